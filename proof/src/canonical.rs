@@ -1,0 +1,184 @@
+//! Canonical JSON (RFC 8785), restricted to what the log may hold: integers that a double
+//! represents exactly, strings, booleans, null, arrays, objects. Fractions are strings.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::fmt::{self, Write};
+
+/// Deepest nesting of arrays and objects that is accepted; deeper input is refused, so that
+/// no reader of the log can be made to overflow its stack.
+pub const NESTING_DEPTH_MAX: usize = 64;
+
+/// Largest magnitude of an integer that every JSON reader represents exactly (2^53 - 1).
+const INTEGER_MAGNITUDE_MAX: u64 = (1 << 53) - 1;
+
+/// A JSON text in its one canonical form (RFC 8785): two values are equal exactly when their
+/// canonical bytes are.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CanonicalJson(String);
+
+/// Why a value has no canonical form here.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CanonicalError {
+    /// Not JSON, or not representable as JSON.
+    #[error("not JSON: {0}")]
+    NotJson(String),
+    /// A number that is not an integer within ±(2^53 - 1); the log writes fractions as strings.
+    #[error("number {0} is not an integer within ±(2^53 - 1): write it as a string")]
+    Number(String),
+    /// Nested deeper than [`NESTING_DEPTH_MAX`].
+    #[error("nested deeper than {NESTING_DEPTH_MAX} levels")]
+    TooDeep,
+    /// JSON, but not written in the canonical form.
+    #[error("not in canonical form: first difference at byte {offset}")]
+    NotCanonical {
+        /// Offset in bytes of the first difference from the canonical form.
+        offset: usize,
+    },
+}
+
+impl CanonicalJson {
+    /// The canonical form of `value`.
+    pub fn from_value(value: &Value) -> Result<Self, CanonicalError> {
+        let mut text = String::with_capacity(256);
+        write_value(&mut text, value, 0)?;
+        Ok(Self(text))
+    }
+
+    /// The canonical form of what `value` serialises to.
+    pub fn from_serialize<T: Serialize>(value: &T) -> Result<Self, CanonicalError> {
+        let value =
+            serde_json::to_value(value).map_err(|e| CanonicalError::NotJson(e.to_string()))?;
+        Self::from_value(&value)
+    }
+
+    /// Accepts `text` only if it is already canonical, to the byte: no white space, members
+    /// sorted, none twice.
+    pub fn parse(text: &str) -> Result<Self, CanonicalError> {
+        let value: Value =
+            serde_json::from_str(text).map_err(|e| CanonicalError::NotJson(e.to_string()))?;
+        let canonical = Self::from_value(&value)?;
+        if canonical.0 == text {
+            return Ok(canonical);
+        }
+        let same = canonical.0.bytes().zip(text.bytes()).take_while(|(a, b)| a == b).count();
+        Err(CanonicalError::NotCanonical { offset: same })
+    }
+
+    /// Takes text that an engine stored, without checking it again: the leaf hash in the same
+    /// row is what proves it.
+    pub fn from_stored(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The text, owned.
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+impl fmt::Display for CanonicalJson {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn write_value(out: &mut String, value: &Value, depth: usize) -> Result<(), CanonicalError> {
+    if depth > NESTING_DEPTH_MAX {
+        return Err(CanonicalError::TooDeep);
+    }
+    match value {
+        Value::Null => out.push_str("null"),
+        Value::Bool(true) => out.push_str("true"),
+        Value::Bool(false) => out.push_str("false"),
+        Value::Number(number) => write_integer(out, number)?,
+        Value::String(text) => write_string(out, text),
+        Value::Array(items) => {
+            out.push('[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                write_value(out, item, depth + 1)?;
+            }
+            out.push(']');
+        }
+        Value::Object(members) => write_object(out, members, depth)?,
+    }
+    Ok(())
+}
+
+fn write_object(
+    out: &mut String,
+    members: &Map<String, Value>,
+    depth: usize,
+) -> Result<(), CanonicalError> {
+    let mut sorted: Vec<(&String, &Value)> = members.iter().collect();
+    // RFC 8785 section 3.2.3: by UTF-16 code units, not by bytes.
+    sorted.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
+    out.push('{');
+    for (index, (name, member)) in sorted.into_iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        write_string(out, name);
+        out.push(':');
+        write_value(out, member, depth + 1)?;
+    }
+    out.push('}');
+    Ok(())
+}
+
+fn write_integer(out: &mut String, number: &serde_json::Number) -> Result<(), CanonicalError> {
+    let refused = || CanonicalError::Number(number.to_string());
+    let magnitude = match (number.as_u64(), number.as_i64()) {
+        (Some(unsigned), _) => unsigned,
+        (None, Some(signed)) => signed.unsigned_abs(),
+        (None, None) => return Err(refused()),
+    };
+    if magnitude > INTEGER_MAGNITUDE_MAX {
+        return Err(refused());
+    }
+    write!(out, "{number}").map_err(|_| refused())
+}
+
+/// RFC 8785 section 3.2.2.2: the short escapes where JSON has them, `\u00xx` in lower case for
+/// the other control characters, everything else as it is.
+fn write_string(out: &mut String, text: &str) {
+    out.push('"');
+    let mut plain_from = 0;
+    for (index, byte) in text.bytes().enumerate() {
+        let escape: &str = match byte {
+            b'"' => "\\\"",
+            b'\\' => "\\\\",
+            0x08 => "\\b",
+            0x09 => "\\t",
+            0x0a => "\\n",
+            0x0c => "\\f",
+            0x0d => "\\r",
+            0x00..=0x1f => "",
+            _ => continue,
+        };
+        out.push_str(&text[plain_from..index]);
+        plain_from = index + 1;
+        if escape.is_empty() {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "\\u{byte:04x}");
+        } else {
+            out.push_str(escape);
+        }
+    }
+    out.push_str(&text[plain_from..]);
+    out.push('"');
+}
+
+/// Appends `text` as a canonical JSON string; for the envelope, which is built from parts that
+/// are canonical already.
+pub(crate) fn push_string(out: &mut String, text: &str) {
+    write_string(out, text);
+}

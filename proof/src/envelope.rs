@@ -1,0 +1,117 @@
+//! The logical bytes of one event, the same on every engine and for ever, and their leaf hash.
+
+use crate::canonical::{CanonicalJson, push_string};
+use sha2::{Digest, Sha256};
+use std::fmt::{self, Write};
+use uuid::Uuid;
+
+/// One event as the log's tree commits to it. Its position in an engine is no part of it, so
+/// a log copied to another engine keeps its root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    /// The event's own id.
+    pub id: Uuid,
+    /// Name of the stream it belongs to.
+    pub stream: String,
+    /// Its place in the stream, from 0 without holes.
+    pub version: u64,
+    /// Past tense, dotted: `session.started`.
+    pub event_type: String,
+    /// Version of the schema that `data` is written in, from 1.
+    pub schema_version: u32,
+    /// When we recorded it: RFC 3339, UTC, milliseconds, `Z`.
+    pub recorded_at: String,
+    /// The fact.
+    pub data: CanonicalJson,
+    /// Who, why, in answer to what.
+    pub meta: CanonicalJson,
+}
+
+/// Why a JSON value is no envelope.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EnvelopeError {
+    /// A member is missing, of another type, or not one of an envelope's.
+    #[error("envelope: member `{0}` is missing, of the wrong type, or unknown")]
+    Member(String),
+}
+
+/// SHA-256 of a leaf as in RFC 6962 section 2.1: `SHA-256(0x00 || envelope bytes)`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct LeafHash(pub [u8; 32]);
+
+impl fmt::Debug for LeafHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LeafHash({})", hex::encode(self.0))
+    }
+}
+
+impl Envelope {
+    /// The canonical JSON (RFC 8785) of the envelope: members in order, `data` and `meta`
+    /// embedded as they are.
+    pub fn canonical(&self) -> CanonicalJson {
+        let mut text =
+            String::with_capacity(self.data.as_str().len() + self.meta.as_str().len() + 256);
+        text.push_str("{\"data\":");
+        text.push_str(self.data.as_str());
+        // Writing to a String cannot fail.
+        let _ = write!(text, ",\"id\":\"{}\",\"meta\":", self.id);
+        text.push_str(self.meta.as_str());
+        text.push_str(",\"recorded_at\":");
+        push_string(&mut text, &self.recorded_at);
+        let _ = write!(text, ",\"schema_version\":{},\"stream\":", self.schema_version);
+        push_string(&mut text, &self.stream);
+        text.push_str(",\"type\":");
+        push_string(&mut text, &self.event_type);
+        let _ = write!(text, ",\"version\":{}}}", self.version);
+        CanonicalJson::from_stored(text)
+    }
+
+    /// The leaf that the tree commits to.
+    pub fn leaf_hash(&self) -> LeafHash {
+        let mut hasher = Sha256::new();
+        hasher.update([0x00]);
+        hasher.update(self.canonical().as_str().as_bytes());
+        LeafHash(hasher.finalize().into())
+    }
+
+    /// Reads the object form that [`Envelope::canonical`] writes; every member is required and
+    /// no other is allowed.
+    pub fn from_value(value: &serde_json::Value) -> Result<Self, EnvelopeError> {
+        const MEMBERS: [&str; 8] = [
+            "data",
+            "id",
+            "meta",
+            "recorded_at",
+            "schema_version",
+            "stream",
+            "type",
+            "version",
+        ];
+        let wrong = |name: &str| EnvelopeError::Member(name.to_owned());
+        let object = value.as_object().ok_or_else(|| wrong("(the object itself)"))?;
+        if let Some(unknown) = object.keys().find(|name| !MEMBERS.contains(&name.as_str())) {
+            return Err(wrong(unknown));
+        }
+        let text = |name: &str| {
+            object.get(name).and_then(|v| v.as_str()).map(str::to_owned).ok_or_else(|| wrong(name))
+        };
+        let canonical = |name: &str| {
+            let member = object.get(name).ok_or_else(|| wrong(name))?;
+            CanonicalJson::from_value(member).map_err(|_| wrong(name))
+        };
+        Ok(Self {
+            id: text("id")?.parse().map_err(|_| wrong("id"))?,
+            stream: text("stream")?,
+            version: object.get("version").and_then(|v| v.as_u64()).ok_or_else(|| wrong("version"))?,
+            event_type: text("type")?,
+            schema_version: object
+                .get("schema_version")
+                .and_then(|v| v.as_u64())
+                .and_then(|v| u32::try_from(v).ok())
+                .ok_or_else(|| wrong("schema_version"))?,
+            recorded_at: text("recorded_at")?,
+            data: canonical("data")?,
+            meta: canonical("meta")?,
+        })
+    }
+}
