@@ -61,7 +61,12 @@ impl CanonicalJson {
         if canonical.0 == text {
             return Ok(canonical);
         }
-        let same = canonical.0.bytes().zip(text.bytes()).take_while(|(a, b)| a == b).count();
+        let same = canonical
+            .0
+            .bytes()
+            .zip(text.bytes())
+            .take_while(|(a, b)| a == b)
+            .count();
         Err(CanonicalError::NotCanonical { offset: same })
     }
 

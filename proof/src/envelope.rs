@@ -39,6 +39,16 @@ pub enum EnvelopeError {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LeafHash(pub [u8; 32]);
 
+impl LeafHash {
+    /// The leaf hash of `data`.
+    pub fn of(data: &[u8]) -> Self {
+        let mut hasher = Sha256::new();
+        hasher.update([0x00]);
+        hasher.update(data);
+        Self(hasher.finalize().into())
+    }
+}
+
 impl fmt::Debug for LeafHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "LeafHash({})", hex::encode(self.0))
@@ -58,7 +68,11 @@ impl Envelope {
         text.push_str(self.meta.as_str());
         text.push_str(",\"recorded_at\":");
         push_string(&mut text, &self.recorded_at);
-        let _ = write!(text, ",\"schema_version\":{},\"stream\":", self.schema_version);
+        let _ = write!(
+            text,
+            ",\"schema_version\":{},\"stream\":",
+            self.schema_version
+        );
         push_string(&mut text, &self.stream);
         text.push_str(",\"type\":");
         push_string(&mut text, &self.event_type);
@@ -68,10 +82,7 @@ impl Envelope {
 
     /// The leaf that the tree commits to.
     pub fn leaf_hash(&self) -> LeafHash {
-        let mut hasher = Sha256::new();
-        hasher.update([0x00]);
-        hasher.update(self.canonical().as_str().as_bytes());
-        LeafHash(hasher.finalize().into())
+        LeafHash::of(self.canonical().as_str().as_bytes())
     }
 
     /// Reads the object form that [`Envelope::canonical`] writes; every member is required and
@@ -88,12 +99,18 @@ impl Envelope {
             "version",
         ];
         let wrong = |name: &str| EnvelopeError::Member(name.to_owned());
-        let object = value.as_object().ok_or_else(|| wrong("(the object itself)"))?;
+        let object = value
+            .as_object()
+            .ok_or_else(|| wrong("(the object itself)"))?;
         if let Some(unknown) = object.keys().find(|name| !MEMBERS.contains(&name.as_str())) {
             return Err(wrong(unknown));
         }
         let text = |name: &str| {
-            object.get(name).and_then(|v| v.as_str()).map(str::to_owned).ok_or_else(|| wrong(name))
+            object
+                .get(name)
+                .and_then(|v| v.as_str())
+                .map(str::to_owned)
+                .ok_or_else(|| wrong(name))
         };
         let canonical = |name: &str| {
             let member = object.get(name).ok_or_else(|| wrong(name))?;
@@ -102,7 +119,10 @@ impl Envelope {
         Ok(Self {
             id: text("id")?.parse().map_err(|_| wrong("id"))?,
             stream: text("stream")?,
-            version: object.get("version").and_then(|v| v.as_u64()).ok_or_else(|| wrong("version"))?,
+            version: object
+                .get("version")
+                .and_then(|v| v.as_u64())
+                .ok_or_else(|| wrong("version"))?,
             event_type: text("type")?,
             schema_version: object
                 .get("schema_version")

@@ -5,7 +5,10 @@
 //! small on purpose: whoever doubts a bill reads this room and `audit`, nothing else.
 
 mod canonical;
+pub mod checkpoint;
 mod envelope;
+pub mod merkle;
+pub mod tile;
 
 pub use canonical::{CanonicalError, CanonicalJson, NESTING_DEPTH_MAX};
 pub use envelope::{Envelope, EnvelopeError, LeafHash};
