@@ -1,0 +1,208 @@
+//! An independent charge point: PyPI's `ocpp` on `websockets`, in a process of its own.
+//!
+//! The process (`tests/python/charge_point.py`) takes one JSON request a line and answers with one
+//! JSON line; it validates every message in both directions against its own schemas.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, ChildStdin, Stdio};
+use std::sync::mpsc::{Receiver, sync_channel};
+
+use serde_json::{Value, json};
+
+use super::csms::{TestCsms, password_of};
+use super::{PATIENCE, python::python};
+
+/// A CALLERROR as the charge point received it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct CallError {
+    pub(crate) code: String,
+    pub(crate) description: String,
+}
+
+/// One charge point; ends with its process when dropped.
+pub(crate) struct ChargePoint {
+    id: String,
+    process: Child,
+    requests: ChildStdin,
+    replies: Receiver<String>,
+}
+
+impl ChargePoint {
+    /// A charge point that is not connected yet.
+    pub(crate) fn new(id: &str) -> Self {
+        let mut process = python("charge_point.py")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("Python runs");
+        let requests = process.stdin.take().expect("piped");
+        let output = process.stdout.take().expect("piped");
+        let (sender, replies) = sync_channel(1);
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { id: id.to_owned(), process, requests, replies }
+    }
+
+    /// A charge point, connected with its password.
+    #[track_caller]
+    pub(crate) fn connected(csms: &TestCsms, id: &str) -> Self {
+        let mut station = Self::new(id);
+        station.connect(csms);
+        station
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Connects as a charge point does: OCPP 1.6, basic auth with its own id.
+    #[track_caller]
+    pub(crate) fn connect(&mut self, csms: &TestCsms) {
+        let reply = self.try_connect(csms, json!({}));
+        assert_eq!(reply["subprotocol"], "ocpp1.6", "{reply}");
+    }
+
+    /// Connects for sending frames as they come: no schemas, no message loop.
+    #[track_caller]
+    pub(crate) fn connect_raw(&mut self, csms: &TestCsms) {
+        let reply = self.try_connect(csms, json!({ "raw": true }));
+        assert_eq!(reply["subprotocol"], "ocpp1.6", "{reply}");
+    }
+
+    /// Connects with some settings changed (`id_in_url`, `user`, `password`, `subprotocols`,
+    /// `raw`); returns `{"subprotocol": …}` or `{"status": …}`.
+    pub(crate) fn try_connect(&mut self, csms: &TestCsms, changes: Value) -> Value {
+        let mut request = json!({
+            "op": "connect",
+            "url": csms.ocpp_url(),
+            "id_in_url": self.id,
+            "user": self.id,
+            "password": password_of(&self.id),
+            "subprotocols": ["ocpp1.6"],
+            "raw": false,
+        });
+        let settings = request.as_object_mut().expect("an object");
+        settings.extend(changes.as_object().expect("an object").clone());
+        self.ask(&request)
+    }
+
+    /// Sends a CALL and returns the payload of its CALLRESULT.
+    #[track_caller]
+    pub(crate) fn call(&mut self, action: &str, payload: Value) -> Value {
+        match self.try_call(action, payload, None) {
+            Ok(result) => result,
+            Err(error) => panic!("{action} was answered with {error:?}"),
+        }
+    }
+
+    /// Sends a CALL with a message id of the test's choice.
+    #[track_caller]
+    pub(crate) fn call_with_id(&mut self, id: &str, action: &str, payload: Value) -> Value {
+        match self.try_call(action, payload, Some(id)) {
+            Ok(result) => result,
+            Err(error) => panic!("{action} was answered with {error:?}"),
+        }
+    }
+
+    pub(crate) fn try_call(
+        &mut self,
+        action: &str,
+        payload: Value,
+        message_id: Option<&str>,
+    ) -> Result<Value, CallError> {
+        let request = json!({
+            "op": "call", "action": action, "payload": payload, "message_id": message_id,
+        });
+        let reply = self.ask(&request);
+        if let Some(result) = reply.get("result") {
+            return Ok(result.clone());
+        }
+        let text = |name: &str| reply[name].as_str().unwrap_or_default().to_owned();
+        assert!(reply.get("code").is_some(), "{action} was not answered: {reply}");
+        Err(CallError { code: text("code"), description: text("description") })
+    }
+
+    /// From now on the station answers this action of the CSMS with this payload.
+    pub(crate) fn will_answer(&mut self, action: &str, payload: Value) {
+        self.ask(&json!({ "op": "will_answer", "action": action, "payload": payload }));
+    }
+
+    /// The CALLs of the CSMS so far, each `{"action", "payload"}`.
+    pub(crate) fn received_calls(&mut self) -> Vec<Value> {
+        let reply = self.ask(&json!({ "op": "received_calls" }));
+        reply["calls"].as_array().expect("calls").clone()
+    }
+
+    /// Every text frame so far, each `{"direction": "sent" | "received", "text"}`.
+    pub(crate) fn frames(&mut self) -> Vec<Value> {
+        let reply = self.ask(&json!({ "op": "frames" }));
+        reply["frames"].as_array().expect("frames").clone()
+    }
+
+    /// Sends one text frame as it is (raw connections).
+    pub(crate) fn send_text(&mut self, text: &str) {
+        self.ask(&json!({ "op": "send_text", "text": text }));
+    }
+
+    /// Sends one binary frame (raw connections).
+    pub(crate) fn send_binary(&mut self, text: &str) {
+        self.ask(&json!({ "op": "send_binary", "text": text }));
+    }
+
+    /// The next frame as JSON (raw connections), or `{"closed": CODE}`.
+    #[track_caller]
+    pub(crate) fn receive(&mut self) -> Value {
+        let reply = self.ask(&json!({ "op": "receive" }));
+        match reply.get("text") {
+            Some(text) => {
+                let text = text.as_str().expect("a text");
+                serde_json::from_str(text).unwrap_or_else(|error| panic!("{error} in {text}"))
+            }
+            None => reply,
+        }
+    }
+
+    /// Sends a text frame and returns the next frame.
+    #[track_caller]
+    pub(crate) fn exchange(&mut self, text: &str) -> Value {
+        self.send_text(text);
+        self.receive()
+    }
+
+    /// Closes the connection in order.
+    pub(crate) fn disconnect(&mut self) {
+        self.ask(&json!({ "op": "disconnect" }));
+    }
+
+    /// Drops the connection without a closing handshake, as a lost network does.
+    pub(crate) fn drop_connection(&mut self) {
+        self.ask(&json!({ "op": "drop" }));
+    }
+
+    /// Waits until the other side has ended the connection.
+    pub(crate) fn wait_closed(&mut self) -> Value {
+        self.ask(&json!({ "op": "wait_closed" }))
+    }
+
+    fn ask(&mut self, request: &Value) -> Value {
+        writeln!(self.requests, "{request}").expect("the charge point's process listens");
+        let reply = self.replies.recv_timeout(PATIENCE);
+        let reply = reply.unwrap_or_else(|_| panic!("{}: no reply to {request}", self.id));
+        let reply: Value = serde_json::from_str(&reply).expect("a JSON line");
+        assert!(reply.get("failed").is_none(), "{}: {request}: {}", self.id, reply["failed"]);
+        reply
+    }
+}
+
+impl Drop for ChargePoint {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

@@ -1,0 +1,280 @@
+//! The real binary, started on a data folder of its own and ended in every way a process can end.
+
+use std::io::{BufRead as _, BufReader, Read};
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::PATIENCE;
+use super::http::Http;
+
+/// The bootstrap token of every server the tests start.
+pub(crate) const ADMIN_TOKEN: &str = "integration-admin-token";
+
+/// What a test may want different from the defaults.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    /// `CHARGEBOOK_SETTLE_AFTER`: seconds until an incomplete session goes to review.
+    pub(crate) settle_after_seconds: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { settle_after_seconds: 2 }
+    }
+}
+
+/// A running server; its HTTP client is reached by dereference: `csms.get("/v1/stations")`.
+pub(crate) struct TestCsms {
+    folder: TempDir,
+    settings: Settings,
+    server: Server,
+    http: Http,
+}
+
+struct Server {
+    process: Child,
+    log: Arc<Mutex<Vec<String>>>,
+    ocpp: String,
+    http: String,
+}
+
+impl TestCsms {
+    pub(crate) fn start() -> Self {
+        Self::start_with(Settings::default())
+    }
+
+    pub(crate) fn start_with(settings: Settings) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let data = folder.path().join("data");
+        let server = Server::start(&data, &settings, "127.0.0.1:0", "127.0.0.1:0");
+        let http = Http::new(&server.http, Some(ADMIN_TOKEN));
+        Self { folder, settings, server, http }
+    }
+
+    /// The data folder.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// A folder for what a test writes, beside the data.
+    pub(crate) fn scratch(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Where a charge point connects: `ws://HOST:PORT/ocpp/`, to be followed by its id.
+    pub(crate) fn ocpp_url(&self) -> String {
+        format!("ws://{}/ocpp/", self.server.ocpp)
+    }
+
+    /// `host:port` of the HTTP side.
+    pub(crate) fn http_address(&self) -> &str {
+        &self.server.http
+    }
+
+    /// A client without a token.
+    pub(crate) fn anonymous(&self) -> Http {
+        Http::new(&self.server.http, None)
+    }
+
+    /// A client with a token of the test's choice.
+    pub(crate) fn with_token(&self, token: &str) -> Http {
+        Http::new(&self.server.http, Some(token))
+    }
+
+    /// The lines the server logged since its last start.
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.server.log.lock().expect("the log").clone()
+    }
+
+    /// Ends the server as a power cut would end the process.
+    pub(crate) fn kill9(&mut self) {
+        self.server.process.kill().expect("the server can be killed");
+        self.server.process.wait().expect("the server ends");
+    }
+
+    /// Asks the server to end; returns how it ended.
+    pub(crate) fn terminate(&mut self) -> ExitStatus {
+        let id = self.server.process.id().to_string();
+        let asked = Command::new("kill").args(["-TERM", &id]).status().expect("kill runs");
+        assert!(asked.success(), "the server was gone before it was asked to end");
+        super::eventually("the server's end", || self.server.process.try_wait().expect("a status"))
+    }
+
+    /// Starts again on the same folder and the same ports, after [`Self::kill9`] or
+    /// [`Self::terminate`].
+    pub(crate) fn restart(&mut self) {
+        let (ocpp, http) = (self.server.ocpp.clone(), self.server.http.clone());
+        self.server = Server::start(&self.data(), &self.settings, &ocpp, &http);
+    }
+
+    /// Runs a subcommand of the binary to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        chargebook(arguments, self.scratch())
+    }
+
+    /// Registers a charge point with a password made from its id.
+    #[track_caller]
+    pub(crate) fn add_station(&self, id: &str) {
+        let body = json!({ "id": id, "password": password_of(id) });
+        self.post("/v1/stations", &body).expect(201);
+    }
+
+    #[track_caller]
+    pub(crate) fn add_token(&self, uid: &str) {
+        self.post("/v1/tokens", &json!({ "uid": uid, "type": "RFID" })).expect(201);
+    }
+
+    /// An energy price per kWh, net, with 19 % VAT, as the default for every station.
+    #[track_caller]
+    pub(crate) fn set_energy_price(&self, price: &str) {
+        let id = "energy";
+        let put = self.put(&format!("/v1/tariffs/{id}"), &energy_tariff(id, price));
+        assert!(matches!(put.status, 200 | 201), "{put:?}");
+        let default = self.put("/v1/settings/default-tariff", &json!({ "tariff": id }));
+        assert!(matches!(default.status, 200 | 201), "{default:?}");
+    }
+
+    /// Every event of the log, in order.
+    pub(crate) fn events(&self) -> Vec<Value> {
+        self.list("/v1/events?limit=1000")
+    }
+
+    /// The exchange events, in order: one for every receipt.
+    pub(crate) fn exchanges(&self) -> Vec<Value> {
+        let is_exchange = |event: &Value| event["data"].get("received_at").is_some();
+        self.events().into_iter().filter(is_exchange).collect()
+    }
+
+    pub(crate) fn sessions(&self, station: &str) -> Vec<Value> {
+        self.list(&format!("/v1/sessions?station={station}"))
+    }
+
+    pub(crate) fn invoices(&self) -> Vec<Value> {
+        self.list("/v1/invoices")
+    }
+}
+
+impl Deref for TestCsms {
+    type Target = Http;
+
+    fn deref(&self) -> &Http {
+        &self.http
+    }
+}
+
+impl Drop for TestCsms {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.server.log.lock().expect("the log");
+            println!("--- the server's log ---\n{}\n---", log.join("\n"));
+        }
+    }
+}
+
+impl Server {
+    fn start(data: &Path, settings: &Settings, ocpp: &str, http: &str) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_chargebook"))
+            .arg("serve")
+            .arg("--data")
+            .arg(data)
+            .args(["--ocpp", ocpp, "--http", http])
+            .env("CHARGEBOOK_ADMIN_TOKEN", ADMIN_TOKEN)
+            .env("CHARGEBOOK_SETTLE_AFTER", settings.settle_after_seconds.to_string())
+            .env_remove("CHARGEBOOK_DATA")
+            .env_remove("RUST_LOG")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let (ready, when_ready) = sync_channel(1);
+        let outputs: [Box<dyn Read + Send>; 2] = [
+            Box::new(process.stdout.take().expect("piped")),
+            Box::new(process.stderr.take().expect("piped")),
+        ];
+        for output in outputs {
+            let (log, ready) = (Arc::clone(&log), ready.clone());
+            std::thread::spawn(move || follow(output, &log, &ready));
+        }
+        drop(ready);
+        let mut server = Self { process, log, ocpp: String::new(), http: String::new() };
+        (server.ocpp, server.http) = server.wait_until_ready(&when_ready);
+        server
+    }
+
+    fn wait_until_ready(&self, when_ready: &Receiver<(String, String)>) -> (String, String) {
+        when_ready.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+            let log = self.log.lock().expect("the log");
+            panic!("the server did not get ready; it said:\n{}", log.join("\n"))
+        })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already; then there is nothing to end and only a status to collect.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Keeps every line, and tells the addresses once the server says it is ready.
+fn follow(
+    output: impl Read,
+    log: &Mutex<Vec<String>>,
+    ready: &SyncSender<(String, String)>,
+) {
+    for line in BufReader::new(output).lines() {
+        let Ok(line) = line else { return };
+        if let Some(addresses) = ready_addresses(&line) {
+            // Only the first such line has a listener.
+            let _ = ready.try_send(addresses);
+        }
+        log.lock().expect("the log").push(line);
+    }
+}
+
+fn ready_addresses(line: &str) -> Option<(String, String)> {
+    let entry: Value = serde_json::from_str(line).ok()?;
+    let fields = entry.get("fields").unwrap_or(&entry);
+    if fields["message"] != "ready" {
+        return None;
+    }
+    Some((fields["ocpp"].as_str()?.to_owned(), fields["http"].as_str()?.to_owned()))
+}
+
+/// The password that [`TestCsms::add_station`] sets.
+pub(crate) fn password_of(station: &str) -> String {
+    format!("password of {station}")
+}
+
+/// Runs a subcommand of the binary to its end, in a folder.
+pub(crate) fn chargebook(arguments: &[&str], folder: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_chargebook"))
+        .args(arguments)
+        .current_dir(folder)
+        .env_remove("CHARGEBOOK_DATA")
+        .output()
+        .expect("the binary runs")
+}
+
+/// An OCPI 2.2.1 tariff with one energy price per kWh (net), 19 % VAT and a step of 1 Wh.
+pub(crate) fn energy_tariff(id: &str, price: &str) -> Value {
+    let text = format!(
+        r#"{{
+            "country_code": "DE", "party_id": "CHB", "id": "{id}", "currency": "EUR",
+            "elements": [{{ "price_components": [
+                {{ "type": "ENERGY", "price": {price}, "vat": 19, "step_size": 1 }}
+            ] }}],
+            "last_updated": "2026-01-01T00:00:00Z"
+        }}"#
+    );
+    serde_json::from_str(&text).expect("a tariff")
+}
