@@ -34,10 +34,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("chargebook-audit", &["chargebook-domain", "chargebook-proof"]),
     ("chargebook-commands", &["chargebook-domain", "chargebook-store"]),
-    (
-        "chargebook-console",
-        &["chargebook-commands", "chargebook-domain", "chargebook-projections"],
-    ),
+    ("chargebook-console", &["chargebook-commands", "chargebook-domain", "chargebook-projections"]),
     ("chargebook-domain", &[]),
     ("chargebook-gateway", &["chargebook-commands", "chargebook-domain"]),
     ("chargebook-projections", &["chargebook-domain", "chargebook-store"]),

@@ -17,14 +17,8 @@ struct Generated {
 }
 
 const GENERATED: &[Generated] = &[
-    Generated {
-        path: "docs/events.md",
-        subcommand: "events",
-    },
-    Generated {
-        path: "openapi.json",
-        subcommand: "openapi",
-    },
+    Generated { path: "docs/events.md", subcommand: "events" },
+    Generated { path: "openapi.json", subcommand: "openapi" },
 ];
 
 /// Writes every generated file anew.

@@ -3,11 +3,7 @@
 //! What a person and the continuous integration run is the same program, so a green run here is a
 //! green run there. It knows cargo, Debian's packages and the tests' tools; it must not know what
 //! Chargebook does, and links none of its rooms.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command line tool speaks here"
-)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool speaks here")]
 
 mod docs;
 mod postgres;

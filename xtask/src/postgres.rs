@@ -34,13 +34,7 @@ impl Postgres {
         let account = Account::choose()?;
         let data = account.reachable_folder(root)?.join("data");
         let bin = tools.postgres_bin.clone();
-        let mut postgres = Self {
-            bin,
-            account,
-            data,
-            port: 0,
-            server: None,
-        };
+        let mut postgres = Self { bin, account, data, port: 0, server: None };
         postgres.clear_leftovers()?;
         postgres.create_cluster()?;
         let mut attempt = 1;
@@ -62,13 +56,7 @@ impl Postgres {
     pub(crate) fn ask(&self, question: &str) -> Result<String> {
         steps::output(
             Command::new(self.bin.join("psql"))
-                .args([
-                    "--no-psqlrc",
-                    "--tuples-only",
-                    "--no-align",
-                    "--command",
-                    question,
-                ])
+                .args(["--no-psqlrc", "--tuples-only", "--no-align", "--command", question])
                 .arg(self.url()),
         )
     }
@@ -134,10 +122,7 @@ impl Postgres {
                 bail!("postgres ended with {status} (see postgres.log beside its data)");
             }
             if begun.elapsed() > READY_WITHIN {
-                bail!(
-                    "postgres does not answer after {} s",
-                    READY_WITHIN.as_secs()
-                );
+                bail!("postgres does not answer after {} s", READY_WITHIN.as_secs());
             }
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -157,9 +142,7 @@ impl Postgres {
 
     fn pg_ctl_stop(&self, mode: &str) -> Command {
         let mut command = self.account.command(&self.bin.join("pg_ctl"));
-        command
-            .args(["stop", "--wait", "--silent", "--mode", mode, "--pgdata"])
-            .arg(&self.data);
+        command.args(["stop", "--wait", "--silent", "--mode", mode, "--pgdata"]).arg(&self.data);
         command
     }
 }
@@ -205,9 +188,7 @@ impl Account {
     /// checkout lies in a home that only root may enter.
     fn reachable_folder(&self, root: &Path) -> Result<PathBuf> {
         let under_target = root.join("target/test-postgres");
-        let name = root
-            .to_string_lossy()
-            .replace(std::path::MAIN_SEPARATOR, "-");
+        let name = root.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "-");
         let under_temporary = std::env::temp_dir().join(format!("test-postgres{name}"));
         for folder in [under_target, under_temporary] {
             std::fs::create_dir_all(&folder).context("cannot create PostgreSQL's folder")?;
@@ -228,19 +209,14 @@ impl Account {
 }
 
 fn ids_of(passwd: &str, name: &str) -> Option<(u32, u32)> {
-    let line = passwd
-        .lines()
-        .find(|line| line.split(':').next() == Some(name))?;
+    let line = passwd.lines().find(|line| line.split(':').next() == Some(name))?;
     let mut fields = line.split(':').skip(2);
     Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
 }
 
 fn free_port() -> Result<u16> {
     let listener = TcpListener::bind("127.0.0.1:0").context("no free loopback port")?;
-    Ok(listener
-        .local_addr()
-        .context("no address of the free port")?
-        .port())
+    Ok(listener.local_addr().context("no address of the free port")?.port())
 }
 
 #[cfg(test)]

@@ -37,10 +37,7 @@ pub(crate) fn provision(root: &Path) -> Result<Tools> {
     }
     let still_missing = missing_packages();
     if !still_missing.is_empty() {
-        bail!(
-            "installed, but they do not run: {}",
-            still_missing.join(", ")
-        );
+        bail!("installed, but they do not run: {}", still_missing.join(", "));
     }
     let tools = Tools {
         python: python_venv(root)?,
@@ -81,10 +78,7 @@ fn missing_packages() -> Vec<&'static str> {
 
 fn install(packages: &[&str]) -> Result<()> {
     if !is_root() || program_in_path("apt-get").is_none() {
-        bail!(
-            "install these first (Debian's names): {}",
-            packages.join(" ")
-        );
+        bail!("install these first (Debian's names): {}", packages.join(" "));
     }
     if apt_install(packages).is_err() {
         steps::run(Command::new("apt-get").args(["update", "--quiet"]))?;
@@ -115,10 +109,7 @@ fn python_venv(root: &Path) -> Result<PathBuf> {
     let mut make = Command::new("python3");
     steps::run(make.args(["-m", "venv", "--clear"]).arg(&venv))?;
     let mut fill = Command::new(&python);
-    steps::run(
-        fill.args(["-m", "pip", "install", "--quiet", "-r"])
-            .arg(&requirements),
-    )?;
+    steps::run(fill.args(["-m", "pip", "install", "--quiet", "-r"]).arg(&requirements))?;
     if !pins_hold(&python, &requirements) {
         bail!("{VENV} does not hold what {REQUIREMENTS} pins");
     }
@@ -143,21 +134,14 @@ fn chromium() -> Option<PathBuf> {
 /// Debian keeps the server's programs out of the search path, in a folder per version.
 fn postgres_bin() -> Option<PathBuf> {
     let mut folders: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
-        .map(|entries| {
-            entries
-                .flatten()
-                .map(|entry| entry.path().join("bin"))
-                .collect()
-        })
+        .map(|entries| entries.flatten().map(|entry| entry.path().join("bin")).collect())
         .unwrap_or_default();
     folders.sort();
     let in_path = std::env::var_os("PATH").unwrap_or_default();
     folders.reverse();
     folders.extend(std::env::split_paths(&in_path));
     folders.into_iter().find(|folder| {
-        POSTGRES_PROGRAMS
-            .iter()
-            .all(|name| runs(Command::new(folder.join(name)).arg("--version")))
+        POSTGRES_PROGRAMS.iter().all(|name| runs(Command::new(folder.join(name)).arg("--version")))
     })
 }
 

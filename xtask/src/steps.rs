@@ -30,11 +30,7 @@ impl Steps {
             println!("==> {name} failed: {failure}");
         }
         let succeeded = failure.is_none();
-        self.done.push(Step {
-            name,
-            took: begun.elapsed(),
-            failure,
-        });
+        self.done.push(Step { name, took: begun.elapsed(), failure });
         succeeded
     }
 
@@ -42,42 +38,20 @@ impl Steps {
     pub(crate) fn close(self) -> Result<()> {
         println!("\n{}", self.table());
         let total: Duration = self.done.iter().map(|step| step.took).sum();
-        let failed: Vec<&str> = self
-            .done
-            .iter()
-            .filter(|step| step.failure.is_some())
-            .map(|step| step.name)
-            .collect();
+        let failed: Vec<&str> =
+            self.done.iter().filter(|step| step.failure.is_some()).map(|step| step.name).collect();
         if failed.is_empty() {
-            println!(
-                "All {} steps passed in {}.",
-                self.done.len(),
-                in_words(total)
-            );
+            println!("All {} steps passed in {}.", self.done.len(), in_words(total));
             return Ok(());
         }
-        bail!(
-            "{} of {} steps FAILED: {}",
-            failed.len(),
-            self.done.len(),
-            failed.join(", ")
-        );
+        bail!("{} of {} steps FAILED: {}", failed.len(), self.done.len(), failed.join(", "));
     }
 
     fn table(&self) -> String {
-        let width = self
-            .done
-            .iter()
-            .map(|step| step.name.len())
-            .max()
-            .unwrap_or(0);
+        let width = self.done.iter().map(|step| step.name.len()).max().unwrap_or(0);
         let mut table = String::new();
         for step in &self.done {
-            let verdict = if step.failure.is_none() {
-                "ok"
-            } else {
-                "FAILED"
-            };
+            let verdict = if step.failure.is_none() { "ok" } else { "FAILED" };
             let took = in_words(step.took);
             // Writing to a String cannot fail.
             let _ = writeln!(table, "  {:width$}  {took:>8}  {verdict}", step.name);
@@ -90,9 +64,7 @@ impl Steps {
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let line = line_of(command);
     println!("$ {line}");
-    let status = command
-        .status()
-        .with_context(|| format!("cannot start `{line}`"))?;
+    let status = command.status().with_context(|| format!("cannot start `{line}`"))?;
     if !status.success() {
         bail!("`{line}` ended with {status}");
     }
@@ -102,9 +74,7 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 /// Runs a command quietly and returns what it wrote to standard output.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let line = line_of(command);
-    let output = command
-        .output()
-        .with_context(|| format!("cannot start `{line}`"))?;
+    let output = command.output().with_context(|| format!("cannot start `{line}`"))?;
     if !output.status.success() {
         let errors = String::from_utf8_lossy(&output.stderr);
         bail!("`{line}` ended with {}: {}", output.status, errors.trim());
@@ -140,10 +110,7 @@ mod tests {
         assert!(!steps.step("first", || bail!("broken")));
         assert!(steps.step("second", || Ok(())));
         let table = steps.table();
-        assert!(
-            table.contains("first") && table.contains("FAILED"),
-            "{table}"
-        );
+        assert!(table.contains("first") && table.contains("FAILED"), "{table}");
         assert!(table.contains("second") && table.contains("ok"), "{table}");
         let verdict = steps.close().unwrap_err().to_string();
         assert_eq!(verdict, "1 of 2 steps FAILED: first");
@@ -153,10 +120,7 @@ mod tests {
     fn a_command_that_fails_is_named_with_its_words() {
         let error = output(Command::new("sh").args(["-c", "echo why >&2; exit 3"])).unwrap_err();
         let text = error.to_string();
-        assert!(
-            text.contains("sh -c") && text.contains('3') && text.contains("why"),
-            "{text}"
-        );
+        assert!(text.contains("sh -c") && text.contains('3') && text.contains("why"), "{text}");
     }
 
     #[test]

@@ -41,19 +41,10 @@ pub(crate) fn run(root: &Path, length: Length) -> Result<()> {
         Ok(())
     });
 
-    steps.step("format", || {
-        steps::run(cargo(root).args(["fmt", "--all", "--", "--check"]))
-    });
+    steps.step("format", || steps::run(cargo(root).args(["fmt", "--all", "--", "--check"])));
     steps.step("tidy", || tidy::run(root));
     steps.step("clippy", || {
-        let arguments = [
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "-D",
-            "warnings",
-        ];
+        let arguments = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
         steps::run(cargo(root).args(arguments))
     });
     steps.step("generated files", || docs::check(root));

@@ -23,18 +23,12 @@ const FOLDERS_NOT_OURS: &[&str] = &[".git", "target", "chargebook-data", "__pyca
 const FILES_NOT_BY_HAND: &[&str] = &["Cargo.lock", "openapi.json"];
 
 /// Texts that are read as lines; anything else (golden files, images) is only walked past.
-const TEXT_ENDINGS: &[&str] = &[
-    "rs", "toml", "md", "py", "sh", "sql", "html", "css", "js", "yml", "yaml",
-];
+const TEXT_ENDINGS: &[&str] =
+    &["rs", "toml", "md", "py", "sh", "sql", "html", "css", "js", "yml", "yaml"];
 
 /// Files that must exist.
-const FILES_NEEDED: &[&str] = &[
-    "LICENSE-MIT",
-    "LICENSE-APACHE",
-    "CHANGELOG.md",
-    "Cargo.lock",
-    ".ci/run",
-];
+const FILES_NEEDED: &[&str] =
+    &["LICENSE-MIT", "LICENSE-APACHE", "CHANGELOG.md", "Cargo.lock", ".ci/run"];
 
 /// Words that say a thing is unfinished. Split, so that this file does not name itself.
 const LEFTOVERS: &[&str] = &[
@@ -108,35 +102,17 @@ fn check(path: &str, text: &str) -> Vec<Complaint> {
     complaints.extend(module_head(path, text));
     for (index, line) in text.lines().enumerate() {
         let number = index + 1;
-        let found = [
-            width(path, line),
-            leftover(line),
-            mirror(path, line),
-            impurity(path, line),
-        ];
-        complaints.extend(
-            found
-                .into_iter()
-                .flatten()
-                .map(|what| complaint(path, number, what)),
-        );
+        let found = [width(path, line), leftover(line), mirror(path, line), impurity(path, line)];
+        complaints.extend(found.into_iter().flatten().map(|what| complaint(path, number, what)));
         if line.trim_end() != line && !path.ends_with(".md") {
-            complaints.push(complaint(
-                path,
-                number,
-                "white space at the end of the line".into(),
-            ));
+            complaints.push(complaint(path, number, "white space at the end of the line".into()));
         }
     }
     complaints
 }
 
 fn complaint(path: &str, line: usize, what: String) -> Complaint {
-    Complaint {
-        path: path.to_owned(),
-        line,
-        what,
-    }
+    Complaint { path: path.to_owned(), line, what }
 }
 
 fn ending(path: &str, text: &str) -> Option<Complaint> {
@@ -164,11 +140,7 @@ fn module_head(path: &str, text: &str) -> Option<Complaint> {
     if !path.ends_with(".rs") || tests_beside || text.starts_with("//!") {
         return None;
     }
-    Some(complaint(
-        path,
-        1,
-        "a module opens with `//!`: what it is for".into(),
-    ))
+    Some(complaint(path, 1, "a module opens with `//!`: what it is for".into()))
 }
 
 fn width(path: &str, line: &str) -> Option<String> {
@@ -187,12 +159,8 @@ fn leftover(line: &str) -> Option<String> {
 
 fn mirror(path: &str, line: &str) -> Option<String> {
     let configures = path.ends_with(".toml") || path.ends_with(".txt") || path.ends_with(".yml");
-    let word = MIRRORS
-        .iter()
-        .find(|word| configures && line.contains(**word))?;
-    Some(format!(
-        "`{word}`: the project builds from the public registries"
-    ))
+    let word = MIRRORS.iter().find(|word| configures && line.contains(**word))?;
+    Some(format!("`{word}`: the project builds from the public registries"))
 }
 
 fn impurity(path: &str, line: &str) -> Option<String> {
@@ -209,12 +177,8 @@ fn is_test_path(path: &str) -> bool {
 }
 
 fn missing_files(root: &Path) -> Vec<Complaint> {
-    let missing = FILES_NEEDED
-        .iter()
-        .filter(|path| !root.join(path).is_file());
-    missing
-        .map(|path| complaint(path, 1, "this file must exist".into()))
-        .collect()
+    let missing = FILES_NEEDED.iter().filter(|path| !root.join(path).is_file());
+    missing.map(|path| complaint(path, 1, "this file must exist".into())).collect()
 }
 
 /// `unsafe_code = "forbid"` stands in the workspace's lints: every member must inherit them.
@@ -222,17 +186,10 @@ fn members_without_lints(root: &Path) -> Result<Vec<Complaint>> {
     let mut complaints = Vec::new();
     let manifest = read(root, "Cargo.toml")?;
     if !manifest.contains("unsafe_code = \"forbid\"") {
-        complaints.push(complaint(
-            "Cargo.toml",
-            1,
-            "the workspace must forbid unsafe code".into(),
-        ));
+        complaints.push(complaint("Cargo.toml", 1, "the workspace must forbid unsafe code".into()));
     }
     for entry in std::fs::read_dir(root).context("cannot list the workspace")? {
-        let member = entry
-            .context("cannot list the workspace")?
-            .path()
-            .join("Cargo.toml");
+        let member = entry.context("cannot list the workspace")?.path().join("Cargo.toml");
         if member.is_file() {
             let path = relative(root, &member);
             let text = read(root, &path)?;
@@ -261,11 +218,7 @@ fn text_files(root: &Path) -> Result<Vec<String>> {
             .with_context(|| format!("cannot list {}", folder.display()))?;
         for entry in entries {
             let path = entry.context("cannot read a folder's entry")?.path();
-            let name = path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if path.is_symlink() || FOLDERS_NOT_OURS.contains(&name.as_str()) {
                 continue;
             }
@@ -286,8 +239,5 @@ fn is_text(path: &Path) -> bool {
 }
 
 fn relative(root: &Path, path: &Path) -> String {
-    path.strip_prefix(root)
-        .unwrap_or(path)
-        .to_string_lossy()
-        .into_owned()
+    path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned()
 }

@@ -226,11 +226,7 @@ impl Drop for Server {
 }
 
 /// Keeps every line, and tells the addresses once the server says it is ready.
-fn follow(
-    output: impl Read,
-    log: &Mutex<Vec<String>>,
-    ready: &SyncSender<(String, String)>,
-) {
+fn follow(output: impl Read, log: &Mutex<Vec<String>>, ready: &SyncSender<(String, String)>) {
     for line in BufReader::new(output).lines() {
         let Ok(line) = line else { return };
         if let Some(addresses) = ready_addresses(&line) {

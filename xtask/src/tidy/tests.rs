@@ -2,19 +2,14 @@ use super::*;
 
 /// The complaints about one file, as `line: what`.
 fn complaints(path: &str, text: &str) -> Vec<String> {
-    check(path, text)
-        .into_iter()
-        .map(|found| format!("{}: {}", found.line, found.what))
-        .collect()
+    check(path, text).into_iter().map(|found| format!("{}: {}", found.line, found.what)).collect()
 }
 
 fn complains(path: &str, text: &str, line: usize, part: &str) {
     let found = complaints(path, text);
     let expected = format!("{line}: ");
     assert!(
-        found
-            .iter()
-            .any(|what| what.starts_with(&expected) && what.contains(part)),
+        found.iter().any(|what| what.starts_with(&expected) && what.contains(part)),
         "{part:?} expected in line {line}, found {found:?}"
     );
 }
@@ -28,10 +23,7 @@ fn the_tree_is_tidy() {
 #[test]
 fn a_good_file_draws_no_complaint() {
     let text = "//! What this is for.\n\nfn main() {}\n";
-    assert_eq!(
-        complaints("domain/src/session.rs", text),
-        Vec::<String>::new()
-    );
+    assert_eq!(complaints("domain/src/session.rs", text), Vec::<String>::new());
 }
 
 #[test]
@@ -66,12 +58,7 @@ fn leftovers_are_named() {
 #[test]
 fn mirrors_are_named_in_settings_only() {
     for word in MIRRORS {
-        complains(
-            ".cargo/config.toml",
-            &format!("{word} = \"here\"\n"),
-            1,
-            word,
-        );
+        complains(".cargo/config.toml", &format!("{word} = \"here\"\n"), 1, word);
         assert!(complaints("docs/operations.md", &format!("{word}\n")).is_empty());
     }
 }
@@ -79,16 +66,8 @@ fn mirrors_are_named_in_settings_only() {
 #[test]
 fn pure_rooms_take_time_and_chance_as_arguments() {
     for word in IMPURITIES {
-        complains(
-            "domain/src/rating.rs",
-            &format!("//! Rating.\nlet a = {word}();\n"),
-            2,
-            word,
-        );
-        let tests = complaints(
-            "domain/src/rating/tests.rs",
-            &format!("let a = {word}();\n"),
-        );
+        complains("domain/src/rating.rs", &format!("//! Rating.\nlet a = {word}();\n"), 2, word);
+        let tests = complaints("domain/src/rating/tests.rs", &format!("let a = {word}();\n"));
         assert!(tests.is_empty(), "{tests:?}");
         let elsewhere = complaints("commands/src/a.rs", &format!("//! A.\nlet a = {word}();\n"));
         assert!(elsewhere.is_empty(), "{elsewhere:?}");
