@@ -40,9 +40,7 @@ pub enum CanonicalError {
 impl CanonicalJson {
     /// The canonical form of `value`.
     pub fn from_value(value: &Value) -> Result<Self, CanonicalError> {
-        let mut text = String::with_capacity(256);
-        write_value(&mut text, value, 0)?;
-        Ok(Self(text))
+        Self::from_value_within(value, NESTING_DEPTH_MAX)
     }
 
     /// The canonical form of what `value` serialises to.
@@ -61,13 +59,14 @@ impl CanonicalJson {
         if canonical.0 == text {
             return Ok(canonical);
         }
-        let same = canonical
-            .0
-            .bytes()
-            .zip(text.bytes())
-            .take_while(|(a, b)| a == b)
-            .count();
+        let same = canonical.0.bytes().zip(text.bytes()).take_while(|(a, b)| a == b).count();
         Err(CanonicalError::NotCanonical { offset: same })
+    }
+
+    fn from_value_within(value: &Value, depth_max: usize) -> Result<Self, CanonicalError> {
+        let mut text = String::with_capacity(256);
+        write_value(&mut text, value, depth_max)?;
+        Ok(Self(text))
     }
 
     /// Takes text that an engine stored, without checking it again: the leaf hash in the same
@@ -93,10 +92,22 @@ impl fmt::Display for CanonicalJson {
     }
 }
 
-fn write_value(out: &mut String, value: &Value, depth: usize) -> Result<(), CanonicalError> {
-    if depth > NESTING_DEPTH_MAX {
-        return Err(CanonicalError::TooDeep);
+/// The value of a text that is canonical to the byte and nested at most `depth_max` levels; for
+/// documents that wrap what [`NESTING_DEPTH_MAX`] already bounds.
+pub(crate) fn parse_within(text: &str, depth_max: usize) -> Result<Value, CanonicalError> {
+    let value: Value =
+        serde_json::from_str(text).map_err(|e| CanonicalError::NotJson(e.to_string()))?;
+    let canonical = CanonicalJson::from_value_within(&value, depth_max)?;
+    if canonical.0 == text {
+        return Ok(value);
     }
+    let same = canonical.0.bytes().zip(text.bytes()).take_while(|(a, b)| a == b).count();
+    Err(CanonicalError::NotCanonical { offset: same })
+}
+
+/// `levels_left` is how many levels of arrays and objects may still be opened.
+fn write_value(out: &mut String, value: &Value, levels_left: usize) -> Result<(), CanonicalError> {
+    let inside = || levels_left.checked_sub(1).ok_or(CanonicalError::TooDeep);
     match value {
         Value::Null => out.push_str("null"),
         Value::Bool(true) => out.push_str("true"),
@@ -104,16 +115,17 @@ fn write_value(out: &mut String, value: &Value, depth: usize) -> Result<(), Cano
         Value::Number(number) => write_integer(out, number)?,
         Value::String(text) => write_string(out, text),
         Value::Array(items) => {
+            let levels_left = inside()?;
             out.push('[');
             for (index, item) in items.iter().enumerate() {
                 if index > 0 {
                     out.push(',');
                 }
-                write_value(out, item, depth + 1)?;
+                write_value(out, item, levels_left)?;
             }
             out.push(']');
         }
-        Value::Object(members) => write_object(out, members, depth)?,
+        Value::Object(members) => write_object(out, members, inside()?)?,
     }
     Ok(())
 }
@@ -121,7 +133,7 @@ fn write_value(out: &mut String, value: &Value, depth: usize) -> Result<(), Cano
 fn write_object(
     out: &mut String,
     members: &Map<String, Value>,
-    depth: usize,
+    levels_left: usize,
 ) -> Result<(), CanonicalError> {
     let mut sorted: Vec<(&String, &Value)> = members.iter().collect();
     // RFC 8785 section 3.2.3: by UTF-16 code units, not by bytes.
@@ -133,7 +145,7 @@ fn write_object(
         }
         write_string(out, name);
         out.push(':');
-        write_value(out, member, depth + 1)?;
+        write_value(out, member, levels_left)?;
     }
     out.push('}');
     Ok(())

@@ -107,12 +107,7 @@ pub enum NoteError {
 impl Checkpoint {
     /// The text that is signed: three lines, each ended.
     pub fn text(&self) -> String {
-        format!(
-            "{}\n{}\n{}\n",
-            self.origin,
-            self.size,
-            STANDARD.encode(self.root.0)
-        )
+        format!("{}\n{}\n{}\n", self.origin, self.size, STANDARD.encode(self.root.0))
     }
 
     /// Reads a signed note and verifies its only signature with `key`.
@@ -120,29 +115,22 @@ impl Checkpoint {
         if note.len() > NOTE_BYTES_MAX {
             return Err(NoteError::Form("it is too long"));
         }
-        let (text, signature) = note
-            .split_once("\n\n")
-            .ok_or(NoteError::Form("no blank line before the signature"))?;
+        let (text, signature) =
+            note.split_once("\n\n").ok_or(NoteError::Form("no blank line before the signature"))?;
         let checkpoint = Self::from_lines(text)?;
         let line = signature
             .strip_prefix("\u{2014} ")
             .and_then(|line| line.strip_suffix('\n'))
             .filter(|line| !line.contains('\n'))
             .ok_or(NoteError::Form("there must be exactly one signature line"))?;
-        let (name, encoded) = line
-            .split_once(' ')
-            .ok_or(NoteError::Form("the signature line has no signature"))?;
+        let (name, encoded) =
+            line.split_once(' ').ok_or(NoteError::Form("the signature line has no signature"))?;
         if name != checkpoint.origin.as_str() {
-            return Err(NoteError::Form(
-                "the signature is not in the log's own name",
-            ));
+            return Err(NoteError::Form("the signature is not in the log's own name"));
         }
         let expected = || key.origin.to_string();
         if checkpoint.origin != key.origin {
-            return Err(NoteError::Origin {
-                expected: expected(),
-                found: name.to_owned(),
-            });
+            return Err(NoteError::Origin { expected: expected(), found: name.to_owned() });
         }
         let bytes = STANDARD
             .decode(encoded)
@@ -155,10 +143,7 @@ impl Checkpoint {
             return Err(NoteError::Key);
         }
         key.key
-            .verify_strict(
-                checkpoint.text().as_bytes(),
-                &Signature::from_bytes(&signature),
-            )
+            .verify_strict(checkpoint.text().as_bytes(), &Signature::from_bytes(&signature))
             .map_err(|_| NoteError::Signature)?;
         Ok(checkpoint)
     }
@@ -166,9 +151,7 @@ impl Checkpoint {
     fn from_lines(text: &str) -> Result<Self, NoteError> {
         let lines: Vec<&str> = text.split('\n').collect();
         let [origin, size, root] = lines[..] else {
-            return Err(NoteError::Form(
-                "there must be exactly three lines before the blank one",
-            ));
+            return Err(NoteError::Form("there must be exactly three lines before the blank one"));
         };
         let origin = Origin::new(origin).map_err(|_| NoteError::Form("the log's name is wrong"))?;
         let digits = size.bytes().all(|b| b.is_ascii_digit());
@@ -183,11 +166,7 @@ impl Checkpoint {
             .ok()
             .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok())
             .ok_or(NoteError::Form("the root is not strict base64 of 32 bytes"))?;
-        Ok(Self {
-            origin,
-            size,
-            root: NodeHash(root),
-        })
+        Ok(Self { origin, size, root: NodeHash(root) })
     }
 }
 
@@ -252,11 +231,7 @@ impl FromStr for VerifierKey {
     fn from_str(text: &str) -> Result<Self, KeyError> {
         let (origin, bytes) = decode_key(text)?;
         let key = Self::from_bytes(origin, &bytes)?;
-        if key.to_string() == text {
-            Ok(key)
-        } else {
-            Err(KeyError::Id)
-        }
+        if key.to_string() == text { Ok(key) } else { Err(KeyError::Id) }
     }
 }
 
@@ -306,36 +281,21 @@ pub struct SigningKey {
 impl SigningKey {
     /// From 32 random bytes, which are the caller's to draw and to keep secret.
     pub fn from_seed(origin: Origin, seed: &[u8; 32]) -> Self {
-        Self {
-            origin,
-            key: ed25519_dalek::SigningKey::from_bytes(seed),
-        }
+        Self { origin, key: ed25519_dalek::SigningKey::from_bytes(seed) }
     }
 
     /// The public key that checks this key's signatures.
     pub fn verifier_key(&self) -> VerifierKey {
-        VerifierKey {
-            origin: self.origin.clone(),
-            key: self.key.verifying_key(),
-        }
+        VerifierKey { origin: self.origin.clone(), key: self.key.verifying_key() }
     }
 
     /// The signed note that commits the log to `root` over its first `size` leaves. The same
     /// head always gives the same bytes.
     pub fn sign(&self, size: u64, root: NodeHash) -> String {
-        let text = Checkpoint {
-            origin: self.origin.clone(),
-            size,
-            root,
-        }
-        .text();
+        let text = Checkpoint { origin: self.origin.clone(), size, root }.text();
         let mut bytes = self.verifier_key().id().to_vec();
         bytes.extend_from_slice(&self.key.sign(text.as_bytes()).to_bytes());
-        format!(
-            "{text}\n\u{2014} {} {}\n",
-            self.origin,
-            STANDARD.encode(bytes)
-        )
+        format!("{text}\n\u{2014} {} {}\n", self.origin, STANDARD.encode(bytes))
     }
 }
 
@@ -367,10 +327,9 @@ fn decode_key(text: &str) -> Result<(Origin, [u8; 32]), KeyError> {
     };
     let bytes = STANDARD.decode(encoded).map_err(|_| KeyError::Form)?;
     match bytes.split_first() {
-        Some((&ALGORITHM_ED25519, key)) => Ok((
-            Origin::new(name)?,
-            key.try_into().map_err(|_| KeyError::Bytes)?,
-        )),
+        Some((&ALGORITHM_ED25519, key)) => {
+            Ok((Origin::new(name)?, key.try_into().map_err(|_| KeyError::Bytes)?))
+        }
         _ => Err(KeyError::Form),
     }
 }

@@ -4,10 +4,13 @@
 //! This room knows no clock, no disk, no network, no SQL and no meaning of any event. It is
 //! small on purpose: whoever doubts a bill reads this room and `audit`, nothing else.
 
+pub mod bundle;
 mod canonical;
 pub mod checkpoint;
+pub mod disclosure;
 mod envelope;
 pub mod merkle;
+pub mod multiproof;
 pub mod tile;
 
 pub use canonical::{CanonicalError, CanonicalJson, NESTING_DEPTH_MAX};

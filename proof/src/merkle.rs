@@ -101,6 +101,9 @@ pub enum ProofError {
         /// How many were given.
         found: usize,
     },
+    /// A proof about several leaves names none, or not each once in ascending order.
+    #[error("the leaves must be named in ascending order, each once, and at least one")]
+    Order,
     /// The proof does not lead to the root.
     #[error("the proof does not lead to the root")]
     Root,
@@ -152,20 +155,14 @@ impl Frontier {
     /// Appends a leaf and tells `completed` every subtree that became complete by it: the leaf
     /// itself first, then upwards. Those hashes are what proofs are built from.
     pub fn append(&mut self, leaf: LeafHash, mut completed: impl FnMut(NodeAddress, NodeHash)) {
-        let mut address = NodeAddress {
-            level: 0,
-            index: self.size,
-        };
+        let mut address = NodeAddress { level: 0, index: self.size };
         let mut hash = NodeHash::from(leaf);
         completed(address, hash);
         while address.index & 1 == 1 {
             // An odd index has its left sibling as the last peak.
             let Some(left) = self.peaks.pop() else { break };
             hash = NodeHash::parent(left, hash);
-            address = NodeAddress {
-                level: address.level + 1,
-                index: address.index >> 1,
-            };
+            address = NodeAddress { level: address.level + 1, index: address.index >> 1 };
             completed(address, hash);
         }
         self.peaks.push(hash);
@@ -175,9 +172,7 @@ impl Frontier {
     /// The size as eight bytes, most significant first, then the subtree roots, largest first.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = self.size.to_be_bytes().to_vec();
-        self.peaks
-            .iter()
-            .for_each(|peak| bytes.extend_from_slice(&peak.0));
+        self.peaks.iter().for_each(|peak| bytes.extend_from_slice(&peak.0));
         bytes
     }
 
@@ -189,10 +184,7 @@ impl Frontier {
         if size > TREE_SIZE_MAX || !extra.is_empty() || peaks.len() != size.count_ones() as usize {
             return Err(FrontierError);
         }
-        Ok(Self {
-            size,
-            peaks: peaks.iter().copied().map(NodeHash).collect(),
-        })
+        Ok(Self { size, peaks: peaks.iter().copied().map(NodeHash).collect() })
     }
 }
 
@@ -204,10 +196,7 @@ pub fn inclusion_proof<E>(
     reader: &mut impl FnMut(NodeAddress) -> Result<NodeHash, E>,
 ) -> Result<Vec<NodeHash>, BuildError<E>> {
     let steps = inclusion_steps(index, size).map_err(BuildError::Proof)?;
-    steps
-        .iter()
-        .map(|step| step.sibling.hash(reader).map_err(BuildError::Read))
-        .collect()
+    steps.iter().map(|step| step.sibling.hash(reader).map_err(BuildError::Read)).collect()
 }
 
 /// The consistency proof between the trees of the first `old` and the first `new` leaves
@@ -218,26 +207,18 @@ pub fn consistency_proof<E>(
     reader: &mut impl FnMut(NodeAddress) -> Result<NodeHash, E>,
 ) -> Result<Vec<NodeHash>, BuildError<E>> {
     let path = ConsistencyPath::new(old, new).map_err(BuildError::Proof)?;
-    path.ranges()
-        .map(|range| range.hash(reader).map_err(BuildError::Read))
-        .collect()
+    path.ranges().map(|range| range.hash(reader).map_err(BuildError::Read)).collect()
 }
 
 /// The complete subtrees that [`inclusion_proof`] will ask its reader for; for readers that
 /// must fetch ahead.
 pub fn inclusion_addresses(index: u64, size: u64) -> Result<Vec<NodeAddress>, ProofError> {
-    Ok(inclusion_steps(index, size)?
-        .iter()
-        .flat_map(|step| step.sibling.subtrees())
-        .collect())
+    Ok(inclusion_steps(index, size)?.iter().flat_map(|step| step.sibling.subtrees()).collect())
 }
 
 /// The complete subtrees that [`consistency_proof`] will ask its reader for.
 pub fn consistency_addresses(old: u64, new: u64) -> Result<Vec<NodeAddress>, ProofError> {
-    Ok(ConsistencyPath::new(old, new)?
-        .ranges()
-        .flat_map(Range::subtrees)
-        .collect())
+    Ok(ConsistencyPath::new(old, new)?.ranges().flat_map(Range::subtrees).collect())
 }
 
 /// Verifies that `leaf` is leaf `index` of the tree of `size` leaves with `root`. The proof
@@ -251,26 +232,16 @@ pub fn verify_inclusion(
 ) -> Result<(), ProofError> {
     let steps = inclusion_steps(index, size)?;
     if steps.len() != proof.len() {
-        return Err(ProofError::Length {
-            expected: steps.len(),
-            found: proof.len(),
-        });
+        return Err(ProofError::Length { expected: steps.len(), found: proof.len() });
     }
-    let hash = steps
-        .iter()
-        .zip(proof)
-        .fold(NodeHash::from(leaf), |hash, (step, &sibling)| {
-            if step.sibling_is_left {
-                NodeHash::parent(sibling, hash)
-            } else {
-                NodeHash::parent(hash, sibling)
-            }
-        });
-    if hash == root {
-        Ok(())
-    } else {
-        Err(ProofError::Root)
-    }
+    let hash = steps.iter().zip(proof).fold(NodeHash::from(leaf), |hash, (step, &sibling)| {
+        if step.sibling_is_left {
+            NodeHash::parent(sibling, hash)
+        } else {
+            NodeHash::parent(hash, sibling)
+        }
+    });
+    if hash == root { Ok(()) } else { Err(ProofError::Root) }
 }
 
 /// Verifies that the tree of `new` leaves with `new_root` begins with the tree of `old` leaves
@@ -285,17 +256,10 @@ pub fn verify_consistency(
     let path = ConsistencyPath::new(old, new)?;
     let expected = path.ranges().count();
     if proof.len() != expected {
-        return Err(ProofError::Length {
-            expected,
-            found: proof.len(),
-        });
+        return Err(ProofError::Length { expected, found: proof.len() });
     }
     if old == 0 {
-        return if old_root == NodeHash::empty_root() {
-            Ok(())
-        } else {
-            Err(ProofError::OldRoot)
-        };
+        return if old_root == NodeHash::empty_root() { Ok(()) } else { Err(ProofError::OldRoot) };
     }
     let (seed, siblings) = match (&path.seed, proof.split_first()) {
         (Some(_), Some((&first, rest))) => (first, rest),
@@ -313,11 +277,7 @@ pub fn verify_consistency(
     if old_hash != old_root {
         return Err(ProofError::OldRoot);
     }
-    if new_hash == new_root {
-        Ok(())
-    } else {
-        Err(ProofError::Root)
-    }
+    if new_hash == new_root { Ok(()) } else { Err(ProofError::Root) }
 }
 
 /// A whole tree in memory, for small logs and for tests.
@@ -393,27 +353,24 @@ impl MemoryTree {
 /// Leaves `from..to`, where `from` is a multiple of a power of two not less than `to - from`:
 /// the only ranges that RFC 6962 hashes.
 #[derive(Clone, Copy, Debug)]
-struct Range {
-    from: u64,
-    to: u64,
+pub(crate) struct Range {
+    pub(crate) from: u64,
+    pub(crate) to: u64,
 }
 
 impl Range {
     /// The complete subtrees that make up the range, largest first.
-    fn subtrees(self) -> impl Iterator<Item = NodeAddress> {
+    pub(crate) fn subtrees(self) -> impl Iterator<Item = NodeAddress> {
         let mut from = self.from;
         std::iter::from_fn(move || {
             let level = (self.to - from).checked_ilog2()?;
-            let address = NodeAddress {
-                level: level as u8,
-                index: from >> level,
-            };
+            let address = NodeAddress { level: level as u8, index: from >> level };
             from += 1 << level;
             Some(address)
         })
     }
 
-    fn hash<E>(
+    pub(crate) fn hash<E>(
         self,
         reader: &mut impl FnMut(NodeAddress) -> Result<NodeHash, E>,
     ) -> Result<NodeHash, E> {
@@ -422,19 +379,10 @@ impl Range {
     }
 
     /// Splits at the largest power of two smaller than the length; `None` for a single leaf.
-    fn split(self) -> Option<(Self, Self)> {
+    pub(crate) fn split(self) -> Option<(Self, Self)> {
         let level = (self.to - self.from - 1).checked_ilog2()?;
         let middle = self.from + (1 << level);
-        Some((
-            Self {
-                from: self.from,
-                to: middle,
-            },
-            Self {
-                from: middle,
-                to: self.to,
-            },
-        ))
+        Some((Self { from: self.from, to: middle }, Self { from: middle, to: self.to }))
     }
 }
 
@@ -457,15 +405,8 @@ fn inclusion_steps(index: u64, size: u64) -> Result<Vec<Step>, ProofError> {
     let mut range = Range { from: 0, to: size };
     while let Some((left, right)) = range.split() {
         let goes_left = index < left.to;
-        let (next, sibling) = if goes_left {
-            (left, right)
-        } else {
-            (right, left)
-        };
-        steps.push(Step {
-            sibling,
-            sibling_is_left: !goes_left,
-        });
+        let (next, sibling) = if goes_left { (left, right) } else { (right, left) };
+        steps.push(Step { sibling, sibling_is_left: !goes_left });
         range = next;
     }
     steps.reverse();
@@ -489,10 +430,7 @@ impl ConsistencyPath {
         if old > new {
             return Err(ProofError::Shrunk { old, new });
         }
-        let mut path = Self {
-            seed: None,
-            steps: Vec::new(),
-        };
+        let mut path = Self { seed: None, steps: Vec::new() };
         if old == 0 {
             return Ok(path);
         }
@@ -502,15 +440,8 @@ impl ConsistencyPath {
                 break;
             };
             let goes_left = old <= left.to;
-            let (next, sibling) = if goes_left {
-                (left, right)
-            } else {
-                (right, left)
-            };
-            path.steps.push(Step {
-                sibling,
-                sibling_is_left: !goes_left,
-            });
+            let (next, sibling) = if goes_left { (left, right) } else { (right, left) };
+            path.steps.push(Step { sibling, sibling_is_left: !goes_left });
             range = next;
         }
         path.steps.reverse();
@@ -520,9 +451,7 @@ impl ConsistencyPath {
 
     /// What the proof's hashes cover, in the proof's order.
     fn ranges(&self) -> impl Iterator<Item = Range> {
-        self.seed
-            .into_iter()
-            .chain(self.steps.iter().map(|step| step.sibling))
+        self.seed.into_iter().chain(self.steps.iter().map(|step| step.sibling))
     }
 }
 

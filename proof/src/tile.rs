@@ -31,17 +31,11 @@ pub struct TileError(String);
 impl Tile {
     /// Checks coordinates: a level up to [`TILE_LEVEL_MAX`], 1 to [`TILE_WIDTH`] hashes.
     pub fn new(level: u8, index: u64, width: u16) -> Result<Self, TileError> {
-        let tile = Self {
-            level,
-            index,
-            width,
-        };
+        let tile = Self { level, index, width };
         // The tree's largest leaf number must be able to lie in the tile.
         let fits = index < 1 << (56 - 8 * u32::from(level.min(TILE_LEVEL_MAX)));
         if level > TILE_LEVEL_MAX || !fits || width == 0 || width > TILE_WIDTH {
-            return Err(TileError(format!(
-                "tile level {level}, index {index}, width {width}"
-            )));
+            return Err(TileError(format!("tile level {level}, index {index}, width {width}")));
         }
         Ok(tile)
     }
@@ -51,21 +45,14 @@ impl Tile {
     pub fn holding(address: NodeAddress, size: u64) -> Option<Self> {
         let inside = address.level % TILE_HEIGHT;
         let level = address.level / TILE_HEIGHT;
-        let end = address
-            .index
-            .checked_add(1)?
-            .checked_shl(u32::from(address.level))?;
+        let end = address.index.checked_add(1)?.checked_shl(u32::from(address.level))?;
         if level > TILE_LEVEL_MAX || end > size || end >> address.level != address.index + 1 {
             return None;
         }
         let index = address.index >> (TILE_HEIGHT - inside);
         let hashes = (size >> (TILE_HEIGHT * level)) - index * u64::from(TILE_WIDTH);
         let width = u16::try_from(hashes).unwrap_or(TILE_WIDTH).min(TILE_WIDTH);
-        Some(Self {
-            level,
-            index,
-            width,
-        })
+        Some(Self { level, index, width })
     }
 
     /// The tiles that are new or wider in a tree of `new` leaves than in one of `old`, lowest
@@ -78,11 +65,7 @@ impl Tile {
             while before < after && index * u64::from(TILE_WIDTH) < after {
                 let hashes = after - index * u64::from(TILE_WIDTH);
                 let width = u16::try_from(hashes).unwrap_or(TILE_WIDTH).min(TILE_WIDTH);
-                tiles.push(Self {
-                    level,
-                    index,
-                    width,
-                });
+                tiles.push(Self { level, index, width });
                 index += 1;
             }
         }
@@ -107,10 +90,7 @@ impl Tile {
     /// The subtrees whose hashes make up the tile's content, in order.
     pub fn addresses(&self) -> impl Iterator<Item = NodeAddress> {
         let (level, first) = (self.level * TILE_HEIGHT, self.index * u64::from(TILE_WIDTH));
-        (0..u64::from(self.width)).map(move |offset| NodeAddress {
-            level,
-            index: first + offset,
-        })
+        (0..u64::from(self.width)).map(move |offset| NodeAddress { level, index: first + offset })
     }
 
     /// The path that tlog-tiles gives it: `tile/<level>/<index>`, the index in groups of three
@@ -123,11 +103,8 @@ impl Tile {
             rest /= 1000;
         }
         groups.reverse();
-        let partial = if self.width < TILE_WIDTH {
-            format!(".p/{}", self.width)
-        } else {
-            String::new()
-        };
+        let partial =
+            if self.width < TILE_WIDTH { format!(".p/{}", self.width) } else { String::new() };
         format!("tile/{}/{}{partial}", self.level, groups.join("/"))
     }
 
@@ -145,17 +122,10 @@ impl Tile {
         }
         let offset = usize::from(first as u8);
         let (hashes, _) = content.as_chunks::<32>();
-        let mut row: Vec<NodeHash> = hashes
-            .get(offset..offset + (1 << inside))?
-            .iter()
-            .copied()
-            .map(NodeHash)
-            .collect();
+        let mut row: Vec<NodeHash> =
+            hashes.get(offset..offset + (1 << inside))?.iter().copied().map(NodeHash).collect();
         while row.len() > 1 {
-            row = row
-                .chunks(2)
-                .map(|pair| NodeHash::parent(pair[0], pair[1]))
-                .collect();
+            row = row.chunks(2).map(|pair| NodeHash::parent(pair[0], pair[1])).collect();
         }
         row.first().copied()
     }
@@ -179,19 +149,12 @@ impl FromStr for Tile {
             Some((groups, width)) => (groups, width.parse().map_err(|_| refused())?),
             None => (rest, TILE_WIDTH),
         };
-        let digits: String = groups
-            .split('/')
-            .map(|g| g.strip_prefix('x').unwrap_or(g))
-            .collect();
+        let digits: String = groups.split('/').map(|g| g.strip_prefix('x').unwrap_or(g)).collect();
         let tile = Self::new(
             level.parse().map_err(|_| refused())?,
             digits.parse().map_err(|_| refused())?,
             width,
         )?;
-        if tile.path() == path {
-            Ok(tile)
-        } else {
-            Err(refused())
-        }
+        if tile.path() == path { Ok(tile) } else { Err(refused()) }
     }
 }

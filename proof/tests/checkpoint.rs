@@ -21,10 +21,7 @@ const ROOT: &str = "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff460
 
 fn signing_key() -> SigningKey {
     let seed: Vec<u8> = (0..32).collect();
-    SigningKey::from_seed(
-        Origin::new("charging.example/log").unwrap(),
-        &seed.try_into().unwrap(),
-    )
+    SigningKey::from_seed(Origin::new("charging.example/log").unwrap(), &seed.try_into().unwrap())
 }
 
 fn key() -> VerifierKey {
@@ -62,10 +59,7 @@ fn a_key_with_any_changed_character_is_refused() {
         assert!(KEY[..index].parse::<VerifierKey>().is_err());
     }
     assert!(format!("{KEY}\n").parse::<VerifierKey>().is_err());
-    assert_eq!(
-        KEY.replace("10a1721e", "10A1721E").parse::<VerifierKey>(),
-        Err(KeyError::Id)
-    );
+    assert_eq!(KEY.replace("10a1721e", "10A1721E").parse::<VerifierKey>(), Err(KeyError::Id));
 }
 
 #[test]
@@ -73,23 +67,9 @@ fn weak_keys_and_wrong_names_are_refused() {
     let origin = || Origin::new("a").unwrap();
     let mut identity = [0; 32];
     identity[0] = 1;
-    assert_eq!(
-        VerifierKey::from_bytes(origin(), &identity),
-        Err(KeyError::Bytes)
-    );
-    assert_eq!(
-        VerifierKey::from_bytes(origin(), &[0; 32]),
-        Err(KeyError::Bytes)
-    );
-    for name in [
-        "",
-        "a b",
-        "a+b",
-        "a\nb",
-        "a\u{a0}b",
-        "a\u{7f}",
-        &"n".repeat(201),
-    ] {
+    assert_eq!(VerifierKey::from_bytes(origin(), &identity), Err(KeyError::Bytes));
+    assert_eq!(VerifierKey::from_bytes(origin(), &[0; 32]), Err(KeyError::Bytes));
+    for name in ["", "a b", "a+b", "a\nb", "a\u{a0}b", "a\u{7f}", &"n".repeat(201)] {
         assert_eq!(Origin::new(name), Err(KeyError::Origin), "{name:?}");
     }
 }
@@ -98,24 +78,11 @@ fn weak_keys_and_wrong_names_are_refused() {
 fn a_fingerprint_is_the_hash_of_the_keys_text() {
     let fingerprint = key().fingerprint();
     assert_eq!(fingerprint.to_string().replace(' ', ""), FINGERPRINT);
-    for text in [
-        FINGERPRINT,
-        &FINGERPRINT.to_uppercase(),
-        &fingerprint.to_string(),
-    ] {
+    for text in [FINGERPRINT, &FINGERPRINT.to_uppercase(), &fingerprint.to_string()] {
         assert_eq!(text.parse(), Ok(fingerprint));
     }
-    for text in [
-        "",
-        "3f134ad2",
-        &format!("{FINGERPRINT}00"),
-        &FINGERPRINT.replace('f', "g"),
-    ] {
-        assert_eq!(
-            text.parse::<Fingerprint>(),
-            Err(KeyError::Fingerprint),
-            "{text}"
-        );
+    for text in ["", "3f134ad2", &format!("{FINGERPRINT}00"), &FINGERPRINT.replace('f', "g")] {
+        assert_eq!(text.parse::<Fingerprint>(), Err(KeyError::Fingerprint), "{text}");
     }
 }
 
@@ -127,10 +94,7 @@ fn no_changed_note_verifies() {
             let mut changed = bytes.to_vec();
             changed[index] ^= 1 << bit;
             if let Ok(text) = String::from_utf8(changed) {
-                assert!(
-                    Checkpoint::verify(&text, &key()).is_err(),
-                    "byte {index}, bit {bit}"
-                );
+                assert!(Checkpoint::verify(&text, &key()).is_err(), "byte {index}, bit {bit}");
             }
         }
         if let Some(cut) = NOTE.get(..index) {
@@ -147,10 +111,7 @@ fn check_refused(note: &str, expected: &str) {
 #[test]
 fn other_forms_are_refused_by_name() {
     let (text, signature) = NOTE.split_once("\n\n").unwrap();
-    check_refused(
-        "",
-        "the checkpoint note is malformed: no blank line before the signature",
-    );
+    check_refused("", "the checkpoint note is malformed: no blank line before the signature");
     check_refused(
         &format!("{NOTE}{signature}"),
         "the checkpoint note is malformed: there must be exactly one signature line",
@@ -159,14 +120,7 @@ fn other_forms_are_refused_by_name() {
         &format!("{text}\nextension\n\n{signature}"),
         "the checkpoint note is malformed: there must be exactly three lines before the blank one",
     );
-    for size in [
-        "08",
-        "+8",
-        "",
-        "-1",
-        "9007199254740992",
-        "99999999999999999999",
-    ] {
+    for size in ["08", "+8", "", "-1", "9007199254740992", "99999999999999999999"] {
         check_refused(
             &NOTE.replace("\n8\n", &format!("\n{size}\n")),
             if size.is_empty() {
@@ -184,24 +138,15 @@ fn other_forms_are_refused_by_name() {
         &NOTE.replace("— charging.example/log ", "— other.example/log "),
         "the checkpoint note is malformed: the signature is not in the log's own name",
     );
-    check_refused(
-        &NOTE.replace("\n8\n", "\n9\n"),
-        "the checkpoint's signature is wrong",
-    );
-    check_refused(
-        &"x".repeat(1025),
-        "the checkpoint note is malformed: it is too long",
-    );
+    check_refused(&NOTE.replace("\n8\n", "\n9\n"), "the checkpoint's signature is wrong");
+    check_refused(&"x".repeat(1025), "the checkpoint note is malformed: it is too long");
 }
 
 #[test]
 fn another_log_or_another_key_is_told_apart() {
     let root = NodeHash::from_hex(ROOT).unwrap();
     let other_key = SigningKey::from_seed(Origin::new("charging.example/log").unwrap(), &[9; 32]);
-    assert_eq!(
-        Checkpoint::verify(&other_key.sign(8, root), &key()),
-        Err(NoteError::Key)
-    );
+    assert_eq!(Checkpoint::verify(&other_key.sign(8, root), &key()), Err(NoteError::Key));
     let other_log = SigningKey::from_seed(Origin::new("other.example").unwrap(), &[9; 32]);
     assert_eq!(
         Checkpoint::verify(&other_log.sign(8, root), &key()),
@@ -214,8 +159,5 @@ fn another_log_or_another_key_is_told_apart() {
 
 #[test]
 fn a_signing_key_does_not_print_itself() {
-    assert_eq!(
-        format!("{:?}", signing_key()),
-        "SigningKey(charging.example/log)"
-    );
+    assert_eq!(format!("{:?}", signing_key()), "SigningKey(charging.example/log)");
 }

@@ -40,9 +40,7 @@ const CT_ROOTS: [&str; 9] = [
 
 fn ct_tree() -> MemoryTree {
     let mut tree = MemoryTree::new();
-    CT_LEAVES
-        .iter()
-        .for_each(|leaf| tree.append(LeafHash::of(&hex::decode(leaf).unwrap())));
+    CT_LEAVES.iter().for_each(|leaf| tree.append(LeafHash::of(&hex::decode(leaf).unwrap())));
     tree
 }
 
@@ -69,10 +67,7 @@ fn root_by_definition(leaves: &[LeafHash]) -> NodeHash {
 }
 
 fn hashes(expected: &[&str]) -> Vec<NodeHash> {
-    expected
-        .iter()
-        .map(|text| NodeHash::from_hex(text).unwrap())
-        .collect()
+    expected.iter().map(|text| NodeHash::from_hex(text).unwrap()).collect()
 }
 
 #[test]
@@ -110,11 +105,7 @@ fn inclusion_proofs_are_the_reference_vectors() {
             "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
         ],
     );
-    check(
-        2,
-        3,
-        &["fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125"],
-    );
+    check(2, 3, &["fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125"]);
     check(
         1,
         5,
@@ -181,9 +172,7 @@ fn the_growing_edge_has_the_root_of_the_definition_and_survives_saving() {
         assert_eq!(saved.len(), 8 + 32 * size.count_ones() as usize);
         frontier = Frontier::from_bytes(&saved).unwrap();
         let mut completed = Vec::new();
-        frontier.append(leaves[size], |address, hash| {
-            completed.push((address, hash))
-        });
+        frontier.append(leaves[size], |address, hash| completed.push((address, hash)));
         // Each new leaf completes one subtree per trailing one of its number, and itself.
         assert_eq!(completed.len(), 1 + size.trailing_ones() as usize);
         for (address, hash) in completed {
@@ -200,19 +189,13 @@ fn a_damaged_saved_edge_is_refused() {
     (0..5).for_each(|index| frontier.append(leaf(index), |_, _| {}));
     let saved = frontier.to_bytes();
     for length in 0..saved.len() {
-        assert!(
-            Frontier::from_bytes(&saved[..length]).is_err(),
-            "cut to {length} bytes"
-        );
+        assert!(Frontier::from_bytes(&saved[..length]).is_err(), "cut to {length} bytes");
     }
     assert!(Frontier::from_bytes(&[&saved[..], &[0]].concat()).is_err());
     let mut other_size = saved;
     other_size[7] = 7;
     assert!(Frontier::from_bytes(&other_size).is_err());
-    assert!(
-        Frontier::from_bytes(&[0xff; 8 + 64 * 32]).is_err(),
-        "larger than any tree"
-    );
+    assert!(Frontier::from_bytes(&[0xff; 8 + 64 * 32]).is_err(), "larger than any tree");
 }
 
 /// Calls `flipped` with every proof that differs from `proof` in one bit; in trees of many
@@ -221,11 +204,7 @@ fn each_bit_flipped(proof: &[NodeHash], every_bit: bool, mut flipped: impl FnMut
     let mut changed = proof.to_vec();
     for position in 0..proof.len() * 32 {
         let (hash, byte) = (position / 32, position % 32);
-        let bits = if every_bit {
-            0..8
-        } else {
-            position % 8..position % 8 + 1
-        };
+        let bits = if every_bit { 0..8 } else { position % 8..position % 8 + 1 };
         for bit in bits {
             changed[hash].0[byte] ^= 1 << bit;
             flipped(&changed);
@@ -245,11 +224,7 @@ fn every_inclusion_proof_verifies_and_no_changed_one_does() {
                 |proof: &[NodeHash]| verify_inclusion(leaf(index), index, size, root, proof);
             assert_eq!(verify(&proof), Ok(()), "leaf {index} of {size}");
             each_bit_flipped(&proof, size <= 12, |changed| {
-                assert_eq!(
-                    verify(changed),
-                    Err(ProofError::Root),
-                    "leaf {index} of {size}"
-                );
+                assert_eq!(verify(changed), Err(ProofError::Root), "leaf {index} of {size}");
             });
             let longer = [&proof[..], &[root]].concat();
             assert!(matches!(verify(&longer), Err(ProofError::Length { .. })));
@@ -309,19 +284,13 @@ fn impossible_proofs_are_refused_by_name() {
     let tree = tree_of(5);
     assert_eq!(
         tree.inclusion_proof(5, 5),
-        Err(BuildError::Proof(ProofError::OutsideTree {
-            index: 5,
-            size: 5
-        }))
+        Err(BuildError::Proof(ProofError::OutsideTree { index: 5, size: 5 }))
     );
     assert_eq!(
         tree.consistency_proof(5, 4),
         Err(BuildError::Proof(ProofError::Shrunk { old: 5, new: 4 }))
     );
-    assert!(matches!(
-        tree.inclusion_proof(0, 9),
-        Err(BuildError::Read(_))
-    ));
+    assert!(matches!(tree.inclusion_proof(0, 9), Err(BuildError::Read(_))));
     let root = tree.root();
     assert_eq!(
         verify_inclusion(leaf(0), 0, u64::MAX, root, &[]),

@@ -51,14 +51,9 @@ fn write_tiles(tree: &MemoryTree, sizes: &[u64]) -> HashMap<String, Vec<u8>> {
     let mut old = 0;
     for &size in sizes {
         for tile in Tile::grown(old, size) {
-            let hashes = tile
-                .addresses()
-                .map(|address| tree.hash(address).unwrap().0);
+            let hashes = tile.addresses().map(|address| tree.hash(address).unwrap().0);
             let content = hashes.collect::<Vec<_>>().concat();
-            assert!(
-                tiles.insert(tile.path(), content).is_none(),
-                "{tile} was written twice"
-            );
+            assert!(tiles.insert(tile.path(), content).is_none(), "{tile} was written twice");
         }
         old = size;
     }
@@ -76,8 +71,7 @@ fn proofs_read_from_tiles_are_those_of_the_tree() {
         let mut reader = |address: NodeAddress| -> Result<NodeHash, String> {
             let tile = Tile::holding(address, size).ok_or("incomplete")?;
             let content = tiles.get(&tile.path()).ok_or(tile.path())?;
-            tile.hash_in(content, address)
-                .ok_or(format!("{tile} does not hold {address:?}"))
+            tile.hash_in(content, address).ok_or(format!("{tile} does not hold {address:?}"))
         };
         for index in (0..size).step_by(97) {
             let proof = inclusion_proof(index, size, &mut reader).unwrap();
@@ -90,46 +84,16 @@ fn proofs_read_from_tiles_are_those_of_the_tree() {
 fn a_subtree_that_is_not_complete_is_in_no_tile() {
     assert_eq!(Tile::holding(NodeAddress { level: 0, index: 5 }, 5), None);
     assert_eq!(Tile::holding(NodeAddress { level: 3, index: 0 }, 7), None);
-    assert_eq!(
-        Tile::holding(
-            NodeAddress {
-                level: 63,
-                index: 1
-            },
-            u64::MAX
-        ),
-        None
-    );
-    assert_eq!(
-        Tile::holding(
-            NodeAddress {
-                level: 200,
-                index: 0
-            },
-            u64::MAX
-        ),
-        None
-    );
-    assert_eq!(
-        Tile::holding(
-            NodeAddress {
-                level: 4,
-                index: u64::MAX
-            },
-            u64::MAX
-        ),
-        None
-    );
+    assert_eq!(Tile::holding(NodeAddress { level: 63, index: 1 }, u64::MAX), None);
+    assert_eq!(Tile::holding(NodeAddress { level: 200, index: 0 }, u64::MAX), None);
+    assert_eq!(Tile::holding(NodeAddress { level: 4, index: u64::MAX }, u64::MAX), None);
 }
 
 #[test]
 fn content_of_another_length_or_place_gives_no_hash() {
     let tile = Tile::new(0, 1, 2).unwrap();
     let address = |level, index| NodeAddress { level, index };
-    assert_eq!(
-        tile.hash_in(&[7; 64], address(0, 257)),
-        Some(NodeHash([7; 32]))
-    );
+    assert_eq!(tile.hash_in(&[7; 64], address(0, 257)), Some(NodeHash([7; 32])));
     assert!(tile.hash_in(&[7; 64], address(1, 128)).is_some());
     assert_eq!(tile.hash_in(&[7; 63], address(0, 257)), None);
     assert_eq!(tile.hash_in(&[7; 64], address(0, 258)), None);
