@@ -31,7 +31,7 @@ fn envelope(index: u64) -> Envelope {
         "note": "é\n\u{1f50c}",
     });
     Envelope {
-        id: Uuid::from_u128(0xabcdef_0000 + u128::from(index)),
+        id: Uuid::from_u128(0x00ab_cdef_0000 + u128::from(index)),
         stream: format!("session-{}", Uuid::from_u128(0xfeed)),
         version: index,
         event_type: "exchange.recorded".to_owned(),
