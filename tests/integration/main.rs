@@ -5,4 +5,3 @@
 //! the outcome over HTTP. `cargo xtask test` prepares what they need.
 
 mod architecture;
-mod harness;
