@@ -1,0 +1,52 @@
+//! From the simulator's values to OCPP 1.6J text.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use ocpp_kit::message::Request;
+use ocpp_kit::rpc::{CallError, Frame};
+use ocpp_kit::types::{DateTime as OcppDateTime, MessageId};
+use ocpp_kit::{RawValue, Version};
+use serde::Serialize;
+use std::borrow::Cow;
+
+/// An instant as OCPP writes it: UTC, at most three decimals.
+///
+/// An instant outside the years RFC 3339 can write becomes the epoch, as on a station whose
+/// clock was never set.
+pub(crate) fn ocpp_time(at: DateTime<Utc>) -> OcppDateTime {
+    OcppDateTime::parse(&at.to_rfc3339_opts(SecondsFormat::Millis, true))
+        .unwrap_or(OcppDateTime::UNIX_EPOCH)
+}
+
+/// A CALL as text.
+pub(crate) fn call<R: Request>(
+    id: &str,
+    action: &'static str,
+    request: &R,
+) -> Result<String, serde_json::Error> {
+    let payload = serde_json::value::to_raw_value(request)?;
+    Frame::Call {
+        id: MessageId::from_wire(id),
+        action: Cow::Borrowed(action),
+        payload: Cow::Owned(payload),
+    }
+    .to_json(Version::V1_6)
+}
+
+/// A response's payload as raw JSON.
+pub(crate) fn payload<S: Serialize>(response: &S) -> Result<Box<RawValue>, CallError> {
+    serde_json::value::to_raw_value(response)
+        .map_err(|error| CallError::internal(error.to_string()))
+}
+
+/// A CALLRESULT or CALLERROR as text.
+pub(crate) fn answer(
+    id: &MessageId,
+    outcome: Result<Box<RawValue>, CallError>,
+) -> Result<String, serde_json::Error> {
+    let id = id.clone();
+    let frame = match outcome {
+        Ok(payload) => Frame::CallResult { id, payload: Cow::Owned(payload) },
+        Err(error) => Frame::CallError { id, error: error.into() },
+    };
+    frame.to_json(Version::V1_6)
+}
