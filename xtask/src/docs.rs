@@ -4,7 +4,6 @@
 //! route thus shows up as a readable difference in the same commit.
 
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
@@ -37,8 +36,9 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     let mut stale = Vec::new();
     for generated in GENERATED {
         let text = print_with_binary(root, generated)?;
-        let committed = std::fs::read_to_string(root.join(generated.path)).unwrap_or_default();
-        if committed != text {
+        // A file that is missing is out of date too.
+        let committed = std::fs::read_to_string(root.join(generated.path)).ok();
+        if committed != Some(text) {
             stale.push(generated.path);
         }
     }
@@ -50,10 +50,14 @@ pub(crate) fn check(root: &Path) -> Result<()> {
 }
 
 fn print_with_binary(root: &Path, generated: &Generated) -> Result<String> {
-    steps::output(
-        Command::new(env!("CARGO"))
+    let text = steps::output(
+        steps::cargo()
             .args(["run", "--quiet", "--package", "chargebook", "--", "docs"])
             .arg(generated.subcommand)
             .current_dir(root),
-    )
+    )?;
+    if text.is_empty() {
+        bail!("`chargebook docs {}` printed nothing", generated.subcommand);
+    }
+    Ok(text)
 }

@@ -71,7 +71,7 @@ impl Postgres {
             return Ok(());
         }
         if self.data.join("postmaster.pid").exists() {
-            // A run that was killed left its server behind; if it is gone too, this fails harmlessly.
+            // A run that was killed left its server; if that is gone too, this fails harmlessly.
             let _ = steps::output(&mut self.pg_ctl_stop("immediate"));
         }
         std::fs::remove_dir_all(&self.data).context("cannot clear the old PostgreSQL data")

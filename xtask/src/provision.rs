@@ -153,7 +153,7 @@ fn program_in_path(name: &str) -> Option<PathBuf> {
 }
 
 fn rust_component(subcommand: &str, component: &str) -> Result<()> {
-    let works = || runs(Command::new(env!("CARGO")).args([subcommand, "--version"]));
+    let works = || runs(steps::cargo().args([subcommand, "--version"]));
     if works() || (install_component(component) && works()) {
         return Ok(());
     }

@@ -74,7 +74,7 @@ fn test_command(root: &Path, length: Length, tools: &Tools, postgres: &Postgres)
 }
 
 fn cargo(root: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO"));
+    let mut command = steps::cargo();
     command.current_dir(root);
     command
 }

@@ -45,6 +45,8 @@ fn wide_lines_are_named_unless_they_cannot_be_broken() {
     complains("store/src/log.rs", &words, 1, "wide");
     let link = format!("//! https://example.org/{}\n", "a".repeat(100));
     assert!(complaints("store/src/log.rs", &link).is_empty());
+    let quoting = format!("//! Quotes.\nlet a = \"{}\";\n", "word ".repeat(21));
+    assert!(complaints("store/src/log.rs", &quoting).is_empty());
     assert!(complaints("docs/a.md", &words).is_empty());
 }
 
