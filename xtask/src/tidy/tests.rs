@@ -43,7 +43,7 @@ fn endings_are_one_newline() {
 fn wide_lines_are_named_unless_they_cannot_be_broken() {
     let words = format!("//! {}\n", "word ".repeat(30).trim_end());
     complains("store/src/log.rs", &words, 1, "wide");
-    let link = format!("//! https://example.org/{}\n", "a".repeat(100));
+    let link = format!("//! See https://example.org/{}\n", "a".repeat(100));
     assert!(complaints("store/src/log.rs", &link).is_empty());
     let quoting = format!("//! Quotes.\nlet a = \"{}\";\n", "word ".repeat(21));
     assert!(complaints("store/src/log.rs", &quoting).is_empty());
