@@ -4,9 +4,19 @@
 //!
 //! This room knows nothing of what an event means: it moves envelopes.
 
+#[doc(hidden)]
+pub mod contract;
+mod lock;
+pub mod memory;
 pub mod port;
+mod prepare;
+mod ring;
+pub mod sqlite;
+mod tail;
 
+pub use memory::MemoryStore;
 pub use port::{
     Append, AppendError, Appended, EventStore, ExpectedVersion, LookupKey, NewEvent, Position,
     RecordedEvent, StoreError, StreamName, Subscription,
 };
+pub use sqlite::{OpenError, OpenMode, SqliteStore};

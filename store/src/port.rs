@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use chargebook_proof::{CanonicalJson, Envelope, LeafHash};
 use chrono::{DateTime, SecondsFormat, Utc};
 use std::fmt;
+use std::sync::Arc;
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -14,8 +15,17 @@ pub const STREAM_NAME_BYTES_MAX: usize = 200;
 pub const APPEND_EVENTS_MAX: usize = 512;
 /// Largest event: canonical `data` plus `meta`, in bytes.
 pub const EVENT_BYTES_MAX: usize = 1024 * 1024;
+/// Largest append: canonical `data` plus `meta` of all its events, in bytes.
+pub const APPEND_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Longest event type, in bytes.
+pub const EVENT_TYPE_BYTES_MAX: usize = 100;
+/// Most lookup keys on one event.
+pub const EVENT_LOOKUP_KEYS_MAX: usize = 16;
 /// Largest page of a read, in events.
 pub const PAGE_EVENTS_MAX: usize = 4096;
+/// Bytes of `data` and `meta` after which a page of a read ends early; it holds at least one
+/// event all the same.
+pub const PAGE_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// A place in the log's total order. Opaque: later is greater, and that is all; engines may
 /// leave holes. [`Position::START`] precedes every event.
@@ -43,9 +53,9 @@ impl fmt::Display for Position {
     }
 }
 
-/// `category-identity`, such as `session-{uuid}`.
+/// `category-identity`, such as `session-{uuid}`. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StreamName(String);
+pub struct StreamName(Arc<str>);
 
 /// A stream name that is empty, too long, or holds something else than `a-z 0-9 - _ .`
 /// (and `A-Z` in the identity).
@@ -61,12 +71,12 @@ impl StreamName {
         if name.is_empty() || name.len() > STREAM_NAME_BYTES_MAX || !name.chars().all(allowed) {
             return Err(StreamNameError(name));
         }
-        Ok(Self(name))
+        Ok(Self(name.into()))
     }
 
     /// `session-{uuid}` and the like.
     pub fn of(category: &'static str, id: Uuid) -> Self {
-        Self(format!("{category}-{id}"))
+        Self(format!("{category}-{id}").into())
     }
 
     /// The text.
@@ -156,6 +166,18 @@ impl RecordedEvent {
             meta: self.meta.clone(),
         }
     }
+
+    /// Recomputes the leaf from the event as it was read: a flipped byte in the store shows
+    /// here. Costs about a microsecond per kilobyte.
+    pub fn verify_leaf(&self) -> Result<(), StoreError> {
+        if self.envelope().leaf_hash() == self.leaf {
+            return Ok(());
+        }
+        Err(StoreError::Damaged {
+            position: self.position,
+            reason: format!("its bytes do not hash to its leaf {}", hex::encode(self.leaf.0)),
+        })
+    }
 }
 
 /// RFC 3339, UTC, milliseconds, `Z`: the only way the log writes an instant.
@@ -177,7 +199,7 @@ impl ExpectedVersion {
     pub fn next(self) -> u64 {
         match self {
             Self::NoStream => 0,
-            Self::Exact(version) => version + 1,
+            Self::Exact(version) => version.saturating_add(1),
         }
     }
 }
@@ -258,11 +280,14 @@ pub enum StoreError {
 pub trait EventStore: Send + Sync + 'static {
     /// Appends to one stream and returns once the events are durable (fsync). The id check
     /// precedes the version check: all ids present with the same content is
-    /// `Appended { already: true }`.
+    /// `Appended { already: true }`. Content is type, schema version, data and meta; the
+    /// version and the clock reading are not compared, so that a policy that runs twice, with
+    /// ids derived from the cause, is absorbed.
     async fn append(&self, append: Append) -> Result<Appended, AppendError>;
 
     /// Events of a stream from a version on, in order, at most `limit`
-    /// (and [`PAGE_EVENTS_MAX`]).
+    /// (and [`PAGE_EVENTS_MAX`], and about [`PAGE_BYTES_MAX`]). Only an empty page means that
+    /// nothing follows.
     async fn read_stream(
         &self,
         stream: &StreamName,
@@ -270,8 +295,8 @@ pub trait EventStore: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, StoreError>;
 
-    /// Events after a position, in order, at most `limit` (and [`PAGE_EVENTS_MAX`]). Empty
-    /// means: nothing after it yet.
+    /// Events after a position, in order, at most `limit` (and [`PAGE_EVENTS_MAX`], and about
+    /// [`PAGE_BYTES_MAX`]). Empty means: nothing after it yet.
     async fn read_all(
         &self,
         after: Position,

@@ -1,0 +1,351 @@
+//! The embedded engine: one SQLite file, one writer with group commit, dense positions.
+//!
+//! Visible means durable: SQLite shows a commit to readers after its fsync, and the head moves
+//! after that.
+
+mod checkpoint;
+mod faults;
+mod insert;
+mod plan;
+mod read;
+mod schema;
+mod streams;
+mod writer;
+
+pub use faults::{CommitFault, CommitFaults};
+
+use crate::lock::FolderLock;
+use crate::port::{
+    Append, AppendError, Appended, EventStore, LookupKey, Position, RecordedEvent, StoreError,
+    StreamName, Subscription,
+};
+use crate::prepare::prepare;
+use crate::ring::Ring;
+use crate::tail::Tail;
+use async_trait::async_trait;
+use read::{Reader, last_position};
+use schema::Probe;
+use sqlx::ConnectOptions;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
+use tokio::task::{AbortHandle, JoinHandle};
+use writer::{Request, Writer, WriterParts};
+
+/// Appends that may wait for the writer.
+const QUEUE_APPENDS_MAX: usize = 4096;
+/// Bytes of events that may wait for the writer, in KiB.
+const QUEUE_KIB_MAX: usize = 64 * 1024;
+/// How long a caller waits for a place in the queue before it hears `Overloaded`.
+const QUEUE_WAIT_MAX: Duration = Duration::from_secs(10);
+/// Recent events kept in memory for live subscribers.
+const RING_EVENTS_MAX: usize = 16 * 1024;
+/// Their bytes.
+const RING_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// How often a read-only store looks for events that another process has written.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Whether a store may write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenMode {
+    /// The one process that writes: takes the folder's lock, creates what is missing.
+    Writer,
+    /// Reads only, also beside a running writer; creates nothing.
+    ReadOnly,
+}
+
+/// Settings; the defaults are right for a server.
+#[derive(Clone)]
+pub struct SqliteOptions {
+    /// How long a caller waits for a place in the writer's queue.
+    pub queue_wait: Duration,
+    /// Appends that may wait for the writer.
+    pub queue_appends_max: usize,
+    /// Whether [`EventStore::read_stream`] recomputes the leaf of every event it returns, about
+    /// a microsecond each.
+    pub verify_stream_reads: bool,
+    /// Size in pages of 4 KiB beyond which `log.db` must not grow; the store is then down for
+    /// appends as on a full disk.
+    pub size_pages_max: Option<u32>,
+    /// Faults that tests inject into commits.
+    #[doc(hidden)]
+    pub commit_faults: Option<Arc<dyn CommitFaults>>,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        Self {
+            queue_wait: QUEUE_WAIT_MAX,
+            queue_appends_max: QUEUE_APPENDS_MAX,
+            verify_stream_reads: true,
+            size_pages_max: None,
+            commit_faults: None,
+        }
+    }
+}
+
+/// Why a log cannot be opened.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// Another process writes to the folder.
+    #[error(
+        "{} is locked by {holder}: another chargebook writes to this data folder; stop it, or \
+         use a reading command, which needs no lock", path.display()
+    )]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+        /// What the other process wrote about itself.
+        holder: String,
+    },
+    /// Read-only, and there is no log yet.
+    #[error("there is no log at {}", path.display())]
+    Missing {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// A file of another kind, or a damaged one.
+    #[error("{} is no Chargebook log, or is damaged: {reason}", path.display())]
+    NotALog {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Written by a newer version of this program.
+    #[error(
+        "{} has schema version {found}, this program knows {known}: use a newer program",
+        path.display()
+    )]
+    NewerSchema {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The newest that this program reads.
+        known: i64,
+    },
+    /// The operating system does not let us.
+    #[error("no permission to open {}: {reason}", path.display())]
+    Permission {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        reason: String,
+    },
+    /// The disk.
+    #[error("cannot open {}: {reason}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        reason: String,
+    },
+    /// SQLite.
+    #[error("cannot open {}: {reason}", path.display())]
+    Engine {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        reason: String,
+    },
+}
+
+/// The log in `DATA/log.db`. Clones share it.
+#[derive(Clone)]
+pub struct SqliteStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    reader: Arc<Reader>,
+    writer: Option<WriterHandle>,
+    poll: Option<AbortHandle>,
+}
+
+struct WriterHandle {
+    requests: mpsc::Sender<Request>,
+    budget: Arc<Semaphore>,
+    queue_wait: Duration,
+    stop: Arc<Notify>,
+    task: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+}
+
+impl SqliteStore {
+    /// Opens the log of a data folder, with the default settings.
+    pub async fn open(folder: &Path, mode: OpenMode) -> Result<Self, OpenError> {
+        Self::open_with(folder, mode, SqliteOptions::default()).await
+    }
+
+    /// Opens the log of a data folder.
+    pub async fn open_with(
+        folder: &Path,
+        mode: OpenMode,
+        options: SqliteOptions,
+    ) -> Result<Self, OpenError> {
+        let inner = match mode {
+            OpenMode::Writer => open_writer(folder, options).await?,
+            OpenMode::ReadOnly => open_read_only(folder, options).await?,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Takes no more appends, finishes the queued ones, empties the write-ahead log and lets go
+    /// of the folder. Subscriptions end with an error. Also waits where another clone closes.
+    pub async fn close(&self) {
+        match &self.inner.writer {
+            Some(writer) => {
+                writer.stop.notify_one();
+                let mut task = writer.task.lock().await;
+                if let Some(task) = task.take() {
+                    // A panic there has been reported; there is nothing left to wait for.
+                    let _ = task.await;
+                }
+            }
+            None => self.inner.reader.close().await,
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(poll) = &self.poll {
+            poll.abort();
+            self.reader.end_head();
+        }
+    }
+}
+
+impl std::fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SqliteStore").finish_non_exhaustive()
+    }
+}
+
+async fn open_writer(folder: &Path, options: SqliteOptions) -> Result<Inner, OpenError> {
+    std::fs::create_dir_all(folder).map_err(|error| schema::io_error(folder, error))?;
+    let lock = FolderLock::acquire(folder).map_err(schema::lock_error)?;
+    let path = folder.join(schema::LOG_FILE);
+    let probe = schema::probe(&path).await?;
+    let engine_error = |error: sqlx::Error| schema::open_error(&path, &error);
+    let connecting = schema::writer_options(&path, options.size_pages_max).connect().await;
+    let mut connection = connecting.map_err(engine_error)?;
+    if probe == Probe::Vacant {
+        schema::create(&mut connection).await.map_err(engine_error)?;
+        let synced = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
+        synced.map_err(|error| schema::io_error(folder, error))?;
+    }
+    let head = last_position(&mut connection).await.map_err(engine_error)?;
+    let ring = Ring::new(head, RING_EVENTS_MAX, RING_BYTES_MAX);
+    let reader = Reader::new(&path, Some(ring), head, options.verify_stream_reads);
+    let reader = Arc::new(reader);
+    let (sender, requests) = mpsc::channel(options.queue_appends_max.max(1));
+    let stop = Arc::new(Notify::new());
+    let parts = WriterParts {
+        reader: Arc::clone(&reader),
+        requests,
+        stop: Arc::clone(&stop),
+        faults: options.commit_faults,
+        size_pages_max: options.size_pages_max,
+        lock,
+    };
+    let writer = Writer::new(path.clone(), connection, parts).await.map_err(engine_error)?;
+    let handle = WriterHandle {
+        requests: sender,
+        budget: Arc::new(Semaphore::new(QUEUE_KIB_MAX)),
+        queue_wait: options.queue_wait,
+        stop,
+        task: tokio::sync::Mutex::new(Some(tokio::spawn(writer.run()))),
+    };
+    Ok(Inner { reader, writer: Some(handle), poll: None })
+}
+
+async fn open_read_only(folder: &Path, options: SqliteOptions) -> Result<Inner, OpenError> {
+    let path = folder.join(schema::LOG_FILE);
+    if schema::probe(&path).await? == Probe::Vacant {
+        return Err(OpenError::Missing { path });
+    }
+    let reader = Reader::new(&path, None, Position::START, options.verify_stream_reads);
+    let reader = Arc::new(reader);
+    let read_error =
+        |error: StoreError| OpenError::Engine { path: path.clone(), reason: error.to_string() };
+    reader.refresh_head().await.map_err(read_error)?;
+    let poll = tokio::spawn(poll_head(Arc::clone(&reader))).abort_handle();
+    Ok(Inner { reader, writer: None, poll: Some(poll) })
+}
+
+async fn poll_head(reader: Arc<Reader>) {
+    let mut interval = tokio::time::interval(POLL_INTERVAL);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        if let Err(error) = reader.refresh_head().await {
+            tracing::warn!(%error, "cannot look for new events");
+        }
+    }
+}
+
+impl WriterHandle {
+    async fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        let append = prepare(append)?;
+        let kib = u32::try_from(append.weight_bytes() / 1024 + 1).unwrap_or(u32::MAX);
+        let (reply, answer) = oneshot::channel();
+        let queued = tokio::time::timeout(self.queue_wait, async {
+            let bytes = Arc::clone(&self.budget).acquire_many_owned(kib).await.ok()?;
+            let slot = self.requests.reserve().await.ok()?;
+            slot.send(Request { append, _bytes: bytes, reply });
+            Some(())
+        });
+        match queued.await {
+            Ok(Some(())) => {}
+            Ok(None) => return Err(AppendError::Down("the store was closed".to_owned())),
+            Err(_) => {
+                metrics::counter!("chargebook_store_overloaded_total").increment(1);
+                return Err(AppendError::Overloaded);
+            }
+        }
+        let lost = |_| AppendError::Unknown("the writer ended before it answered".to_owned());
+        answer.await.map_err(lost)?
+    }
+}
+
+#[async_trait]
+impl EventStore for SqliteStore {
+    async fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        match &self.inner.writer {
+            Some(writer) => writer.append(append).await,
+            None => Err(AppendError::Down("the store was opened read-only".to_owned())),
+        }
+    }
+
+    async fn read_stream(
+        &self,
+        stream: &StreamName,
+        from_version: u64,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, StoreError> {
+        self.inner.reader.read_stream(stream, from_version, limit).await
+    }
+
+    async fn read_all(
+        &self,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, StoreError> {
+        self.inner.reader.read_all(after, limit).await
+    }
+
+    async fn lookup(&self, key: &LookupKey) -> Result<Option<StreamName>, StoreError> {
+        self.inner.reader.lookup(key).await
+    }
+
+    fn head(&self) -> watch::Receiver<Position> {
+        self.inner.reader.head()
+    }
+
+    fn subscribe(&self, after: Position) -> Subscription {
+        let reader = Arc::clone(&self.inner.reader);
+        Subscription::new(Tail::new(reader, after, self.head()))
+    }
+}

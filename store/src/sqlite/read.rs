@@ -1,0 +1,271 @@
+//! Reading the log: pages in order, one stream, a lookup key. Short transactions only, since
+//! an open one would hold the write-ahead log back.
+
+use super::schema;
+use crate::port::{
+    LookupKey, PAGE_BYTES_MAX, PAGE_EVENTS_MAX, Position, RecordedEvent, StoreError, StreamName,
+};
+use crate::prepare::weight_bytes;
+use crate::ring::Ring;
+use crate::tail::PageReader;
+use async_trait::async_trait;
+use chargebook_proof::{CanonicalJson, LeafHash};
+use chrono::DateTime;
+use futures::TryStreamExt;
+use sqlx::sqlite::{SqliteConnection, SqlitePool, SqlitePoolOptions, SqliteRow};
+use sqlx::{Row, Sqlite};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+/// Connections that read.
+const READ_CONNECTIONS: u32 = 4;
+/// How long a read waits for one of them.
+const READ_WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// The columns of an event, in the order that [`decode`] reads them; `s` is its stream.
+macro_rules! event_columns {
+    () => {
+        "e.position, s.name, e.version, e.id, e.type, e.schema_version, e.recorded_at, \
+         e.data, e.meta, e.leaf"
+    };
+}
+
+/// A left join keeps the order of positions, and an event whose stream is gone shows up as
+/// damaged instead of vanishing.
+const PAGE_SQL: &str = concat!(
+    "SELECT ",
+    event_columns!(),
+    " FROM event e LEFT JOIN stream s ON s.id = e.stream_id \
+     WHERE e.position > ? ORDER BY e.position LIMIT ?"
+);
+const STREAM_SQL: &str = concat!(
+    "SELECT ",
+    event_columns!(),
+    " FROM stream s JOIN event e ON e.stream_id = s.id \
+     WHERE s.name = ? AND e.version >= ? ORDER BY e.version LIMIT ?"
+);
+const LOOKUP_SQL: &str =
+    "SELECT s.name FROM lookup l LEFT JOIN stream s ON s.id = l.stream_id WHERE l.key = ?";
+
+/// The reading half of the store.
+pub(super) struct Reader {
+    pool: SqlitePool,
+    /// Recent events; in read-only mode there are none.
+    ring: Option<Ring>,
+    /// `None` once the store is closed: whoever waits for the head learns that it ended.
+    head_sender: Mutex<Option<watch::Sender<Position>>>,
+    head: watch::Receiver<Position>,
+    verify_stream_reads: bool,
+}
+
+impl Reader {
+    pub(super) fn new(
+        path: &Path,
+        ring: Option<Ring>,
+        head: Position,
+        verify_stream_reads: bool,
+    ) -> Self {
+        let pool = SqlitePoolOptions::new()
+            .max_connections(READ_CONNECTIONS)
+            .acquire_timeout(READ_WAIT_MAX)
+            .test_before_acquire(false)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_lazy_with(schema::reader_options(path));
+        let (head_sender, head) = watch::channel(head);
+        let head_sender = Mutex::new(Some(head_sender));
+        Self { pool, ring, head_sender, head, verify_stream_reads }
+    }
+
+    pub(super) fn head(&self) -> watch::Receiver<Position> {
+        self.head.clone()
+    }
+
+    pub(super) fn ring(&self) -> Option<&Ring> {
+        self.ring.as_ref()
+    }
+
+    /// Nobody will learn of a later head.
+    pub(super) fn end_head(&self) {
+        self.head_sender.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    pub(super) async fn close(&self) {
+        self.end_head();
+        self.pool.close().await;
+    }
+
+    /// Reads the head from the file; the only way to learn it beside another process that
+    /// writes.
+    pub(super) async fn refresh_head(&self) -> Result<(), StoreError> {
+        let mut connection = self.pool.acquire().await.map_err(engine)?;
+        let head = last_position(&mut connection).await.map_err(engine)?;
+        self.raise_head(head);
+        Ok(())
+    }
+
+    /// Moves the head forward, never back.
+    pub(super) fn raise_head(&self, head: Position) {
+        let sender = self.head_sender.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(sender) = &*sender else { return };
+        sender.send_if_modified(|known| {
+            let moved = head > *known;
+            if moved {
+                *known = head;
+            }
+            moved
+        });
+    }
+
+    pub(super) async fn read_all(
+        &self,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, StoreError> {
+        let limit = limit.min(PAGE_EVENTS_MAX);
+        if let Some(ring) = &self.ring
+            && let Some(page) = ring.page(after, limit, PAGE_BYTES_MAX)
+        {
+            return Ok(page);
+        }
+        let mut connection = self.pool.acquire().await.map_err(engine)?;
+        let page = read_page(&mut connection, after, limit).await?;
+        if let (None, Some(last)) = (&self.ring, page.last()) {
+            self.raise_head(last.position);
+        }
+        Ok(page)
+    }
+
+    pub(super) async fn read_stream(
+        &self,
+        stream: &StreamName,
+        from_version: u64,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, StoreError> {
+        let mut connection = self.pool.acquire().await.map_err(engine)?;
+        let rows = sqlx::query(STREAM_SQL)
+            .bind(stream.as_str())
+            .bind(saturating_i64(from_version))
+            .bind(saturating_i64(limit.min(PAGE_EVENTS_MAX) as u64))
+            .fetch(&mut *connection);
+        let page = collect_page(rows).await?;
+        if self.verify_stream_reads {
+            page.iter().try_for_each(RecordedEvent::verify_leaf)?;
+        }
+        for (event, version) in page.iter().zip(from_version..) {
+            if event.version != version {
+                let reason = format!("version {} where {version} should be", event.version);
+                return Err(StoreError::Damaged { position: event.position, reason });
+            }
+        }
+        Ok(page)
+    }
+
+    pub(super) async fn lookup(&self, key: &LookupKey) -> Result<Option<StreamName>, StoreError> {
+        let mut connection = self.pool.acquire().await.map_err(engine)?;
+        let query = sqlx::query(LOOKUP_SQL).bind(&key.0[..]);
+        let Some(row) = query.fetch_optional(&mut *connection).await.map_err(engine)? else {
+            return Ok(None);
+        };
+        let name: Option<&str> = row.try_get(0).map_err(engine)?;
+        let damaged =
+            || StoreError::Engine(format!("{key:?} points to a stream that is not there"));
+        name.and_then(|name| StreamName::new(name).ok()).ok_or_else(damaged).map(Some)
+    }
+}
+
+#[async_trait]
+impl PageReader for Reader {
+    async fn page_after(
+        &self,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, StoreError> {
+        self.read_all(after, limit).await
+    }
+}
+
+/// The last position in the file; [`Position::START`] for an empty log.
+pub(super) async fn last_position(
+    connection: &mut SqliteConnection,
+) -> Result<Position, sqlx::Error> {
+    let sql = "SELECT coalesce(max(position), 0) FROM event";
+    let last: i64 = sqlx::query(sql).fetch_one(connection).await?.try_get(0)?;
+    Ok(Position::from_u64(u64::try_from(last).unwrap_or(0)))
+}
+
+async fn read_page(
+    connection: &mut SqliteConnection,
+    after: Position,
+    limit: usize,
+) -> Result<Vec<RecordedEvent>, StoreError> {
+    let rows = sqlx::query(PAGE_SQL)
+        .bind(saturating_i64(after.as_u64()))
+        .bind(saturating_i64(limit as u64))
+        .fetch(connection);
+    collect_page(rows).await
+}
+
+async fn collect_page(
+    mut rows: impl futures::Stream<Item = Result<SqliteRow, sqlx::Error>> + Unpin,
+) -> Result<Vec<RecordedEvent>, StoreError> {
+    let mut page = Vec::new();
+    let mut bytes = 0;
+    while let Some(row) = rows.try_next().await.map_err(engine)? {
+        let event = decode(&row)?;
+        bytes += weight_bytes(&event);
+        if bytes > PAGE_BYTES_MAX && !page.is_empty() {
+            break;
+        }
+        page.push(event);
+    }
+    Ok(page)
+}
+
+/// An event from the columns of `event_columns!`. Checks the shape only; the leaf is what
+/// proves the content.
+pub(super) fn decode(row: &SqliteRow) -> Result<RecordedEvent, StoreError> {
+    let position: i64 = row.try_get_unchecked(0).map_err(engine)?;
+    let position = Position::from_u64(position.unsigned_abs());
+    decode_at(row, position).map_err(|reason| StoreError::Damaged { position, reason })
+}
+
+fn decode_at(row: &SqliteRow, position: Position) -> Result<RecordedEvent, String> {
+    let stream: Option<&str> = get(row, 1)?;
+    let stream = stream.ok_or("its stream is missing")?;
+    let milliseconds: i64 = get(row, 6)?;
+    let leaf: &[u8] = get(row, 9)?;
+    Ok(RecordedEvent {
+        position,
+        id: Uuid::from_slice(get(row, 3)?).map_err(|error| format!("id: {error}"))?,
+        stream: StreamName::new(stream).map_err(|error| error.to_string())?,
+        version: integer(get(row, 2)?, "version")?,
+        event_type: get::<&str>(row, 4)?.to_owned(),
+        schema_version: integer(get(row, 5)?, "schema version")?,
+        recorded_at: DateTime::from_timestamp_millis(milliseconds)
+            .ok_or("its time is out of range")?,
+        data: CanonicalJson::from_stored(get::<&str>(row, 7)?.to_owned()),
+        meta: CanonicalJson::from_stored(get::<&str>(row, 8)?.to_owned()),
+        leaf: LeafHash(leaf.try_into().map_err(|_| "its leaf is not 32 bytes")?),
+    })
+}
+
+fn get<'r, T: sqlx::Decode<'r, Sqlite>>(row: &'r SqliteRow, column: usize) -> Result<T, String> {
+    row.try_get_unchecked(column).map_err(|error| error.to_string())
+}
+
+fn integer<T: TryFrom<i64>>(value: i64, name: &str) -> Result<T, String> {
+    T::try_from(value).map_err(|_| format!("its {name} is {value}"))
+}
+
+/// SQLite's integers are signed; whatever lies beyond them lies beyond every event.
+pub(super) fn saturating_i64(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+pub(super) fn engine(error: sqlx::Error) -> StoreError {
+    StoreError::Engine(error.to_string())
+}

@@ -1,0 +1,351 @@
+//! The one writer. It takes whatever queued during the last fsync as one batch, commits it
+//! with one fsync, and only then answers. There is no timer: an idle log answers at the speed
+//! of one fsync, a busy one shares it.
+//!
+//! After a commit that failed, nothing on that connection is believed any more: the kernel may
+//! have dropped the pages and forgotten the failure. The connection is closed, the batch is
+//! answered as unknown, and before anything else is answered the write-ahead log is moved into
+//! the database through a new connection, with its own fsync.
+
+use super::checkpoint::Checkpointer;
+use super::faults::{CommitFault, CommitFaults};
+use super::insert::{insert_events, insert_streams, upsert_keys};
+use super::plan::{Base, IdCheck, Plan, plan};
+use super::read::{Reader, last_position};
+use super::schema::{code, result_code, writer_options};
+use super::streams::{StreamCache, last_stream_id};
+use crate::lock::FolderLock;
+use crate::port::{AppendError, Appended, Position, StoreError};
+use crate::prepare::Prepared;
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{ConnectOptions, Connection, Row};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::time::Instant;
+
+/// Most appends that share a commit.
+const BATCH_APPENDS_MAX: usize = 1000;
+/// After a failure, how long the writer refuses before it tries the disk again.
+const RECOVERY_PAUSE: Duration = Duration::from_millis(100);
+
+/// One append on its way through the queue.
+pub(super) struct Request {
+    pub(super) append: Prepared,
+    /// Its share of the queue's bytes, given back when it is answered.
+    pub(super) _bytes: OwnedSemaphorePermit,
+    pub(super) reply: oneshot::Sender<Result<Appended, AppendError>>,
+}
+
+/// What the writer task owns.
+pub(super) struct Writer {
+    path: PathBuf,
+    reader: Arc<Reader>,
+    requests: mpsc::Receiver<Request>,
+    stop: Arc<Notify>,
+    checkpointer: Checkpointer,
+    faults: Option<Arc<dyn CommitFaults>>,
+    size_pages_max: Option<u32>,
+    /// `None` after a failure, until the recovery has succeeded.
+    connection: Option<SqliteConnection>,
+    recover_from: Instant,
+    last_failure: String,
+    cache: StreamCache,
+    base: Base,
+    /// Last, so that the folder is let go of after everything else.
+    _lock: FolderLock,
+}
+
+/// Why a batch was not committed.
+enum BatchError {
+    /// The index on ids refused a row; the batch has to be decided again.
+    IdSeenBefore,
+    /// Nothing of it was written.
+    NotWritten(String),
+    /// It may be in the log.
+    Unknown(String),
+}
+
+impl Writer {
+    /// A writer on an open connection.
+    pub(super) async fn new(
+        path: PathBuf,
+        mut connection: SqliteConnection,
+        parts: WriterParts,
+    ) -> Result<Self, sqlx::Error> {
+        let base = read_base(&mut connection).await?;
+        let checkpointer = Checkpointer::start(&path);
+        let WriterParts { reader, requests, stop, faults, size_pages_max, lock } = parts;
+        Ok(Self {
+            path,
+            reader,
+            requests,
+            stop,
+            checkpointer,
+            faults,
+            size_pages_max,
+            connection: Some(connection),
+            recover_from: Instant::now(),
+            last_failure: String::new(),
+            cache: StreamCache::default(),
+            base,
+            _lock: lock,
+        })
+    }
+
+    /// Serves the queue until the store is closed or dropped, then what is left in it.
+    pub(super) async fn run(mut self) {
+        let mut batch = Vec::with_capacity(BATCH_APPENDS_MAX);
+        let mut open = true;
+        loop {
+            if open {
+                tokio::select! {
+                    biased;
+                    () = self.stop.notified() => {
+                        self.requests.close();
+                        open = false;
+                    }
+                    count = self.requests.recv_many(&mut batch, BATCH_APPENDS_MAX) => {
+                        if count == 0 {
+                            break;
+                        }
+                    }
+                }
+            } else if self.requests.recv_many(&mut batch, BATCH_APPENDS_MAX).await == 0 {
+                break;
+            }
+            if !batch.is_empty() {
+                self.serve(&mut batch).await;
+            }
+        }
+        self.finish().await;
+    }
+
+    async fn serve(&mut self, batch: &mut Vec<Request>) {
+        metrics::histogram!("chargebook_store_batch_appends").record(batch.len() as f64);
+        let result = self.commit(batch).await;
+        let refusal = match result {
+            Ok(outcomes) => {
+                for (request, outcome) in batch.drain(..).zip(outcomes) {
+                    // A caller that went away needs no answer; its events are in all the same.
+                    let _ = request.reply.send(outcome);
+                }
+                return;
+            }
+            Err(BatchError::Unknown(reason)) => AppendError::Unknown(reason),
+            Err(BatchError::NotWritten(reason)) => AppendError::Down(reason),
+            Err(BatchError::IdSeenBefore) => {
+                AppendError::Down("the index on event ids contradicts the events".to_owned())
+            }
+        };
+        metrics::counter!("chargebook_store_failed_batches_total").increment(1);
+        tracing::error!(appends = batch.len(), error = %refusal, "the log could not be written");
+        for request in batch.drain(..) {
+            let _ = request.reply.send(Err(refusal.clone()));
+        }
+    }
+
+    async fn commit(
+        &mut self,
+        batch: &mut [Request],
+    ) -> Result<Vec<Result<Appended, AppendError>>, BatchError> {
+        self.recover().await.map_err(BatchError::NotWritten)?;
+        self.relieve_write_ahead_log().await;
+        let decided = match self.try_commit(batch, IdCheck::OnMismatch).await {
+            Err(BatchError::IdSeenBefore) => self.try_commit(batch, IdCheck::Always).await,
+            decided => decided,
+        };
+        if decided.is_err() {
+            self.disconnect().await;
+        }
+        match decided? {
+            Plan { outcomes, rows, .. } if rows.is_empty() => Ok(outcomes),
+            plan => Ok(self.publish(plan)),
+        }
+    }
+
+    async fn try_commit(
+        &mut self,
+        batch: &mut [Request],
+        id_check: IdCheck,
+    ) -> Result<Plan, BatchError> {
+        let Some(connection) = &mut self.connection else {
+            return Err(BatchError::NotWritten(self.last_failure.clone()));
+        };
+        let mut appends: Vec<&mut Prepared> =
+            batch.iter_mut().map(|request| &mut request.append).collect();
+        let planned = plan(connection, &mut self.cache, self.base, &mut appends, id_check).await;
+        let plan =
+            planned.map_err(|error: StoreError| BatchError::NotWritten(error.to_string()))?;
+        if plan.rows.is_empty() {
+            return Ok(plan);
+        }
+        if let Err(error) = write_rows(connection, &plan).await {
+            if result_code(&error) != Some(code::CONSTRAINT) {
+                return Err(BatchError::NotWritten(error.to_string()));
+            }
+            let rolled_back = execute(connection, "ROLLBACK").await;
+            rolled_back.map_err(|error| BatchError::NotWritten(error.to_string()))?;
+            return Err(BatchError::IdSeenBefore);
+        }
+        let fault = match &self.faults {
+            Some(faults) => faults.at_commit().await,
+            None => None,
+        };
+        self.finish_commit(fault).await?;
+        Ok(plan)
+    }
+
+    async fn finish_commit(&mut self, fault: Option<CommitFault>) -> Result<(), BatchError> {
+        let Some(connection) = &mut self.connection else {
+            return Err(BatchError::NotWritten(self.last_failure.clone()));
+        };
+        if fault == Some(CommitFault::LostBefore) {
+            return Err(BatchError::Unknown("injected: lost before the commit".to_owned()));
+        }
+        let begun = std::time::Instant::now();
+        let committed = execute(connection, "COMMIT").await;
+        metrics::histogram!("chargebook_store_commit_seconds").record(begun.elapsed());
+        match committed {
+            Ok(()) if fault == Some(CommitFault::LostAfter) => {
+                Err(BatchError::Unknown("injected: lost after the commit".to_owned()))
+            }
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.judge_failed_commit(error).await),
+        }
+    }
+
+    /// A full or read-only disk usually leaves the log as it was; then that is said, since it
+    /// is more useful to the caller than "unknown". It is believed only after a look through a
+    /// new connection.
+    async fn judge_failed_commit(&mut self, error: sqlx::Error) -> BatchError {
+        let reason = error.to_string();
+        let may_be_unwritten = matches!(result_code(&error), Some(code::FULL | code::READONLY));
+        let head_before = self.base.head;
+        self.disconnect().await;
+        self.recover_from = Instant::now();
+        if may_be_unwritten && self.recover().await.is_ok() && self.base.head == head_before {
+            return BatchError::NotWritten(reason);
+        }
+        BatchError::Unknown(reason)
+    }
+
+    /// The batch is durable: now it may be seen and told.
+    fn publish(&mut self, plan: Plan) -> Vec<Result<Appended, AppendError>> {
+        for (name, stream) in plan.streams_after {
+            self.cache.put(name, stream);
+        }
+        self.base.last_stream_id += plan.new_streams.len() as i64;
+        metrics::counter!("chargebook_store_events_total").increment(plan.rows.len() as u64);
+        if let Some(last) = plan.rows.last() {
+            self.base.head = last.event.position;
+        }
+        if let Some(ring) = self.reader.ring() {
+            ring.extend(plan.rows.into_iter().map(|row| row.event));
+        }
+        self.reader.raise_head(self.base.head);
+        self.checkpointer.written(plan.bytes);
+        plan.outcomes
+    }
+
+    /// Closes the connection and forgets what was known through it.
+    async fn disconnect(&mut self) {
+        self.cache.clear();
+        if let Some(connection) = self.connection.take() {
+            // Whatever closing says, the next connection is what counts.
+            let _ = connection.close().await;
+            self.recover_from = Instant::now() + RECOVERY_PAUSE;
+        }
+    }
+
+    /// Opens a new connection after a failure. Moves the write-ahead log into the database
+    /// first: what a failed fsync left in the kernel's memory alone is written and synced anew
+    /// before anyone is told that it is there.
+    async fn recover(&mut self) -> Result<(), String> {
+        if self.connection.is_some() {
+            return Ok(());
+        }
+        if Instant::now() < self.recover_from {
+            return Err(self.last_failure.clone());
+        }
+        match self.reconnect().await {
+            Ok(()) => {
+                tracing::info!(head = %self.base.head, "the log can be written again");
+                Ok(())
+            }
+            Err(error) => {
+                self.last_failure = error.to_string();
+                self.recover_from = Instant::now() + RECOVERY_PAUSE;
+                Err(self.last_failure.clone())
+            }
+        }
+    }
+
+    async fn reconnect(&mut self) -> Result<(), sqlx::Error> {
+        let options = writer_options(&self.path, self.size_pages_max).create_if_missing(false);
+        let mut connection = options.connect().await?;
+        let checkpoint = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)");
+        let busy: i64 = checkpoint.fetch_one(&mut connection).await?.try_get(0)?;
+        if busy != 0 {
+            let reason = "readers kept the write-ahead log busy";
+            return Err(sqlx::Error::Io(std::io::Error::other(reason)));
+        }
+        let base = read_base(&mut connection).await?;
+        if base.head != self.base.head
+            && let Some(ring) = self.reader.ring()
+        {
+            ring.restart(base.head);
+        }
+        self.base = base;
+        self.reader.raise_head(base.head);
+        self.connection = Some(connection);
+        Ok(())
+    }
+
+    async fn relieve_write_ahead_log(&mut self) {
+        let Some(connection) = &mut self.connection else { return };
+        if let Err(error) = self.checkpointer.restart_if_long(connection).await {
+            // The next statement on this connection tells whether it still works.
+            tracing::warn!(%error, "the write-ahead log could not be restarted");
+        }
+    }
+
+    async fn finish(mut self) {
+        self.reader.close().await;
+        self.checkpointer.stop().await;
+        if let Some(mut connection) = self.connection.take() {
+            let truncated = execute(&mut connection, "PRAGMA wal_checkpoint(TRUNCATE)").await;
+            let closed = connection.close().await;
+            if let Err(error) = truncated.and(closed) {
+                tracing::warn!(%error, "the log was closed without emptying its write-ahead log");
+            }
+        }
+    }
+}
+
+/// What the store hands to its writer.
+pub(super) struct WriterParts {
+    pub(super) reader: Arc<Reader>,
+    pub(super) requests: mpsc::Receiver<Request>,
+    pub(super) stop: Arc<Notify>,
+    pub(super) faults: Option<Arc<dyn CommitFaults>>,
+    pub(super) size_pages_max: Option<u32>,
+    pub(super) lock: FolderLock,
+}
+
+async fn read_base(connection: &mut SqliteConnection) -> Result<Base, sqlx::Error> {
+    let head: Position = last_position(connection).await?;
+    Ok(Base { head, last_stream_id: last_stream_id(connection).await? })
+}
+
+async fn write_rows(connection: &mut SqliteConnection, plan: &Plan) -> Result<(), sqlx::Error> {
+    execute(connection, "BEGIN IMMEDIATE").await?;
+    insert_streams(connection, &plan.new_streams).await?;
+    insert_events(connection, &plan.rows).await?;
+    upsert_keys(connection, &plan.keys).await
+}
+
+async fn execute(connection: &mut SqliteConnection, sql: &'static str) -> Result<(), sqlx::Error> {
+    sqlx::query(sql).execute(connection).await.map(drop)
+}

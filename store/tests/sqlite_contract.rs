@@ -1,0 +1,38 @@
+//! The SQLite engine keeps the contract.
+
+use async_trait::async_trait;
+use chargebook_store::contract::Engine;
+use chargebook_store::{EventStore, OpenMode, SqliteStore};
+use std::sync::{Arc, Mutex};
+use tempfile::TempDir;
+
+/// One log in a folder that goes with it.
+struct Sqlite {
+    folder: TempDir,
+    open: Mutex<Option<SqliteStore>>,
+}
+
+impl Sqlite {
+    fn new() -> Self {
+        Self { folder: TempDir::new().expect("a folder"), open: Mutex::new(None) }
+    }
+}
+
+#[async_trait]
+impl Engine for Sqlite {
+    async fn create(&self) -> Arc<dyn EventStore> {
+        let store = SqliteStore::open(self.folder.path(), OpenMode::Writer).await;
+        let store = store.expect("the folder is free");
+        *self.open.lock().expect("unpoisoned") = Some(store.clone());
+        Arc::new(store)
+    }
+
+    async fn reopen(&self, store: Arc<dyn EventStore>) -> Arc<dyn EventStore> {
+        drop(store);
+        let open = self.open.lock().expect("unpoisoned").take();
+        open.expect("created before").close().await;
+        self.create().await
+    }
+}
+
+chargebook_store::contract_suite!(Sqlite::new());
