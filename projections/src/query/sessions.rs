@@ -1,0 +1,105 @@
+//! Sessions.
+
+use super::select::{Cursor, Select, optional};
+use super::{Paging, SessionFilter};
+use crate::error::{ProjectionError, QueryError};
+use crate::read_models::ReadModels;
+use crate::tables::{Json, Row as _, SessionMeterRow, SessionRow, Word};
+use crate::views::{Cost, Page, Session, SessionStatus};
+use chargebook_domain::ids::SessionId;
+use sqlx::sqlite::SqliteRow;
+
+impl ReadModels {
+    /// Sessions, the one that became known last first.
+    pub async fn list_sessions(
+        &self,
+        filter: &SessionFilter,
+        paging: &Paging,
+    ) -> Result<Page<Session>, QueryError> {
+        let cursor = Cursor::new("sessions", paging)?;
+        let mut select = select_sessions();
+        select.filter("s.station = ?", filter.station.as_ref())?;
+        select.filter("s.site_id = ?", filter.site_id.as_ref())?;
+        select.filter("s.token_id = ?", filter.token_id.as_ref())?;
+        select.filter("s.account_id = ?", filter.account_id.as_ref())?;
+        select.filter("s.outcome = ?", filter.outcome.map(Word).as_ref())?;
+        select.filter("s.transaction_id = ?", filter.transaction_id.as_ref())?;
+        match filter.open {
+            Some(true) => select.condition("s.status = 'open'"),
+            Some(false) => select.condition("s.status <> 'open'"),
+            None => {}
+        }
+        select.filter("s.position < ?", cursor.after_position()?.as_ref())?;
+        select.push(" ORDER BY s.position DESC");
+        cursor.limit(&mut select)?;
+        let sessions = read_sessions(&select.rows(&self.pool()).await?)?;
+        Ok(cursor.page(sessions, |session| session.position.to_string()))
+    }
+
+    /// One session.
+    pub async fn session(&self, id: SessionId) -> Result<Option<Session>, QueryError> {
+        let mut select = select_sessions();
+        select.filter("s.session_id = ?", Some(&id))?;
+        Ok(read_sessions(&select.rows(&self.pool()).await?)?.pop())
+    }
+}
+
+fn select_sessions() -> Select {
+    Select::new(format!(
+        "SELECT {}, {} FROM sessions s LEFT JOIN session_meters m ON m.session_id = s.session_id",
+        SessionRow::TABLE.column_list("s."),
+        SessionMeterRow::TABLE.column_list("m."),
+    ))
+}
+
+fn read_sessions(rows: &[SqliteRow]) -> Result<Vec<Session>, ProjectionError> {
+    let read = |row: &SqliteRow| {
+        let session = SessionRow::read(row, 0)?;
+        let meter = optional(row, SessionRow::TABLE.columns.len())?;
+        Ok(session_view(session, meter))
+    };
+    rows.iter().map(read).collect()
+}
+
+fn session_view(row: SessionRow, meter: Option<SessionMeterRow>) -> Session {
+    let open = row.status.0 == SessionStatus::Open;
+    let live = meter.as_ref().filter(|_| open);
+    let metered_wh = meter.as_ref().map(|meter| meter.energy_wh);
+    let cost = match (row.cost_net, row.cost_gross, row.currency) {
+        (Some(net), Some(gross), Some(currency)) => Some(Cost { net, gross, currency }),
+        _ => None,
+    };
+    Session {
+        id: row.session_id,
+        station: row.station,
+        station_id: row.station_id,
+        connector: row.connector,
+        transaction_id: row.transaction_id,
+        site_id: row.site_id,
+        time_zone: row.time_zone,
+        token: row.id_tag.0,
+        token_id: row.token_id,
+        account_id: row.account_id,
+        authorization: row.authorization.0,
+        status: row.status.0,
+        started_at: row.started_at,
+        ended_at: row.ended_at,
+        stop_reason: row.stop_reason,
+        energy_wh: row.energy_wh.or(metered_wh).unwrap_or_default(),
+        power_w: live.and_then(|meter| meter.power_w),
+        state_of_charge_percent: meter.as_ref().and_then(|meter| meter.state_of_charge_percent),
+        metered_at: meter.as_ref().map(|meter| meter.sampled_at),
+        cost,
+        outcome: row.outcome.map(|Word(outcome)| outcome),
+        reason: row.reason,
+        detail: row.detail,
+        owner: row.owner,
+        resolved_by: row.resolved_by,
+        invoice: row.invoice,
+        anomalies: {
+            let Json(anomalies) = row.anomalies;
+            anomalies
+        },
+        position: row.position,
+    }
+}

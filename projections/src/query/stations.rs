@@ -1,0 +1,170 @@
+//! Stations and their security events.
+
+use super::Paging;
+use super::select::{Cursor, Select, column, optional};
+use crate::error::{ProjectionError, QueryError};
+use crate::read_models::ReadModels;
+use crate::tables::{
+    ConnectorRow, Json, Row as _, SecurityEventRow, SessionMeterRow, StationRow, Word,
+};
+use crate::views::{Connector, Page, SecurityEvent, Station};
+use chargebook_domain::ids::{StationIdentity, TransactionNumber};
+use chargebook_domain::units::Timestamp;
+use sqlx::SqliteConnection;
+use std::collections::HashMap;
+
+const STATION_COLUMNS: usize = StationRow::TABLE.columns.len();
+const CONNECTOR_COLUMNS: usize = ConnectorRow::TABLE.columns.len();
+const METER_COLUMNS: usize = SessionMeterRow::TABLE.columns.len();
+
+impl ReadModels {
+    /// The stations, by identity.
+    pub async fn list_stations(&self, paging: &Paging) -> Result<Page<Station>, QueryError> {
+        let cursor = Cursor::new("stations", paging)?;
+        let mut select = select_stations();
+        select.filter("s.station > ?", cursor.after())?;
+        select.push(" ORDER BY s.station");
+        cursor.limit(&mut select)?;
+        let mut transaction = self.pool().begin().await?;
+        let stations = read_stations(select, &mut transaction).await?;
+        Ok(cursor.page(stations, |station| station.id.as_str().to_owned()))
+    }
+
+    /// One station, by its identity.
+    pub async fn station(&self, identity: &str) -> Result<Option<Station>, QueryError> {
+        let mut select = select_stations();
+        select.filter("s.station = ?", Some(&identity.to_owned()))?;
+        let mut transaction = self.pool().begin().await?;
+        Ok(read_stations(select, &mut transaction).await?.pop())
+    }
+
+    /// Security events, newest first; of one station where one is named.
+    pub async fn list_security_events(
+        &self,
+        station: Option<&str>,
+        paging: &Paging,
+    ) -> Result<Page<SecurityEvent>, QueryError> {
+        let cursor = Cursor::new("security_events", paging)?;
+        let columns = SecurityEventRow::TABLE.column_list("e.");
+        let mut select = Select::new(format!(
+            "SELECT {columns}, s.station FROM security_events e \
+             LEFT JOIN stations s ON s.station_id = e.station_id"
+        ));
+        select.filter("s.station = ?", station.map(str::to_owned).as_ref())?;
+        select.filter("e.position < ?", cursor.after_position()?.as_ref())?;
+        select.push(" ORDER BY e.position DESC");
+        cursor.limit(&mut select)?;
+        let rows = select.rows(&self.pool()).await?;
+        let events = rows.iter().map(|row| {
+            let event = SecurityEventRow::read(row, 0)?;
+            let station = column(row, SecurityEventRow::TABLE.columns.len())?;
+            Ok(security_event(event, station))
+        });
+        let events = events.collect::<Result<Vec<_>, ProjectionError>>()?;
+        Ok(cursor.page(events, |event| event.position.to_string()))
+    }
+}
+
+fn security_event(row: SecurityEventRow, station: Option<StationIdentity>) -> SecurityEvent {
+    SecurityEvent {
+        position: row.position,
+        station_id: row.station_id,
+        station,
+        kind: row.kind,
+        seen_by: row.seen_by.0,
+        at: row.at,
+        recorded_at: row.recorded_at,
+        detail: row.detail.map(|Json(detail)| detail),
+        exchange: row.exchange,
+    }
+}
+
+fn select_stations() -> Select {
+    let columns = StationRow::TABLE.column_list("s.");
+    Select::new(format!(
+        "SELECT {columns}, seen.last_seen, site.site FROM stations s \
+         LEFT JOIN station_seen seen ON seen.station_id = s.station_id \
+         LEFT JOIN sites site ON site.site_id = s.site_id"
+    ))
+}
+
+async fn read_stations(
+    select: Select,
+    connection: &mut SqliteConnection,
+) -> Result<Vec<Station>, ProjectionError> {
+    let rows = select.rows(&mut *connection).await?;
+    let mut stations = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let station = StationRow::read(row, 0)?;
+        let last_seen = column(row, STATION_COLUMNS)?;
+        let site = column(row, STATION_COLUMNS + 1)?;
+        stations.push(station_view(station, last_seen, site));
+    }
+    let ids: Vec<_> = stations.iter().map(|station| station.station_id).collect();
+    let mut select = Select::new(format!(
+        "SELECT {}, {}, s.transaction_id FROM connectors c \
+         LEFT JOIN session_meters m ON m.session_id = c.session_id \
+         LEFT JOIN sessions s ON s.session_id = c.session_id \
+         WHERE c.station_id IN (SELECT value FROM json_each(?)) \
+         ORDER BY c.station_id, c.connector",
+        ConnectorRow::TABLE.column_list("c."),
+        SessionMeterRow::TABLE.column_list("m."),
+    ));
+    select.bind(&Json(ids))?;
+    let mut connectors: HashMap<_, Vec<Connector>> = HashMap::new();
+    for row in select.rows(&mut *connection).await? {
+        let connector = ConnectorRow::read(&row, 0)?;
+        let meter = optional(&row, CONNECTOR_COLUMNS)?;
+        let transaction_id = column(&row, CONNECTOR_COLUMNS + METER_COLUMNS)?;
+        let of_station = connectors.entry(connector.station_id).or_default();
+        of_station.push(connector_view(connector, meter, transaction_id));
+    }
+    for station in &mut stations {
+        station.connectors = connectors.remove(&station.station_id).unwrap_or_default();
+    }
+    Ok(stations)
+}
+
+fn station_view(row: StationRow, last_seen: Option<Timestamp>, site: Option<String>) -> Station {
+    Station {
+        id: row.station,
+        station_id: row.station_id,
+        site_id: row.site_id,
+        site,
+        registered_at: row.registered_at,
+        accepted: row.accepted,
+        registration: row.registration.map(|Word(registration)| registration),
+        boot: row.boot.map(|Json(boot)| boot),
+        booted_at: row.booted_at,
+        connected: row.connected,
+        protocol: row.protocol,
+        security_profile: row.security_profile,
+        remote: row.remote,
+        connected_at: row.connected_at,
+        disconnected_at: row.disconnected_at,
+        disconnect_reason: row.disconnect_reason,
+        last_seen,
+        connectors: Vec::new(),
+    }
+}
+
+fn connector_view(
+    row: ConnectorRow,
+    meter: Option<SessionMeterRow>,
+    transaction_id: Option<TransactionNumber>,
+) -> Connector {
+    Connector {
+        connector: row.connector,
+        status: row.status,
+        error_code: row.error_code,
+        vendor_error_code: row.vendor_error_code,
+        status_at: row.status_at,
+        evse_id: row.evse_id,
+        plug: row.plug,
+        power_w_max: row.power_w_max,
+        session: row.session_id,
+        transaction_id,
+        power_w: meter.as_ref().and_then(|meter| meter.power_w),
+        energy_wh: meter.map(|meter| meter.energy_wh),
+    }
+}

@@ -1,0 +1,74 @@
+//! The handle that everybody who asks holds.
+
+use crate::changes::{ChangeFeed, ChangeHub};
+use crate::error::WaitError;
+use chargebook_store::{EventStore, Position};
+use sqlx::SqlitePool;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// The read models. Cheap to clone; every clone sees a switch to a rebuilt generation.
+#[derive(Clone)]
+pub struct ReadModels {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    log: Arc<dyn EventStore>,
+    pool: RwLock<SqlitePool>,
+    position: watch::Receiver<Position>,
+    changes: ChangeHub,
+}
+
+impl ReadModels {
+    pub(crate) fn new(
+        log: Arc<dyn EventStore>,
+        pool: SqlitePool,
+        position: watch::Receiver<Position>,
+        changes: ChangeHub,
+    ) -> Self {
+        Self { inner: Arc::new(Inner { log, pool: RwLock::new(pool), position, changes }) }
+    }
+
+    /// Where the read models stand, as a level that can be waited on. It goes back where a
+    /// generation that is not caught up yet takes over.
+    pub fn position(&self) -> watch::Receiver<Position> {
+        self.inner.position.clone()
+    }
+
+    /// Where the log stands, so that the lag can be told.
+    pub fn head(&self) -> Position {
+        *self.inner.log.head().borrow()
+    }
+
+    /// Returns once everything up to `position` can be read here.
+    pub async fn wait_for(&self, position: Position, timeout: Duration) -> Result<(), WaitError> {
+        let mut level = self.position();
+        let reached = level.clone();
+        match tokio::time::timeout(timeout, level.wait_for(|at| *at >= position)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => Err(WaitError::Ended { reached: *reached.borrow() }),
+            Err(_) => Err(WaitError::Timeout { reached: *reached.borrow() }),
+        }
+    }
+
+    /// What changes from now on; or after a position that a [`ChangeFeed`] item named, for who
+    /// was here before.
+    pub fn changes(&self, after: Option<Position>) -> ChangeFeed {
+        self.inner.changes.subscribe(after)
+    }
+
+    pub(crate) fn log(&self) -> &Arc<dyn EventStore> {
+        &self.inner.log
+    }
+
+    pub(crate) fn pool(&self) -> SqlitePool {
+        self.inner.pool.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn replace_pool(&self, pool: SqlitePool) -> SqlitePool {
+        let mut current = self.inner.pool.write().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut current, pool)
+    }
+}

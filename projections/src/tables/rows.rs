@@ -1,0 +1,311 @@
+//! The rows. The first columns of each are its primary key.
+
+use super::cell::{Cell, Json, SiteKey, Value, Word};
+use super::{Column, Row, Table};
+use crate::error::ProjectionError;
+use crate::views::{CommandState, SessionStatus};
+use chargebook_domain::events::v1::{
+    AccountKind, Anomaly, Authorization, BootInformation, CommandFailure, Intent, InvoiceIssued,
+    Outcome, Registration, SeenBy, TokenStatus,
+};
+use chargebook_domain::ids::{
+    AccountId, CommandId, ConnectorNumber, DriverId, EventId, SessionId, SiteId, StationId,
+    StationIdentity, SubjectId, TariffId, TokenId, TransactionNumber,
+};
+use chargebook_domain::sealed::SealedText;
+use chargebook_domain::units::{Timestamp, WattHours};
+use rust_decimal::Decimal;
+use sqlx::sqlite::SqliteRow;
+
+macro_rules! tables {
+    ($(
+        $(#[$doc:meta])*
+        $row:ident in $table:literal, key $key:literal, summed $summed:expr, {
+            $($column:ident: $ty:ty,)*
+        }
+    )*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub(crate) struct $row {
+            $(pub(crate) $column: $ty,)*
+        }
+
+        impl Row for $row {
+            const TABLE: Table = Table {
+                name: $table,
+                columns: &[$(Column {
+                    name: stringify!($column),
+                    sql_type: <$ty as Cell>::SQL_TYPE,
+                    nullable: <$ty as Cell>::NULLABLE,
+                },)*],
+                key_columns: $key,
+                summed: &$summed,
+            };
+
+            fn values(&self) -> Result<Vec<Value>, ProjectionError> {
+                Ok(vec![$(self.$column.to_value()?,)*])
+            }
+
+            fn read(row: &SqliteRow, offset: usize) -> Result<Self, ProjectionError> {
+                let mut index = offset;
+                $(
+                    let $column = <$ty as Cell>::from_value(Value::read(row, index)?)?;
+                    index += 1;
+                )*
+                let _ = index;
+                Ok(Self { $($column,)* })
+            }
+        }
+    )*};
+}
+
+tables! {
+    /// A charge point.
+    StationRow in "stations", key 1, summed [], {
+        station_id: StationId,
+        station: StationIdentity,
+        site_id: Option<SiteId>,
+        registered_at: Timestamp,
+        accepted: bool,
+        registration: Option<Word<Registration>>,
+        boot: Option<Json<BootInformation>>,
+        booted_at: Option<Timestamp>,
+        epoch: u64,
+        connected: bool,
+        protocol: Option<String>,
+        security_profile: Option<u8>,
+        remote: Option<String>,
+        connected_at: Option<Timestamp>,
+        disconnected_at: Option<Timestamp>,
+        disconnect_reason: Option<String>,
+    }
+
+    /// When a station last said anything; apart from its row, since it changes all the time.
+    StationSeenRow in "station_seen", key 1, summed [], {
+        station_id: StationId,
+        last_seen: Timestamp,
+    }
+
+    /// A connector of a station.
+    ConnectorRow in "connectors", key 2, summed [], {
+        station_id: StationId,
+        connector: ConnectorNumber,
+        status: Option<String>,
+        error_code: Option<String>,
+        vendor_error_code: Option<String>,
+        status_at: Option<Timestamp>,
+        evse_id: Option<String>,
+        plug: Option<String>,
+        power_w_max: Option<u32>,
+        session_id: Option<SessionId>,
+    }
+
+    /// A session.
+    SessionRow in "sessions", key 1, summed [], {
+        session_id: SessionId,
+        position: u64,
+        station_id: StationId,
+        station: StationIdentity,
+        connector: ConnectorNumber,
+        transaction_id: TransactionNumber,
+        site_id: Option<SiteId>,
+        time_zone: String,
+        id_tag: Json<SealedText>,
+        token_id: Option<TokenId>,
+        account_id: Option<AccountId>,
+        authorization: Word<Authorization>,
+        status: Word<SessionStatus>,
+        clock_plausible: bool,
+        register_start_wh: WattHours,
+        started_at: Timestamp,
+        ended_at: Option<Timestamp>,
+        stop_reason: Option<String>,
+        energy_wh: Option<WattHours>,
+        cost_net: Option<Decimal>,
+        cost_gross: Option<Decimal>,
+        currency: Option<String>,
+        outcome: Option<Word<Outcome>>,
+        reason: Option<String>,
+        detail: Option<String>,
+        owner: Option<String>,
+        resolved_by: Option<String>,
+        invoice: Option<String>,
+        anomalies: Json<Vec<Anomaly>>,
+        settled_event: Option<EventId>,
+        rated_event: Option<EventId>,
+        rated_position: Option<u64>,
+        counted_hour: Option<Timestamp>,
+    }
+
+    /// What a session's meter last said; apart from its row, since it changes all the time.
+    SessionMeterRow in "session_meters", key 1, summed [], {
+        session_id: SessionId,
+        sampled_at: Timestamp,
+        energy_wh: WattHours,
+        power_w: Option<Decimal>,
+        state_of_charge_percent: Option<Decimal>,
+        counted_microwatthours: i64,
+    }
+
+    /// An invoice or credit note.
+    InvoiceRow in "invoices", key 1, summed [], {
+        number: String,
+        position: u64,
+        event_id: EventId,
+        session_id: SessionId,
+        account_id: AccountId,
+        station: Option<StationIdentity>,
+        issued: Json<InvoiceIssued>,
+    }
+
+    /// From an invoice to everything it rests on.
+    AuditRow in "audit_index", key 1, summed [], {
+        invoice: String,
+        invoice_event: EventId,
+        invoice_position: u64,
+        session_id: SessionId,
+        started_position: Option<u64>,
+        settled_event: Option<EventId>,
+        rated_event: EventId,
+        rated_position: Option<u64>,
+        tariff_event: EventId,
+        tariff_position: Option<u64>,
+    }
+
+    /// The sum of a ledger account's legs.
+    BalanceRow in "ledger_balances", key 2, summed ["balance_minor", "legs"], {
+        ledger_account: String,
+        currency: String,
+        account_id: Option<AccountId>,
+        balance_minor: i64,
+        legs: i64,
+    }
+
+    /// An account.
+    AccountRow in "accounts", key 1, summed [], {
+        account_id: AccountId,
+        position: u64,
+        kind: Word<AccountKind>,
+        opened_at: Timestamp,
+    }
+
+    /// A tariff's version.
+    TariffVersionRow in "tariff_versions", key 2, summed [], {
+        tariff_id: TariffId,
+        version: u64,
+        tariff: String,
+        content: String,
+        content_sha256: String,
+        published_at: Timestamp,
+        event_id: EventId,
+        position: u64,
+    }
+
+    /// A setting.
+    SettingRow in "settings", key 1, summed [], {
+        name: String,
+        value: String,
+    }
+
+    /// A token.
+    TokenRow in "tokens", key 1, summed [], {
+        token_id: TokenId,
+        position: u64,
+        subject_id: SubjectId,
+        uid: Json<SealedText>,
+        kind: String,
+        status: Word<TokenStatus>,
+        expires_at: Option<Timestamp>,
+        driver_id: Option<DriverId>,
+        account_id: AccountId,
+        registered_at: Timestamp,
+    }
+
+    /// A driver.
+    DriverRow in "drivers", key 1, summed [], {
+        driver_id: DriverId,
+        position: u64,
+        subject_id: SubjectId,
+        name: Json<SealedText>,
+        email: Option<Json<SealedText>>,
+        account_id: AccountId,
+        registered_at: Timestamp,
+    }
+
+    /// A subject whose key was destroyed.
+    ErasedSubjectRow in "erased_subjects", key 1, summed [], {
+        subject_id: SubjectId,
+        position: u64,
+        reason: String,
+    }
+
+    /// A site.
+    SiteRow in "sites", key 1, summed [], {
+        site_id: SiteId,
+        position: u64,
+        site: String,
+        name: String,
+        time_zone: String,
+        address: Option<String>,
+        country: Option<String>,
+    }
+
+    /// An intent to a station.
+    CommandRow in "commands", key 1, summed [], {
+        command_id: CommandId,
+        position: u64,
+        station_id: StationId,
+        station: StationIdentity,
+        intent: Json<Intent>,
+        state: Word<CommandState>,
+        action: Option<String>,
+        reply_status: Option<String>,
+        failure: Option<Word<CommandFailure>>,
+        detail: Option<String>,
+        requested_at: Timestamp,
+        expires_at: Timestamp,
+        sent_at: Option<Timestamp>,
+        finished_at: Option<Timestamp>,
+    }
+
+    /// Something a careful person would want to know about a station's security.
+    SecurityEventRow in "security_events", key 1, summed [], {
+        position: u64,
+        station_id: StationId,
+        kind: String,
+        seen_by: Word<SeenBy>,
+        at: Timestamp,
+        recorded_at: Timestamp,
+        detail: Option<Json<SealedText>>,
+        exchange: Option<EventId>,
+    }
+
+    /// An event that the read models could not take in.
+    ParkedEventRow in "parked_events", key 1, summed [], {
+        position: u64,
+        event_id: EventId,
+        stream: String,
+        event_type: String,
+        schema_version: u32,
+        reason: String,
+    }
+
+    /// Energy and sessions of an hour at a site.
+    EnergyHourRow in "energy_hours", key 2, summed ["energy_microwatthours", "sessions"], {
+        hour: Timestamp,
+        site_id: SiteKey,
+        energy_microwatthours: i64,
+        sessions: i64,
+    }
+
+    /// Revenue of an hour at a site in a currency.
+    RevenueHourRow in "revenue_hours", key 3, summed ["invoices", "net_minor", "gross_minor"], {
+        hour: Timestamp,
+        site_id: SiteKey,
+        currency: String,
+        currency_exponent: u32,
+        invoices: i64,
+        net_minor: i64,
+        gross_minor: i64,
+    }
+}
