@@ -26,6 +26,7 @@ mod connection;
 mod curve;
 mod fault;
 mod fleet;
+pub mod load;
 mod observe;
 mod past;
 mod plan;
