@@ -6,17 +6,22 @@
 
 #[doc(hidden)]
 pub mod contract;
+mod file;
 mod lock;
+mod lru;
 pub mod memory;
 pub mod port;
 mod prepare;
 mod ring;
 pub mod sqlite;
 mod tail;
+pub mod vault;
 
+pub use chargebook_proof::{CanonicalError, CanonicalJson, Envelope, LeafHash};
+pub use file::OpenError;
 pub use memory::MemoryStore;
 pub use port::{
     Append, AppendError, Appended, EventStore, ExpectedVersion, LookupKey, NewEvent, Position,
     RecordedEvent, StoreError, StreamName, Subscription,
 };
-pub use sqlite::{OpenError, OpenMode, SqliteStore};
+pub use sqlite::{OpenMode, SqliteStore};

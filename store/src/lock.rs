@@ -1,9 +1,10 @@
 //! The lock on the data folder: one writing process at a time. Advisory, and held by the
 //! kernel for an open file, so a process that dies lets go of it.
 
+use crate::file::{OpenError, io_error};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Name of the lock file in the data folder.
 const LOCK_FILE: &str = "lock";
@@ -16,29 +17,15 @@ pub(crate) struct FolderLock {
     _file: File,
 }
 
-/// Why the folder could not be locked.
-#[derive(Debug)]
-pub(crate) enum LockError {
-    /// Another process holds it; what it wrote about itself.
-    Held {
-        path: PathBuf,
-        holder: String,
-    },
-    Io {
-        path: PathBuf,
-        error: std::io::Error,
-    },
-}
-
 impl FolderLock {
     /// Takes the lock or says who has it; never waits.
-    pub(crate) fn acquire(folder: &Path) -> Result<Self, LockError> {
+    pub(crate) fn acquire(folder: &Path) -> Result<Self, OpenError> {
         let path = folder.join(LOCK_FILE);
         let open =
             OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path);
         let mut file = match open {
             Ok(file) => file,
-            Err(error) => return Err(LockError::Io { path, error }),
+            Err(error) => return Err(io_error(&path, &error)),
         };
         match file.try_lock() {
             Ok(()) => {}
@@ -46,9 +33,9 @@ impl FolderLock {
                 let mut holder = String::new();
                 // Only a hint: an unreadable one is an empty one.
                 let _ = file.take(HOLDER_BYTES_MAX).read_to_string(&mut holder);
-                return Err(LockError::Held { path, holder: holder.trim().to_owned() });
+                return Err(OpenError::Locked { path, holder: holder.trim().to_owned() });
             }
-            Err(TryLockError::Error(error)) => return Err(LockError::Io { path, error }),
+            Err(TryLockError::Error(error)) => return Err(io_error(&path, &error)),
         }
         let note = format!("process {}\n", std::process::id());
         let written = file
@@ -57,7 +44,7 @@ impl FolderLock {
             .and_then(|_| file.write_all(note.as_bytes()));
         match written {
             Ok(()) => Ok(Self { _file: file }),
-            Err(error) => Err(LockError::Io { path, error }),
+            Err(error) => Err(io_error(&path, &error)),
         }
     }
 }

@@ -12,8 +12,11 @@ mod schema;
 mod streams;
 mod writer;
 
+pub(crate) use schema::LOG_FILE;
+
 pub use faults::{CommitFault, CommitFaults};
 
+use crate::file::{self, OpenError, Probe};
 use crate::lock::FolderLock;
 use crate::port::{
     Append, AppendError, Appended, EventStore, LookupKey, Position, RecordedEvent, StoreError,
@@ -24,9 +27,8 @@ use crate::ring::Ring;
 use crate::tail::Tail;
 use async_trait::async_trait;
 use read::{Reader, last_position};
-use schema::Probe;
 use sqlx::ConnectOptions;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
@@ -83,73 +85,6 @@ impl Default for SqliteOptions {
             commit_faults: None,
         }
     }
-}
-
-/// Why a log cannot be opened.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum OpenError {
-    /// Another process writes to the folder.
-    #[error(
-        "{} is locked by {holder}: another chargebook writes to this data folder; stop it, or \
-         use a reading command, which needs no lock", path.display()
-    )]
-    Locked {
-        /// The lock file.
-        path: PathBuf,
-        /// What the other process wrote about itself.
-        holder: String,
-    },
-    /// Read-only, and there is no log yet.
-    #[error("there is no log at {}", path.display())]
-    Missing {
-        /// Where it should be.
-        path: PathBuf,
-    },
-    /// A file of another kind, or a damaged one.
-    #[error("{} is no Chargebook log, or is damaged: {reason}", path.display())]
-    NotALog {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// Written by a newer version of this program.
-    #[error(
-        "{} has schema version {found}, this program knows {known}: use a newer program",
-        path.display()
-    )]
-    NewerSchema {
-        /// The file.
-        path: PathBuf,
-        /// Its version.
-        found: i64,
-        /// The newest that this program reads.
-        known: i64,
-    },
-    /// The operating system does not let us.
-    #[error("no permission to open {}: {reason}", path.display())]
-    Permission {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system says.
-        reason: String,
-    },
-    /// The disk.
-    #[error("cannot open {}: {reason}", path.display())]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system says.
-        reason: String,
-    },
-    /// SQLite.
-    #[error("cannot open {}: {reason}", path.display())]
-    Engine {
-        /// The file.
-        path: PathBuf,
-        /// What SQLite says.
-        reason: String,
-    },
 }
 
 /// The log in `DATA/log.db`. Clones share it.
@@ -224,17 +159,16 @@ impl std::fmt::Debug for SqliteStore {
 }
 
 async fn open_writer(folder: &Path, options: SqliteOptions) -> Result<Inner, OpenError> {
-    std::fs::create_dir_all(folder).map_err(|error| schema::io_error(folder, error))?;
-    let lock = FolderLock::acquire(folder).map_err(schema::lock_error)?;
+    std::fs::create_dir_all(folder).map_err(|error| file::io_error(folder, &error))?;
+    let lock = FolderLock::acquire(folder)?;
     let path = folder.join(schema::LOG_FILE);
-    let probe = schema::probe(&path).await?;
-    let engine_error = |error: sqlx::Error| schema::open_error(&path, &error);
+    let probe = schema::LOG.probe(&path).await?;
+    let engine_error = |error: sqlx::Error| schema::LOG.open_error(&path, &error);
     let connecting = schema::writer_options(&path, options.size_pages_max).connect().await;
     let mut connection = connecting.map_err(engine_error)?;
     if probe == Probe::Vacant {
-        schema::create(&mut connection).await.map_err(engine_error)?;
-        let synced = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
-        synced.map_err(|error| schema::io_error(folder, error))?;
+        schema::LOG.create(&mut connection).await.map_err(engine_error)?;
+        file::sync_folder(folder)?;
     }
     let head = last_position(&mut connection).await.map_err(engine_error)?;
     let ring = Ring::new(head, RING_EVENTS_MAX, RING_BYTES_MAX);
@@ -263,8 +197,8 @@ async fn open_writer(folder: &Path, options: SqliteOptions) -> Result<Inner, Ope
 
 async fn open_read_only(folder: &Path, options: SqliteOptions) -> Result<Inner, OpenError> {
     let path = folder.join(schema::LOG_FILE);
-    if schema::probe(&path).await? == Probe::Vacant {
-        return Err(OpenError::Missing { path });
+    if schema::LOG.probe(&path).await? == Probe::Vacant {
+        return Err(OpenError::Missing { what: schema::LOG.what, path });
     }
     let reader = Reader::new(&path, None, Position::START, options.verify_stream_reads);
     let reader = Arc::new(reader);

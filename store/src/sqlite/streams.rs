@@ -1,6 +1,7 @@
 //! Where streams stand: their row ids and next versions, as the one writer knows them.
 
 use super::read::{decode, engine};
+use crate::lru::Lru;
 use crate::port::{RecordedEvent, StoreError, StreamName};
 use crate::prepare::Known;
 use sqlx::Row;
@@ -22,39 +23,11 @@ pub(super) struct StoredStream {
 
 /// Remembers streams. Nothing but the writer changes the log, so what it remembers is true
 /// until a commit fails; then it is emptied.
-#[derive(Debug, Default)]
-pub(super) struct StreamCache {
-    entries: HashMap<StreamName, (StoredStream, u64)>,
-    uses: u64,
-}
+pub(super) type StreamCache = Lru<StreamName, StoredStream>;
 
-impl StreamCache {
-    pub(super) fn get(&mut self, name: &StreamName) -> Option<StoredStream> {
-        self.uses += 1;
-        let (stream, used) = self.entries.get_mut(name)?;
-        *used = self.uses;
-        Some(*stream)
-    }
-
-    pub(super) fn put(&mut self, name: StreamName, stream: StoredStream) {
-        self.uses += 1;
-        self.entries.insert(name, (stream, self.uses));
-        if self.entries.len() > CACHED_STREAMS_MAX {
-            self.evict_half();
-        }
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.entries.clear();
-    }
-
-    fn evict_half(&mut self) {
-        let mut uses: Vec<u64> = self.entries.values().map(|(_, used)| *used).collect();
-        let middle = uses.len() / 2;
-        let (_, median, _) = uses.select_nth_unstable(middle);
-        let median = *median;
-        self.entries.retain(|_, (_, used)| *used >= median);
-    }
+/// An empty cache.
+pub(super) fn stream_cache() -> StreamCache {
+    Lru::new(CACHED_STREAMS_MAX)
 }
 
 /// Looks streams up in the file; those that are not there are absent from the answer.
@@ -109,28 +82,4 @@ pub(super) async fn load_known(
         }
     }
     Ok(known)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn name(number: usize) -> StreamName {
-        StreamName::new(format!("thing-{number}")).expect("valid")
-    }
-
-    #[test]
-    fn a_full_cache_forgets_the_least_recently_used() {
-        let mut cache = StreamCache::default();
-        let stored = StoredStream { id: 1, next_version: 1 };
-        for number in 0..CACHED_STREAMS_MAX {
-            cache.put(name(number), stored);
-        }
-        assert_eq!(cache.get(&name(0)), Some(stored));
-        cache.put(name(CACHED_STREAMS_MAX), stored);
-        assert!(cache.entries.len() <= CACHED_STREAMS_MAX / 2 + 1);
-        assert_eq!(cache.get(&name(0)), Some(stored), "used a moment ago");
-        assert_eq!(cache.get(&name(1)), None);
-        assert_eq!(cache.get(&name(CACHED_STREAMS_MAX)), Some(stored));
-    }
 }

@@ -12,8 +12,9 @@ use super::faults::{CommitFault, CommitFaults};
 use super::insert::{insert_events, insert_streams, upsert_keys};
 use super::plan::{Base, IdCheck, Plan, plan};
 use super::read::{Reader, last_position};
-use super::schema::{code, result_code, writer_options};
-use super::streams::{StreamCache, last_stream_id};
+use super::schema::writer_options;
+use super::streams::{StreamCache, last_stream_id, stream_cache};
+use crate::file::{code, result_code};
 use crate::lock::FolderLock;
 use crate::port::{AppendError, Appended, Position, StoreError};
 use crate::prepare::Prepared;
@@ -88,7 +89,7 @@ impl Writer {
             connection: Some(connection),
             recover_from: Instant::now(),
             last_failure: String::new(),
-            cache: StreamCache::default(),
+            cache: stream_cache(),
             base,
             _lock: lock,
         })

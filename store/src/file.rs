@@ -1,0 +1,218 @@
+//! The SQLite files of the data folder: how one is recognised, created, or clearly refused.
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, Row};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long a statement waits for a lock that another connection holds.
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why a file of the data folder cannot be opened.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// Another process writes to the folder.
+    #[error(
+        "{} is locked by {holder}: another chargebook writes to this data folder; stop it, or \
+         use a reading command, which needs no lock", path.display()
+    )]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+        /// What the other process wrote about itself.
+        holder: String,
+    },
+    /// To be opened for reading only, and not there.
+    #[error("there is no {what} at {}", path.display())]
+    Missing {
+        /// What was looked for.
+        what: &'static str,
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// A file of another kind, or a damaged one.
+    #[error("{} is no Chargebook {what}, or is damaged: {reason}", path.display())]
+    Foreign {
+        /// What was looked for.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Written by a newer version of this program.
+    #[error(
+        "{} has schema version {found}, this program knows {known}: use a newer program",
+        path.display()
+    )]
+    NewerSchema {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The newest that this program reads.
+        known: i64,
+    },
+    /// The operating system does not let us.
+    #[error("no permission to open {}: {reason}", path.display())]
+    Permission {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        reason: String,
+    },
+    /// The disk.
+    #[error("cannot open {}: {reason}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        reason: String,
+    },
+    /// SQLite.
+    #[error("cannot open {}: {reason}", path.display())]
+    Engine {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        reason: String,
+    },
+}
+
+/// A kind of file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FileKind {
+    /// What a person calls it.
+    pub(crate) what: &'static str,
+    /// SQLite's `application_id`.
+    pub(crate) application_id: i64,
+    /// SQLite's `user_version`: what this program writes and reads.
+    pub(crate) schema_version: i64,
+    /// The statements that create its tables.
+    pub(crate) schema: &'static str,
+}
+
+/// What stands at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Probe {
+    /// No file, or an empty database: one may be created here.
+    Vacant,
+    /// A file of the kind and of a version that this program reads.
+    Present,
+}
+
+impl FileKind {
+    /// Looks at the file without changing it; anything but such a file or nothing is an error.
+    pub(crate) async fn probe(&self, path: &Path) -> Result<Probe, OpenError> {
+        match std::fs::metadata(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Probe::Vacant),
+            Err(error) => return Err(io_error(path, &error)),
+            Ok(metadata) if metadata.is_file() && metadata.len() == 0 => return Ok(Probe::Vacant),
+            Ok(_) => {}
+        }
+        let opened = reading(path).connect().await;
+        let mut connection = opened.map_err(|error| self.open_error(path, &error))?;
+        let mut number = async |sql: &'static str| -> Result<i64, OpenError> {
+            let row = sqlx::query(sql).fetch_one(&mut connection).await;
+            row.and_then(|row| row.try_get(0)).map_err(|error| self.open_error(path, &error))
+        };
+        let application_id = number("PRAGMA application_id").await?;
+        let found = number("PRAGMA user_version").await?;
+        let tables = number("SELECT count(*) FROM sqlite_schema").await?;
+        // Closing may fail only in ways that the next open reports.
+        let _ = connection.close().await;
+        if (application_id, found, tables) == (0, 0, 0) {
+            return Ok(Probe::Vacant);
+        }
+        let path = path.to_owned();
+        if application_id != self.application_id {
+            let reason = format!("its application id is {application_id:#x}");
+            return Err(OpenError::Foreign { what: self.what, path, reason });
+        }
+        match found.cmp(&self.schema_version) {
+            std::cmp::Ordering::Equal => Ok(Probe::Present),
+            std::cmp::Ordering::Greater => {
+                Err(OpenError::NewerSchema { path, found, known: self.schema_version })
+            }
+            std::cmp::Ordering::Less => {
+                let reason = format!("its schema version is {found}");
+                Err(OpenError::Foreign { what: self.what, path, reason })
+            }
+        }
+    }
+
+    /// Creates the tables and marks the file, in one transaction.
+    pub(crate) async fn create(
+        &self,
+        connection: &mut SqliteConnection,
+    ) -> Result<(), sqlx::Error> {
+        let Self { application_id, schema_version, schema, .. } = self;
+        let marks = format!(
+            "PRAGMA application_id = {application_id}; PRAGMA user_version = {schema_version};"
+        );
+        let mut transaction = connection.begin().await?;
+        sqlx::raw_sql(*schema).execute(&mut *transaction).await?;
+        sqlx::raw_sql(sqlx::AssertSqlSafe(marks)).execute(&mut *transaction).await?;
+        transaction.commit().await
+    }
+
+    /// Sorts an engine's error at opening.
+    pub(crate) fn open_error(&self, path: &Path, error: &sqlx::Error) -> OpenError {
+        let path = path.to_owned();
+        let reason = error.to_string();
+        match result_code(error) {
+            Some(code::NOTADB | code::CORRUPT) => {
+                OpenError::Foreign { what: self.what, path, reason }
+            }
+            Some(code::PERM | code::READONLY | code::CANTOPEN) => {
+                OpenError::Permission { path, reason }
+            }
+            _ => OpenError::Engine { path, reason },
+        }
+    }
+}
+
+/// A connection that reads: it cannot write, whatever is asked of it.
+pub(crate) fn reading(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .read_only(true)
+        .foreign_keys(false)
+        .busy_timeout(BUSY_TIMEOUT)
+        .disable_statement_logging()
+}
+
+/// Makes a new file's name durable.
+pub(crate) fn sync_folder(folder: &Path) -> Result<(), OpenError> {
+    let synced = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(|error| io_error(folder, &error))
+}
+
+/// SQLite's primary result code, where the error has one.
+pub(crate) fn result_code(error: &sqlx::Error) -> Option<i32> {
+    let code: i32 = error.as_database_error()?.code()?.parse().ok()?;
+    Some(code & 0xff)
+}
+
+/// Result codes of SQLite that are treated apart (sqlite.org/rescode.html).
+pub(crate) mod code {
+    pub(crate) const PERM: i32 = 3;
+    pub(crate) const READONLY: i32 = 8;
+    pub(crate) const CORRUPT: i32 = 11;
+    pub(crate) const FULL: i32 = 13;
+    pub(crate) const CANTOPEN: i32 = 14;
+    pub(crate) const CONSTRAINT: i32 = 19;
+    pub(crate) const NOTADB: i32 = 26;
+}
+
+/// Sorts an I/O error at opening.
+pub(crate) fn io_error(path: &Path, error: &std::io::Error) -> OpenError {
+    let path = path.to_owned();
+    let reason = error.to_string();
+    match error.kind() {
+        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+            OpenError::Permission { path, reason }
+        }
+        _ => OpenError::Io { path, reason },
+    }
+}
