@@ -1,0 +1,306 @@
+//! The charger's own words: reads OCPP 1.6 frames as they were recorded, apart from the
+//! gateway's translation, and holds every fact against the place it names.
+//!
+//! Only the members that a bill rests on are known here: registers, samples, times, connector
+//! and transaction.
+
+use chargebook_domain::events::v1::{
+    Direction, Evidence, ExchangeRecorded, MeterReading, MeterSample, Quantity,
+};
+use chargebook_domain::ids::{ConnectorNumber, EventId, TransactionNumber};
+use chargebook_domain::units::Timestamp;
+use chrono::{DateTime, NaiveDateTime, Utc};
+use rust_decimal::Decimal;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// The first element of an OCPP-J request (section 4.1.3).
+const CALL: u64 = 2;
+
+const KELVIN: &str = "K";
+
+/// 0 °C in kelvin.
+const ZERO_CELSIUS_K: Decimal = Decimal::from_parts(273_15, 0, 0, false, 2);
+
+/// Why a frame does not say what a fact says it does.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// There is no text, or none that is an OCPP-J message of that kind.
+    #[error("the exchange holds no frame that can be read as {0}")]
+    Unreadable(&'static str),
+    /// The message is another one, or from elsewhere.
+    #[error("{0}")]
+    WrongMessage(String),
+    /// Nothing stands at the place named.
+    #[error("the frame has nothing at {0}")]
+    NoSuchPlace(String),
+    /// Another text stands there than the fact repeats.
+    #[error("the frame says {found} at {pointer}, the fact repeats it as {repeated}")]
+    OtherText {
+        /// The place.
+        pointer: String,
+        /// What the frame says.
+        found: String,
+        /// What the fact says that it says.
+        repeated: String,
+    },
+    /// The fact's value is not what the text means.
+    #[error("{what} is {fact} in the fact and {frame} in the frame")]
+    OtherValue {
+        /// Which member.
+        what: &'static str,
+        /// In the fact.
+        fact: String,
+        /// In the frame.
+        frame: String,
+    },
+}
+
+/// A CALL from a charger, with the place of everything in it.
+pub(crate) struct Frame {
+    /// The frame, with a placeholder for each sealed hole.
+    text: String,
+    action: String,
+    payload: Value,
+    id: EventId,
+}
+
+impl Frame {
+    /// Reads the message of an exchange that a charger began.
+    pub(crate) fn of(id: EventId, exchange: &ExchangeRecorded) -> Result<Self, FrameError> {
+        let unreadable = || FrameError::Unreadable("a charger's call");
+        if exchange.direction != Direction::FromStation {
+            return Err(FrameError::WrongMessage("the message was not the charger's".to_owned()));
+        }
+        let text = exchange.request.as_ref().ok_or_else(unreadable)?.redacted();
+        let parts: Vec<Value> = serde_json::from_str(&text).map_err(|_| unreadable())?;
+        let [kind, _, Value::String(action), payload @ Value::Object(_), ..] = &parts[..] else {
+            return Err(unreadable());
+        };
+        if kind.as_u64() != Some(CALL) {
+            return Err(unreadable());
+        }
+        let (action, payload) = (action.clone(), payload.clone());
+        if exchange.action.as_deref() != Some(&action) {
+            return Err(FrameError::OtherValue {
+                what: "the action",
+                fact: exchange.action.clone().unwrap_or_default(),
+                frame: action,
+            });
+        }
+        Ok(Self { text, action, payload, id })
+    }
+
+    /// Refuses a message that is none of `actions`.
+    pub(crate) fn is_one_of(&self, actions: &[&str]) -> Result<(), FrameError> {
+        if actions.contains(&self.action.as_str()) {
+            return Ok(());
+        }
+        let (found, expected) = (&self.action, actions.join(" or "));
+        Err(FrameError::WrongMessage(format!("the message is a {found}, not a {expected}")))
+    }
+
+    /// The payload's text member.
+    pub(crate) fn text_member(&self, name: &str) -> Option<&str> {
+        self.payload.get(name).and_then(Value::as_str)
+    }
+
+    /// The payload's integer member.
+    pub(crate) fn integer_member(&self, name: &str) -> Option<i64> {
+        self.payload.get(name).and_then(Value::as_i64)
+    }
+
+    /// Whether the message names this transaction, or this connector.
+    pub(crate) fn is_about(
+        &self,
+        transaction: TransactionNumber,
+        connector: ConnectorNumber,
+    ) -> Result<(), FrameError> {
+        let named = self.integer_member("transactionId") == Some(i64::from(transaction.0));
+        let at = self.integer_member("connectorId") == Some(i64::from(connector.0));
+        if named || at {
+            return Ok(());
+        }
+        Err(FrameError::WrongMessage(format!(
+            "the message names neither transaction {transaction} nor connector {connector}"
+        )))
+    }
+
+    /// Compares a fact's instant with the member of an object in the frame.
+    pub(crate) fn says_instant(
+        &self,
+        what: &'static str,
+        object: &Value,
+        fact: Timestamp,
+    ) -> Result<(), FrameError> {
+        let text = object.get("timestamp").and_then(Value::as_str).unwrap_or_default();
+        same(what, fact, instant_of(text).ok_or(text))
+    }
+
+    /// The payload.
+    pub(crate) fn payload(&self) -> &Value {
+        &self.payload
+    }
+
+    /// A register reading: the text at its place, and the value that it means.
+    pub(crate) fn says_reading(&self, reading: &MeterReading) -> Result<(), FrameError> {
+        let evidence = &reading.evidence;
+        let text = self.says(evidence)?;
+        if let "/3/meterStart" | "/3/meterStop" = evidence.pointer.as_str() {
+            return same("the register", reading.register_wh.0, number(text).ok_or(text));
+        }
+        let sampled = self.sampled_value(&evidence.pointer)?;
+        let value = value_in(&sampled, Quantity::EnergyImportRegisterWh, text)?;
+        same("the register", reading.register_wh.0, Ok::<_, &str>(value))
+    }
+
+    /// A sample: the text at its place, what it means, and when.
+    pub(crate) fn says_sample(&self, sample: &MeterSample) -> Result<(), FrameError> {
+        let pointer = &sample.evidence.pointer;
+        let text = self.says(&sample.evidence)?;
+        let sampled = self.sampled_value(pointer)?;
+        let member = |name: &str| sampled.get(name).and_then(Value::as_str);
+        let context = member("context").unwrap_or("Sample.Periodic");
+        same("the context", sample.context.as_str(), Ok::<_, &str>(context))?;
+        let (fact, frame) = (sample.phase.as_deref(), member("phase"));
+        same("the phase", fact.unwrap_or("none"), Ok::<_, &str>(frame.unwrap_or("none")))?;
+        let meter_value = parent(&self.text, pointer, 3)
+            .and_then(|text| serde_json::from_str(text).ok())
+            .ok_or_else(|| FrameError::NoSuchPlace(pointer.clone()))?;
+        self.says_instant("the time of a sample", &meter_value, sample.sampled_at)?;
+        let value = value_in(&sampled, sample.quantity, text)?;
+        same("a sample", sample.value, Ok::<_, &str>(value))
+    }
+
+    /// The text at the evidence's place, which must be the text that the evidence repeats.
+    fn says(&self, evidence: &Evidence) -> Result<&str, FrameError> {
+        if evidence.event_id != self.id {
+            return Err(FrameError::WrongMessage(format!(
+                "the fact cites the exchange {}, and comes from another",
+                evidence.event_id
+            )));
+        }
+        let found = raw_at(&self.text, &evidence.pointer)
+            .ok_or_else(|| FrameError::NoSuchPlace(evidence.pointer.clone()))?;
+        if found == evidence.raw {
+            return Ok(found);
+        }
+        Err(FrameError::OtherText {
+            pointer: evidence.pointer.clone(),
+            found: found.to_owned(),
+            repeated: evidence.raw.clone(),
+        })
+    }
+
+    /// The sampledValue object around the `value` that a pointer names.
+    fn sampled_value(&self, pointer: &str) -> Result<Value, FrameError> {
+        pointer
+            .ends_with("/value")
+            .then(|| parent(&self.text, pointer, 1))
+            .flatten()
+            .and_then(|text| serde_json::from_str(text).ok())
+            .ok_or_else(|| FrameError::NoSuchPlace(pointer.to_owned()))
+    }
+}
+
+/// The instant a charger writes: RFC 3339; and as chargers do, without an offset (then UTC),
+/// with a space, or with an offset without its colon.
+fn instant_of(text: &str) -> Option<Timestamp> {
+    let naive = |form: &str| NaiveDateTime::parse_from_str(text, form).map(|n| n.and_utc());
+    DateTime::parse_from_rfc3339(text)
+        .map(|instant| instant.to_utc())
+        .or_else(|_| naive("%Y-%m-%dT%H:%M:%S%.f"))
+        .or_else(|_| naive("%Y-%m-%d %H:%M:%S%.f"))
+        .or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%#z").map(|i| i.to_utc()))
+        .ok()
+        .map(|instant: DateTime<Utc>| Timestamp::new(instant))
+}
+
+/// A number as JSON writes it, or as text (1.6 writes sampled values so).
+fn number(text: &str) -> Option<Decimal> {
+    let text = text.trim_matches('"').trim();
+    Decimal::from_str_exact(text).ok().or_else(|| Decimal::from_scientific(text).ok())
+}
+
+/// What a sampledValue's `value` means in the quantity's own unit (OCPP 1.6 section 7.43; the
+/// defaults of absent members are in 6.8).
+fn value_in(sampled: &Value, quantity: Quantity, text: &str) -> Result<Decimal, FrameError> {
+    let member = |name: &str| sampled.get(name).and_then(Value::as_str);
+    let (measurand, places, units): (&str, &[&str], &[(&str, i64)]) = match quantity {
+        Quantity::EnergyImportRegisterWh => {
+            ("Energy.Active.Import.Register", &["Outlet"], &[("Wh", 1), ("kWh", 1000)])
+        }
+        Quantity::PowerImportW => ("Power.Active.Import", &["Outlet"], &[("W", 1), ("kW", 1000)]),
+        Quantity::CurrentImportA => ("Current.Import", &["Outlet"], &[("A", 1)]),
+        Quantity::VoltageV => ("Voltage", &["Outlet"], &[("V", 1)]),
+        Quantity::StateOfChargePercent => ("SoC", &["Outlet", "EV"], &[("Percent", 1)]),
+        // The schema spells the unit both ways.
+        Quantity::TemperatureC => {
+            ("Temperature", &["Outlet", "Body"], &[("Celsius", 1), ("Celcius", 1), (KELVIN, 1)])
+        }
+    };
+    let found = member("measurand").unwrap_or("Energy.Active.Import.Register");
+    same("the measurand", measurand, Ok::<_, &str>(found))?;
+    let elsewhere = member("location").is_some_and(|location| !places.contains(&location));
+    if elsewhere || member("format").is_some_and(|format| format != "Raw") {
+        return Err(FrameError::Unreadable("a plain value sampled at the outlet"));
+    }
+    let unit = member("unit").unwrap_or(units[0].0);
+    let factor = units.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor);
+    number(text)
+        .zip(factor)
+        .and_then(|(value, factor)| value.checked_mul(Decimal::from(factor)))
+        .and_then(
+            |value| if unit == KELVIN { value.checked_sub(ZERO_CELSIUS_K) } else { Some(value) },
+        )
+        .ok_or_else(|| FrameError::OtherValue {
+            what: "a sample",
+            fact: measurand.to_owned(),
+            frame: format!("{text} {unit}"),
+        })
+}
+
+/// The JSON text at a pointer (RFC 6901), as it stands in `text`.
+fn raw_at<'t>(text: &'t str, pointer: &str) -> Option<&'t str> {
+    let mut raw: &'t RawValue = serde_json::from_str(text).ok()?;
+    let tokens = pointer.strip_prefix('/').map(|tokens| tokens.split('/'));
+    for token in tokens.into_iter().flatten() {
+        let token = token.replace("~1", "/").replace("~0", "~");
+        raw = if raw.get().starts_with('{') {
+            let members: BTreeMap<Cow<'t, str>, &'t RawValue> =
+                serde_json::from_str(raw.get()).ok()?;
+            *members.get(token.as_str())?
+        } else {
+            let items: Vec<&'t RawValue> = serde_json::from_str(raw.get()).ok()?;
+            let index: usize = token.parse().ok()?;
+            *items.get(index)?
+        };
+    }
+    Some(raw.get())
+}
+
+/// The JSON text `levels` above a pointer.
+fn parent<'t>(text: &'t str, pointer: &str, levels: usize) -> Option<&'t str> {
+    let mut above = pointer;
+    for _ in 0..levels {
+        above = &above[..above.rfind('/')?];
+    }
+    raw_at(text, above)
+}
+
+/// Refuses a fact that the frame does not bear out. The frame's side is its value, or the text
+/// that has none.
+pub(crate) fn same<T: PartialEq + ToString, E: ToString>(
+    what: &'static str,
+    fact: T,
+    frame: Result<T, E>,
+) -> Result<(), FrameError> {
+    let frame = match frame {
+        Ok(frame) if frame == fact => return Ok(()),
+        Ok(frame) => frame.to_string(),
+        Err(text) => text.to_string(),
+    };
+    Err(FrameError::OtherValue { what, fact: fact.to_string(), frame })
+}

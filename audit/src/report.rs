@@ -1,0 +1,283 @@
+//! What was proven, for people: the chain from each line of the invoice down to the charger's
+//! own frames.
+
+use crate::bill::LocalTimeCheck;
+use chargebook_domain::events::v1::{
+    ExchangeRecorded, InvoiceIssued, LedgerPosted, MeterReading, SessionRated, SessionSettled,
+    SessionStarted, TariffVersionPublished,
+};
+use chargebook_domain::ids::EventId;
+use chargebook_domain::rating::Unit;
+use chargebook_domain::sealed::{HOLE_PLACEHOLDER, SealedText};
+use chargebook_proof::checkpoint::{Checkpoint, Fingerprint, VerifierKey};
+use std::fmt;
+
+/// A proven invoice. There is no other way to get one than [`crate::verify`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// The invoice.
+    pub invoice: Proven<InvoiceIssued>,
+    /// The rating that it bills.
+    pub rated: Proven<SessionRated>,
+    /// The tariff's version.
+    pub tariff: Proven<TariffVersionPublished>,
+    /// What the session was settled on.
+    pub settled: Proven<SessionSettled>,
+    /// The session's start.
+    pub started: SessionStarted,
+    /// Every exchange that a fact of the session comes from, in the log's order.
+    pub frames: Vec<ProvenFrame>,
+    /// Register samples between begin and end that have been held against their frames.
+    pub samples: usize,
+    /// Postings about the invoice.
+    pub postings: Vec<Proven<LedgerPosted>>,
+    /// What the local time that the bill was computed with was held against.
+    pub local_time: LocalTimeCheck,
+    /// Events after the rating in the session's stream: type and id.
+    pub later: Vec<Proven<String>>,
+    /// The head of the log that commits to all of it.
+    pub checkpoint: Checkpoint,
+    /// The key that signed it.
+    pub key: VerifierKey,
+    /// Whether the key is one that the caller had from elsewhere.
+    pub pinned: bool,
+    /// Number of events proven.
+    pub events: usize,
+    /// Number of hashes in their common proof.
+    pub proof_hashes: usize,
+    /// Number of sealed holes that the bundle opens.
+    pub disclosures: usize,
+}
+
+/// Something that an event of the log says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Proven<T> {
+    /// The event.
+    pub id: EventId,
+    /// Its leaf in the log's tree.
+    pub index: u64,
+    /// Its stream.
+    pub stream: String,
+    /// Its version there.
+    pub version: u64,
+    /// What it says.
+    pub what: T,
+}
+
+/// A frame of the charger, as it was on the wire.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProvenFrame {
+    /// The exchange.
+    pub id: EventId,
+    /// Its leaf in the log's tree.
+    pub index: u64,
+    /// When it reached the operator.
+    pub received_at: String,
+    /// The text; sealed holes are shown as such, or opened where the bundle discloses them.
+    pub request: String,
+    /// The answer, likewise.
+    pub reply: String,
+}
+
+impl ProvenFrame {
+    pub(crate) fn of(
+        id: EventId,
+        index: u64,
+        exchange: &ExchangeRecorded,
+        disclosed: impl Fn(&str) -> Option<String>,
+    ) -> Self {
+        let open = |text: &Option<SealedText>| {
+            let hole = |commitment: &str| {
+                disclosed(commitment).unwrap_or_else(|| HOLE_PLACEHOLDER.to_owned())
+            };
+            text.as_ref().map(|text| text.filled(|h| hole(&h.commitment))).unwrap_or_default()
+        };
+        Self {
+            id,
+            index,
+            received_at: exchange.received_at.to_string(),
+            request: open(&exchange.request),
+            reply: open(&exchange.reply),
+        }
+    }
+}
+
+impl Report {
+    /// The fingerprint of the log's key, to compare with one from elsewhere.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.key.fingerprint()
+    }
+
+    fn money(&self, minor: i64) -> String {
+        let invoice = &self.invoice.what;
+        let exponent = invoice.currency_exponent as usize;
+        let sign = if minor < 0 { "-" } else { "" };
+        let digits = format!("{:0>width$}", minor.unsigned_abs(), width = exponent + 1);
+        let (whole, part) = digits.split_at(digits.len() - exponent);
+        let point = if part.is_empty() { "" } else { "." };
+        format!("{sign}{whole}{point}{part} {}", invoice.currency)
+    }
+
+    fn write_lines(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let invoice = &self.invoice.what;
+        let rated = self.rated.what.rating.lines.iter().map(Some).chain(std::iter::repeat(None));
+        for (line, rated) in invoice.lines.iter().zip(rated) {
+            let vat = line.vat_percent.map_or("no VAT".to_owned(), |p| format!("VAT {p} %"));
+            writeln!(
+                f,
+                "  {:<16} {} {} x {} {}, {vat}: {}",
+                line.dimension,
+                line.quantity,
+                line.unit,
+                line.unit_price,
+                invoice.currency,
+                self.money(line.net_minor),
+            )?;
+            match rated {
+                Some(rated) => writeln!(
+                    f,
+                    "    <- rating: {} {} used, {} billed, by element {} of the tariff",
+                    rated.quantity,
+                    unit_of(rated.unit),
+                    rated.billed_quantity,
+                    rated.element_index,
+                )?,
+                None => writeln!(f, "    <- rating: the tariff's least or greatest price")?,
+            }
+        }
+        let [net, vat, gross] =
+            [invoice.total_net_minor, invoice.total_vat_minor, invoice.total_gross_minor]
+                .map(|minor| self.money(minor));
+        writeln!(f, "  net {net}, VAT {vat}, gross {gross}")
+    }
+
+    fn write_chain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (invoice, rated, tariff) = (&self.invoice, &self.rated, &self.tariff);
+        writeln!(f, "\nHow it follows")?;
+        writeln!(f, "  invoice     number {} of its series, {invoice}", invoice.what.sequence)?;
+        writeln!(f, "  <- rating   rules {}, {rated}", rated.what.rating.rules_version)?;
+        writeln!(f, "              computed again: equal to the byte")?;
+        let local = &rated.what.rating.local_time;
+        match &self.local_time {
+            LocalTimeCheck::Confirmed => {
+                writeln!(f, "              local time {}: offsets confirmed", local.time_zone)?;
+            }
+            LocalTimeCheck::OtherRelease { rated_with, own } => writeln!(
+                f,
+                "              CHECK local time {}: rated with tzdb {rated_with}, and tzdb {own} \
+                 has other offsets",
+                local.time_zone,
+            )?,
+        }
+        writeln!(
+            f,
+            "  <- tariff   {} version {}, {tariff}\n              SHA-256 {}",
+            tariff.what.tariff, tariff.what.version, tariff.what.content_sha256,
+        )?;
+        let settled = &self.settled.what;
+        writeln!(
+            f,
+            "  <- session  {} Wh from {} to {}, {}",
+            settled.energy_wh, settled.started_at, settled.ended_at, self.settled
+        )?;
+        writeln!(
+            f,
+            "              station {}, connector {}, transaction {}",
+            self.started.station, self.started.connector, self.started.transaction_id
+        )?;
+        for anomaly in &settled.anomalies {
+            writeln!(f, "              noted: {anomaly:?}")?;
+        }
+        self.write_reading(f, "begin", &settled.register_start)?;
+        self.write_reading(f, "end", &settled.register_end)?;
+        writeln!(f, "              {} samples, each held against its frame", self.samples)
+    }
+
+    fn write_reading(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        name: &str,
+        reading: &MeterReading,
+    ) -> fmt::Result {
+        let evidence = &reading.evidence;
+        writeln!(
+            f,
+            "  <- {name:<8} {} Wh: {} in the frame of {}, at {}",
+            reading.register_wh, evidence.raw, evidence.event_id, evidence.pointer
+        )
+    }
+
+    fn write_frames(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "\nThe charger's own frames")?;
+        for frame in &self.frames {
+            let (id, index, at) = (frame.id, frame.index, &frame.received_at);
+            writeln!(f, "  {at}  {id}, leaf {index}\n    > {}", frame.request)?;
+            if !frame.reply.is_empty() {
+                writeln!(f, "    < {}", frame.reply)?;
+            }
+        }
+        if self.disclosures > 0 {
+            writeln!(f, "  {} sealed values opened by their commitments", self.disclosures)?;
+        }
+        Ok(())
+    }
+
+    fn write_log(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Checkpoint { origin, size, root } = &self.checkpoint;
+        writeln!(f, "\nThe log")?;
+        writeln!(
+            f,
+            "  {} events, included in the tree: proven by {} hashes",
+            self.events, self.proof_hashes
+        )?;
+        writeln!(f, "  checkpoint  {origin}, {size} events, root {root}")?;
+        writeln!(f, "  key         {}", self.key)?;
+        writeln!(f, "  fingerprint {}", self.fingerprint())?;
+        if self.pinned {
+            return writeln!(f, "  the key is the one that was given");
+        }
+        writeln!(
+            f,
+            "  the key was NOT PINNED: the bundle vouches for itself. Compare the fingerprint with\n  \
+             one that you got another way, or give the key with --key"
+        )
+    }
+}
+
+fn unit_of(unit: Unit) -> &'static str {
+    match unit {
+        Unit::KilowattHour => "kWh",
+        Unit::Second => "s",
+        Unit::Session => "session",
+    }
+}
+
+impl<T> fmt::Display for Proven<T> {
+    /// Where it stands: event, stream, version, leaf.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({} at {}, leaf {})", self.id, self.stream, self.version, self.index)
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let invoice = &self.invoice.what;
+        writeln!(
+            f,
+            "PROVEN: invoice {} of {} over {}",
+            invoice.number,
+            invoice.issued_at,
+            self.money(invoice.total_gross_minor)
+        )?;
+        self.write_lines(f)?;
+        self.write_chain(f)?;
+        for posting in &self.postings {
+            writeln!(f, "  -> posting  {}: legs sum to zero, {posting}", posting.what.purpose)?;
+        }
+        for later in &self.later {
+            writeln!(f, "  later       {}, {later}", later.what)?;
+        }
+        self.write_frames(f)?;
+        self.write_log(f)
+    }
+}

@@ -1,0 +1,242 @@
+//! The session: its stream is whole, its facts are the charger's words, and what it was settled
+//! on follows from them.
+
+use crate::AuditError;
+use crate::chain::{Chain, Entry, follows};
+use crate::frame::{Frame, FrameError, same};
+use chargebook_domain::events::Event;
+use chargebook_domain::events::v1::{
+    Authorization, ExchangeRecorded, MeterReading, SessionConnectorStatus, SessionMeterRecorded,
+    SessionSettled, SessionStarted, SessionStopped, SessionSuperseded, StopMatch, Verdict,
+};
+use chargebook_domain::ids::EventId;
+use chargebook_domain::session::{Basis, Doubt, Session};
+use chargebook_domain::units::Timestamp;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// A session whose facts are proven, as it stood when it was settled.
+pub(crate) struct ProvenSession<'c> {
+    pub(crate) started: &'c SessionStarted,
+    pub(crate) settled: &'c SessionSettled,
+    pub(crate) settled_at: &'c Entry<'c>,
+    /// The fold of everything that the settlement rests on.
+    pub(crate) facts: Session,
+    /// The whole stream.
+    pub(crate) stream: Vec<&'c Entry<'c>>,
+    /// The exchanges that its facts come from.
+    pub(crate) sources: BTreeSet<EventId>,
+}
+
+/// Proves the session in `stream`, as settled by the event `settled`.
+pub(crate) fn prove<'c>(
+    chain: &'c Chain<'c>,
+    stream: &str,
+    settled: EventId,
+) -> Result<ProvenSession<'c>, AuditError> {
+    let settled_at = chain.cited("the settlement", settled)?;
+    settled_at.lies_at(stream, None)?;
+    let Event::SessionSettled(basis) = &settled_at.event else {
+        let found = settled_at.event.event_type();
+        return Err(AuditError::WrongType { id: settled, expected: "session.settled", found });
+    };
+    let stream = chain.stream(stream)?;
+    let started = stream
+        .iter()
+        .find_map(|entry| match &entry.event {
+            Event::SessionStarted(started) => Some(started.as_ref()),
+            _ => None,
+        })
+        .ok_or(AuditError::Doubt(Doubt::StartMissing))?;
+    let mut facts = Session::default();
+    let mut sources = BTreeSet::new();
+    for entry in &stream {
+        sources.extend(prove_fact(chain, started, entry)?);
+        if entry.envelope.version <= basis.as_of_version {
+            facts.apply(entry.id, entry.envelope.version, entry.recorded_at()?, &entry.event);
+        }
+    }
+    // Between what was judged and the judgement nothing may have come.
+    let judged_at = settled_at.envelope.version.checked_sub(1).unwrap_or_default();
+    follows(settled, "as_of_version", basis.as_of_version, judged_at)?;
+    prove_basis(settled, basis, &facts)?;
+    Ok(ProvenSession { started, settled: basis, settled_at, facts, stream, sources })
+}
+
+/// What it was settled on must follow from the facts.
+fn prove_basis(id: EventId, settled: &SessionSettled, facts: &Session) -> Result<(), AuditError> {
+    let basis = Basis::of(facts).map_err(AuditError::Doubt)?;
+    let released = |at: Option<Timestamp>| at.map_or("unknown".to_owned(), |at| at.to_string());
+    follows(id, "started_at", settled.started_at, basis.started_at)?;
+    follows(id, "ended_at", settled.ended_at, basis.ended_at)?;
+    follows(id, "released_at", released(settled.released_at), released(basis.released_at))?;
+    follows_reading(id, "register_start", &settled.register_start, &basis.register_start)?;
+    follows_reading(id, "register_end", &settled.register_end, &basis.register_end)?;
+    follows(id, "energy_wh", settled.energy_wh, basis.energy_wh)
+}
+
+/// Refuses a reading that is not the one that follows, in its value or in where it comes from.
+fn follows_reading(
+    id: EventId,
+    what: &'static str,
+    recorded: &MeterReading,
+    derived: &MeterReading,
+) -> Result<(), AuditError> {
+    let text = |reading: &MeterReading| {
+        let evidence = &reading.evidence;
+        format!("{} Wh ({} of {})", reading.register_wh, evidence.pointer, evidence.event_id)
+    };
+    follows(id, what, text(recorded), text(derived))
+}
+
+/// Holds one event of the session's stream against the charger's frame. What is no fact of the
+/// charger's (an anomaly noted, a judgement of ours) has nothing to be held against.
+/// Returns the exchange that it comes from.
+fn prove_fact(
+    chain: &Chain<'_>,
+    started: &SessionStarted,
+    entry: &Entry<'_>,
+) -> Result<Option<EventId>, AuditError> {
+    let source = Source { chain, started, fact: entry };
+    let (exchange, proven) = match &entry.event {
+        Event::ExchangeRecorded(exchange) => (None, source.same_station(exchange)),
+        Event::SessionStarted(fact) => (Some(fact.exchange), source.start(fact)?),
+        Event::SessionMeterRecorded(fact) => (Some(fact.exchange), source.meter(fact)?),
+        Event::SessionConnectorStatus(fact) => (Some(fact.exchange), source.status(fact)?),
+        Event::SessionStopped(fact) => (Some(fact.exchange), source.stop(fact)?),
+        Event::SessionSuperseded(fact) => {
+            (Some(fact.register.evidence.event_id), source.superseded(fact)?)
+        }
+        _ => (None, Ok(())),
+    };
+    proven.map(|()| exchange).map_err(|source| AuditError::Frame { id: entry.id, source })
+}
+
+/// A fact on its way back to its frame. The outer result of each check says whether the frame
+/// is there, the inner one whether it says what the fact says.
+struct Source<'a> {
+    chain: &'a Chain<'a>,
+    started: &'a SessionStarted,
+    fact: &'a Entry<'a>,
+}
+
+type Checked = Result<Result<(), FrameError>, AuditError>;
+
+impl<'a> Source<'a> {
+    fn start(&self, fact: &SessionStarted) -> Checked {
+        let (exchange, frame) = self.frame(fact.exchange)?;
+        Ok(frame.and_then(|frame| {
+            frame.is_one_of(&["StartTransaction"])?;
+            let connector = frame.integer_member("connectorId").unwrap_or_default();
+            same("the connector", i64::from(fact.connector.0), known(connector))?;
+            frame.says_instant("the time of the start", frame.payload(), fact.started_at)?;
+            frame.says_reading(&fact.meter_start)?;
+            same("the time of receipt", fact.received_at, known(exchange.received_at))?;
+            answered_start(exchange, fact)
+        }))
+    }
+
+    fn meter(&self, fact: &SessionMeterRecorded) -> Checked {
+        // A repeated stop may bring samples that the first one did not.
+        let (_, frame) = self.frame(fact.exchange)?;
+        Ok(frame.and_then(|frame| {
+            frame.is_one_of(&["MeterValues", "StopTransaction"])?;
+            if frame.is_one_of(&["MeterValues"]).is_ok() {
+                frame.is_about(self.started.transaction_id, self.started.connector)?;
+            }
+            fact.samples.iter().try_for_each(|sample| frame.says_sample(sample))
+        }))
+    }
+
+    fn status(&self, fact: &SessionConnectorStatus) -> Checked {
+        let (exchange, frame) = self.frame(fact.exchange)?;
+        Ok(frame.and_then(|frame| {
+            frame.is_one_of(&["StatusNotification"])?;
+            let connector = frame.integer_member("connectorId").unwrap_or_default();
+            same("the connector", i64::from(fact.connector.0), known(connector))?;
+            let status = frame.text_member("status").unwrap_or_default();
+            same("the status", fact.status.as_str(), known(status))?;
+            match frame.text_member("timestamp") {
+                Some(_) => frame.says_instant("the time", frame.payload(), fact.at),
+                None => same("the time", fact.at, known(exchange.received_at)),
+            }
+        }))
+    }
+
+    fn stop(&self, fact: &SessionStopped) -> Checked {
+        let (exchange, frame) = self.frame(fact.exchange)?;
+        Ok(frame.and_then(|frame| {
+            frame.is_one_of(&["StopTransaction"])?;
+            if fact.matched_by == StopMatch::TransactionId {
+                let named = frame.integer_member("transactionId").unwrap_or_default();
+                let ours = i64::from(self.started.transaction_id.0);
+                same("the transaction", ours, known(named))?;
+            }
+            frame.says_instant("the time of the stop", frame.payload(), fact.stopped_at)?;
+            frame.says_reading(&fact.meter_stop)?;
+            same("the time of receipt", fact.received_at, known(exchange.received_at))
+        }))
+    }
+
+    /// The next session's start, at the same connector, with the register that it began with.
+    fn superseded(&self, fact: &SessionSuperseded) -> Checked {
+        let (_, frame) = self.frame(fact.register.evidence.event_id)?;
+        Ok(frame.and_then(|frame| {
+            frame.is_one_of(&["StartTransaction"])?;
+            let connector = frame.integer_member("connectorId").unwrap_or_default();
+            same("the connector", i64::from(self.started.connector.0), known(connector))?;
+            frame.says_instant("the time of the next start", frame.payload(), fact.at)?;
+            frame.says_reading(&fact.register)
+        }))
+    }
+
+    /// The exchange that a fact comes from, recorded before it, and the charger's frame in it.
+    fn frame(
+        &self,
+        id: EventId,
+    ) -> Result<(&'a ExchangeRecorded, Result<Frame, FrameError>), AuditError> {
+        let entry = self.chain.exchange(id)?;
+        entry.comes_before(self.fact)?;
+        let exchange = entry.exchange()?;
+        let frame = self.same_station(exchange).and_then(|()| {
+            let samples = matches!(self.fact.event, Event::SessionMeterRecorded(_));
+            if exchange.duplicate_of.is_some() && !samples {
+                return Err(FrameError::WrongMessage("the message was a repeat".to_owned()));
+            }
+            if exchange.verdict != Verdict::Answered {
+                return Err(FrameError::WrongMessage("the message was refused".to_owned()));
+            }
+            Frame::of(id, exchange)
+        });
+        Ok((exchange, frame))
+    }
+
+    fn same_station(&self, exchange: &ExchangeRecorded) -> Result<(), FrameError> {
+        same("the station", self.started.station_id, known(exchange.station_id))
+    }
+}
+
+/// Our answer to a start named the transaction, and said of the token what the fact says.
+fn answered_start(exchange: &ExchangeRecorded, fact: &SessionStarted) -> Result<(), FrameError> {
+    let reply = exchange.reply.as_ref().map(|reply| reply.redacted()).unwrap_or_default();
+    let (kind, _, payload): (u8, String, Value) =
+        serde_json::from_str(&reply).map_err(|_| FrameError::Unreadable("our answer"))?;
+    if kind != 3 {
+        return Err(FrameError::Unreadable("our answer"));
+    }
+    let transaction = payload.get("transactionId").and_then(Value::as_i64).unwrap_or_default();
+    same("the transaction", i64::from(fact.transaction_id.0), known(transaction))?;
+    let word = match fact.authorization {
+        Authorization::Accepted => "Accepted",
+        Authorization::Blocked => "Blocked",
+        Authorization::Expired => "Expired",
+        Authorization::Invalid => "Invalid",
+    };
+    let status = payload.pointer("/idTagInfo/status").and_then(Value::as_str).unwrap_or_default();
+    same("the word about the token", word, known(status))
+}
+
+/// A frame's value that needs no reading.
+fn known<T>(value: T) -> Result<T, &'static str> {
+    Ok(value)
+}
