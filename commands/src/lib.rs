@@ -1,1 +1,216 @@
-//! commands
+//! Intent, load, decide, append: everything that writes to the log goes through here, and the
+//! policies that react to what was written.
+//!
+//! This room knows the log's port and the domain. It knows no OCPP, no HTTP, no SQL and no read
+//! model: what it needs to know it reads from streams.
+
+pub mod clock;
+mod desk;
+pub mod intent;
+pub mod journal;
+pub mod message;
+pub mod personal;
+mod policy;
+pub mod registry;
+mod station;
+mod transaction_ids;
+
+pub use desk::{
+    AdmissionRefused, Admitted, CommandReply, CommandResult, ConnectionInformation, DeskError,
+    OpenedIntent, PendingCommand, ReplyFrame, StationDesk,
+};
+pub use intent::{CommandDispatch, CommandStage, CommandView};
+pub use policy::PolicyError;
+pub use station::StationState;
+
+use chargebook_domain::events::v1::LogCreated;
+use chargebook_store::vault::KeyVault;
+use chargebook_store::{EventStore, ExpectedVersion, StreamName};
+use chrono::TimeDelta;
+use clock::Clock;
+use intent::CommandBoard;
+use journal::{Draft, Journal, JournalError};
+use personal::PersonalData;
+use registry::Registry;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use transaction_ids::TransactionIds;
+
+/// What an operator may set.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The name of this process, written with every event.
+    pub node: String,
+    /// How long a session that is over or silent is waited for.
+    pub settle_after: TimeDelta,
+    /// IANA zone of stations without a site.
+    pub time_zone: String,
+    /// The series that invoices are numbered in.
+    pub invoice_series: String,
+    /// What stations are told to send a heartbeat after, in seconds.
+    pub heartbeat_interval_seconds: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            node: "node-1".to_owned(),
+            settle_after: TimeDelta::hours(24),
+            time_zone: "UTC".to_owned(),
+            invoice_series: "INV".to_owned(),
+            heartbeat_interval_seconds: 300,
+        }
+    }
+}
+
+/// The service: one log, one vault, one register.
+#[derive(Clone)]
+pub struct Chargebook {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    journal: Journal,
+    personal: PersonalData,
+    registry: Registry,
+    transaction_ids: TransactionIds,
+    board: CommandBoard,
+    settings: Settings,
+}
+
+impl Chargebook {
+    /// Opens the service over a log and a vault; writes the log's first event where it is new,
+    /// and reads which commands are open.
+    ///
+    /// # Errors
+    /// The log.
+    pub async fn open(
+        store: Arc<dyn EventStore>,
+        vault: Arc<KeyVault>,
+        clock: Arc<dyn Clock>,
+        settings: Settings,
+    ) -> Result<Self, JournalError> {
+        let journal = Journal::new(store, clock, &settings.node);
+        let personal = PersonalData::new(vault);
+        let chargebook = Self {
+            inner: Arc::new(Inner {
+                registry: Registry::new(journal.clone(), personal.clone()),
+                transaction_ids: TransactionIds::new(journal.clone()),
+                board: CommandBoard::new(),
+                journal,
+                personal,
+                settings,
+            }),
+        };
+        chargebook.create_log().await?;
+        let after = policy::checkpoint(chargebook.journal(), policy::COMMANDS).await?;
+        intent::read_board(chargebook.journal(), chargebook.board(), after.position).await?;
+        Ok(chargebook)
+    }
+
+    async fn create_log(&self) -> Result<(), JournalError> {
+        let head = *self.journal().store().head().borrow();
+        if head != chargebook_store::Position::START {
+            return Ok(());
+        }
+        let fact = LogCreated {
+            origin: self.personal().vault().verifier_key().origin().as_str().to_owned(),
+            software: concat!("chargebook ", env!("CARGO_PKG_VERSION")).to_owned(),
+        };
+        let stream =
+            StreamName::new("log-birth").map_err(|e| JournalError::Unwritable(e.to_string()))?;
+        let draft = Draft::new(self.journal().fresh_id(), fact);
+        self.journal().append(&stream, ExpectedVersion::NoStream, &[draft]).await?;
+        Ok(())
+    }
+
+    /// Runs the policies until cancelled: commands that expire, sessions that settle, invoices
+    /// and postings that follow.
+    ///
+    /// # Errors
+    /// A policy that cannot go on.
+    pub async fn run_policies(&self, stop: CancellationToken) -> Result<(), PolicyError> {
+        let left_sent = self.commands_left_sent();
+        tokio::select! {
+            () = self.watch_commands(left_sent) => Ok(()),
+            outcome = policy::run(self.clone(), stop.clone()) => outcome,
+        }
+    }
+
+    /// Who is this, and may it in? `password` is what stands behind the colon of basic auth.
+    ///
+    /// # Errors
+    /// Why not, in words that HTTP has a status for.
+    pub async fn admit(
+        &self,
+        identity: &str,
+        password: Option<&[u8]>,
+    ) -> Result<Admitted, AdmissionRefused> {
+        let known = self.registry().station(identity).await;
+        let known = known.map_err(|e| AdmissionRefused::Unavailable(e.to_string()))?;
+        let state = known.ok_or(AdmissionRefused::UnknownStation)?;
+        match (&state.password, password) {
+            (None, _) => {}
+            (Some(_), None) => return Err(AdmissionRefused::PasswordRequired),
+            (Some(verifier), Some(given)) => {
+                if !self.registry().verifies(state.station_id, verifier, given) {
+                    return Err(AdmissionRefused::WrongPassword);
+                }
+            }
+        }
+        Ok(Admitted {
+            station_id: state.station_id,
+            identity: state.identity,
+            accepted: state.accepted,
+        })
+    }
+
+    /// Opens a station's desk for one connection; `station.connected` is durable when it
+    /// returns.
+    ///
+    /// # Errors
+    /// The log.
+    pub async fn open_desk(
+        &self,
+        admitted: Admitted,
+        connection: ConnectionInformation,
+    ) -> Result<StationDesk, DeskError> {
+        let desk = StationDesk::open(self.clone(), admitted, connection).await?;
+        self.board().arrived(desk.station_id(), desk.epoch());
+        Ok(desk)
+    }
+
+    /// The queue of commands for the gateway; there is one.
+    pub fn command_feed(&self) -> mpsc::Receiver<CommandDispatch> {
+        self.board().take_feed()
+    }
+
+    /// What an operator registers.
+    pub fn registry(&self) -> &Registry {
+        &self.inner.registry
+    }
+
+    /// Sealing and opening personal data.
+    pub fn personal(&self) -> &PersonalData {
+        &self.inner.personal
+    }
+
+    /// The log.
+    pub fn journal(&self) -> &Journal {
+        &self.inner.journal
+    }
+
+    /// What the operator has set.
+    pub fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    pub(crate) fn board(&self) -> &CommandBoard {
+        &self.inner.board
+    }
+
+    pub(crate) fn transaction_ids(&self) -> &TransactionIds {
+        &self.inner.transaction_ids
+    }
+}

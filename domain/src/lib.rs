@@ -1,1 +1,14 @@
-//! domain
+//! Pure facts and decisions: what a station, a session, a tariff and an invoice are, and what
+//! follows from what.
+//!
+//! No async, no I/O, no clock, no randomness, no OCPP, no SQL, no HTTP: time and ids come in
+//! as arguments, refusals go out as values.
+
+pub mod events;
+pub mod ids;
+pub mod invoice;
+pub mod rating;
+pub mod sealed;
+pub mod session;
+pub mod tariff;
+pub mod units;

@@ -7,6 +7,8 @@
 //!   timestamps count, in whole seconds; where both TIME and PARKING_TIME together agree, each
 //!   counts in whole seconds. Where they do not agree, the volume counts as it stands: the
 //!   operator may mean less time than passed.
+//! - **Power.** A period without MIN_POWER and MAX_POWER has its mean power: POWER where given,
+//!   else its energy over its charging time. A current that is not given stays unknown.
 //! - **Tariff.** The one given; else the one of the record's `tariffs` that its periods name;
 //!   else the first that is valid at the start; else the first.
 //! - **Zone.** The one given; else `time_zone` of the record or its location; else the zone of

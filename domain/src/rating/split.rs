@@ -60,9 +60,10 @@ pub enum Activity {
 /// of day, at local midnights and offset changes (only if it asks for local time), at its
 /// durations and amounts of energy, and at each reading if it asks for power or current.
 ///
-/// Energy between two readings is spread evenly over the time between them. It is all of what
-/// the registers show: what lies before the first reading's time or after the last one's falls
-/// to the session's first or last period, and nothing is invented beyond the readings. Where an
+/// Energy between two readings is spread evenly over the time between them; how it really ran
+/// there cannot be known. All of what the registers show is billed and nothing beyond: a reading
+/// from before the session counts as one at its start, one from after it as one at its end, and
+/// the register stands still before the first reading and after the last. Where an
 /// amount of energy is a boundary, the cut falls on exactly that amount. Power in a period is
 /// the mean between the readings around its start.
 ///
@@ -76,8 +77,8 @@ pub fn split_at_boundaries(
     timeline: &SessionTimeline,
 ) -> Result<Vec<ChargingPeriod>, RatingError> {
     let start = check(timeline)?;
-    let registers = Registers { readings: &timeline.registers };
-    let mut cuts = BTreeMap::from([(start, registers.first()), (timeline.ended_at, None)]);
+    let registers = Registers::within(start, timeline);
+    let mut cuts = BTreeMap::from([(start, None), (timeline.ended_at, None)]);
     let within = |at: &Timestamp| *at > start && *at < timeline.ended_at;
     let mut instants: BTreeSet<Timestamp> = timeline.activities.iter().map(|a| a.from).collect();
     instants.extend(local_boundaries(tariff, local_time, start, timeline.ended_at));
@@ -117,7 +118,7 @@ fn check(timeline: &SessionTimeline) -> Result<Timestamp, RatingError> {
 
 fn periods(
     timeline: &SessionTimeline,
-    registers: &Registers<'_>,
+    registers: &Registers,
     cuts: &BTreeMap<Timestamp, Option<Decimal>>,
     with_power: bool,
 ) -> Result<Vec<ChargingPeriod>, RatingError> {
@@ -217,11 +218,24 @@ fn needs_power(tariff: &Tariff) -> bool {
 }
 
 /// The register as a function of time.
-struct Registers<'a> {
-    readings: &'a [RegisterReading],
+struct Registers {
+    readings: Vec<RegisterReading>,
 }
 
-impl Registers<'_> {
+impl Registers {
+    /// The readings brought into the session's time: of those up to its start the first counts,
+    /// of those from its end on the last.
+    fn within(start: Timestamp, timeline: &SessionTimeline) -> Self {
+        let end = timeline.ended_at;
+        let given = &timeline.registers;
+        let first = given.first().filter(|reading| reading.at <= start);
+        let last = given.last().filter(|reading| reading.at >= end);
+        let inside = given.iter().filter(|reading| reading.at > start && reading.at < end);
+        let first = first.map(|reading| RegisterReading { at: start, ..*reading });
+        let last = last.map(|reading| RegisterReading { at: end, ..*reading });
+        Self { readings: first.into_iter().chain(inside.copied()).chain(last).collect() }
+    }
+
     fn first(&self) -> Option<Decimal> {
         self.readings.first().map(|reading| reading.register_wh)
     }

@@ -82,8 +82,9 @@ pub(crate) struct Object<'a> {
 }
 
 impl<'a> Node<'a> {
-    /// The whole document.
+    /// The whole document; a byte order mark before it is skipped.
     pub(crate) fn document(text: &'a str) -> Result<Self, DocumentError> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         match serde_json::from_str::<&RawValue>(text) {
             Ok(raw) => Ok(Self { raw: raw.get(), pointer: String::new() }),
             Err(error) => Err(DocumentError {

@@ -11,6 +11,8 @@ use rust_decimal::Decimal;
 /// How far hours may be from the timestamps and still be a rounding of them, in seconds,
 /// however few digits they are written with: half of a hundredth of an hour.
 const MAX_ROUNDING_SECONDS: Decimal = Decimal::from_parts(18, 0, 0, false, 0);
+/// Digits of a mean power, in kW: a milliwatt.
+const POWER_DECIMALS: u32 = 6;
 /// From how much on a difference in energy is worth a note, in kWh.
 const ENERGY_NOTE_KWH: Decimal = Decimal::from_parts(1, 0, 0, false, 3);
 
@@ -213,14 +215,19 @@ impl RawPeriod {
             Some(energy_kwh) => energy_kwh,
             None => self.imported_kwh.checked_sub(self.exported_kwh)?,
         };
+        let mut mean_power_kw = None;
+        if self.min_power_kw.is_none() && self.max_power_kw.is_none() {
+            let seconds = if charging_seconds.is_zero() { elapsed } else { charging_seconds };
+            mean_power_kw = mean_power(energy_kwh, seconds);
+        }
         Some(ChargingPeriod {
             started_at: self.started_at,
             energy_kwh,
             charging_seconds,
             parking_seconds,
             reservation_seconds,
-            min_power_kw: self.min_power_kw,
-            max_power_kw: self.max_power_kw,
+            min_power_kw: self.min_power_kw.or(mean_power_kw),
+            max_power_kw: self.max_power_kw.or(mean_power_kw),
             min_current_a: self.min_current_a,
             max_current_a: self.max_current_a,
         })
@@ -248,6 +255,15 @@ fn fraction_digits(number: &str) -> u32 {
     let mantissa = number.trim_matches('"').split(['e', 'E']).next().unwrap_or_default();
     let fraction = mantissa.split_once('.').map_or(0, |(_, fraction)| fraction.len());
     u32::try_from(fraction).unwrap_or(u32::MAX).min(crate::tariff::document::MEASURED_DECIMALS)
+}
+
+/// Energy over time, in kW; `None` where it cannot be told.
+fn mean_power(energy_kwh: Decimal, seconds: Decimal) -> Option<Decimal> {
+    if energy_kwh.is_zero() || seconds <= Decimal::ZERO {
+        return None;
+    }
+    let power_kw = mul(energy_kwh, SECONDS_PER_HOUR).ok()?.checked_div(seconds)?;
+    Some(plain(round(power_kw, POWER_DECIMALS)))
 }
 
 /// The seconds of each volume: those between the timestamps where the hours are a rounding of

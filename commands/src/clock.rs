@@ -1,0 +1,47 @@
+//! Time and fresh ids come through here, so that nothing below reads a clock or a random
+//! source by itself.
+
+use chargebook_domain::ids::EventId;
+use chargebook_domain::units::Timestamp;
+use chrono::Utc;
+use sha2::{Digest, Sha256};
+use uuid::{Builder, Uuid};
+
+/// The clock and the source of fresh ids.
+pub trait Clock: Send + Sync + 'static {
+    /// Now.
+    fn now(&self) -> Timestamp;
+
+    /// A fresh id, later ones greater (UUIDv7).
+    fn fresh_id(&self) -> Uuid {
+        Uuid::now_v7()
+    }
+}
+
+/// The machine's clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::new(Utc::now())
+    }
+}
+
+/// The id of what follows from `cause` by `rule`: the same every time, so that deciding twice
+/// is absorbed by the log.
+pub fn derived_id(cause: EventId, rule: &str, ordinal: u32) -> EventId {
+    let mut hasher = Sha256::new();
+    hasher.update(cause.0.as_bytes());
+    hasher.update(rule.as_bytes());
+    hasher.update([0]);
+    hasher.update(ordinal.to_be_bytes());
+    EventId(uuid_from(&hasher.finalize().into()))
+}
+
+/// A UUID (version 8) of the first 16 bytes of a hash.
+pub(crate) fn uuid_from(hash: &[u8; 32]) -> Uuid {
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&hash[..16]);
+    Builder::from_custom_bytes(bytes).into_uuid()
+}

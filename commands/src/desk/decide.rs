@@ -1,0 +1,162 @@
+//! What follows from each kind of message.
+
+use super::{Case, Decision, DeskError, StationDesk, Target};
+use crate::message::{Answer, Judged, StationMessage, StatusReport, TokenAnswer};
+use chargebook_domain::events::v1::{
+    Authorization, Registration, SeenBy, SessionConnectorStatus, StationBooted,
+    StationCertificateRequested, StationConnectorStatus, StationJobStatus, StationSecurityNoted,
+};
+use chargebook_domain::ids::{AccountId, ConnectorNumber, SubjectId, TokenId};
+
+/// A token as a message presents it.
+pub(super) struct Presented {
+    pub(super) answer: TokenAnswer,
+    pub(super) token_id: Option<TokenId>,
+    pub(super) account_id: Option<AccountId>,
+}
+
+impl StationDesk {
+    pub(super) async fn decide(&mut self, case: &mut Case<'_>) -> Result<Decision, DeskError> {
+        let received_at = case.receipt.received_at;
+        let exchange = case.receipt_id;
+        let message = match case.judged {
+            Judged::Message(message) => message,
+            Judged::Refused(_) | Judged::Unanswered(_) => return Ok(unjudged()),
+        };
+        match message {
+            StationMessage::Boot(boot) => {
+                let registration = Registration::Accepted;
+                let fact = StationBooted { boot: boot.clone(), registration, exchange };
+                let answer = Answer::Boot {
+                    registration,
+                    now: received_at,
+                    interval_seconds: self.chargebook.settings().heartbeat_interval_seconds,
+                };
+                Ok(Decision::station(answer, vec![fact.into()]))
+            }
+            StationMessage::Heartbeat => {
+                Ok(Decision::station(Answer::Heartbeat { now: received_at }, Vec::new()))
+            }
+            StationMessage::Authorize { id_tag } => {
+                let presented = self.present(id_tag, case).await?;
+                Ok(Decision::station(Answer::Authorize(presented.answer), Vec::new()))
+            }
+            StationMessage::Status(report) => self.decide_status(case, report).await,
+            StationMessage::Start(report) => self.decide_start(case, report).await,
+            StationMessage::Stop(report) => self.decide_stop(case, report).await,
+            StationMessage::Meter(report) => self.decide_meter(case, report).await,
+            StationMessage::JobStatus { job, status, request_id } => {
+                let fact = StationJobStatus {
+                    job: *job,
+                    status: status.clone(),
+                    request_id: *request_id,
+                    exchange,
+                };
+                Ok(Decision::station(Answer::Empty, vec![fact.into()]))
+            }
+            StationMessage::SecurityEvent { kind, at, detail } => {
+                let subject = SubjectId(self.state.station_id.0);
+                let detail = match detail {
+                    Some(detail) => Some(self.chargebook.personal().seal(subject, detail).await?),
+                    None => None,
+                };
+                let fact = StationSecurityNoted {
+                    kind: kind.clone(),
+                    seen_by: SeenBy::Station,
+                    at: *at,
+                    detail,
+                    exchange: Some(exchange),
+                };
+                Ok(Decision::station(Answer::Empty, vec![fact.into()]))
+            }
+            StationMessage::SignCertificate { csr } => {
+                // There is no certificate authority here to sign it: the honest answer is no.
+                let fact = StationCertificateRequested { csr: csr.clone(), exchange };
+                let answer = Answer::SignCertificate { accepted: false };
+                Ok(Decision::station(answer, vec![fact.into()]))
+            }
+            StationMessage::DataTransfer { .. } => {
+                Ok(Decision::station(Answer::DataTransferUnknownVendor, Vec::new()))
+            }
+        }
+    }
+
+    /// What is said about a token.
+    pub(super) async fn present(
+        &self,
+        id_tag: &str,
+        case: &Case<'_>,
+    ) -> Result<Presented, DeskError> {
+        let known = self.chargebook.registry().token(id_tag).await?;
+        let Some(token) = known else {
+            let answer = TokenAnswer { authorization: Authorization::Invalid, expires_at: None };
+            return Ok(Presented { answer, token_id: None, account_id: None });
+        };
+        let authorization = token.authorization(case.receipt.received_at);
+        Ok(Presented {
+            answer: TokenAnswer { authorization, expires_at: token.expires_at },
+            token_id: Some(token.token_id),
+            account_id: Some(token.account_id),
+        })
+    }
+
+    /// A status belongs to the session that holds the connector: idle time needs it.
+    async fn decide_status(
+        &mut self,
+        case: &Case<'_>,
+        report: &StatusReport,
+    ) -> Result<Decision, DeskError> {
+        let at = report.at.unwrap_or(case.receipt.received_at);
+        if report.connector != ConnectorNumber(0)
+            && let Some(stream) = self.latest_at(report.connector).await?
+            && let Some(session) = self.session(&stream).await?
+        {
+            let fact = SessionConnectorStatus {
+                connector: report.connector,
+                status: report.status.clone(),
+                error_code: report.error_code.clone(),
+                at,
+                exchange: case.receipt_id,
+            };
+            if let Some(known) = session.status_like(&fact).filter(|_| report.at.is_some()) {
+                let exchange = Some(known.exchange);
+                let decision = Decision::session(stream, Answer::Empty, Vec::new());
+                return Ok(decision.repeating(exchange));
+            }
+            if session.holds_connector() {
+                return Ok(Decision::session(stream, Answer::Empty, vec![fact.into()]));
+            }
+        }
+        let known = self.state.connectors.get(&report.connector).filter(|known| {
+            report.at.is_some()
+                && known.status.as_ref() == Some(&report.status)
+                && known.error_code.as_ref() == Some(&report.error_code)
+                && known.status_at == report.at
+                && known.exchange.is_some()
+        });
+        if let Some(known) = known {
+            let exchange = known.exchange;
+            return Ok(Decision::station(Answer::Empty, Vec::new()).repeating(exchange));
+        }
+        let fact = StationConnectorStatus {
+            connector: report.connector,
+            status: report.status.clone(),
+            error_code: report.error_code.clone(),
+            vendor_error_code: report.vendor_error_code.clone(),
+            at,
+            exchange: case.receipt_id,
+        };
+        Ok(Decision::station(Answer::Empty, vec![fact.into()]))
+    }
+}
+
+/// What could not be judged as a message is kept and changes nothing.
+fn unjudged() -> Decision {
+    Decision {
+        target: Target::Station,
+        answer: None,
+        facts: Vec::new(),
+        keys: Vec::new(),
+        duplicate_of: None,
+    }
+}

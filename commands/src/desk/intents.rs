@@ -1,0 +1,324 @@
+//! Commands on their way over one connection.
+
+use super::{DeskError, StationDesk};
+use crate::intent::CommandStage;
+use crate::journal::{Draft, JournalError};
+use crate::message::{Personal, RenderedReply};
+use chargebook_domain::events::Event;
+use chargebook_domain::events::v1::{
+    CommandAnswered, CommandFailed, CommandFailure, CommandSent, Direction, ExchangeRecorded,
+    Intent, Verdict,
+};
+use chargebook_domain::ids::{CommandId, ConnectorNumber, TransactionNumber};
+use chargebook_domain::units::Timestamp;
+use chargebook_store::{AppendError, ExpectedVersion, StreamName};
+
+/// The configuration key that holds a 1.6 station's password (security white paper, A01).
+const PASSWORD_KEY: &str = "AuthorizationKey";
+
+/// A command that is due.
+#[derive(Clone, Debug)]
+pub struct PendingCommand {
+    /// Which.
+    pub command_id: CommandId,
+    /// What it asks for.
+    pub intent: OpenedIntent,
+}
+
+/// An intent with its personal texts opened, for the frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OpenedIntent {
+    /// RemoteStartTransaction.
+    Start {
+        /// Where; any connector if absent.
+        connector: Option<ConnectorNumber>,
+        /// For which token.
+        id_tag: String,
+    },
+    /// RemoteStopTransaction.
+    Stop {
+        /// Which transaction.
+        transaction_id: TransactionNumber,
+    },
+    /// Reset.
+    Reset {
+        /// At once.
+        hard: bool,
+    },
+    /// UnlockConnector.
+    Unlock {
+        /// Which.
+        connector: ConnectorNumber,
+    },
+    /// ChangeAvailability.
+    SetAvailability {
+        /// Which; 0 is the whole station.
+        connector: ConnectorNumber,
+        /// In service.
+        operative: bool,
+    },
+    /// GetConfiguration.
+    GetConfiguration {
+        /// Which; empty means all.
+        keys: Vec<String>,
+    },
+    /// ChangeConfiguration.
+    ChangeConfiguration {
+        /// Which.
+        key: String,
+        /// To what.
+        value: String,
+    },
+    /// TriggerMessage.
+    Trigger {
+        /// The message.
+        message: String,
+        /// For which connector.
+        connector: Option<ConnectorNumber>,
+    },
+}
+
+/// What came of a CALL of ours.
+#[derive(Clone, Debug)]
+pub struct CommandReply {
+    /// The id of our CALL.
+    pub message_id: String,
+    /// The action of our CALL.
+    pub action: String,
+    /// Our CALL.
+    pub request: RenderedReply,
+    /// The station's frame.
+    pub reply: ReplyFrame,
+    /// When it came.
+    pub received_at: Timestamp,
+    /// What it says.
+    pub result: CommandResult,
+}
+
+/// A station's frame in answer to ours.
+#[derive(Clone, Debug)]
+pub struct ReplyFrame {
+    /// Verbatim.
+    pub text: String,
+    /// Where personal data stands in it.
+    pub personal: Personal,
+}
+
+/// What an answer says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CommandResult {
+    /// CALLRESULT.
+    Result {
+        /// Its status, where it has one.
+        status: Option<String>,
+    },
+    /// CALLERROR.
+    Error {
+        /// Its code.
+        code: String,
+        /// Its description.
+        description: String,
+    },
+    /// A CALLRESULT that does not fit the action.
+    Unreadable {
+        /// What does not fit.
+        detail: String,
+    },
+}
+
+impl StationDesk {
+    /// The commands that are due for this station now, oldest first.
+    ///
+    /// # Errors
+    /// The vault.
+    pub async fn due_commands(&mut self) -> Result<Vec<PendingCommand>, DeskError> {
+        let now = self.chargebook.journal().now();
+        let mut due = Vec::new();
+        for requested in self.chargebook.board().due(self.state.station_id, now) {
+            let intent = self.opened(&requested.intent).await;
+            due.push(PendingCommand { command_id: requested.command_id, intent });
+        }
+        Ok(due)
+    }
+
+    async fn opened(&self, intent: &Intent) -> OpenedIntent {
+        let personal = self.chargebook.personal();
+        match intent {
+            Intent::Start { connector, id_tag, .. } => {
+                OpenedIntent::Start { connector: *connector, id_tag: personal.open(id_tag).await }
+            }
+            Intent::Stop { transaction_id } => {
+                OpenedIntent::Stop { transaction_id: *transaction_id }
+            }
+            Intent::Reset { hard } => OpenedIntent::Reset { hard: *hard },
+            Intent::Unlock { connector } => OpenedIntent::Unlock { connector: *connector },
+            Intent::SetAvailability { connector, operative } => {
+                OpenedIntent::SetAvailability { connector: *connector, operative: *operative }
+            }
+            Intent::GetConfiguration { keys } => {
+                OpenedIntent::GetConfiguration { keys: keys.clone() }
+            }
+            Intent::ChangeConfiguration { key, value } => OpenedIntent::ChangeConfiguration {
+                key: key.clone(),
+                value: personal.open(value).await,
+            },
+            Intent::Trigger { message, connector } => {
+                OpenedIntent::Trigger { message: message.clone(), connector: *connector }
+            }
+        }
+    }
+
+    /// Makes `command.sent` durable, before the frame leaves. `false`: do not send it, it has
+    /// expired or somebody else took it.
+    ///
+    /// # Errors
+    /// The log.
+    pub async fn command_sent(
+        &mut self,
+        command_id: CommandId,
+        message_id: &str,
+        action: &str,
+        frame: &RenderedReply,
+    ) -> Result<bool, DeskError> {
+        let stream = StreamName::of("command", command_id.0);
+        let Some((view, version)) = self.chargebook.command_state(&stream).await? else {
+            return Ok(false);
+        };
+        let now = self.chargebook.journal().now();
+        if view.stage != CommandStage::Requested || view.requested.expires_at <= now {
+            return Ok(false);
+        }
+        let fact = CommandSent {
+            message_id: message_id.to_owned(),
+            action: action.to_owned(),
+            epoch: self.epoch,
+            frame: self.sealed(frame).await?,
+        };
+        let journal = self.chargebook.journal();
+        let draft = Draft::new(journal.fresh_id(), fact).about(self.state.station_id);
+        let event = draft.event().clone();
+        match journal.append(&stream, ExpectedVersion::Exact(version), &[draft]).await {
+            Err(JournalError::Append(AppendError::WrongVersion { .. })) => Ok(false),
+            Err(error) => Err(error.into()),
+            Ok(_) => {
+                self.chargebook.note_command(command_id, &event);
+                Ok(true)
+            }
+        }
+    }
+
+    async fn sealed(
+        &self,
+        frame: &RenderedReply,
+    ) -> Result<chargebook_domain::sealed::SealedText, DeskError> {
+        let places = Personal::Places(frame.personal.clone());
+        let personal = self.chargebook.personal();
+        Ok(personal.seal_frame(self.state.station_id, &frame.frame, &places).await?)
+    }
+
+    /// Records the station's answer to a CALL of ours: the exchange, and what it means.
+    ///
+    /// # Errors
+    /// The log.
+    pub async fn command_answered(
+        &mut self,
+        command_id: CommandId,
+        outcome: CommandReply,
+    ) -> Result<(), DeskError> {
+        let stream = StreamName::of("command", command_id.0);
+        let Some((view, version)) = self.chargebook.command_state(&stream).await? else {
+            return Ok(());
+        };
+        let journal = self.chargebook.journal().clone();
+        let exchange_id = journal.fresh_id();
+        let verdict = match outcome.result {
+            CommandResult::Result { .. } => Verdict::Answered,
+            CommandResult::Error { .. } => Verdict::Refused,
+            CommandResult::Unreadable { .. } => Verdict::Unreadable,
+        };
+        let error_code = match &outcome.result {
+            CommandResult::Error { code, .. } => Some(code.clone()),
+            _ => None,
+        };
+        let personal = self.chargebook.personal();
+        let reply = personal
+            .seal_frame(self.state.station_id, &outcome.reply.text, &outcome.reply.personal)
+            .await?;
+        let exchange = ExchangeRecorded {
+            station: self.state.identity.clone(),
+            station_id: self.state.station_id,
+            protocol: self.connection.protocol.clone(),
+            direction: Direction::ToStation,
+            message_id: Some(outcome.message_id.clone()),
+            action: Some(outcome.action.clone()),
+            request: Some(self.sealed(&outcome.request).await?),
+            reply: Some(reply),
+            received_at: outcome.received_at,
+            station_time: None,
+            verdict,
+            error_code,
+            duplicate_of: None,
+            extra_members: 0,
+            undelivered: None,
+        };
+        let fact = fact_of(&outcome.result, exchange_id);
+        let drafts = [
+            Draft::new(exchange_id, exchange).by("station").about(self.state.station_id),
+            Draft::following(exchange_id, 0, fact.clone()).about(self.state.station_id),
+        ];
+        journal.append(&stream, ExpectedVersion::Exact(version), &drafts).await?;
+        self.chargebook.note_command(command_id, &fact);
+        self.take_effect(&view.requested.intent, &outcome.result).await
+    }
+
+    /// What an accepted command changes on our side: a new password counts from now on.
+    async fn take_effect(&self, intent: &Intent, result: &CommandResult) -> Result<(), DeskError> {
+        let accepted = matches!(
+            result,
+            CommandResult::Result { status: Some(status) } if status == "Accepted"
+        );
+        if let Intent::ChangeConfiguration { key, value } = intent
+            && accepted
+            && key == PASSWORD_KEY
+        {
+            let password = self.chargebook.personal().open(value).await;
+            let identity = self.state.identity.as_str();
+            self.chargebook.registry().change_station(identity, Some(&password), None).await?;
+        }
+        Ok(())
+    }
+
+    /// Says that no answer to a sent command will come over this connection.
+    ///
+    /// # Errors
+    /// The log.
+    pub async fn command_unanswered(
+        &mut self,
+        command_id: CommandId,
+        detail: &str,
+    ) -> Result<(), DeskError> {
+        let failure = CommandFailure::OutcomeUnknown;
+        let stage = CommandStage::Sent;
+        Ok(self.chargebook.fail_command(command_id, stage, failure, detail).await?)
+    }
+}
+
+fn fact_of(result: &CommandResult, exchange: chargebook_domain::ids::EventId) -> Event {
+    match result {
+        CommandResult::Result { status } => {
+            CommandAnswered { status: status.clone(), exchange }.into()
+        }
+        CommandResult::Error { code, description } => CommandFailed {
+            failure: CommandFailure::CallError,
+            detail: format!("{code}: {description}"),
+            exchange: Some(exchange),
+        }
+        .into(),
+        CommandResult::Unreadable { detail } => CommandFailed {
+            failure: CommandFailure::OutcomeUnknown,
+            detail: detail.clone(),
+            exchange: Some(exchange),
+        }
+        .into(),
+    }
+}

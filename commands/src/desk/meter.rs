@@ -1,0 +1,92 @@
+//! MeterValues: to the session they belong to; all others are kept with the station.
+
+use super::stop::foreign_transaction;
+use super::{Case, Decision, DeskError, StationDesk};
+use crate::message::{Answer, MeterReport, SampleReport};
+use chargebook_domain::events::Event;
+use chargebook_domain::events::v1::{MeterSample, SessionMeterRecorded, StationMeterRecorded};
+use chargebook_domain::ids::{ConnectorNumber, TransactionNumber};
+use chargebook_domain::session::Session;
+use chargebook_store::StreamName;
+
+impl StationDesk {
+    pub(super) async fn decide_meter(
+        &mut self,
+        case: &Case<'_>,
+        report: &MeterReport,
+    ) -> Result<Decision, DeskError> {
+        if let Some(stream) = self.session_of(report).await?
+            && let Some(session) = self.session(&stream).await?
+        {
+            let samples = new_samples(case, session, &report.samples);
+            let repeats = samples.is_empty() && !report.samples.is_empty();
+            let known = repeats.then(|| session.exchange_of(&report.samples[0].sample)).flatten();
+            let mut facts: Vec<Event> = Vec::new();
+            if !samples.is_empty() {
+                facts.push(SessionMeterRecorded { samples, exchange: case.receipt_id }.into());
+            }
+            return Ok(Decision::session(stream, Answer::Empty, facts).repeating(known));
+        }
+        let mut facts: Vec<Event> = Vec::new();
+        if let Some(transaction_id) = report.transaction_id {
+            let personal = self.chargebook.personal();
+            let anywhere = personal.any_transaction_key(transaction_id);
+            if self.lookup(&anywhere).await?.is_some() {
+                facts.push(foreign_transaction(case, transaction_id).into());
+            }
+        }
+        let samples: Vec<MeterSample> =
+            report.samples.iter().map(|sample| with_evidence(case, sample)).collect();
+        if !samples.is_empty() {
+            facts.push(
+                StationMeterRecorded {
+                    connector: report.connector,
+                    transaction_id: report.transaction_id.map(|id| id.0),
+                    samples,
+                    exchange: case.receipt_id,
+                }
+                .into(),
+            );
+        }
+        Ok(Decision::station(Answer::Empty, facts))
+    }
+
+    /// By its transaction id; without one (clock-aligned values), or with one that only says
+    /// that the station does not know it (0, -1), the session open at the connector.
+    async fn session_of(&mut self, report: &MeterReport) -> Result<Option<StreamName>, DeskError> {
+        if let Some(transaction_id) = report.transaction_id
+            && transaction_id > TransactionNumber(0)
+        {
+            return self.stream_of_transaction(transaction_id).await;
+        }
+        if report.connector == ConnectorNumber(0) {
+            return Ok(None);
+        }
+        let Some(stream) = self.latest_at(report.connector).await? else { return Ok(None) };
+        let Some(session) = self.session(&stream).await? else { return Ok(None) };
+        let began_before = session.started().is_some_and(|started| {
+            report.samples.iter().all(|report| report.sample.sampled_at >= started.started_at)
+        });
+        Ok((session.is_open() && began_before).then_some(stream))
+    }
+}
+
+/// A sample with its evidence in this receipt.
+pub(super) fn with_evidence(case: &Case<'_>, report: &SampleReport) -> MeterSample {
+    let mut sample = report.sample.clone();
+    sample.evidence.event_id = case.receipt_id;
+    sample
+}
+
+/// The samples that the session does not know yet.
+pub(super) fn new_samples(
+    case: &Case<'_>,
+    session: &Session,
+    reports: &[SampleReport],
+) -> Vec<MeterSample> {
+    reports
+        .iter()
+        .filter(|report| !session.knows_sample(&report.sample))
+        .map(|report| with_evidence(case, report))
+        .collect()
+}

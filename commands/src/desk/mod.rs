@@ -1,0 +1,390 @@
+//! A station's desk: takes what one connection of a station says, decides, makes it durable,
+//! and only then hands out the answer.
+//!
+//! One append per message, in one stream: the exchange with the verbatim frames, and the facts
+//! that follow from it. Whether a message repeats another is decided from what the log holds,
+//! never from what this process remembers: the caches here are folds of the log and are dropped
+//! when the log has moved on.
+
+mod decide;
+mod intents;
+mod meter;
+mod sessions;
+mod start;
+mod stop;
+
+pub(crate) use sessions::load_session;
+
+pub use intents::{CommandReply, CommandResult, OpenedIntent, PendingCommand, ReplyFrame};
+
+use crate::Chargebook;
+use crate::journal::{Draft, JournalError};
+use crate::message::{Answer, Judged, Receipt, RenderedReply};
+use crate::registry::RegistryError;
+use crate::station::StationState;
+use chargebook_domain::events::Event;
+use chargebook_domain::events::v1::{
+    ExchangeRecorded, StationConnected, StationDisconnected, Verdict,
+};
+use chargebook_domain::ids::{EventId, SessionId, StationId, StationIdentity, TransactionNumber};
+use chargebook_domain::sealed::SealedText;
+use chargebook_store::vault::VaultError;
+use chargebook_store::{AppendError, ExpectedVersion, LookupKey, StreamName};
+use sessions::SessionCache;
+
+/// How often one message is decided again because the log had moved on.
+const DECISION_RETRIES_MAX: u32 = 16;
+
+/// What is known of a connection when it begins.
+#[derive(Clone, Debug)]
+pub struct ConnectionInformation {
+    /// The sub-protocol agreed on: `ocpp1.6`.
+    pub protocol: String,
+    /// Where from: address and port.
+    pub remote: String,
+    /// OCPP security profile: 0 none, 1 basic auth.
+    pub security_profile: u8,
+}
+
+/// A station that was let in.
+#[derive(Clone, Debug)]
+pub struct Admitted {
+    /// Our id.
+    pub station_id: StationId,
+    /// Its name.
+    pub identity: StationIdentity,
+    /// Whether a BootNotification of it was ever accepted.
+    pub accepted: bool,
+}
+
+/// Why a station was not let in.
+#[derive(Debug, thiserror::Error)]
+pub enum AdmissionRefused {
+    /// No station of that name: HTTP 404.
+    #[error("no such station")]
+    UnknownStation,
+    /// It has a password, and none was given: HTTP 401.
+    #[error("a password is required")]
+    PasswordRequired,
+    /// The password is wrong: HTTP 401.
+    #[error("wrong password")]
+    WrongPassword,
+    /// Cannot be told now: HTTP 503.
+    #[error("cannot be decided now: {0}")]
+    Unavailable(String),
+}
+
+/// Nothing was acknowledged; the station will say it again.
+#[derive(Debug, thiserror::Error)]
+pub enum DeskError {
+    /// The log.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The vault.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The register.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// Another writer was quicker, every time.
+    #[error("the log kept moving on; given up after {DECISION_RETRIES_MAX} tries")]
+    Contended,
+}
+
+/// One connection's desk.
+pub struct StationDesk {
+    chargebook: Chargebook,
+    state: StationState,
+    sessions: SessionCache,
+    connection: ConnectionInformation,
+    epoch: u64,
+}
+
+/// Which stream a decision is written to.
+#[derive(Clone, Debug)]
+enum Target {
+    Station,
+    Session(StreamName),
+}
+
+/// What follows from a message.
+struct Decision {
+    target: Target,
+    answer: Option<Answer>,
+    facts: Vec<Event>,
+    keys: Vec<LookupKey>,
+    duplicate_of: Option<EventId>,
+}
+
+impl Decision {
+    fn station(answer: Answer, facts: Vec<Event>) -> Self {
+        Self {
+            target: Target::Station,
+            answer: Some(answer),
+            facts,
+            keys: Vec::new(),
+            duplicate_of: None,
+        }
+    }
+
+    fn session(stream: StreamName, answer: Answer, facts: Vec<Event>) -> Self {
+        Self { target: Target::Session(stream), ..Self::station(answer, facts) }
+    }
+
+    fn repeating(mut self, exchange: Option<EventId>) -> Self {
+        self.duplicate_of = exchange;
+        self
+    }
+}
+
+/// What stays the same over the tries to decide one message.
+struct Case<'a> {
+    receipt_id: EventId,
+    receipt: &'a Receipt,
+    judged: &'a Judged,
+    /// A transaction id, once one was taken for this message.
+    transaction_id: Option<TransactionNumber>,
+    /// A session that turned out to exist when it was to be begun.
+    met: Option<SessionId>,
+}
+
+impl StationDesk {
+    pub(crate) async fn open(
+        chargebook: Chargebook,
+        admitted: Admitted,
+        connection: ConnectionInformation,
+    ) -> Result<Self, DeskError> {
+        for _ in 0..DECISION_RETRIES_MAX {
+            let state = chargebook.registry().station(admitted.identity.as_str()).await?;
+            let state = state.ok_or_else(|| {
+                RegistryError::NotFound(format!("no station `{}`", admitted.identity))
+            })?;
+            let epoch = state.epoch + 1;
+            let mut desk = Self {
+                chargebook: chargebook.clone(),
+                state,
+                sessions: SessionCache::default(),
+                connection: connection.clone(),
+                epoch,
+            };
+            let connected = StationConnected {
+                epoch,
+                protocol: connection.protocol.clone(),
+                remote: connection.remote.clone(),
+                security_profile: connection.security_profile,
+            };
+            let draft = Draft::new(chargebook.journal().fresh_id(), connected).by("station");
+            let appended =
+                chargebook.registry().append_to_station(&mut desk.state, vec![draft]).await;
+            match appended {
+                Err(JournalError::Append(AppendError::WrongVersion { .. })) => {}
+                appended => {
+                    appended?;
+                    return Ok(desk);
+                }
+            }
+        }
+        Err(DeskError::Contended)
+    }
+
+    /// Our id of the station.
+    pub fn station_id(&self) -> StationId {
+        self.state.station_id
+    }
+
+    /// The station's name.
+    pub fn identity(&self) -> &StationIdentity {
+        &self.state.identity
+    }
+
+    /// Counts connections of this station.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Whether a BootNotification of it was ever accepted.
+    pub fn accepted(&self) -> bool {
+        self.state.accepted
+    }
+
+    /// Judges, decides, appends (exchange and facts in one append, durable), and only then
+    /// returns the frame to send; `None` where no answer is due.
+    ///
+    /// `render` turns the answer into the wire frame and must be pure.
+    ///
+    /// # Errors
+    /// Nothing was acknowledged then: close the connection, the station will say it again.
+    pub async fn receive(
+        &mut self,
+        receipt: Receipt,
+        judged: Judged,
+        render: &(dyn Fn(&Answer) -> RenderedReply + Send + Sync),
+    ) -> Result<Option<String>, DeskError> {
+        let station_id = self.state.station_id;
+        let personal = self.chargebook.personal().clone();
+        let request = match &receipt.text {
+            Some(text) => Some(personal.seal_frame(station_id, text, &receipt.personal).await?),
+            None => None,
+        };
+        let mut case = Case {
+            receipt_id: self.chargebook.journal().fresh_id(),
+            receipt: &receipt,
+            judged: &judged,
+            transaction_id: None,
+            met: None,
+        };
+        for _ in 0..DECISION_RETRIES_MAX {
+            let decision = self.decide(&mut case).await?;
+            let (frame, reply) = self.reply(&judged, decision.answer.as_ref(), render).await?;
+            let exchange = self.exchange(&case, request.clone(), reply, decision.duplicate_of);
+            match self.append(case.receipt_id, exchange, &decision).await {
+                Ok(()) => {
+                    self.after(&case, &decision).await;
+                    return Ok(frame);
+                }
+                Err(JournalError::Append(AppendError::WrongVersion { .. })) => {
+                    self.catch_up(&mut case, &decision).await?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(DeskError::Contended)
+    }
+
+    async fn reply(
+        &self,
+        judged: &Judged,
+        answer: Option<&Answer>,
+        render: &(dyn Fn(&Answer) -> RenderedReply + Send + Sync),
+    ) -> Result<(Option<String>, Option<SealedText>), DeskError> {
+        let rendered = match (judged, answer) {
+            (Judged::Refused(error), _) => {
+                RenderedReply { frame: error.frame.clone(), personal: Vec::new() }
+            }
+            (_, Some(answer)) => render(answer),
+            (_, None) => return Ok((None, None)),
+        };
+        let places = crate::message::Personal::Places(rendered.personal);
+        let sealed = self
+            .chargebook
+            .personal()
+            .seal_frame(self.state.station_id, &rendered.frame, &places)
+            .await?;
+        Ok((Some(rendered.frame), Some(sealed)))
+    }
+
+    fn exchange(
+        &self,
+        case: &Case<'_>,
+        request: Option<SealedText>,
+        reply: Option<SealedText>,
+        duplicate_of: Option<EventId>,
+    ) -> ExchangeRecorded {
+        let (verdict, error_code) = match case.judged {
+            Judged::Message(_) => (Verdict::Answered, None),
+            Judged::Refused(error) => (Verdict::Refused, Some(error.code.to_owned())),
+            Judged::Unanswered(verdict) => (*verdict, None),
+        };
+        let receipt = case.receipt;
+        ExchangeRecorded {
+            station: self.state.identity.clone(),
+            station_id: self.state.station_id,
+            protocol: self.connection.protocol.clone(),
+            direction: receipt.direction,
+            message_id: receipt.message_id.clone(),
+            action: receipt.action.clone(),
+            request,
+            reply,
+            received_at: receipt.received_at,
+            station_time: receipt.station_time.clone(),
+            verdict,
+            error_code,
+            duplicate_of,
+            extra_members: receipt.extra_members,
+            undelivered: receipt.undelivered.clone(),
+        }
+    }
+
+    async fn append(
+        &mut self,
+        receipt_id: EventId,
+        exchange: ExchangeRecorded,
+        decision: &Decision,
+    ) -> Result<(), JournalError> {
+        let station_id = self.state.station_id;
+        let exchange = Draft::new(receipt_id, exchange).by("station").about(station_id);
+        let mut drafts = vec![exchange];
+        for (ordinal, fact) in (0..).zip(&decision.facts) {
+            let mut draft =
+                Draft::following(receipt_id, ordinal, fact.clone()).by("station").about(station_id);
+            if ordinal == 0 {
+                for key in &decision.keys {
+                    draft = draft.keyed(*key);
+                }
+            }
+            drafts.push(draft);
+        }
+        match &decision.target {
+            Target::Station => {
+                let registry = self.chargebook.registry();
+                registry.append_to_station(&mut self.state, drafts).await?;
+            }
+            Target::Session(stream) => {
+                let version = self.sessions.version(stream);
+                let expected = version.map_or(ExpectedVersion::NoStream, ExpectedVersion::Exact);
+                let journal = self.chargebook.journal();
+                let recorded_at = journal.now();
+                journal.append(stream, expected, &drafts).await?;
+                self.sessions.take_in(stream, expected.next(), recorded_at, &drafts);
+            }
+        }
+        Ok(())
+    }
+
+    /// The log has moved on: forget what was believed of the target and load it again.
+    async fn catch_up(
+        &mut self,
+        case: &mut Case<'_>,
+        decision: &Decision,
+    ) -> Result<(), DeskError> {
+        match &decision.target {
+            Target::Station => {
+                let identity = self.state.identity.clone();
+                let state = self.chargebook.registry().station(identity.as_str()).await?;
+                self.state = state
+                    .ok_or_else(|| RegistryError::NotFound(format!("no station `{identity}`")))?;
+            }
+            Target::Session(stream) => {
+                case.met = self.sessions.forget(stream);
+            }
+        }
+        Ok(())
+    }
+
+    /// Says that the connection has ended. Disturbs no newer connection: its epoch says which
+    /// one it was.
+    ///
+    /// # Errors
+    /// The log.
+    pub async fn close(mut self, reason: &str) -> Result<(), DeskError> {
+        self.chargebook.board().left(self.state.station_id, self.epoch);
+        for _ in 0..DECISION_RETRIES_MAX {
+            let fact = StationDisconnected { epoch: self.epoch, reason: reason.to_owned() };
+            let draft = Draft::new(self.chargebook.journal().fresh_id(), fact);
+            let registry = self.chargebook.registry();
+            match registry.append_to_station(&mut self.state, vec![draft]).await {
+                Err(JournalError::Append(AppendError::WrongVersion { .. })) => {
+                    let identity = self.state.identity.clone();
+                    if let Some(state) = registry.station(identity.as_str()).await? {
+                        self.state = state;
+                    }
+                }
+                appended => {
+                    appended?;
+                    return Ok(());
+                }
+            }
+        }
+        Err(DeskError::Contended)
+    }
+}

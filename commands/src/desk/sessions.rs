@@ -1,0 +1,130 @@
+//! The sessions a desk has at hand: folds of their streams, loaded when needed.
+
+use super::{DeskError, StationDesk};
+use crate::journal::{Draft, JournalError, is_exchange, read_event};
+use chargebook_domain::ids::{ConnectorNumber, EventId, SessionId, TransactionNumber};
+use chargebook_domain::session::Session;
+use chargebook_domain::units::Timestamp;
+use chargebook_store::{LookupKey, StreamName};
+use std::collections::HashMap;
+
+/// Sessions one desk keeps at hand; beyond that it starts afresh and loads again.
+const SESSIONS_MAX: usize = 16;
+
+/// Folds by stream, and which session was the latest at each connector.
+#[derive(Default)]
+pub(super) struct SessionCache {
+    sessions: HashMap<StreamName, Session>,
+    latest: HashMap<ConnectorNumber, Option<StreamName>>,
+}
+
+impl SessionCache {
+    /// The last version that is known of a stream; `None` if it is not at hand.
+    pub(super) fn version(&self, stream: &StreamName) -> Option<u64> {
+        self.sessions.get(stream).and_then(Session::version)
+    }
+
+    /// Takes in what was just appended.
+    pub(super) fn take_in(
+        &mut self,
+        stream: &StreamName,
+        first_version: u64,
+        recorded_at: Timestamp,
+        drafts: &[Draft],
+    ) {
+        if self.sessions.len() >= SESSIONS_MAX && !self.sessions.contains_key(stream) {
+            self.sessions.clear();
+        }
+        let session = self.sessions.entry(stream.clone()).or_default();
+        for (version, draft) in (first_version..).zip(drafts) {
+            session.apply(draft.id(), version, recorded_at, draft.event());
+        }
+    }
+
+    /// Forgets a stream; the session it belongs to.
+    pub(super) fn forget(&mut self, stream: &StreamName) -> Option<SessionId> {
+        self.sessions.remove(stream);
+        stream.as_str().strip_prefix("session-")?.parse().ok()
+    }
+
+    /// The session that was begun last at a connector is this one now.
+    pub(super) fn set_latest(&mut self, connector: ConnectorNumber, stream: StreamName) {
+        self.latest.insert(connector, Some(stream));
+    }
+}
+
+impl StationDesk {
+    /// A session by its stream, from the cache or the log; `None` if there is none.
+    pub(super) async fn session(
+        &mut self,
+        stream: &StreamName,
+    ) -> Result<Option<&Session>, DeskError> {
+        if !self.sessions.sessions.contains_key(stream) {
+            let mut session = Session::default();
+            load_session(self.chargebook.journal(), stream, &mut session).await?;
+            if session.version().is_none() {
+                return Ok(None);
+            }
+            if self.sessions.sessions.len() >= SESSIONS_MAX {
+                self.sessions.sessions.clear();
+            }
+            self.sessions.sessions.insert(stream.clone(), session);
+        }
+        Ok(self.sessions.sessions.get(stream))
+    }
+
+    /// The stream of this station's transaction.
+    pub(super) async fn stream_of_transaction(
+        &self,
+        transaction_id: TransactionNumber,
+    ) -> Result<Option<StreamName>, DeskError> {
+        let cached = self.sessions.sessions.iter().find(|(_, session)| {
+            session.started().is_some_and(|started| started.transaction_id == transaction_id)
+        });
+        if let Some((stream, _)) = cached {
+            return Ok(Some(stream.clone()));
+        }
+        let personal = self.chargebook.personal();
+        let key = personal.transaction_key(self.state.station_id, transaction_id);
+        self.lookup(&key).await
+    }
+
+    pub(super) async fn lookup(&self, key: &LookupKey) -> Result<Option<StreamName>, DeskError> {
+        Ok(self.chargebook.journal().lookup(key).await?)
+    }
+
+    /// The stream of the session that began last at a connector.
+    pub(super) async fn latest_at(
+        &mut self,
+        connector: ConnectorNumber,
+    ) -> Result<Option<StreamName>, DeskError> {
+        if let Some(known) = self.sessions.latest.get(&connector) {
+            return Ok(known.clone());
+        }
+        let key = self.chargebook.personal().connector_key(self.state.station_id, connector);
+        let stream = self.lookup(&key).await?;
+        self.sessions.latest.insert(connector, stream.clone());
+        Ok(stream)
+    }
+}
+
+/// Folds a session's stream from where `session` stands.
+pub(crate) async fn load_session(
+    journal: &crate::journal::Journal,
+    stream: &StreamName,
+    session: &mut Session,
+) -> Result<(), JournalError> {
+    let from = session.version().map_or(0, |version| version + 1);
+    journal
+        .replay(stream, from, |recorded| {
+            if is_exchange(recorded) {
+                session.skip(recorded.version);
+            } else {
+                let event = read_event(recorded)?;
+                let recorded_at = Timestamp::new(recorded.recorded_at);
+                session.apply(EventId(recorded.id), recorded.version, recorded_at, &event);
+            }
+            Ok(())
+        })
+        .await
+}

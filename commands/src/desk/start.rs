@@ -1,0 +1,253 @@
+//! StartTransaction: a fact, whatever we think of the token. The same start is the same
+//! session, whenever and however often it comes.
+
+use super::{Case, Decision, DeskError, StationDesk};
+use crate::clock::derived_id;
+use crate::journal::Draft;
+use crate::message::{Answer, StartReport};
+use chargebook_domain::events::Event;
+use chargebook_domain::events::v1::{
+    Anomaly, Authorization, ClockTrust, Evidence, MeterReading, OrphanStop, SessionAnomalyNoted,
+    SessionStarted, SessionStopped, SessionSuperseded, StationOrphanResolved, StopMatch,
+};
+use chargebook_domain::ids::{EventId, SessionId};
+use chargebook_domain::units::Timestamp;
+use chargebook_store::{ExpectedVersion, StreamName};
+use chrono::{TimeDelta, TimeZone, Utc};
+
+/// A station's clock may be ahead of ours by this much.
+const CLOCK_AHEAD_MAX: TimeDelta = TimeDelta::hours(24);
+/// No station that speaks OCPP 1.6 ran before its text was published (October 2015).
+const CLOCK_YEAR_MIN: i32 = 2015;
+
+/// Whether a station's time can be believed.
+pub(super) fn clock_trust(at: Timestamp, received_at: Timestamp) -> ClockTrust {
+    let earliest = Utc.with_ymd_and_hms(CLOCK_YEAR_MIN, 10, 1, 0, 0, 0).single();
+    let too_early = earliest.is_some_and(|earliest| at.utc() < earliest);
+    let too_late = at.utc() - received_at.utc() > CLOCK_AHEAD_MAX;
+    match too_early || too_late {
+        true => ClockTrust::Implausible,
+        false => ClockTrust::Plausible,
+    }
+}
+
+impl StationDesk {
+    pub(super) async fn decide_start(
+        &mut self,
+        case: &mut Case<'_>,
+        report: &StartReport,
+    ) -> Result<Decision, DeskError> {
+        let session_id = self.chargebook.personal().session_id(
+            self.state.station_id,
+            report.connector,
+            &report.id_tag,
+            report.started_at,
+            report.meter_start.value,
+        );
+        let stream = StreamName::of("session", session_id.0);
+        let presented = self.present(&report.id_tag, case).await?;
+        let looked_for = case.met == Some(session_id) || self.sessions.version(&stream).is_some();
+        if looked_for && let Some(session) = self.session(&stream).await? {
+            let Some(started) = session.started() else { return Err(DeskError::Contended) };
+            let transaction_id = started.transaction_id;
+            let exchange = Some(started.exchange);
+            // Clocks that cannot be believed repeat themselves: this may be another session.
+            let ambiguous = started.clock == ClockTrust::Implausible
+                && session.stop().is_some()
+                && session.anomalies().all(|anomaly| anomaly != Anomaly::StartAmbiguous);
+            let mut facts: Vec<Event> = Vec::new();
+            if ambiguous {
+                facts.push(start_ambiguous(case).into());
+            }
+            let answer = Answer::Start { transaction_id, token: presented.answer };
+            return Ok(Decision::session(stream, answer, facts).repeating(exchange));
+        }
+        let transaction_id = match case.transaction_id {
+            Some(taken) => taken,
+            None => self.chargebook.transaction_ids().next().await?,
+        };
+        case.transaction_id = Some(transaction_id);
+        let (site_id, time_zone) = self.place().await?;
+        let accepted = presented.answer.authorization == Authorization::Accepted;
+        let fact = SessionStarted {
+            session_id,
+            station_id: self.state.station_id,
+            station: self.state.identity.clone(),
+            connector: report.connector,
+            transaction_id,
+            site_id,
+            time_zone,
+            id_tag: self.chargebook.personal().seal_uid(&report.id_tag).await?,
+            token_id: presented.token_id,
+            account_id: presented.account_id,
+            authorization: presented.answer.authorization,
+            meter_start: reading(case, &report.meter_start),
+            started_at: report.started_at,
+            received_at: case.receipt.received_at,
+            clock: clock_trust(report.started_at, case.receipt.received_at),
+            reservation_id: report.reservation_id,
+            exchange: case.receipt_id,
+        };
+        let personal = self.chargebook.personal().clone();
+        let mut keys = vec![
+            personal.transaction_key(self.state.station_id, transaction_id),
+            personal.any_transaction_key(transaction_id),
+        ];
+        if accepted && self.is_latest(report).await? {
+            keys.push(personal.connector_key(self.state.station_id, report.connector));
+        }
+        let mut facts: Vec<Event> = vec![fact.into()];
+        if let Some(orphan) = self.orphan_for(report).await? {
+            keys.push(personal.adoption_key(orphan.exchange));
+            keys.push(self.stop_key(
+                orphan.transaction_id,
+                orphan.stopped_at,
+                orphan.meter_stop_wh,
+            ));
+            facts.push(adopted(&orphan).into());
+        }
+        let answer = Answer::Start { transaction_id, token: presented.answer };
+        let mut decision = Decision::session(stream, answer, facts);
+        decision.keys = keys;
+        Ok(decision)
+    }
+
+    /// The site, and the zone its tariffs' hours are read in.
+    async fn place(&self) -> Result<(Option<chargebook_domain::ids::SiteId>, String), DeskError> {
+        let default = || self.chargebook.settings().time_zone.clone();
+        let Some(site_id) = self.state.site_id else { return Ok((None, default())) };
+        let site = self.chargebook.registry().site_by_id(site_id).await?;
+        Ok((Some(site_id), site.map_or_else(default, |site| site.time_zone.clone())))
+    }
+
+    /// Whether it began after the session that is known as the connector's latest.
+    async fn is_latest(&mut self, report: &StartReport) -> Result<bool, DeskError> {
+        let Some(stream) = self.latest_at(report.connector).await? else { return Ok(true) };
+        let latest = self.session(&stream).await?.and_then(|session| session.started());
+        Ok(latest.is_none_or(|latest| latest.started_at <= report.started_at))
+    }
+
+    /// A stop that came before this start and fits it.
+    async fn orphan_for(&self, report: &StartReport) -> Result<Option<OrphanStop>, DeskError> {
+        let personal = self.chargebook.personal();
+        let tag_key = hex::encode(personal.token_key(&report.id_tag).0);
+        let fits = |orphan: &&OrphanStop| {
+            orphan.stopped_at >= report.started_at
+                && orphan.meter_stop_wh >= report.meter_start.value
+                && orphan.id_tag_key.as_ref().is_none_or(|key| *key == tag_key)
+        };
+        let mut fitting: Vec<_> = self.state.orphans.iter().filter(fits).cloned().collect();
+        fitting.sort_by_key(|orphan| (orphan.stopped_at, orphan.meter_stop_wh));
+        for orphan in fitting {
+            if self.lookup(&personal.adoption_key(orphan.exchange)).await?.is_none() {
+                return Ok(Some(orphan));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What is to be remembered once a decision is durable.
+    pub(super) async fn after(&mut self, case: &Case<'_>, decision: &Decision) {
+        for fact in &decision.facts {
+            match fact {
+                Event::SessionStarted(fact) if fact.authorization == Authorization::Accepted => {
+                    let stream = StreamName::of("session", fact.session_id.0);
+                    let personal = self.chargebook.personal();
+                    let key = personal.connector_key(self.state.station_id, fact.connector);
+                    if decision.keys.contains(&key) {
+                        self.supersede(fact, derived_id(case.receipt_id, "session.started", 0))
+                            .await;
+                        self.sessions.set_latest(fact.connector, stream);
+                    }
+                }
+                Event::SessionStopped(fact) if fact.matched_by == StopMatch::StartCameLater => {
+                    self.resolve_orphan(case, fact, decision).await;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Tells the session that was going on at the connector, if its stop has not come. Should
+    /// this fail, the billing policy does it: both write the same event.
+    async fn supersede(&mut self, by: &SessionStarted, cause: EventId) {
+        let Ok(Some(stream)) = self.latest_at(by.connector).await else { return };
+        let Ok(Some(session)) = self.session(&stream).await else { return };
+        let open = session.stop().is_none() && session.superseded().is_none();
+        let Some(version) = session.version().filter(|_| open) else { return };
+        let fact = SessionSuperseded {
+            by: by.session_id,
+            at: by.started_at,
+            register: by.meter_start.clone(),
+        };
+        let draft = Draft::following(cause, 0, fact).by("station").about(by.station_id);
+        let journal = self.chargebook.journal();
+        let expected = ExpectedVersion::Exact(version);
+        if let Err(error) = journal.append(&stream, expected, &[draft]).await {
+            tracing::debug!(%error, "left to the billing policy");
+        }
+        self.sessions.forget(&stream);
+    }
+
+    /// Takes the stop off the station's list. Should this fail, the adoption key in the log
+    /// keeps the stop from being used again.
+    async fn resolve_orphan(
+        &mut self,
+        case: &Case<'_>,
+        stop: &SessionStopped,
+        decision: &Decision,
+    ) {
+        let session_id: Option<SessionId> = match &decision.target {
+            super::Target::Session(stream) => {
+                stream.as_str().strip_prefix("session-").and_then(|id| id.parse().ok())
+            }
+            super::Target::Station => None,
+        };
+        let fact = StationOrphanResolved { exchange: stop.exchange, session_id };
+        let draft = Draft::following(case.receipt_id, 1000, fact);
+        let registry = self.chargebook.registry();
+        if let Err(error) = registry.append_to_station(&mut self.state, vec![draft]).await {
+            tracing::warn!(%error, "a joined stop stays on the station's list for now");
+        }
+    }
+}
+
+fn start_ambiguous(case: &Case<'_>) -> SessionAnomalyNoted {
+    SessionAnomalyNoted {
+        anomaly: Anomaly::StartAmbiguous,
+        detail: "the same start came again after the stop, by a clock that cannot be believed"
+            .to_owned(),
+        exchange: Some(case.receipt_id),
+    }
+}
+
+/// A register reading with its evidence in this receipt.
+pub(super) fn reading(
+    case: &Case<'_>,
+    pointed: &crate::message::Pointed<chargebook_domain::units::WattHours>,
+) -> MeterReading {
+    MeterReading {
+        register_wh: pointed.value,
+        evidence: Evidence {
+            event_id: case.receipt_id,
+            pointer: pointed.pointer.clone(),
+            raw: pointed.raw.clone(),
+        },
+    }
+}
+
+fn adopted(orphan: &OrphanStop) -> SessionStopped {
+    SessionStopped {
+        meter_stop: MeterReading {
+            register_wh: orphan.meter_stop_wh,
+            evidence: orphan.meter_evidence.clone(),
+        },
+        stopped_at: orphan.stopped_at,
+        received_at: orphan.received_at,
+        clock: clock_trust(orphan.stopped_at, orphan.received_at),
+        reason: orphan.reason.clone(),
+        id_tag: orphan.id_tag.clone(),
+        matched_by: StopMatch::StartCameLater,
+        exchange: orphan.exchange,
+    }
+}

@@ -1,0 +1,261 @@
+//! The log in the domain's words: typed events in, typed events out.
+
+use crate::clock::{Clock, derived_id};
+use chargebook_domain::events::{Event, EventError, Meta};
+use chargebook_domain::ids::{EventId, StationId};
+use chargebook_domain::units::Timestamp;
+use chargebook_store::{
+    Append, AppendError, Appended, EventStore, ExpectedVersion, LookupKey, NewEvent, Position,
+    RecordedEvent, StoreError, StreamName, Subscription,
+};
+use std::sync::Arc;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// How often an append with an unknown outcome is repeated with the same ids before it is
+/// given up as down.
+const UNKNOWN_RETRIES_MAX: u32 = 5;
+/// First pause between such repeats; it doubles each time.
+const UNKNOWN_RETRY_PAUSE: Duration = Duration::from_millis(20);
+/// Events read at a time.
+const PAGE_EVENTS: usize = 1000;
+
+/// An event on its way into the log.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    id: EventId,
+    event: Event,
+    caused_by: Option<EventId>,
+    correlation: Option<Uuid>,
+    station: Option<StationId>,
+    actor: Option<String>,
+    keys: Vec<LookupKey>,
+}
+
+impl Draft {
+    /// A fact with an id of its own.
+    pub fn new(id: EventId, event: impl Into<Event>) -> Self {
+        Self {
+            id,
+            event: event.into(),
+            caused_by: None,
+            correlation: None,
+            station: None,
+            actor: None,
+            keys: Vec::new(),
+        }
+    }
+
+    /// What follows from `cause`: the id is derived, so it occurs once.
+    pub fn following(cause: EventId, ordinal: u32, event: impl Into<Event>) -> Self {
+        let event = event.into();
+        let id = derived_id(cause, event.event_type(), ordinal);
+        Self { caused_by: Some(cause), ..Self::new(id, event) }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> EventId {
+        self.id
+    }
+
+    /// The fact.
+    pub fn event(&self) -> &Event {
+        &self.event
+    }
+
+    /// Names the station it is about.
+    pub fn about(mut self, station: StationId) -> Self {
+        self.station = Some(station);
+        self
+    }
+
+    /// Names what it belongs to.
+    pub fn within(mut self, correlation: Uuid) -> Self {
+        self.correlation = Some(correlation);
+        self
+    }
+
+    /// Names who decided it; `system` otherwise.
+    pub fn by(mut self, actor: impl Into<String>) -> Self {
+        self.actor = Some(actor.into());
+        self
+    }
+
+    /// Adds a key that will find this stream.
+    pub fn keyed(mut self, key: LookupKey) -> Self {
+        self.keys.push(key);
+        self
+    }
+}
+
+/// An event read back.
+#[derive(Clone, Debug)]
+pub struct Fact {
+    /// As the log holds it.
+    pub recorded: RecordedEvent,
+    /// Its meaning.
+    pub event: Event,
+}
+
+impl Fact {
+    /// Its id.
+    pub fn id(&self) -> EventId {
+        EventId(self.recorded.id)
+    }
+
+    /// When we recorded it.
+    pub fn recorded_at(&self) -> Timestamp {
+        Timestamp::new(self.recorded.recorded_at)
+    }
+}
+
+/// Why a stream could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The engine.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An append failed.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// An event that this release cannot read.
+    #[error("at position {position}: {source}")]
+    Event {
+        /// Where.
+        position: Position,
+        /// Why.
+        source: EventError,
+    },
+    /// An event of ours that has no canonical form: a fault of this release.
+    #[error("an event could not be written: {0}")]
+    Unwritable(String),
+}
+
+/// The log, a clock and the name of this process.
+#[derive(Clone)]
+pub struct Journal {
+    store: Arc<dyn EventStore>,
+    clock: Arc<dyn Clock>,
+    node: Arc<str>,
+}
+
+impl Journal {
+    /// Over an engine.
+    pub fn new(store: Arc<dyn EventStore>, clock: Arc<dyn Clock>, node: &str) -> Self {
+        Self { store, clock, node: node.into() }
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &dyn Clock {
+        self.clock.as_ref()
+    }
+
+    /// Now.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// A fresh event id.
+    pub fn fresh_id(&self) -> EventId {
+        EventId(self.clock.fresh_id())
+    }
+
+    /// The engine.
+    pub fn store(&self) -> &Arc<dyn EventStore> {
+        &self.store
+    }
+
+    /// Appends to one stream; durable when it returns. An unknown outcome is resolved here, by
+    /// asking again with the same ids.
+    pub async fn append(
+        &self,
+        stream: &StreamName,
+        expected: ExpectedVersion,
+        drafts: &[Draft],
+    ) -> Result<Appended, JournalError> {
+        let recorded_at = self.now();
+        let events = drafts
+            .iter()
+            .map(|draft| self.envelope(draft, recorded_at))
+            .collect::<Result<Vec<_>, _>>()?;
+        let append = Append { stream: stream.clone(), expected, events };
+        let mut pause = UNKNOWN_RETRY_PAUSE;
+        for _ in 0..UNKNOWN_RETRIES_MAX {
+            match self.store.append(append.clone()).await {
+                Err(AppendError::Unknown(reason)) => {
+                    tracing::warn!(%stream, reason, "append outcome unknown, asking again");
+                    tokio::time::sleep(pause).await;
+                    pause *= 2;
+                }
+                outcome => return Ok(outcome?),
+            }
+        }
+        Ok(self.store.append(append).await?)
+    }
+
+    fn envelope(&self, draft: &Draft, recorded_at: Timestamp) -> Result<NewEvent, JournalError> {
+        let unwritable = |e: &dyn std::fmt::Display| JournalError::Unwritable(e.to_string());
+        let meta = Meta {
+            actor: draft.actor.clone().unwrap_or_else(|| "system".to_owned()),
+            caused_by: draft.caused_by,
+            correlation: draft.correlation,
+            station: draft.station,
+            node: self.node.to_string(),
+            keys: draft.keys.iter().map(|key| hex::encode(key.0)).collect(),
+        };
+        let data = draft.event.to_value().map_err(|e| unwritable(&e))?;
+        Ok(NewEvent {
+            id: draft.id.0,
+            event_type: draft.event.event_type().into(),
+            schema_version: draft.event.schema_version(),
+            recorded_at: recorded_at.utc(),
+            data: chargebook_store::CanonicalJson::from_value(&data).map_err(|e| unwritable(&e))?,
+            meta: chargebook_store::CanonicalJson::from_serialize(&meta)
+                .map_err(|e| unwritable(&e))?,
+            keys: draft.keys.clone(),
+        })
+    }
+
+    /// Gives every event of a stream, from a version on, to `visit`, in order.
+    pub async fn replay(
+        &self,
+        stream: &StreamName,
+        from_version: u64,
+        mut visit: impl FnMut(&RecordedEvent) -> Result<(), JournalError>,
+    ) -> Result<(), JournalError> {
+        let mut next = from_version;
+        loop {
+            let page = self.store.read_stream(stream, next, PAGE_EVENTS).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            next = last.version + 1;
+            let is_last = page.len() < PAGE_EVENTS;
+            for event in &page {
+                visit(event)?;
+            }
+            if is_last {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The stream a key points to.
+    pub async fn lookup(&self, key: &LookupKey) -> Result<Option<StreamName>, JournalError> {
+        Ok(self.store.lookup(key).await?)
+    }
+
+    /// Every event after a position, history first, then live.
+    pub fn subscribe(&self, after: Position) -> Subscription {
+        self.store.subscribe(after)
+    }
+}
+
+/// The meaning of a recorded event.
+pub fn read_event(recorded: &RecordedEvent) -> Result<Event, JournalError> {
+    Event::read(&recorded.event_type, recorded.schema_version, recorded.data.as_str())
+        .map_err(|source| JournalError::Event { position: recorded.position, source })
+}
+
+/// Whether an event is an exchange: the verbatim record, which no fold needs.
+pub fn is_exchange(recorded: &RecordedEvent) -> bool {
+    &*recorded.event_type == "exchange.recorded"
+}

@@ -1,0 +1,211 @@
+//! Sealing personal data before it reaches the log, opening it for who may read it, and the
+//! keyed hashes under which things are found again without naming them.
+
+use crate::clock::uuid_from;
+use crate::message::{PERSONAL_PLACES_MAX, Personal, PersonalKind, PersonalPlace};
+use chargebook_domain::ids::{ConnectorNumber, SessionId, StationId, SubjectId, TransactionNumber};
+use chargebook_domain::sealed::{HOLE_PLACEHOLDER, Hole, Part, SEALED_PARTS_MAX, SealedText};
+use chargebook_domain::units::{Timestamp, WattHours};
+use chargebook_store::LookupKey;
+use chargebook_store::vault::{KeyVault, VaultError};
+use std::sync::Arc;
+
+/// How many times the same card may be erased and come again as a new subject.
+const SUBJECT_GENERATIONS_MAX: u32 = 64;
+
+/// The vault, in the domain's words.
+#[derive(Clone)]
+pub struct PersonalData {
+    vault: Arc<KeyVault>,
+}
+
+impl PersonalData {
+    /// Over a vault.
+    pub fn new(vault: Arc<KeyVault>) -> Self {
+        Self { vault }
+    }
+
+    /// The vault itself.
+    pub fn vault(&self) -> &Arc<KeyVault> {
+        &self.vault
+    }
+
+    fn key(&self, purpose: &str, parts: &[&[u8]]) -> LookupKey {
+        let hash = self.vault.keyed_hash(purpose, parts);
+        let mut key = [0; 16];
+        key.copy_from_slice(&hash[..16]);
+        LookupKey(key)
+    }
+
+    /// Finds a station's current month by its name.
+    pub fn station_key(&self, identity: &str) -> LookupKey {
+        self.key("station", &[identity.as_bytes()])
+    }
+
+    /// Finds a token by its uid, which is case-insensitive (OCPP 1.6 CiString20Type).
+    pub fn token_key(&self, uid: &str) -> LookupKey {
+        self.key("token", &[folded(uid).as_bytes()])
+    }
+
+    /// Finds a session by station and transaction id.
+    pub fn transaction_key(&self, station: StationId, id: TransactionNumber) -> LookupKey {
+        self.key("transaction", &[station.0.as_bytes(), &id.0.to_be_bytes()])
+    }
+
+    /// Finds a session by its transaction id, whatever the station.
+    pub fn any_transaction_key(&self, id: TransactionNumber) -> LookupKey {
+        self.key("any-transaction", &[&id.0.to_be_bytes()])
+    }
+
+    /// Finds the latest session at a connector.
+    pub fn connector_key(&self, station: StationId, connector: ConnectorNumber) -> LookupKey {
+        self.key("connector", &[station.0.as_bytes(), &connector.0.to_be_bytes()])
+    }
+
+    /// Finds the session that took an orphaned stop in.
+    pub fn adoption_key(&self, exchange: chargebook_domain::ids::EventId) -> LookupKey {
+        self.key("adopted", &[exchange.0.as_bytes()])
+    }
+
+    /// Finds a registered thing by its name in the API.
+    pub fn name_key(&self, kind: &'static str, name: &str) -> LookupKey {
+        self.key(kind, &[name.as_bytes()])
+    }
+
+    /// The session that a 1.6 start begins: the same start gives the same session, whenever
+    /// and however often it comes.
+    pub fn session_id(
+        &self,
+        station: StationId,
+        connector: ConnectorNumber,
+        id_tag: &str,
+        started_at: Timestamp,
+        meter_start: WattHours,
+    ) -> SessionId {
+        let hash = self.vault.keyed_hash(
+            "session",
+            &[
+                station.0.as_bytes(),
+                &connector.0.to_be_bytes(),
+                folded(id_tag).as_bytes(),
+                &started_at.as_millis().to_be_bytes(),
+                meter_start.to_string().as_bytes(),
+            ],
+        );
+        SessionId(uuid_from(&hash))
+    }
+
+    /// Whose key seals a token's uid. After an erasure the same card is somebody new.
+    pub async fn token_subject(&self, uid: &str) -> Result<SubjectId, VaultError> {
+        for generation in 0..SUBJECT_GENERATIONS_MAX {
+            let hash = self
+                .vault
+                .keyed_hash("token-subject", &[folded(uid).as_bytes(), &generation.to_be_bytes()]);
+            let subject = SubjectId(uuid_from(&hash));
+            if !self.vault.is_erased(subject.0).await? {
+                return Ok(subject);
+            }
+        }
+        Err(VaultError::Erased)
+    }
+
+    /// One hole with the whole text, under a subject's key.
+    pub async fn seal(&self, subject: SubjectId, text: &str) -> Result<SealedText, VaultError> {
+        self.vault.ensure_subjects(&[subject.0]).await?;
+        Ok(SealedText::hole(self.hole(subject, text)?))
+    }
+
+    fn hole(&self, subject: SubjectId, text: &str) -> Result<Hole, VaultError> {
+        let sealed = self.vault.seal(subject.0, text)?;
+        Ok(Hole { ciphertext: sealed.ciphertext, commitment: sealed.commitment, subject })
+    }
+
+    /// Seals a token's uid under the token's subject.
+    pub async fn seal_uid(&self, uid: &str) -> Result<SealedText, VaultError> {
+        let subject = self.token_subject(uid).await?;
+        self.seal(subject, uid).await
+    }
+
+    /// Seals the personal places of a frame; `station` owns what is nobody else's.
+    pub async fn seal_frame(
+        &self,
+        station: StationId,
+        text: &str,
+        personal: &Personal,
+    ) -> Result<SealedText, VaultError> {
+        let station = SubjectId(station.0);
+        let places = match personal {
+            Personal::Places(places) if places.is_empty() => return Ok(SealedText::plain(text)),
+            Personal::Places(places) if places.len() <= PERSONAL_PLACES_MAX => places,
+            _ if text.is_empty() => return Ok(SealedText::plain(text)),
+            _ => return self.seal(station, text).await,
+        };
+        let mut subjects = Vec::with_capacity(places.len());
+        for place in places {
+            subjects.push(match &place.kind {
+                PersonalKind::IdTag(uid) => self.token_subject(uid).await?,
+                PersonalKind::FreeText => station,
+            });
+        }
+        let ids: Vec<_> = subjects.iter().map(|subject| subject.0).collect();
+        self.vault.ensure_subjects(&ids).await?;
+        match self.cut(text, places, &subjects)? {
+            Some(sealed) => Ok(sealed),
+            None => self.seal(station, text).await,
+        }
+    }
+
+    /// `None` where the places do not fit the text: then nobody can say what is personal.
+    fn cut(
+        &self,
+        text: &str,
+        places: &[PersonalPlace],
+        subjects: &[SubjectId],
+    ) -> Result<Option<SealedText>, VaultError> {
+        let mut parts = Vec::with_capacity(places.len() * 2 + 1);
+        let mut plain_from = 0;
+        for (place, subject) in places.iter().zip(subjects) {
+            let plain = text.get(plain_from..place.range.start);
+            let (Some(plain), Some(inside)) = (plain, text.get(place.range.clone())) else {
+                return Ok(None);
+            };
+            if inside.is_empty() {
+                continue;
+            }
+            if !plain.is_empty() {
+                parts.push(Part::Plain(plain.to_owned()));
+            }
+            parts.push(Part::Hole(self.hole(*subject, inside)?));
+            plain_from = place.range.end;
+        }
+        let Some(rest) = text.get(plain_from..) else { return Ok(None) };
+        if !rest.is_empty() {
+            parts.push(Part::Plain(rest.to_owned()));
+        }
+        Ok((parts.len() <= SEALED_PARTS_MAX).then(|| SealedText::from_parts(parts)))
+    }
+
+    /// The text with every hole opened that can be; [`HOLE_PLACEHOLDER`] stands for the others.
+    pub async fn open(&self, text: &SealedText) -> String {
+        let mut opened = String::new();
+        for part in text.parts() {
+            match part {
+                Part::Plain(plain) => opened.push_str(plain),
+                Part::Hole(hole) => {
+                    let plain =
+                        self.vault.unseal(hole.subject.0, &hole.ciphertext, &hole.commitment).await;
+                    match plain {
+                        Ok(plain) => opened.push_str(&plain.plaintext),
+                        Err(_) => opened.push_str(HOLE_PLACEHOLDER),
+                    }
+                }
+            }
+        }
+        opened
+    }
+}
+
+/// Upper case, as card readers and operators disagree about it.
+fn folded(uid: &str) -> String {
+    uid.trim().to_uppercase()
+}

@@ -1,0 +1,412 @@
+//! Follows every session from its first fact to its outcome.
+
+use super::PolicyError;
+use super::invoicing::Invoicing;
+use crate::Chargebook;
+use crate::journal::{Draft, JournalError, is_exchange, read_event};
+use crate::registry::TariffChoice;
+use chargebook_domain::events::Event;
+use chargebook_domain::events::v1::{
+    Authorization, ClockTrust, Outcome, SessionOutcomeDecided, SessionRated, SessionSettled,
+    SessionStarted, SessionSuperseded,
+};
+use chargebook_domain::ids::{ConnectorNumber, EventId, StationId};
+use chargebook_domain::rating::RULES_VERSION;
+use chargebook_domain::session::{
+    Review, Session, Settlement, SettlementRules, rate_settled, settle,
+};
+use chargebook_domain::tariff::TariffDimension;
+use chargebook_domain::units::{Timestamp, WattHours};
+use chargebook_store::{AppendError, ExpectedVersion, Position, RecordedEvent, StreamName};
+use futures::StreamExt;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// Sessions that are written to at the same time.
+const WRITES_AT_ONCE_MAX: usize = 256;
+/// Connectors whose latest session is remembered; beyond that it starts afresh.
+const CONNECTORS_REMEMBERED_MAX: usize = 200_000;
+/// Who looks at what the policy cannot decide.
+const REVIEW_OWNER: &str = "operator";
+
+/// A session that has no outcome yet.
+struct Tracked {
+    session: Session,
+    /// The position before its first event.
+    begins_after: Position,
+    look_again_at: Option<Timestamp>,
+}
+
+/// The policy's state: a fold of the log, made anew at every start.
+pub(super) struct Billing {
+    chargebook: Chargebook,
+    invoicing: Invoicing,
+    tracked: HashMap<StreamName, Tracked>,
+    waiting: BTreeSet<(Timestamp, StreamName)>,
+    latest: HashMap<(StationId, ConnectorNumber), (StreamName, Timestamp)>,
+    position: Position,
+    unsaved: bool,
+}
+
+/// Events for one stream, ready to be written.
+struct Write {
+    stream: StreamName,
+    expected: ExpectedVersion,
+    drafts: Vec<Draft>,
+}
+
+impl Billing {
+    pub(super) fn new(chargebook: Chargebook, position: Position) -> Self {
+        Self {
+            invoicing: Invoicing::new(chargebook.clone()),
+            chargebook,
+            tracked: HashMap::new(),
+            waiting: BTreeSet::new(),
+            latest: HashMap::new(),
+            position,
+            unsaved: false,
+        }
+    }
+
+    /// Where it is safe to begin again: before the oldest session that is not finished.
+    pub(super) fn safe_position(&self) -> Position {
+        let oldest = self.tracked.values().map(|tracked| tracked.begins_after).min();
+        oldest.map_or(self.position, |oldest| oldest.min(self.position))
+    }
+
+    pub(super) fn worth_saving(&self) -> bool {
+        self.unsaved
+    }
+
+    pub(super) fn saved(&mut self) {
+        self.unsaved = false;
+    }
+
+    /// Takes in a page of the log and acts on it.
+    pub(super) async fn take(&mut self, page: &[RecordedEvent]) -> Result<(), PolicyError> {
+        let mut changed = HashSet::new();
+        let mut rated = BTreeMap::new();
+        let mut superseded = Vec::new();
+        for recorded in page {
+            let before = std::mem::replace(&mut self.position, recorded.position);
+            if recorded.stream.category() != "session" {
+                continue;
+            }
+            self.unsaved = true;
+            if is_exchange(recorded) && recorded.version > 0 {
+                if let Some(tracked) = self.tracked.get_mut(&recorded.stream) {
+                    tracked.session.skip(recorded.version);
+                }
+                continue;
+            }
+            let event = read_event(recorded)?;
+            self.fold(recorded, &event, before).await?;
+            match &event {
+                Event::SessionRated(_) => {
+                    rated
+                        .insert(recorded.position, (recorded.stream.clone(), EventId(recorded.id)));
+                }
+                Event::SessionOutcomeDecided(_) => {
+                    self.forget(&recorded.stream);
+                    changed.remove(&recorded.stream);
+                }
+                Event::SessionStarted(started) => {
+                    superseded.extend(self.superseded_by(recorded, started));
+                    changed.insert(recorded.stream.clone());
+                }
+                Event::SessionSettled(_) | Event::ExchangeRecorded(_) => {}
+                _ => {
+                    changed.insert(recorded.stream.clone());
+                }
+            }
+        }
+        self.write(superseded).await?;
+        self.judge(changed).await?;
+        self.invoice(rated.into_values().collect()).await
+    }
+
+    async fn fold(
+        &mut self,
+        recorded: &RecordedEvent,
+        event: &Event,
+        before: Position,
+    ) -> Result<(), PolicyError> {
+        let recorded_at = Timestamp::new(recorded.recorded_at);
+        let id = EventId(recorded.id);
+        if let Some(tracked) = self.tracked.get_mut(&recorded.stream) {
+            tracked.session.apply(id, recorded.version, recorded_at, event);
+            return Ok(());
+        }
+        let mut session = Session::default();
+        if recorded.version > 0 {
+            // It was finished before, or begins before the checkpoint: the stream tells.
+            let journal = self.chargebook.journal();
+            crate::desk::load_session(journal, &recorded.stream, &mut session).await?;
+        } else {
+            session.apply(id, recorded.version, recorded_at, event);
+        }
+        let tracked = Tracked { session, begins_after: before, look_again_at: None };
+        self.tracked.insert(recorded.stream.clone(), tracked);
+        Ok(())
+    }
+
+    fn forget(&mut self, stream: &StreamName) {
+        if let Some(tracked) = self.tracked.remove(stream)
+            && let Some(at) = tracked.look_again_at
+        {
+            self.waiting.remove(&(at, stream.clone()));
+        }
+    }
+
+    /// The session that was going on at the connector, if its stop has not come.
+    fn superseded_by(
+        &mut self,
+        recorded: &RecordedEvent,
+        started: &SessionStarted,
+    ) -> Option<Write> {
+        if started.authorization != Authorization::Accepted {
+            return None;
+        }
+        let place = (started.station_id, started.connector);
+        if self.latest.len() >= CONNECTORS_REMEMBERED_MAX {
+            self.latest.clear();
+        }
+        let previous = self.latest.get(&place).cloned();
+        if previous.as_ref().is_none_or(|(_, began)| *began <= started.started_at) {
+            self.latest.insert(place, (recorded.stream.clone(), started.started_at));
+        }
+        let (stream, _) = previous
+            .filter(|(stream, began)| *stream != recorded.stream && *began <= started.started_at)?;
+        let session = &self.tracked.get(&stream)?.session;
+        supersede(session, stream, started, EventId(recorded.id))
+    }
+
+    /// Looks at the sessions whose time has come.
+    pub(super) async fn look_again(&mut self) -> Result<(), PolicyError> {
+        let now = self.chargebook.journal().now();
+        let due: HashSet<_> = self
+            .waiting
+            .iter()
+            .take_while(|(at, _)| *at <= now)
+            .map(|(_, stream)| stream.clone())
+            .collect();
+        if due.is_empty() {
+            return Ok(());
+        }
+        self.judge(due).await
+    }
+
+    async fn judge(&mut self, streams: HashSet<StreamName>) -> Result<(), PolicyError> {
+        let now = self.chargebook.journal().now();
+        let mut writes = Vec::new();
+        for stream in streams {
+            let tariff = match self.tracked.get(&stream).and_then(|t| t.session.started()) {
+                Some(started) => self.tariff_of(started).await?,
+                None => None,
+            };
+            let settle_after = self.chargebook.settings().settle_after;
+            let Some(tracked) = self.tracked.get_mut(&stream) else { continue };
+            if let Some(at) = tracked.look_again_at.take() {
+                self.waiting.remove(&(at, stream.clone()));
+            }
+            let rules = SettlementRules {
+                settle_after,
+                occupancy_is_priced: tariff.as_ref().is_some_and(prices_occupancy),
+            };
+            match settle(&tracked.session, now, rules) {
+                Settlement::NotYet { look_again_at } => {
+                    tracked.look_again_at = Some(look_again_at);
+                    self.waiting.insert((look_again_at, stream));
+                }
+                Settlement::Unchanged => {
+                    if tracked.session.outcome().is_some() {
+                        self.tracked.remove(&stream);
+                    }
+                }
+                decided => writes.extend(write_of(&tracked.session, stream, decided, tariff)),
+            }
+        }
+        self.write(writes).await
+    }
+
+    async fn tariff_of(
+        &self,
+        started: &SessionStarted,
+    ) -> Result<Option<TariffChoice>, PolicyError> {
+        let began = match started.clock {
+            ClockTrust::Plausible => started.started_at,
+            ClockTrust::Implausible => started.received_at,
+        };
+        Ok(self.chargebook.registry().tariff_for(began, started.received_at).await?)
+    }
+
+    /// Writes to many streams at once. A stream that has moved on will be judged again when
+    /// its newer events come by.
+    async fn write(&self, writes: Vec<Write>) -> Result<(), PolicyError> {
+        let journal = self.chargebook.journal();
+        let mut outcomes = futures::stream::iter(writes)
+            .map(|write| async move {
+                journal.append(&write.stream, write.expected, &write.drafts).await
+            })
+            .buffer_unordered(WRITES_AT_ONCE_MAX);
+        while let Some(outcome) = outcomes.next().await {
+            match outcome {
+                Ok(_)
+                | Err(JournalError::Append(
+                    AppendError::WrongVersion { .. } | AppendError::IdConflict { .. },
+                )) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    async fn invoice(&mut self, rated: Vec<(StreamName, EventId)>) -> Result<(), PolicyError> {
+        let mut due = Vec::new();
+        for (stream, rated_id) in &rated {
+            let tracked = self.tracked.get(stream);
+            due.extend(tracked.map(|tracked| (stream.clone(), *rated_id, &tracked.session)));
+        }
+        let writes = self.invoicing.invoice(due).await?;
+        let writes = writes
+            .into_iter()
+            .map(|(stream, expected, drafts)| Write { stream, expected, drafts })
+            .collect();
+        self.write(writes).await
+    }
+}
+
+/// Tells a session without a stop that another one began at its connector.
+fn supersede(
+    session: &Session,
+    stream: StreamName,
+    by: &SessionStarted,
+    cause: EventId,
+) -> Option<Write> {
+    if session.stop().is_some() || session.superseded().is_some() {
+        return None;
+    }
+    let fact = SessionSuperseded {
+        by: by.session_id,
+        at: by.started_at,
+        register: by.meter_start.clone(),
+    };
+    let draft = Draft::following(cause, 0, fact).by("policy:billing").about(by.station_id);
+    let expected = ExpectedVersion::Exact(session.version()?);
+    Some(Write { stream, expected, drafts: vec![draft] })
+}
+
+fn prices_occupancy(choice: &TariffChoice) -> bool {
+    choice
+        .tariff
+        .elements
+        .iter()
+        .flat_map(|element| &element.price_components)
+        .any(|component| component.dimension == TariffDimension::ParkingTime)
+}
+
+/// What a settlement writes to the session's stream.
+fn write_of(
+    session: &Session,
+    stream: StreamName,
+    settlement: Settlement,
+    tariff: Option<TariffChoice>,
+) -> Option<Write> {
+    let version = session.version()?;
+    let started = session.started()?;
+    let cause = session.stop().map_or(started.exchange, |stop| stop.exchange);
+    let ordinal = u32::try_from(version).unwrap_or(u32::MAX);
+    let draft = |event: Event| {
+        Draft::following(cause, ordinal, event)
+            .by("policy:billing")
+            .about(started.station_id)
+            .within(started.session_id.0)
+    };
+    let drafts = match settlement {
+        Settlement::NotYet { .. } | Settlement::Unchanged => return None,
+        Settlement::Void { reason } => {
+            vec![draft(outcome(Outcome::Void, Some(reason), None).into())]
+        }
+        Settlement::Review(review) => vec![draft(for_review(review).into())],
+        Settlement::Settled(settled) => {
+            let settled_draft = draft((*settled).clone().into());
+            let settled_id = settled_draft.id();
+            let mut drafts = vec![settled_draft];
+            let follows = rate(session, &settled, settled_id, tariff);
+            drafts.extend(follows.into_iter().map(draft));
+            drafts
+        }
+    };
+    Some(Write { stream, expected: ExpectedVersion::Exact(version), drafts })
+}
+
+/// The rating of a settled session; and its outcome, where no invoice will follow.
+fn rate(
+    session: &Session,
+    settled: &SessionSettled,
+    settled_id: EventId,
+    tariff: Option<TariffChoice>,
+) -> Vec<Event> {
+    let Some(choice) = tariff else {
+        let detail = "no tariff was in force when the session began";
+        return vec![outcome(Outcome::Free, Some("no_tariff"), Some(detail)).into()];
+    };
+    let Some(started) = session.started() else { return Vec::new() };
+    let zone = started.time_zone.parse().unwrap_or(chrono_tz::UTC);
+    let rating = match rate_settled(RULES_VERSION, session, settled, &choice.tariff, zone) {
+        Ok(rating) => rating,
+        Err(error) => return vec![not_ratable(&error.to_string()).into()],
+    };
+    let is_free = rating.total_cost.excl_vat.is_zero() && rating.total_cost.incl_vat.is_zero();
+    let was_invoiced = session.outcome().is_some_and(|outcome| outcome.invoice.is_some());
+    let reason = match settled.energy_wh == WattHours::ZERO {
+        true => "no_energy",
+        false => "free_of_charge",
+    };
+    let rated = SessionRated {
+        tariff: choice.reference,
+        time_zone: zone.name().to_owned(),
+        rating,
+        settled: settled_id,
+        corrects: session.rated().map(|(id, _)| *id),
+    };
+    let mut events: Vec<Event> = vec![rated.into()];
+    if is_free && !was_invoiced {
+        events.push(outcome(Outcome::Free, Some(reason), None).into());
+    }
+    events
+}
+
+pub(super) fn outcome(
+    outcome: Outcome,
+    reason: Option<&str>,
+    detail: Option<&str>,
+) -> SessionOutcomeDecided {
+    SessionOutcomeDecided {
+        outcome,
+        reason: reason.map(str::to_owned),
+        detail: detail.map(str::to_owned),
+        owner: None,
+        resolved_by: None,
+        invoice: None,
+    }
+}
+
+fn for_review(review: Review) -> SessionOutcomeDecided {
+    SessionOutcomeDecided {
+        owner: Some(REVIEW_OWNER.to_owned()),
+        resolved_by: Some(review.resolved_by.to_owned()),
+        ..outcome(Outcome::NeedsReview, Some(review.reason), Some(review.detail))
+    }
+}
+
+pub(super) fn not_ratable(why: &str) -> SessionOutcomeDecided {
+    let review = Review {
+        reason: "not_ratable",
+        detail: "the tariff could not be applied",
+        resolved_by: "a corrected tariff, or an operator enters the cost",
+    };
+    SessionOutcomeDecided {
+        detail: Some(format!("{}: {why}", review.detail)),
+        ..for_review(review)
+    }
+}

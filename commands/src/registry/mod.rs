@@ -1,0 +1,340 @@
+//! What an operator registers: decided at once, in force when the answer arrives.
+
+mod station;
+mod tariff;
+mod token;
+
+pub use station::{ConnectorDeclaration, StationRegistration};
+pub use tariff::{PublishedTariff, TariffChoice};
+pub use token::{KnownToken, TokenChange, TokenRegistration};
+
+use crate::journal::{Draft, Journal, JournalError, is_exchange, read_event};
+use crate::personal::PersonalData;
+use chargebook_domain::events::Event;
+use chargebook_domain::events::v1::{
+    AccountKind, AccountOpened, DriverRegistered, SiteRegistered, SubjectErased,
+};
+use chargebook_domain::ids::{AccountId, DriverId, SiteId, SubjectId};
+use chargebook_store::vault::VaultError;
+use chargebook_store::{AppendError, ExpectedVersion, Position, StreamName};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Entries of one cache; a full cache is emptied and fills again from the log.
+const CACHE_ENTRIES_MAX: usize = 200_000;
+/// How often a decision is taken again because the stream had moved on.
+pub(crate) const DECISION_RETRIES_MAX: u32 = 32;
+/// Longest name of a site, a driver, a tariff, in characters.
+const NAME_CHARACTERS_MAX: usize = 200;
+
+/// What came of a registration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Registered {
+    /// A new thing (201), or the same again (200).
+    pub created: bool,
+    /// Where the log stands with it.
+    pub position: Position,
+}
+
+/// Why a registration was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// There is one of that name already, and it is different (409).
+    #[error("{0}")]
+    Conflict(String),
+    /// Nothing of that name (404).
+    #[error("{0}")]
+    NotFound(String),
+    /// The content is wrong (422).
+    #[error("{detail}")]
+    Invalid {
+        /// Which member, as a JSON pointer.
+        pointer: String,
+        /// What is wrong with it, and what would be right.
+        detail: String,
+    },
+    /// The log.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The vault.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+}
+
+impl RegistryError {
+    pub(crate) fn invalid(pointer: &str, detail: impl Into<String>) -> Self {
+        Self::Invalid { pointer: pointer.to_owned(), detail: detail.into() }
+    }
+}
+
+/// The register.
+pub struct Registry {
+    pub(crate) journal: Journal,
+    pub(crate) personal: PersonalData,
+    tokens: Cache<KnownToken>,
+    tariffs: Cache<tariff::TariffHistory>,
+    sites: Cache<SiteRegistered>,
+    defaults: Mutex<Option<Arc<tariff::DefaultHistory>>>,
+}
+
+/// What was loaded once, by its stream's name.
+struct Cache<T>(Mutex<HashMap<String, Arc<T>>>);
+
+impl<T> Default for Cache<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T> Cache<T> {
+    fn entries(&self) -> MutexGuard<'_, HashMap<String, Arc<T>>> {
+        // A panic elsewhere leaves whole entries behind: each is put in at once.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn get(&self, key: &str) -> Option<Arc<T>> {
+        self.entries().get(key).cloned()
+    }
+
+    fn put(&self, key: &str, value: Arc<T>) {
+        let mut entries = self.entries();
+        if entries.len() >= CACHE_ENTRIES_MAX {
+            entries.clear();
+        }
+        entries.insert(key.to_owned(), value);
+    }
+}
+
+impl Registry {
+    /// Over the log and the vault.
+    pub fn new(journal: Journal, personal: PersonalData) -> Self {
+        Self {
+            journal,
+            personal,
+            tokens: Cache::default(),
+            tariffs: Cache::default(),
+            sites: Cache::default(),
+            defaults: Mutex::new(None),
+        }
+    }
+
+    /// Registers a site; the same again is the same.
+    pub async fn register_site(
+        &self,
+        site: &str,
+        name: &str,
+        time_zone: &str,
+        address: Option<String>,
+        country: Option<String>,
+    ) -> Result<Registered, RegistryError> {
+        named("/id", site)?;
+        named("/name", name)?;
+        time_zone.parse::<chrono_tz::Tz>().map_err(|_| {
+            RegistryError::invalid(
+                "/time_zone",
+                format!("`{time_zone}` is no IANA time zone such as Europe/Berlin"),
+            )
+        })?;
+        let key = self.personal.name_key("site", site);
+        if let Some(known) = self.site(site).await? {
+            let same = known.name == name
+                && known.time_zone == time_zone
+                && known.address == address
+                && known.country == country;
+            let position = *self.journal.store().head().borrow();
+            return match same {
+                true => Ok(Registered { created: false, position }),
+                false => Err(RegistryError::Conflict(format!(
+                    "site `{site}` is registered already, with other content"
+                ))),
+            };
+        }
+        let fact = SiteRegistered {
+            site_id: SiteId(self.journal.clock().fresh_id()),
+            site: site.to_owned(),
+            name: name.to_owned(),
+            time_zone: time_zone.to_owned(),
+            address,
+            country,
+        };
+        let stream = StreamName::of("site", fact.site_id.0);
+        let draft = Draft::new(self.journal.fresh_id(), fact.clone()).by("operator").keyed(key);
+        let appended = self.journal.append(&stream, ExpectedVersion::NoStream, &[draft]).await?;
+        self.sites.put(stream.as_str(), Arc::new(fact));
+        Ok(Registered { created: true, position: appended.position })
+    }
+
+    /// A site by its name.
+    pub async fn site(&self, site: &str) -> Result<Option<Arc<SiteRegistered>>, RegistryError> {
+        let key = self.personal.name_key("site", site);
+        match self.journal.lookup(&key).await? {
+            Some(stream) => self.load_site(&stream).await,
+            None => Ok(None),
+        }
+    }
+
+    /// A site by our id.
+    pub async fn site_by_id(
+        &self,
+        site_id: SiteId,
+    ) -> Result<Option<Arc<SiteRegistered>>, RegistryError> {
+        self.load_site(&StreamName::of("site", site_id.0)).await
+    }
+
+    async fn load_site(
+        &self,
+        stream: &StreamName,
+    ) -> Result<Option<Arc<SiteRegistered>>, RegistryError> {
+        if let Some(known) = self.sites.get(stream.as_str()) {
+            return Ok(Some(known));
+        }
+        let mut found = None;
+        self.journal
+            .replay(stream, 0, |recorded| {
+                if let Event::SiteRegistered(fact) = read_event(recorded)? {
+                    found = Some(Arc::from(fact));
+                }
+                Ok(())
+            })
+            .await?;
+        if let Some(site) = &found {
+            self.sites.put(stream.as_str(), Arc::clone(site));
+        }
+        Ok(found)
+    }
+
+    /// Registers a driver, with an account of their own.
+    pub async fn register_driver(
+        &self,
+        driver: &str,
+        name: &str,
+        email: Option<&str>,
+    ) -> Result<Registered, RegistryError> {
+        named("/id", driver)?;
+        named("/name", name)?;
+        if email.is_some_and(|email| !email.contains('@')) {
+            return Err(RegistryError::invalid("/email", "an e-mail address has an `@`"));
+        }
+        let key = self.personal.name_key("driver", driver);
+        if let Some(known) = self.driver(driver).await? {
+            let same_name = self.personal.open(&known.name).await == name;
+            let known_email = match &known.email {
+                Some(email) => Some(self.personal.open(email).await),
+                None => None,
+            };
+            let position = *self.journal.store().head().borrow();
+            return match same_name && known_email.as_deref() == email {
+                true => Ok(Registered { created: false, position }),
+                false => Err(RegistryError::Conflict(format!(
+                    "driver `{driver}` is registered already, with other content"
+                ))),
+            };
+        }
+        let driver_id = DriverId(self.journal.clock().fresh_id());
+        let subject_id = SubjectId(driver_id.0);
+        let (account_id, _) = self.open_account().await?;
+        let sealed_email = match email {
+            Some(email) => Some(self.personal.seal(subject_id, email).await?),
+            None => None,
+        };
+        let fact = DriverRegistered {
+            driver_id,
+            subject_id,
+            name: self.personal.seal(subject_id, name).await?,
+            email: sealed_email,
+            account_id,
+        };
+        let stream = StreamName::of("driver", driver_id.0);
+        let draft = Draft::new(self.journal.fresh_id(), fact).by("operator").keyed(key);
+        let appended = self.journal.append(&stream, ExpectedVersion::NoStream, &[draft]).await?;
+        Ok(Registered { created: true, position: appended.position })
+    }
+
+    /// A driver by their name in the API.
+    pub async fn driver(&self, driver: &str) -> Result<Option<DriverRegistered>, RegistryError> {
+        let key = self.personal.name_key("driver", driver);
+        let Some(stream) = self.journal.lookup(&key).await? else { return Ok(None) };
+        let mut found = None;
+        self.journal
+            .replay(&stream, 0, |recorded| {
+                if let Event::DriverRegistered(fact) = read_event(recorded)? {
+                    found = Some(*fact);
+                }
+                Ok(())
+            })
+            .await?;
+        Ok(found)
+    }
+
+    /// Opens a pay-later account.
+    pub(crate) async fn open_account(&self) -> Result<(AccountId, Position), RegistryError> {
+        let account_id = AccountId(self.journal.clock().fresh_id());
+        let fact = AccountOpened { account_id, kind: AccountKind::PayLater };
+        let stream = StreamName::of("account", account_id.0);
+        let draft = Draft::new(self.journal.fresh_id(), fact).by("operator");
+        let appended = self.journal.append(&stream, ExpectedVersion::NoStream, &[draft]).await?;
+        Ok((account_id, appended.position))
+    }
+
+    /// Destroys a subject's key: what it sealed can be read by nobody from here on. Recorded in
+    /// `stream`, the subject's own.
+    pub async fn erase_subject(
+        &self,
+        stream: &StreamName,
+        subject_id: SubjectId,
+        reason: &str,
+    ) -> Result<Registered, RegistryError> {
+        let appended = self
+            .decide(stream, |_| {
+                let fact = SubjectErased { subject_id, reason: reason.to_owned() };
+                Some(Draft::new(self.journal.fresh_id(), fact).by("operator"))
+            })
+            .await?;
+        self.personal.vault().erase(subject_id.0).await?;
+        self.tokens.entries().remove(stream.as_str());
+        Ok(Registered { created: true, position: appended })
+    }
+
+    /// Appends what `decide` makes of the stream's events, again if the stream has moved on;
+    /// `None` from it changes nothing.
+    pub(crate) async fn decide(
+        &self,
+        stream: &StreamName,
+        mut decide: impl FnMut(&[Event]) -> Option<Draft>,
+    ) -> Result<Position, RegistryError> {
+        for _ in 0..DECISION_RETRIES_MAX {
+            let mut events = Vec::new();
+            let mut version = None;
+            self.journal
+                .replay(stream, 0, |recorded| {
+                    version = Some(recorded.version);
+                    if !is_exchange(recorded) {
+                        events.push(read_event(recorded)?);
+                    }
+                    Ok(())
+                })
+                .await?;
+            let Some(draft) = decide(&events) else {
+                return Ok(*self.journal.store().head().borrow());
+            };
+            let expected = version.map_or(ExpectedVersion::NoStream, ExpectedVersion::Exact);
+            match self.journal.append(stream, expected, &[draft]).await {
+                Err(JournalError::Append(AppendError::WrongVersion { .. })) => {}
+                appended => return Ok(appended?.position),
+            }
+        }
+        Err(JournalError::Append(AppendError::Overloaded).into())
+    }
+}
+
+fn named(pointer: &str, name: &str) -> Result<(), RegistryError> {
+    let length = name.chars().count();
+    if name.trim().is_empty() || length > NAME_CHARACTERS_MAX || name.chars().any(char::is_control)
+    {
+        return Err(RegistryError::invalid(
+            pointer,
+            format!("a name has 1 to {NAME_CHARACTERS_MAX} printable characters"),
+        ));
+    }
+    Ok(())
+}

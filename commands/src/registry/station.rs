@@ -1,0 +1,287 @@
+//! Stations: registering them, their passwords, and loading what is known of them.
+
+use super::{DECISION_RETRIES_MAX, Registered, Registry, RegistryError};
+use crate::journal::{Draft, JournalError, is_exchange, read_event};
+use crate::station::StationState;
+use chargebook_domain::events::Event;
+use chargebook_domain::events::v1::{
+    PasswordVerifier, StationConnectorDeclared, StationMonthOpened, StationPasswordChanged,
+    StationRegistered, StationSiteAssigned,
+};
+use chargebook_domain::ids::{ConnectorNumber, SiteId, StationId, StationIdentity};
+use chargebook_store::{AppendError, Appended, ExpectedVersion, StreamName};
+use subtle::ConstantTimeEq;
+
+/// Longest password, in characters: OCPP 2.x allows 40, hex of it doubles that.
+const PASSWORD_CHARACTERS_MAX: usize = 128;
+/// A hex password of this many digits is also tried as the bytes it spells (OCPP 1.6
+/// AuthorizationKey: 16 to 20 bytes).
+const HEX_PASSWORD_DIGITS: std::ops::RangeInclusive<usize> = 32..=40;
+
+/// A station to be registered.
+#[derive(Clone, Debug)]
+pub struct StationRegistration {
+    /// Its name in the URL.
+    pub id: String,
+    /// Its password; without one it is admitted without one.
+    pub password: Option<String>,
+    /// The site, by its name.
+    pub site: Option<String>,
+}
+
+/// A connector as an operator describes it.
+#[derive(Clone, Debug)]
+pub struct ConnectorDeclaration {
+    /// Its number.
+    pub connector: u32,
+    /// EVSE id (eMI3).
+    pub evse_id: Option<String>,
+    /// OCPI word for the plug.
+    pub plug: Option<String>,
+    /// What it can deliver at most, in W.
+    pub power_w_max: Option<u32>,
+}
+
+impl Registry {
+    /// Registers a station; the same again is the same.
+    pub async fn register_station(
+        &self,
+        registration: StationRegistration,
+    ) -> Result<Registered, RegistryError> {
+        let identity = StationIdentity::parse(&registration.id)
+            .map_err(|e| RegistryError::invalid("/id", e.to_string()))?;
+        if let Some(password) = &registration.password {
+            let length = password.chars().count();
+            if length == 0 || length > PASSWORD_CHARACTERS_MAX {
+                return Err(RegistryError::invalid(
+                    "/password",
+                    format!("a password has 1 to {PASSWORD_CHARACTERS_MAX} characters"),
+                ));
+            }
+        }
+        let site_id = match &registration.site {
+            None => None,
+            Some(site) => Some(self.site_named(site).await?),
+        };
+        if let Some(known) = self.station(&registration.id).await? {
+            let same_password = match (&known.password, &registration.password) {
+                (None, None) => true,
+                (Some(verifier), Some(password)) => {
+                    self.verifies(known.station_id, verifier, password.as_bytes())
+                }
+                _ => false,
+            };
+            let position = *self.journal.store().head().borrow();
+            return match same_password && known.site_id == site_id {
+                true => Ok(Registered { created: false, position }),
+                false => Err(RegistryError::Conflict(format!(
+                    "station `{identity}` is registered already, with another password or site; \
+                     change it with PATCH"
+                ))),
+            };
+        }
+        let station_id = StationId(self.journal.clock().fresh_id());
+        let password = registration.password.as_deref().map(|text| self.verifier(station_id, text));
+        let fact = StationRegistered { station_id, station: identity.clone(), password, site_id };
+        let draft = Draft::new(self.journal.fresh_id(), fact)
+            .by("operator")
+            .about(station_id)
+            .keyed(self.personal.station_key(identity.as_str()));
+        let month = StationState::month_of(self.journal.now());
+        let stream = station_stream(station_id, &month)?;
+        let appended = self.journal.append(&stream, ExpectedVersion::NoStream, &[draft]).await?;
+        Ok(Registered { created: true, position: appended.position })
+    }
+
+    async fn site_named(&self, site: &str) -> Result<SiteId, RegistryError> {
+        let known = self.site(site).await?;
+        known.map(|known| known.site_id).ok_or_else(|| {
+            RegistryError::invalid("/site", format!("site `{site}` is not registered"))
+        })
+    }
+
+    /// Changes a station's password or site; in force at once.
+    pub async fn change_station(
+        &self,
+        id: &str,
+        password: Option<&str>,
+        site: Option<&str>,
+    ) -> Result<Registered, RegistryError> {
+        let site_id = match site {
+            Some(site) => Some(self.site_named(site).await?),
+            None => None,
+        };
+        self.amend_station(id, |state| {
+            let mut events: Vec<Event> = Vec::new();
+            if let Some(password) = password {
+                let verifier = self.verifier(state.station_id, password);
+                events.push(StationPasswordChanged { password: Some(verifier) }.into());
+            }
+            if site_id.is_some() && site_id != state.site_id {
+                events.push(StationSiteAssigned { site_id }.into());
+            }
+            events
+        })
+        .await
+    }
+
+    /// Describes a connector.
+    pub async fn declare_connector(
+        &self,
+        id: &str,
+        declaration: ConnectorDeclaration,
+    ) -> Result<Registered, RegistryError> {
+        let fact = StationConnectorDeclared {
+            connector: ConnectorNumber(declaration.connector),
+            evse_id: declaration.evse_id,
+            plug: declaration.plug,
+            power_w_max: declaration.power_w_max,
+        };
+        self.amend_station(id, |state| {
+            let known = state.connectors.get(&fact.connector);
+            match known.and_then(|connector| connector.declared.as_ref()) == Some(&fact) {
+                true => Vec::new(),
+                false => vec![fact.clone().into()],
+            }
+        })
+        .await
+    }
+
+    async fn amend_station(
+        &self,
+        id: &str,
+        amend: impl Fn(&StationState) -> Vec<Event>,
+    ) -> Result<Registered, RegistryError> {
+        for _ in 0..DECISION_RETRIES_MAX {
+            let mut state = self
+                .station(id)
+                .await?
+                .ok_or_else(|| RegistryError::NotFound(format!("no station `{id}`")))?;
+            let events = amend(&state);
+            if events.is_empty() {
+                let position = *self.journal.store().head().borrow();
+                return Ok(Registered { created: false, position });
+            }
+            let drafts = events
+                .into_iter()
+                .map(|event| Draft::new(self.journal.fresh_id(), event).by("operator"))
+                .collect();
+            match self.append_to_station(&mut state, drafts).await {
+                Err(JournalError::Append(AppendError::WrongVersion { .. })) => {}
+                appended => {
+                    return Ok(Registered { created: true, position: appended?.position });
+                }
+            }
+        }
+        Err(JournalError::Append(AppendError::Overloaded).into())
+    }
+
+    /// A station by its name, loaded from its latest month.
+    pub async fn station(&self, identity: &str) -> Result<Option<StationState>, RegistryError> {
+        let Ok(parsed) = StationIdentity::parse(identity) else { return Ok(None) };
+        let key = self.personal.station_key(identity);
+        let Some(stream) = self.journal.lookup(&key).await? else { return Ok(None) };
+        Ok(self.load_station(&stream, parsed).await?)
+    }
+
+    async fn load_station(
+        &self,
+        stream: &StreamName,
+        identity: StationIdentity,
+    ) -> Result<Option<StationState>, JournalError> {
+        let Some((station_id, month)) = parse_stream(stream) else { return Ok(None) };
+        let mut state = StationState::new(station_id, identity, &month);
+        self.journal
+            .replay(stream, 0, |recorded| {
+                match is_exchange(recorded) {
+                    true => state.version = Some(recorded.version),
+                    false => state.apply(recorded.version, &read_event(recorded)?),
+                }
+                Ok(())
+            })
+            .await?;
+        Ok(state.version.is_some().then_some(state))
+    }
+
+    /// Appends to a station's current month and takes the events in; opens the month where it
+    /// is new. On `WrongVersion` the state is stale: load again.
+    pub(crate) async fn append_to_station(
+        &self,
+        state: &mut StationState,
+        mut drafts: Vec<Draft>,
+    ) -> Result<Appended, JournalError> {
+        let station_id = state.station_id;
+        let month = StationState::month_of(self.journal.now());
+        let mut expected = state.version.map_or(ExpectedVersion::NoStream, ExpectedVersion::Exact);
+        let mut current = month.clone();
+        if month > state.month {
+            let opened = StationMonthOpened {
+                station_id,
+                month: month.clone(),
+                previous: station_stream(station_id, &state.month).ok().map(|s| s.to_string()),
+                carried: state.carry_out(),
+            };
+            let draft = Draft::new(self.journal.fresh_id(), opened)
+                .about(station_id)
+                .keyed(self.personal.station_key(state.identity.as_str()));
+            drafts.insert(0, draft);
+            expected = ExpectedVersion::NoStream;
+        } else {
+            // A clock that went back a month changes nothing: the books stay open.
+            current.clone_from(&state.month);
+        }
+        let drafts: Vec<_> = drafts.into_iter().map(|draft| draft.about(station_id)).collect();
+        let stream = station_stream(station_id, &current)?;
+        let appended = self.journal.append(&stream, expected, &drafts).await?;
+        let mut version = expected.next();
+        for draft in &drafts {
+            state.apply(version, draft.event());
+            version += 1;
+        }
+        Ok(appended)
+    }
+
+    fn verifier(&self, station_id: StationId, password: &str) -> PasswordVerifier {
+        let salt = self.journal.clock().fresh_id().to_string();
+        let keyed_hash = hex::encode(self.password_hash(station_id, &salt, password.as_bytes()));
+        PasswordVerifier { salt, keyed_hash }
+    }
+
+    fn password_hash(&self, station_id: StationId, salt: &str, password: &[u8]) -> [u8; 32] {
+        self.personal
+            .vault()
+            .keyed_hash("station-password", &[station_id.0.as_bytes(), salt.as_bytes(), password])
+    }
+
+    /// Whether these bytes are the password; also where it is hex and they are what it spells.
+    pub(crate) fn verifies(
+        &self,
+        station_id: StationId,
+        verifier: &PasswordVerifier,
+        password: &[u8],
+    ) -> bool {
+        let Ok(expected) = hex::decode(&verifier.keyed_hash) else { return false };
+        let matches = |candidate: &[u8]| {
+            let hash = self.password_hash(station_id, &verifier.salt, candidate);
+            bool::from(hash.as_slice().ct_eq(&expected))
+        };
+        let digits = password.len() * 2;
+        let spelt_lower = hex::encode(password);
+        matches(password)
+            || HEX_PASSWORD_DIGITS.contains(&digits)
+                && (matches(spelt_lower.as_bytes())
+                    || matches(spelt_lower.to_uppercase().as_bytes()))
+    }
+}
+
+fn station_stream(station_id: StationId, month: &str) -> Result<StreamName, JournalError> {
+    StationState::stream_of(station_id, month)
+        .ok_or_else(|| JournalError::Unwritable(format!("no stream for month `{month}`")))
+}
+
+/// `station-{uuid}-{yyyy-mm}`.
+fn parse_stream(stream: &StreamName) -> Option<(StationId, String)> {
+    let rest = stream.as_str().strip_prefix("station-")?;
+    let (id, month) = (rest.get(..36)?, rest.get(37..)?);
+    Some((id.parse().ok()?, month.to_owned()))
+}

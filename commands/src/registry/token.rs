@@ -1,0 +1,227 @@
+//! Tokens: what a driver presents, and whether it may charge.
+
+use super::{Registered, Registry, RegistryError};
+use crate::journal::{Draft, read_event};
+use chargebook_domain::events::Event;
+use chargebook_domain::events::v1::{Authorization, TokenChanged, TokenRegistered, TokenStatus};
+use chargebook_domain::ids::{AccountId, DriverId, SubjectId, TokenId};
+use chargebook_domain::units::Timestamp;
+use chargebook_store::{ExpectedVersion, Position, StreamName};
+use std::sync::Arc;
+
+/// Longest uid: OCPI's CiString(36) holds OCPP 1.6's 20 and 2.x's 36.
+const UID_CHARACTERS_MAX: usize = 36;
+/// OCPI TokenType.
+const KINDS: [&str; 4] = ["AD_HOC_USER", "APP_USER", "OTHER", "RFID"];
+
+/// A token to be registered.
+#[derive(Clone, Debug)]
+pub struct TokenRegistration {
+    /// What the reader reads.
+    pub uid: String,
+    /// OCPI word.
+    pub kind: String,
+    /// Whose it is; an account of its own if nobody's.
+    pub driver: Option<String>,
+    /// Whether it may charge.
+    pub status: TokenStatus,
+    /// Until when.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A change to a token; what is `None` stays.
+#[derive(Clone, Debug, Default)]
+pub struct TokenChange {
+    /// Whether it may charge.
+    pub status: Option<TokenStatus>,
+    /// Until when; `Some(None)` means for ever.
+    pub expires_at: Option<Option<Timestamp>>,
+}
+
+/// A token as it is now.
+#[derive(Clone, Debug)]
+pub struct KnownToken {
+    /// Our id.
+    pub token_id: TokenId,
+    /// Whose key seals its uid.
+    pub subject_id: SubjectId,
+    /// OCPI word.
+    pub kind: String,
+    /// Whose it is.
+    pub driver_id: Option<DriverId>,
+    /// Who pays.
+    pub account_id: AccountId,
+    /// Whether it may charge.
+    pub status: TokenStatus,
+    /// Until when.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl KnownToken {
+    /// The answer to it at an instant.
+    pub fn authorization(&self, at: Timestamp) -> Authorization {
+        match self.status {
+            TokenStatus::Blocked => Authorization::Blocked,
+            TokenStatus::Accepted if self.expires_at.is_some_and(|until| until <= at) => {
+                Authorization::Expired
+            }
+            TokenStatus::Accepted => Authorization::Accepted,
+        }
+    }
+
+    fn of(events: &[Event]) -> Option<Self> {
+        events.iter().fold(None, |token, event| match (token, event) {
+            (_, Event::TokenRegistered(fact)) => Some(Self {
+                token_id: fact.token_id,
+                subject_id: fact.subject_id,
+                kind: fact.kind.clone(),
+                driver_id: fact.driver_id,
+                account_id: fact.account_id,
+                status: fact.status,
+                expires_at: fact.expires_at,
+            }),
+            (Some(token), Event::TokenChanged(fact)) => {
+                Some(Self { status: fact.status, expires_at: fact.expires_at, ..token })
+            }
+            (token, Event::SubjectErased(_)) => {
+                token.map(|token| Self { status: TokenStatus::Blocked, ..token })
+            }
+            (token, _) => token,
+        })
+    }
+}
+
+impl Registry {
+    /// Registers a token; the same again is the same.
+    pub async fn register_token(
+        &self,
+        registration: TokenRegistration,
+    ) -> Result<Registered, RegistryError> {
+        let uid = checked_uid(&registration.uid)?;
+        if !KINDS.contains(&registration.kind.as_str()) {
+            return Err(RegistryError::invalid("/type", format!("one of {}", KINDS.join(", "))));
+        }
+        let (driver_id, account_id) = match &registration.driver {
+            None => (None, None),
+            Some(name) => {
+                let driver = self.driver(name).await?.ok_or_else(|| {
+                    RegistryError::invalid("/driver", format!("driver `{name}` is not registered"))
+                })?;
+                (Some(driver.driver_id), Some(driver.account_id))
+            }
+        };
+        if let Some(known) = self.token(uid).await? {
+            let same = known.kind == registration.kind
+                && known.driver_id == driver_id
+                && known.status == registration.status
+                && known.expires_at == registration.expires_at;
+            let position = *self.journal.store().head().borrow();
+            return match same {
+                true => Ok(Registered { created: false, position }),
+                false => Err(RegistryError::Conflict(
+                    "this token is registered already, with other content; change it with PATCH"
+                        .to_owned(),
+                )),
+            };
+        }
+        let account_id = match account_id {
+            Some(account_id) => account_id,
+            None => self.open_account().await?.0,
+        };
+        let fact = TokenRegistered {
+            token_id: TokenId(self.journal.clock().fresh_id()),
+            subject_id: self.personal.token_subject(uid).await?,
+            uid: self.personal.seal_uid(uid).await?,
+            kind: registration.kind,
+            driver_id,
+            account_id,
+            status: registration.status,
+            expires_at: registration.expires_at,
+        };
+        let stream = StreamName::of("token", fact.token_id.0);
+        let draft = Draft::new(self.journal.fresh_id(), fact)
+            .by("operator")
+            .keyed(self.personal.token_key(uid));
+        let appended = self.journal.append(&stream, ExpectedVersion::NoStream, &[draft]).await?;
+        Ok(Registered { created: true, position: appended.position })
+    }
+
+    /// Changes a token; in force at once.
+    pub async fn change_token(
+        &self,
+        uid: &str,
+        change: TokenChange,
+    ) -> Result<Position, RegistryError> {
+        let uid = checked_uid(uid)?;
+        let key = self.personal.token_key(uid);
+        let stream = self.journal.lookup(&key).await?;
+        let stream = stream.ok_or_else(|| RegistryError::NotFound("no such token".to_owned()))?;
+        let position = self
+            .decide(&stream, |events| {
+                let known = KnownToken::of(events)?;
+                let status = change.status.unwrap_or(known.status);
+                let expires_at = change.expires_at.unwrap_or(known.expires_at);
+                let changed = (status, expires_at) != (known.status, known.expires_at);
+                changed.then(|| {
+                    Draft::new(self.journal.fresh_id(), TokenChanged { status, expires_at })
+                        .by("operator")
+                })
+            })
+            .await?;
+        self.tokens.entries().remove(stream.as_str());
+        Ok(position)
+    }
+
+    /// Erases whoever is behind a token: the uid can be read by nobody from here on.
+    pub async fn erase_token(&self, uid: &str, reason: &str) -> Result<Registered, RegistryError> {
+        let uid = checked_uid(uid)?;
+        let not_found = || RegistryError::NotFound("no such token".to_owned());
+        let stream = self.journal.lookup(&self.personal.token_key(uid)).await?;
+        let stream = stream.ok_or_else(not_found)?;
+        let known = self.load_token(&stream).await?.ok_or_else(not_found)?;
+        self.erase_subject(&stream, known.subject_id, reason).await
+    }
+
+    /// A token by its uid.
+    pub async fn token(&self, uid: &str) -> Result<Option<Arc<KnownToken>>, RegistryError> {
+        let key = self.personal.token_key(uid);
+        match self.journal.lookup(&key).await? {
+            Some(stream) => self.load_token(&stream).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn load_token(
+        &self,
+        stream: &StreamName,
+    ) -> Result<Option<Arc<KnownToken>>, RegistryError> {
+        if let Some(known) = self.tokens.get(stream.as_str()) {
+            return Ok(Some(known));
+        }
+        let mut events = Vec::new();
+        self.journal
+            .replay(stream, 0, |recorded| {
+                events.push(read_event(recorded)?);
+                Ok(())
+            })
+            .await?;
+        let erased = events.iter().any(|event| matches!(event, Event::SubjectErased(_)));
+        let known = KnownToken::of(&events).filter(|_| !erased).map(Arc::new);
+        if let Some(token) = &known {
+            self.tokens.put(stream.as_str(), Arc::clone(token));
+        }
+        Ok(known)
+    }
+}
+
+fn checked_uid(uid: &str) -> Result<&str, RegistryError> {
+    let uid = uid.trim();
+    let length = uid.chars().count();
+    if length == 0 || length > UID_CHARACTERS_MAX || uid.chars().any(char::is_control) {
+        return Err(RegistryError::invalid(
+            "/uid",
+            format!("a uid has 1 to {UID_CHARACTERS_MAX} printable characters"),
+        ));
+    }
+    Ok(uid)
+}

@@ -1,0 +1,186 @@
+//! A station as a fold of its month's stream: what decisions about it need.
+
+use chargebook_domain::events::Event;
+use chargebook_domain::events::v1::{
+    BootInformation, CarriedConnector, CarriedStation, OrphanStop, PasswordVerifier, Registration,
+    StationConnectorDeclared,
+};
+use chargebook_domain::ids::{ConnectorNumber, EventId, SiteId, StationId, StationIdentity};
+use chargebook_domain::units::Timestamp;
+use chargebook_store::StreamName;
+use std::collections::BTreeMap;
+
+/// Most connectors of one station that are kept track of.
+pub(crate) const CONNECTORS_MAX: usize = 256;
+/// Most stops without a session that a station keeps; the oldest gives way (it stays in the
+/// log and on the list for review).
+pub(crate) const ORPHANS_MAX: usize = 64;
+
+/// A station's state.
+#[derive(Clone, Debug)]
+pub struct StationState {
+    /// Our id.
+    pub station_id: StationId,
+    /// Its name.
+    pub identity: StationIdentity,
+    /// What its password is checked against.
+    pub password: Option<PasswordVerifier>,
+    /// Where it stands.
+    pub site_id: Option<SiteId>,
+    /// Whether a BootNotification was ever accepted.
+    pub accepted: bool,
+    /// The last boot.
+    pub boot: Option<BootInformation>,
+    /// Its connectors.
+    pub connectors: BTreeMap<ConnectorNumber, ConnectorState>,
+    /// Connections so far.
+    pub epoch: u64,
+    /// Stops that have found no session yet.
+    pub orphans: Vec<OrphanStop>,
+    /// The month of the stream that is being written: `2026-11`.
+    pub month: String,
+    /// The stream's last version.
+    pub version: Option<u64>,
+}
+
+/// A connector's state.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectorState {
+    /// The station's last word.
+    pub status: Option<String>,
+    /// The station's last error code.
+    pub error_code: Option<String>,
+    /// When.
+    pub status_at: Option<Timestamp>,
+    /// The exchange that said so.
+    pub exchange: Option<EventId>,
+    /// The operator's description.
+    pub declared: Option<StationConnectorDeclared>,
+}
+
+impl StationState {
+    /// Before its first event.
+    pub fn new(station_id: StationId, identity: StationIdentity, month: &str) -> Self {
+        Self {
+            station_id,
+            identity,
+            password: None,
+            site_id: None,
+            accepted: false,
+            boot: None,
+            connectors: BTreeMap::new(),
+            epoch: 0,
+            orphans: Vec::new(),
+            month: month.to_owned(),
+            version: None,
+        }
+    }
+
+    /// The stream of a station's month.
+    pub fn stream_of(station_id: StationId, month: &str) -> Option<StreamName> {
+        StreamName::new(format!("station-{station_id}-{month}")).ok()
+    }
+
+    /// The month of an instant.
+    pub fn month_of(at: Timestamp) -> String {
+        at.utc().format("%Y-%m").to_string()
+    }
+
+    /// Takes in one event of its stream.
+    pub fn apply(&mut self, version: u64, event: &Event) {
+        self.version = Some(version);
+        match event {
+            Event::StationMonthOpened(fact) => self.carry_in(&fact.carried, &fact.month),
+            Event::StationRegistered(fact) => {
+                self.identity = fact.station.clone();
+                self.password = fact.password.clone();
+                self.site_id = fact.site_id;
+            }
+            Event::StationPasswordChanged(fact) => self.password = fact.password.clone(),
+            Event::StationSiteAssigned(fact) => self.site_id = fact.site_id,
+            Event::StationConnected(fact) => self.epoch = self.epoch.max(fact.epoch),
+            Event::StationBooted(fact) => {
+                self.accepted |= fact.registration == Registration::Accepted;
+                self.boot = Some(fact.boot.clone());
+            }
+            Event::StationConnectorDeclared(fact) => {
+                if let Some(connector) = self.connector(fact.connector) {
+                    connector.declared = Some(fact.as_ref().clone());
+                }
+            }
+            Event::StationConnectorStatus(fact) => {
+                if let Some(connector) = self.connector(fact.connector) {
+                    connector.status = Some(fact.status.clone());
+                    connector.error_code = Some(fact.error_code.clone());
+                    connector.status_at = Some(fact.at);
+                    connector.exchange = Some(fact.exchange);
+                }
+            }
+            Event::StationOrphanRecorded(fact) => {
+                if self.orphans.len() >= ORPHANS_MAX {
+                    self.orphans.remove(0);
+                }
+                self.orphans.push(fact.orphan.clone());
+            }
+            Event::StationOrphanResolved(fact) => {
+                self.orphans.retain(|orphan| orphan.exchange != fact.exchange);
+            }
+            _ => {}
+        }
+    }
+
+    /// `None` where the station names more connectors than [`CONNECTORS_MAX`].
+    fn connector(&mut self, number: ConnectorNumber) -> Option<&mut ConnectorState> {
+        let room = self.connectors.len() < CONNECTORS_MAX || self.connectors.contains_key(&number);
+        room.then(|| self.connectors.entry(number).or_default())
+    }
+
+    fn carry_in(&mut self, carried: &CarriedStation, month: &str) {
+        self.month = month.to_owned();
+        self.identity = carried.station.clone();
+        self.password = carried.password.clone();
+        self.site_id = carried.site_id;
+        self.accepted = carried.accepted;
+        self.boot = carried.boot.clone();
+        self.epoch = carried.epoch;
+        self.orphans = carried.orphans.clone();
+        self.connectors = carried
+            .connectors
+            .iter()
+            .map(|connector| {
+                let state = ConnectorState {
+                    status: connector.status.clone(),
+                    error_code: connector.error_code.clone(),
+                    status_at: connector.status_at,
+                    exchange: None,
+                    declared: connector.declared.clone(),
+                };
+                (connector.connector, state)
+            })
+            .collect();
+    }
+
+    /// What a new month begins with.
+    pub fn carry_out(&self) -> CarriedStation {
+        CarriedStation {
+            station: self.identity.clone(),
+            password: self.password.clone(),
+            site_id: self.site_id,
+            accepted: self.accepted,
+            boot: self.boot.clone(),
+            connectors: self
+                .connectors
+                .iter()
+                .map(|(number, state)| CarriedConnector {
+                    connector: *number,
+                    status: state.status.clone(),
+                    error_code: state.error_code.clone(),
+                    status_at: state.status_at,
+                    declared: state.declared.clone(),
+                })
+                .collect(),
+            epoch: self.epoch,
+            orphans: self.orphans.clone(),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Every event of the log, by type and schema version, and the way from and to its JSON.
+//!
+//! The types under [`v1`] are frozen. This room knows JSON values, and neither streams nor
+//! stores.
+
+pub mod v1;
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// Who decided an event, in answer to what.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct Meta {
+    /// `station`, `operator`, `policy:{name}`, `system`.
+    pub actor: String,
+    /// The event it answers.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub caused_by: Option<crate::ids::EventId>,
+    /// What belongs together: a session's or a command's uuid.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub correlation: Option<uuid::Uuid>,
+    /// The station it is about.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub station: Option<crate::ids::StationId>,
+    /// The process that wrote it.
+    pub node: String,
+    /// Lookup keys (hex) that point to this stream.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub keys: Vec<String>,
+}
+
+/// An event's data does not fit its type and schema version, or the type is not known here.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EventError {
+    /// No such type, or no such schema version of it.
+    #[error("event type `{event_type}` version {schema_version} is not known to this release")]
+    Unknown {
+        /// The type.
+        event_type: String,
+        /// The schema version.
+        schema_version: u32,
+    },
+    /// The data does not fit.
+    #[error("event type `{event_type}` version {schema_version}: {reason}")]
+    Data {
+        /// The type.
+        event_type: String,
+        /// The schema version.
+        schema_version: u32,
+        /// What does not fit.
+        reason: String,
+    },
+}
+
+macro_rules! events {
+    ($($name:literal $variant:ident($ty:ty);)*) => {
+        /// Any event, in its latest schema.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Event {
+            $(#[doc = concat!("`", $name, "`")] $variant(Box<$ty>),)*
+        }
+
+        /// Every type with its latest schema version.
+        pub const EVENT_TYPES: &[(&str, u32)] = &[$(($name, 1),)*];
+
+        impl Event {
+            /// The type: past tense, dotted.
+            pub fn event_type(&self) -> &'static str {
+                match self { $(Self::$variant(_) => $name,)* }
+            }
+
+            /// The schema version that [`Event::to_value`] writes.
+            pub fn schema_version(&self) -> u32 {
+                1
+            }
+
+            /// The data as JSON.
+            pub fn to_value(&self) -> Result<Value, serde_json::Error> {
+                match self { $(Self::$variant(data) => to_value(data),)* }
+            }
+
+            /// Reads data of a type and schema version.
+            pub fn read(event_type: &str, schema_version: u32, data: &str) -> Result<Self, EventError> {
+                match (event_type, schema_version) {
+                    $(($name, 1) => serde_json::from_str(data)
+                        .map(|data| Self::$variant(Box::new(data)))
+                        .map_err(|e| EventError::Data {
+                            event_type: event_type.to_owned(),
+                            schema_version,
+                            reason: e.to_string(),
+                        }),)*
+                    _ => Err(EventError::Unknown { event_type: event_type.to_owned(), schema_version }),
+                }
+            }
+        }
+
+        $(impl From<$ty> for Event {
+            fn from(data: $ty) -> Self {
+                Self::$variant(Box::new(data))
+            }
+        })*
+    };
+}
+
+fn to_value<T: Serialize>(data: &T) -> Result<Value, serde_json::Error> {
+    serde_json::to_value(data)
+}
+
+events! {
+    "account.opened" AccountOpened(v1::AccountOpened);
+    "command.answered" CommandAnswered(v1::CommandAnswered);
+    "command.failed" CommandFailed(v1::CommandFailed);
+    "command.requested" CommandRequested(v1::CommandRequested);
+    "command.sent" CommandSent(v1::CommandSent);
+    "driver.registered" DriverRegistered(v1::DriverRegistered);
+    "exchange.recorded" ExchangeRecorded(v1::ExchangeRecorded);
+    "invoice.issued" InvoiceIssued(v1::InvoiceIssued);
+    "ledger.posted" LedgerPosted(v1::LedgerPosted);
+    "log.created" LogCreated(v1::LogCreated);
+    "policy.checkpointed" PolicyCheckpointed(v1::PolicyCheckpointed);
+    "session.anomaly_noted" SessionAnomalyNoted(v1::SessionAnomalyNoted);
+    "session.connector_status" SessionConnectorStatus(v1::SessionConnectorStatus);
+    "session.meter_recorded" SessionMeterRecorded(v1::SessionMeterRecorded);
+    "session.outcome_decided" SessionOutcomeDecided(v1::SessionOutcomeDecided);
+    "session.rated" SessionRated(v1::SessionRated);
+    "session.settled" SessionSettled(v1::SessionSettled);
+    "session.started" SessionStarted(v1::SessionStarted);
+    "session.stopped" SessionStopped(v1::SessionStopped);
+    "session.superseded" SessionSuperseded(v1::SessionSuperseded);
+    "settings.default_tariff_set" DefaultTariffSet(v1::DefaultTariffSet);
+    "site.registered" SiteRegistered(v1::SiteRegistered);
+    "station.booted" StationBooted(v1::StationBooted);
+    "station.certificate_requested" StationCertificateRequested(v1::StationCertificateRequested);
+    "station.connected" StationConnected(v1::StationConnected);
+    "station.connector_declared" StationConnectorDeclared(v1::StationConnectorDeclared);
+    "station.connector_status" StationConnectorStatus(v1::StationConnectorStatus);
+    "station.disconnected" StationDisconnected(v1::StationDisconnected);
+    "station.job_status" StationJobStatus(v1::StationJobStatus);
+    "station.meter_recorded" StationMeterRecorded(v1::StationMeterRecorded);
+    "station.month_opened" StationMonthOpened(v1::StationMonthOpened);
+    "station.orphan_recorded" StationOrphanRecorded(v1::StationOrphanRecorded);
+    "station.orphan_resolved" StationOrphanResolved(v1::StationOrphanResolved);
+    "station.password_changed" StationPasswordChanged(v1::StationPasswordChanged);
+    "station.registered" StationRegistered(v1::StationRegistered);
+    "station.security_noted" StationSecurityNoted(v1::StationSecurityNoted);
+    "station.site_assigned" StationSiteAssigned(v1::StationSiteAssigned);
+    "subject.erased" SubjectErased(v1::SubjectErased);
+    "tariff.version_published" TariffVersionPublished(v1::TariffVersionPublished);
+    "token.changed" TokenChanged(v1::TokenChanged);
+    "token.registered" TokenRegistered(v1::TokenRegistered);
+    "transaction_ids.leased" TransactionIdsLeased(v1::TransactionIdsLeased);
+}

@@ -1,0 +1,16 @@
+//! Schema version 1 of every event. Frozen: a field is never renamed, retyped or removed here;
+//! what must change gets a `v2` beside it and an upcaster.
+
+mod account;
+mod command;
+mod exchange;
+mod registry;
+mod session;
+mod station;
+
+pub use account::*;
+pub use command::*;
+pub use exchange::*;
+pub use registry::*;
+pub use session::*;
+pub use station::*;

@@ -1,0 +1,111 @@
+//! Things that an operator registers: sites, drivers, tokens, tariffs, settings.
+
+use crate::ids::{AccountId, DriverId, SiteId, SubjectId, TariffId, TokenId};
+use crate::sealed::SealedText;
+use crate::units::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// `site.registered`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SiteRegistered {
+    /// Our id.
+    pub site_id: SiteId,
+    /// Its name in the API.
+    pub site: String,
+    /// What people read.
+    pub name: String,
+    /// IANA name.
+    pub time_zone: String,
+    /// Postal address, one line.
+    pub address: Option<String>,
+    /// ISO 3166-1 alpha-2.
+    pub country: Option<String>,
+}
+
+/// `driver.registered`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriverRegistered {
+    /// Our id.
+    pub driver_id: DriverId,
+    /// Whose key seals the fields below.
+    pub subject_id: SubjectId,
+    /// Name.
+    pub name: SealedText,
+    /// E-mail address.
+    pub email: Option<SealedText>,
+    /// Who pays for this driver.
+    pub account_id: AccountId,
+}
+
+/// `token.registered`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenRegistered {
+    /// Our id.
+    pub token_id: TokenId,
+    /// Whose key seals the uid.
+    pub subject_id: SubjectId,
+    /// What the reader reads.
+    pub uid: SealedText,
+    /// OCPI word: `RFID`, `APP_USER`, `AD_HOC_USER`, `OTHER`.
+    pub kind: String,
+    /// Whose it is.
+    pub driver_id: Option<DriverId>,
+    /// Who pays.
+    pub account_id: AccountId,
+    /// Whether it may charge.
+    pub status: TokenStatus,
+    /// Until when.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// `token.changed`: the whole of what can change, as it is now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenChanged {
+    /// Whether it may charge.
+    pub status: TokenStatus,
+    /// Until when.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Whether a token may charge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenStatus {
+    /// It may.
+    Accepted,
+    /// It may not.
+    Blocked,
+}
+
+/// `tariff.version_published`: tariffs are immutable versions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TariffVersionPublished {
+    /// The tariff.
+    pub tariff_id: TariffId,
+    /// Its name in the API.
+    pub tariff: String,
+    /// From 1.
+    pub version: u64,
+    /// The canonical text of the OCPI tariff, decimals exact.
+    pub content: String,
+    /// SHA-256 of that text, in hex.
+    pub content_sha256: String,
+}
+
+/// `settings.default_tariff_set`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DefaultTariffSet {
+    /// The tariff for sessions that have no other.
+    pub tariff_id: TariffId,
+    /// Its name in the API.
+    pub tariff: String,
+}
+
+/// `subject.erased`: the key is destroyed; what it sealed can be read by nobody.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubjectErased {
+    /// Whose.
+    pub subject_id: SubjectId,
+    /// Why, in a word: `requested_by_subject`, ….
+    pub reason: String,
+}

@@ -1,0 +1,322 @@
+//! One charging session: what happened, what it came to, what became of the bill.
+
+use super::exchange::Evidence;
+use crate::ids::{
+    AccountId, ConnectorNumber, EventId, SessionId, SiteId, StationId, StationIdentity, TariffId,
+    TokenId, TransactionNumber,
+};
+use crate::rating::Rating;
+use crate::sealed::SealedText;
+use crate::units::{Timestamp, WattHours};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+/// `session.started`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionStarted {
+    /// The session.
+    pub session_id: SessionId,
+    /// The station.
+    pub station_id: StationId,
+    /// The station's name.
+    pub station: StationIdentity,
+    /// Where at the station.
+    pub connector: ConnectorNumber,
+    /// The id we answered with.
+    pub transaction_id: TransactionNumber,
+    /// The site, whose time zone the tariff's hours are read in.
+    pub site_id: Option<SiteId>,
+    /// IANA name of that zone.
+    pub time_zone: String,
+    /// What the driver presented.
+    pub id_tag: SealedText,
+    /// The token, where it is known.
+    pub token_id: Option<TokenId>,
+    /// Who pays.
+    pub account_id: Option<AccountId>,
+    /// What we said to the token.
+    pub authorization: Authorization,
+    /// The register when it began.
+    pub meter_start: MeterReading,
+    /// The station's time.
+    pub started_at: Timestamp,
+    /// Our time.
+    pub received_at: Timestamp,
+    /// Whether the station's time can be believed.
+    pub clock: ClockTrust,
+    /// The reservation it used.
+    pub reservation_id: Option<i32>,
+    /// The exchange that said so.
+    pub exchange: EventId,
+}
+
+/// The answer to a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Authorization {
+    /// May charge.
+    Accepted,
+    /// Known, and barred.
+    Blocked,
+    /// Known, and out of date.
+    Expired,
+    /// Not known.
+    Invalid,
+}
+
+/// Whether a station's clock can be believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClockTrust {
+    /// Within bounds of ours: not in the future, not from before the station could exist.
+    Plausible,
+    /// Not to be billed by.
+    Implausible,
+}
+
+/// A register reading and where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MeterReading {
+    /// The import register in Wh.
+    pub register_wh: WattHours,
+    /// The frame's own words.
+    pub evidence: Evidence,
+}
+
+/// `session.meter_recorded`: samples of one message, in its order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionMeterRecorded {
+    /// The samples that mean something to us; all others are in the exchange.
+    pub samples: Vec<MeterSample>,
+    /// The exchange that said so.
+    pub exchange: EventId,
+}
+
+/// One sampled value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MeterSample {
+    /// The station's time of the sample.
+    pub sampled_at: Timestamp,
+    /// What was measured, with its unit.
+    pub quantity: Quantity,
+    /// The value in that unit, exact.
+    pub value: Decimal,
+    /// The reading context as the station named it (`Sample.Periodic` if absent).
+    pub context: String,
+    /// The phase, where it is of one.
+    pub phase: Option<String>,
+    /// The frame's own words.
+    pub evidence: Evidence,
+}
+
+/// What a sample measures; the unit is part of the name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Quantity {
+    /// Energy.Active.Import.Register.
+    EnergyImportRegisterWh,
+    /// Power.Active.Import.
+    PowerImportW,
+    /// Current.Import.
+    CurrentImportA,
+    /// Voltage.
+    VoltageV,
+    /// SoC.
+    StateOfChargePercent,
+    /// Temperature.
+    TemperatureC,
+}
+
+/// `session.stopped`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionStopped {
+    /// The register when it ended.
+    pub meter_stop: MeterReading,
+    /// The station's time.
+    pub stopped_at: Timestamp,
+    /// Our time.
+    pub received_at: Timestamp,
+    /// Whether the station's time can be believed.
+    pub clock: ClockTrust,
+    /// The station's word for why; absent means `Local` (OCPP 1.6 section 6.49).
+    pub reason: Option<String>,
+    /// Who stopped it, where the station says.
+    pub id_tag: Option<SealedText>,
+    /// How the stop found its session.
+    pub matched_by: StopMatch,
+    /// The exchange that said so.
+    pub exchange: EventId,
+}
+
+/// How a StopTransaction found its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopMatch {
+    /// By the transaction id we gave.
+    TransactionId,
+    /// The id was unknown (0, -1, …) and this was the one open session that fits.
+    OnlyOpenSession,
+    /// It came before its start and was joined when the start came.
+    StartCameLater,
+}
+
+/// `session.connector_status`: what its connector said while it was open or unsettled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionConnectorStatus {
+    /// The connector.
+    pub connector: ConnectorNumber,
+    /// The station's word: `Charging`, `SuspendedEV`, `SuspendedEVSE`, `Finishing`, `Available`, …
+    pub status: String,
+    /// The station's word: `NoError`, …
+    pub error_code: String,
+    /// The station's time, or ours where it gave none.
+    pub at: Timestamp,
+    /// The exchange that said so.
+    pub exchange: EventId,
+}
+
+/// `session.anomaly_noted`: something a careful person would want to know about this session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionAnomalyNoted {
+    /// What.
+    pub anomaly: Anomaly,
+    /// In words.
+    pub detail: String,
+    /// The exchange that showed it, where one did.
+    pub exchange: Option<EventId>,
+}
+
+/// What can be odd about a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Anomaly {
+    /// The register went backwards.
+    MeterBackwards,
+    /// More energy than the time allows.
+    EnergyImplausible,
+    /// The station's clock cannot be believed.
+    ClockImplausible,
+    /// No stop came.
+    StopMissing,
+    /// No begin value came.
+    StartMissing,
+    /// Another session began at the connector before this one's stop came.
+    Superseded,
+    /// Its registers overlap another session's.
+    RegistersOverlap,
+    /// A second stop differs from the first.
+    StopContradicted,
+    /// Energy flowed though the token had been refused.
+    RefusedYetCharged,
+    /// The same start key came again long after, and may be another session.
+    StartAmbiguous,
+}
+
+/// `session.superseded`: another session began at its connector.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionSuperseded {
+    /// The session that began.
+    pub by: SessionId,
+    /// When it began, by the station's clock.
+    pub at: Timestamp,
+    /// The register it began with: this session can have drawn no more than up to it.
+    pub register: MeterReading,
+}
+
+/// `session.settled`: the facts that the bill rests on are complete, or as complete as they get.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionSettled {
+    /// Why now.
+    pub because: SettledBecause,
+    /// When the transaction began.
+    pub started_at: Timestamp,
+    /// When the transaction ended.
+    pub ended_at: Timestamp,
+    /// The register it began with.
+    pub register_start: MeterReading,
+    /// The register it ended with.
+    pub register_end: MeterReading,
+    /// The difference.
+    pub energy_wh: WattHours,
+    /// When the connector was free again, where that is known.
+    pub released_at: Option<Timestamp>,
+    /// What was odd about it; none of these keeps it from being billed.
+    pub anomalies: Vec<Anomaly>,
+    /// Version of the stream that this rests on.
+    pub as_of_version: u64,
+}
+
+/// Why a session was settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SettledBecause {
+    /// Start, stop and joining registers are there, and nothing more can change the bill.
+    Complete,
+    /// `settle_after` had passed; what was there was enough.
+    Deadline,
+    /// A fact came after settlement and changed the sum.
+    LateFacts,
+}
+
+/// `session.rated`: what it costs, and everything needed to compute it again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionRated {
+    /// The tariff it was rated by.
+    pub tariff: TariffReference,
+    /// IANA name of the zone that the tariff's hours were read in.
+    pub time_zone: String,
+    /// The result, with the rules' version and the UTC offsets used.
+    pub rating: Rating,
+    /// The `session.settled` event that this rests on.
+    pub settled: EventId,
+    /// The `session.rated` event that this one corrects.
+    pub corrects: Option<EventId>,
+}
+
+/// One version of a tariff.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TariffReference {
+    /// The tariff.
+    pub tariff_id: TariffId,
+    /// Its name in the API.
+    pub tariff: String,
+    /// Its version, from 1.
+    pub version: u64,
+    /// The event that published that version.
+    pub event_id: EventId,
+    /// SHA-256 of its canonical text, in hex.
+    pub content_sha256: String,
+}
+
+/// `session.outcome_decided`: what became of it. The last one holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionOutcomeDecided {
+    /// Exactly one of these.
+    pub outcome: Outcome,
+    /// A word for why: `free_of_charge`, `no_energy`, `stop_missing`, ….
+    pub reason: Option<String>,
+    /// In words, for a person.
+    pub detail: Option<String>,
+    /// Who has to look at it, where somebody has to.
+    pub owner: Option<String>,
+    /// What would resolve it.
+    pub resolved_by: Option<String>,
+    /// The invoice.
+    pub invoice: Option<String>,
+}
+
+/// What becomes of a completed session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Billed by us.
+    Invoiced,
+    /// Billed elsewhere: roaming, a payment terminal.
+    ChargedElsewhere,
+    /// Nothing to pay.
+    Free,
+    /// No session at all.
+    Void,
+    /// A person has to look.
+    NeedsReview,
+}

@@ -1,0 +1,308 @@
+//! A charge point: who it is, what it says outside sessions, whether it is there.
+
+use super::exchange::Evidence;
+use super::session::MeterSample;
+use crate::ids::{
+    ConnectorNumber, EventId, SessionId, SiteId, StationId, StationIdentity, TransactionNumber,
+};
+use crate::sealed::SealedText;
+use crate::units::{Timestamp, WattHours};
+use serde::{Deserialize, Serialize};
+
+/// `station.registered`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationRegistered {
+    /// Our id.
+    pub station_id: StationId,
+    /// Its name in the URL.
+    pub station: StationIdentity,
+    /// What its password is checked against; `None` admits it without one.
+    pub password: Option<PasswordVerifier>,
+    /// Where it stands.
+    pub site_id: Option<SiteId>,
+}
+
+/// A keyed hash (HMAC-SHA-256) of a password under a key that lies in the vault: without the
+/// vault it says nothing about the password.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PasswordVerifier {
+    /// Random, hex.
+    pub salt: String,
+    /// Hex.
+    pub keyed_hash: String,
+}
+
+/// `station.password_changed`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationPasswordChanged {
+    /// The new one; the old one counts no more.
+    pub password: Option<PasswordVerifier>,
+}
+
+/// `station.site_assigned`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationSiteAssigned {
+    /// Where it stands now.
+    pub site_id: Option<SiteId>,
+}
+
+/// `station.connector_declared`: an operator's description of a connector.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationConnectorDeclared {
+    /// Its number.
+    pub connector: ConnectorNumber,
+    /// EVSE id (eMI3) shown to drivers; not the OCPP identity.
+    pub evse_id: Option<String>,
+    /// OCPI word for the plug: `IEC_62196_T2`, ….
+    pub plug: Option<String>,
+    /// What it can deliver at most, in W.
+    pub power_w_max: Option<u32>,
+}
+
+/// `station.month_opened`: the first event of a month's stream, so that loading a station never
+/// reads an older month.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationMonthOpened {
+    /// Our id.
+    pub station_id: StationId,
+    /// The month: `2026-11`.
+    pub month: String,
+    /// The stream of the month before that one.
+    pub previous: Option<String>,
+    /// What was known when the month opened.
+    pub carried: CarriedStation,
+}
+
+/// Everything a later decision needs of a station's past.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CarriedStation {
+    /// Its name in the URL.
+    pub station: StationIdentity,
+    /// What its password is checked against.
+    pub password: Option<PasswordVerifier>,
+    /// Where it stands.
+    pub site_id: Option<SiteId>,
+    /// Whether a BootNotification was ever accepted.
+    pub accepted: bool,
+    /// The last boot.
+    pub boot: Option<BootInformation>,
+    /// Its connectors.
+    pub connectors: Vec<CarriedConnector>,
+    /// Connections so far.
+    pub epoch: u64,
+    /// Stops that have found no session yet.
+    pub orphans: Vec<OrphanStop>,
+}
+
+/// A connector as carried into a new month.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CarriedConnector {
+    /// Its number.
+    pub connector: ConnectorNumber,
+    /// The station's last word on it.
+    pub status: Option<String>,
+    /// The station's last error code for it.
+    pub error_code: Option<String>,
+    /// When.
+    pub status_at: Option<Timestamp>,
+    /// The operator's description.
+    pub declared: Option<StationConnectorDeclared>,
+}
+
+/// `station.connected`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationConnected {
+    /// Counts connections of this station; only the highest one sends.
+    pub epoch: u64,
+    /// The sub-protocol agreed on.
+    pub protocol: String,
+    /// Where from: address and port.
+    pub remote: String,
+    /// OCPP security profile of the connection: 0 none, 1 basic auth.
+    pub security_profile: u8,
+}
+
+/// `station.disconnected`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationDisconnected {
+    /// The connection that ended.
+    pub epoch: u64,
+    /// Why, in a word: `closed_by_station`, `replaced`, `silent`, `transport_error`, `shutdown`, ….
+    pub reason: String,
+}
+
+/// `station.booted`: what a BootNotification said and what we answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationBooted {
+    /// What it said of itself.
+    pub boot: BootInformation,
+    /// What we answered.
+    pub registration: Registration,
+    /// The exchange that said so.
+    pub exchange: EventId,
+}
+
+/// What a station says of itself when it boots.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BootInformation {
+    /// Maker.
+    pub vendor: String,
+    /// Model.
+    pub model: String,
+    /// Serial number of the station.
+    pub serial_number: Option<String>,
+    /// Firmware.
+    pub firmware_version: Option<String>,
+    /// ICCID of its SIM.
+    pub iccid: Option<String>,
+    /// IMSI of its SIM.
+    pub imsi: Option<String>,
+    /// Type of its main meter.
+    pub meter_type: Option<String>,
+    /// Serial number of its main meter.
+    pub meter_serial_number: Option<String>,
+}
+
+/// The answer to a BootNotification (OCPP 1.6 section 7.37).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Registration {
+    /// Known, may work.
+    Accepted,
+    /// Known, has to wait.
+    Pending,
+    /// Not wanted.
+    Rejected,
+}
+
+/// `station.connector_status`: outside a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationConnectorStatus {
+    /// The connector; 0 is the station itself.
+    pub connector: ConnectorNumber,
+    /// The station's word.
+    pub status: String,
+    /// The station's word.
+    pub error_code: String,
+    /// The vendor's own error code.
+    pub vendor_error_code: Option<String>,
+    /// The station's time, or ours where it gave none.
+    pub at: Timestamp,
+    /// The exchange that said so.
+    pub exchange: EventId,
+}
+
+/// `station.meter_recorded`: values outside a transaction (clock-aligned and the like).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationMeterRecorded {
+    /// The connector; 0 is the station's main meter.
+    pub connector: ConnectorNumber,
+    /// The transaction id given, where it is none of ours.
+    pub transaction_id: Option<i32>,
+    /// The samples that mean something to us.
+    pub samples: Vec<MeterSample>,
+    /// The exchange that said so.
+    pub exchange: EventId,
+}
+
+/// `station.job_status`: how far a firmware update, a diagnostics upload or a log upload is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationJobStatus {
+    /// Which kind of job.
+    pub job: Job,
+    /// The station's word.
+    pub status: String,
+    /// The request it belongs to, where the station says.
+    pub request_id: Option<i32>,
+    /// The exchange that said so.
+    pub exchange: EventId,
+}
+
+/// Long work at a station.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Job {
+    /// FirmwareStatusNotification.
+    Firmware,
+    /// SignedFirmwareStatusNotification.
+    SignedFirmware,
+    /// DiagnosticsStatusNotification.
+    Diagnostics,
+    /// LogStatusNotification.
+    Log,
+}
+
+/// `station.certificate_requested`: SignCertificate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationCertificateRequested {
+    /// The PEM text.
+    pub csr: String,
+    /// The exchange that said so.
+    pub exchange: EventId,
+}
+
+/// `station.security_noted`: from the station, or seen by us.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationSecurityNoted {
+    /// The station's event type, or ours: `foreign_transaction`, `clone_suspected`, ….
+    pub kind: String,
+    /// Who saw it.
+    pub seen_by: SeenBy,
+    /// The station's time, or ours.
+    pub at: Timestamp,
+    /// In words.
+    pub detail: Option<SealedText>,
+    /// The exchange that showed it, where one did.
+    pub exchange: Option<EventId>,
+}
+
+/// Who saw something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SeenBy {
+    /// The station.
+    Station,
+    /// We.
+    System,
+}
+
+/// `station.orphan_recorded`: a stop that belongs to no session we know, yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationOrphanRecorded {
+    /// The stop.
+    pub orphan: OrphanStop,
+}
+
+/// A stop without a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrphanStop {
+    /// The transaction id it gave.
+    pub transaction_id: TransactionNumber,
+    /// The register it gave.
+    pub meter_stop_wh: WattHours,
+    /// The frame's own words for the register.
+    pub meter_evidence: Evidence,
+    /// The station's time.
+    pub stopped_at: Timestamp,
+    /// Our time.
+    pub received_at: Timestamp,
+    /// The station's word for why.
+    pub reason: Option<String>,
+    /// Who stopped it, where the station says.
+    pub id_tag: Option<SealedText>,
+    /// Keyed hash of that tag, to find it again; hex.
+    pub id_tag_key: Option<String>,
+    /// The begin register, where the stop itself carries one (`Transaction.Begin`).
+    pub begin: Option<MeterSample>,
+    /// The exchange that said so.
+    pub exchange: EventId,
+}
+
+/// `station.orphan_resolved`: the stop found its session, or got one of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationOrphanResolved {
+    /// The exchange of the stop.
+    pub exchange: EventId,
+    /// The session; `None` where it was given up and listed for review.
+    pub session_id: Option<SessionId>,
+}

@@ -1,0 +1,115 @@
+//! A newtype per identity, so that no id can stand where another belongs.
+
+use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
+use uuid::Uuid;
+
+macro_rules! uuid_ids {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Uuid::parse_str(text).map(Self)
+            }
+        }
+    )*};
+}
+
+uuid_ids! {
+    /// An event: a receipt's is fresh (UUIDv7), a decided fact's is derived from its cause.
+    EventId;
+    /// A charge point, for us; what it calls itself is its [`StationIdentity`].
+    StationId;
+    /// A charging session.
+    SessionId;
+    /// An authorisation token (RFID card and the like).
+    TokenId;
+    /// A ledger account: who pays.
+    AccountId;
+    /// A driver.
+    DriverId;
+    /// A site: the place, its time zone, its host.
+    SiteId;
+    /// A tariff, over all its versions.
+    TariffId;
+    /// An intent to a station.
+    CommandId;
+    /// Whose personal data a sealed hole holds; names the key that opens it.
+    SubjectId;
+}
+
+/// The name a charge point gives in its URL (OCPP-J section 3.1.1), percent-decoded.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StationIdentity(String);
+
+/// Longest station identity, in characters: 48 is OCPP 2.x's identifierString, and what fits
+/// the 1.6 fields in practice.
+pub const STATION_IDENTITY_CHARACTERS_MAX: usize = 48;
+
+/// Not a station identity.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a station id has 1 to {STATION_IDENTITY_CHARACTERS_MAX} printable characters, without `:` \
+     (basic auth could not carry it) and without `/`"
+)]
+pub struct StationIdentityError;
+
+impl StationIdentity {
+    /// Checks and takes an identity.
+    pub fn parse(text: &str) -> Result<Self, StationIdentityError> {
+        let length = text.chars().count();
+        let printable = |c: char| !c.is_control() && c != ':' && c != '/';
+        if length == 0 || length > STATION_IDENTITY_CHARACTERS_MAX || !text.chars().all(printable) {
+            return Err(StationIdentityError);
+        }
+        if text.trim() != text {
+            return Err(StationIdentityError);
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for StationIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A connector's number at its station (OCPP 1.6: from 1; 0 is the station itself).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ConnectorNumber(pub u32);
+
+impl fmt::Display for ConnectorNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// An OCPP 1.6 transaction id: ours are positive, unique and never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TransactionNumber(pub i32);
+
+impl fmt::Display for TransactionNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

@@ -1,0 +1,144 @@
+//! From a rating to an invoice's figures, and from an invoice to its posting.
+
+use crate::events::v1::{
+    InvoiceIssued, InvoiceKind, InvoiceLine, InvoiceVat, LedgerLeg, LedgerPosted,
+};
+use crate::rating::{NetLine, Rating, RatingError, invoice_lines, invoice_totals};
+use rust_decimal::Decimal;
+
+/// The money of an invoice: what follows from a rating and from nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvoiceFigures {
+    /// ISO 4217.
+    pub currency: String,
+    /// Digits of the minor unit (ISO 4217).
+    pub currency_exponent: u32,
+    /// The lines.
+    pub lines: Vec<InvoiceLine>,
+    /// VAT per rate.
+    pub vat: Vec<InvoiceVat>,
+    /// In minor units.
+    pub total_net_minor: i64,
+    /// In minor units.
+    pub total_vat_minor: i64,
+    /// In minor units.
+    pub total_gross_minor: i64,
+}
+
+impl InvoiceFigures {
+    /// The figures of an invoice over a rating.
+    ///
+    /// # Errors
+    /// As [`invoice_lines`] and [`invoice_totals`].
+    pub fn of(rating: &Rating) -> Result<Self, RatingError> {
+        let lines = invoice_lines(rating)?;
+        let nets: Vec<_> = lines
+            .iter()
+            .map(|line| NetLine { excl_vat: line.excl_vat, vat_percent: line.vat_percent })
+            .collect();
+        let totals = invoice_totals(&nets, &rating.currency)?;
+        let lines = lines
+            .into_iter()
+            .zip(&totals.line_nets_minor)
+            .map(|(line, net_minor)| InvoiceLine {
+                dimension: line.dimension,
+                quantity: line.quantity,
+                unit: line.unit,
+                unit_price: line.unit_price,
+                vat_percent: line.vat_percent,
+                net_minor: *net_minor,
+            })
+            .collect();
+        let vat = totals
+            .vat
+            .iter()
+            .map(|rate| InvoiceVat {
+                vat_percent: rate.vat_percent,
+                net_minor: rate.net_minor,
+                vat_minor: rate.vat_minor,
+            })
+            .collect();
+        Ok(Self {
+            currency: rating.currency.clone(),
+            currency_exponent: totals.currency_exponent,
+            lines,
+            vat,
+            total_net_minor: totals.total_net_minor,
+            total_vat_minor: totals.total_vat_minor,
+            total_gross_minor: totals.total_gross_minor,
+        })
+    }
+
+    /// The figures of an issued invoice.
+    pub fn of_issued(invoice: &InvoiceIssued) -> Self {
+        Self {
+            currency: invoice.currency.clone(),
+            currency_exponent: invoice.currency_exponent,
+            lines: invoice.lines.clone(),
+            vat: invoice.vat.clone(),
+            total_net_minor: invoice.total_net_minor,
+            total_vat_minor: invoice.total_vat_minor,
+            total_gross_minor: invoice.total_gross_minor,
+        }
+    }
+
+    /// The figures of the credit note that takes all of it back.
+    pub fn negated(&self) -> Self {
+        let lines = self
+            .lines
+            .iter()
+            .map(|line| InvoiceLine {
+                quantity: -line.quantity,
+                net_minor: line.net_minor.saturating_neg(),
+                ..line.clone()
+            })
+            .collect();
+        let vat = self
+            .vat
+            .iter()
+            .map(|rate| InvoiceVat {
+                vat_percent: rate.vat_percent,
+                net_minor: rate.net_minor.saturating_neg(),
+                vat_minor: rate.vat_minor.saturating_neg(),
+            })
+            .collect();
+        Self {
+            currency: self.currency.clone(),
+            currency_exponent: self.currency_exponent,
+            lines,
+            vat,
+            total_net_minor: self.total_net_minor.saturating_neg(),
+            total_vat_minor: self.total_vat_minor.saturating_neg(),
+            total_gross_minor: self.total_gross_minor.saturating_neg(),
+        }
+    }
+}
+
+/// The posting of an invoice or credit note: the payer owes the gross, revenue gets the net,
+/// the tax office the VAT. The legs sum to zero.
+pub fn posting_of(invoice: &InvoiceIssued) -> LedgerPosted {
+    let mut legs = vec![
+        LedgerLeg {
+            account: format!("receivable:{}", invoice.account_id),
+            amount_minor: invoice.total_gross_minor,
+        },
+        LedgerLeg {
+            account: "revenue".to_owned(),
+            amount_minor: invoice.total_net_minor.saturating_neg(),
+        },
+    ];
+    legs.extend(invoice.vat.iter().filter(|rate| rate.vat_minor != 0).map(|rate| LedgerLeg {
+        account: format!("vat:{}", rate.vat_percent.unwrap_or(Decimal::ZERO).normalize()),
+        amount_minor: rate.vat_minor.saturating_neg(),
+    }));
+    let purpose = match invoice.kind {
+        InvoiceKind::Invoice => "invoice",
+        InvoiceKind::CreditNote => "credit_note",
+    };
+    LedgerPosted {
+        purpose: purpose.to_owned(),
+        invoice: Some(invoice.number.clone()),
+        currency: invoice.currency.clone(),
+        legs,
+    }
+}

@@ -1,0 +1,238 @@
+//! What a bill would rest on: begin and end in time and in the register, and every reason to
+//! doubt them.
+
+use super::fold::Session;
+use crate::events::v1::{Anomaly, ClockTrust, MeterReading, MeterSample};
+use crate::units::{Timestamp, WattHours};
+use chrono::TimeDelta;
+use rust_decimal::Decimal;
+
+/// More average power than this between two readings is taken for a fault of a register, not
+/// for a delivery: 1 MW, above every charger in the field.
+pub const POWER_PLAUSIBLE_W_MAX: i64 = 1_000_000;
+
+/// Energy between two readings that no time check is made for: small steps come with
+/// second-resolution clocks.
+const ENERGY_UNCHECKED_WH_MAX: i64 = 1_000;
+
+/// Two clocks that are wrong by the same amount, within this, can be set right.
+const CLOCK_OFFSET_TOLERANCE: TimeDelta = TimeDelta::seconds(120);
+
+/// What the bill rests on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Basis {
+    /// When the transaction began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// The register it began with.
+    pub register_start: MeterReading,
+    /// The register it ended with.
+    pub register_end: MeterReading,
+    /// The difference.
+    pub energy_wh: WattHours,
+    /// When the connector was free again, where that is known.
+    pub released_at: Option<Timestamp>,
+    /// How far the station's clock is behind ours, where it had to be set right.
+    pub clock_offset: TimeDelta,
+    /// What is odd, and does not keep it from being billed.
+    pub anomalies: Vec<Anomaly>,
+}
+
+/// Why there is no basis for a bill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// No start is known.
+    StartMissing,
+    /// No stop is known, and nothing stands in for it.
+    StopMissing,
+    /// The registers do not join.
+    RegistersDoNotJoin,
+    /// More energy than any charger delivers in that time.
+    EnergyImplausible,
+    /// The station's clock cannot be believed and cannot be set right.
+    ClockImplausible,
+    /// Two stops that say different things.
+    StopContradicted,
+    /// The same start came again after the stop, and may be another session.
+    StartAmbiguous,
+    /// The registers of two sessions at the connector overlap.
+    RegistersOverlap,
+}
+
+impl Basis {
+    /// The basis that the facts give.
+    ///
+    /// The end is the stop; where none came, the last register of a session that is known to
+    /// be over: another began at the connector, or the connector was free again.
+    pub fn of(session: &Session) -> Result<Self, Doubt> {
+        let started = session.started().ok_or(Doubt::StartMissing)?;
+        let mut anomalies: Vec<Anomaly> = session.anomalies().collect();
+        if anomalies.contains(&Anomaly::StartAmbiguous) {
+            return Err(Doubt::StartAmbiguous);
+        }
+        let (end_at, end_register, stop_clock) = end_of(session, &mut anomalies)?;
+        let clock_offset = clock_offset(session, stop_clock)?;
+        if !clock_offset.is_zero() {
+            anomalies.push(Anomaly::ClockImplausible);
+        }
+        let register_start = begin_of(session, &end_register, end_at, &mut anomalies)?;
+        let register_end = usable_end(session, &register_start, end_register, &mut anomalies)?;
+        if let Some(next) = session.superseded().map(|next| next.register.register_wh)
+            && register_end.register_wh > next
+            && next >= register_start.register_wh
+        {
+            return Err(Doubt::RegistersOverlap);
+        }
+        let energy_wh = register_end
+            .register_wh
+            .since(register_start.register_wh)
+            .ok_or(Doubt::RegistersDoNotJoin)?;
+        if !plausible(energy_wh, started.started_at, end_at) {
+            return Err(Doubt::EnergyImplausible);
+        }
+        anomalies.sort_unstable();
+        anomalies.dedup();
+        let shifted = |at: Timestamp| Timestamp::new(at.utc() + clock_offset);
+        let started_at = shifted(started.started_at);
+        let ended_at = shifted(end_at).max(started_at);
+        Ok(Self {
+            started_at,
+            ended_at,
+            register_start,
+            register_end,
+            energy_wh,
+            released_at: session.released_at().map(|at| shifted(at).max(ended_at)),
+            clock_offset,
+            anomalies,
+        })
+    }
+}
+
+/// When it ended, the register then, and whether that clock can be believed.
+fn end_of(
+    session: &Session,
+    anomalies: &mut Vec<Anomaly>,
+) -> Result<(Timestamp, MeterReading, Option<ClockTrust>), Doubt> {
+    match session.stops() {
+        [] => end_without_stop(session, anomalies),
+        [stop] => Ok((stop.stopped_at, stop.meter_stop.clone(), Some(stop.clock))),
+        [first, rest @ ..] => {
+            let register = first.meter_stop.register_wh;
+            if rest.iter().any(|stop| stop.meter_stop.register_wh != register) {
+                return Err(Doubt::StopContradicted);
+            }
+            anomalies.push(Anomaly::StopContradicted);
+            Ok((first.stopped_at, first.meter_stop.clone(), Some(first.clock)))
+        }
+    }
+}
+
+/// Where the stop was lost: the next session's begin register is this one's end, since nobody
+/// else can have drawn what lies between; without a next session, the last sample before the
+/// connector was free proves what it can.
+fn end_without_stop(
+    session: &Session,
+    anomalies: &mut Vec<Anomaly>,
+) -> Result<(Timestamp, MeterReading, Option<ClockTrust>), Doubt> {
+    let over_at = session.released_at().ok_or(Doubt::StopMissing)?;
+    let last = session.registers().filter(|sample| sample.sampled_at <= over_at).last();
+    let ended_at = last.map_or(over_at, |sample| sample.sampled_at);
+    let register = match (session.superseded(), last) {
+        (Some(next), _) => next.register.clone(),
+        (None, Some(sample)) => reading(sample),
+        (None, None) => return Err(Doubt::StopMissing),
+    };
+    anomalies.push(Anomaly::StopMissing);
+    Ok((ended_at, register, None))
+}
+
+/// The register it began with. A begin of 0 that the station's own `Transaction.Begin`, or the
+/// laws of power, contradict is a missing value and not a zero.
+fn begin_of(
+    session: &Session,
+    end: &MeterReading,
+    end_at: Timestamp,
+    anomalies: &mut Vec<Anomaly>,
+) -> Result<MeterReading, Doubt> {
+    let started = session.started().ok_or(Doubt::StartMissing)?;
+    let given = started.meter_start.clone();
+    if given.register_wh != WattHours::ZERO {
+        return Ok(given);
+    }
+    let begin = session.registers().find(|sample| sample.context == "Transaction.Begin");
+    if let Some(begin) = begin.filter(|sample| sample.value > Decimal::ZERO) {
+        anomalies.push(Anomaly::StartMissing);
+        return Ok(reading(begin));
+    }
+    let first = session.registers().next();
+    let (first_register, first_at) = match first {
+        Some(sample) => (WattHours(sample.value), sample.sampled_at),
+        None => (end.register_wh, end_at),
+    };
+    if plausible(first_register, started.started_at, first_at) {
+        return Ok(given);
+    }
+    Err(Doubt::EnergyImplausible)
+}
+
+/// The register it ended with. A stop register of 0 after samples that only ever rose is a
+/// missing value; what the last sample proves is billed.
+fn usable_end(
+    session: &Session,
+    start: &MeterReading,
+    end: MeterReading,
+    anomalies: &mut Vec<Anomaly>,
+) -> Result<MeterReading, Doubt> {
+    let mut rising = true;
+    let mut last = start.register_wh.0;
+    for sample in session.registers() {
+        rising &= sample.value >= last;
+        last = sample.value;
+    }
+    if !rising || end.register_wh.0 < last {
+        anomalies.push(Anomaly::MeterBackwards);
+    }
+    if end.register_wh >= start.register_wh {
+        return Ok(end);
+    }
+    match session.registers().last() {
+        Some(sample) if end.register_wh == WattHours::ZERO && rising => Ok(reading(sample)),
+        _ => Err(Doubt::RegistersDoNotJoin),
+    }
+}
+
+/// How far the station's clock is behind ours, where it cannot be believed but was wrong by
+/// the same amount at start and stop, so that a live session's times can be set right.
+fn clock_offset(session: &Session, stop_clock: Option<ClockTrust>) -> Result<TimeDelta, Doubt> {
+    let started = session.started().ok_or(Doubt::StartMissing)?;
+    let start_wrong = started.clock == ClockTrust::Implausible;
+    let stop_wrong = stop_clock == Some(ClockTrust::Implausible);
+    if !start_wrong && !stop_wrong {
+        return Ok(TimeDelta::zero());
+    }
+    let stop = session.stop().filter(|_| start_wrong && stop_wrong);
+    let stop = stop.ok_or(Doubt::ClockImplausible)?;
+    let at_start = started.received_at.utc() - started.started_at.utc();
+    let at_stop = stop.received_at.utc() - stop.stopped_at.utc();
+    if (at_start - at_stop).abs() <= CLOCK_OFFSET_TOLERANCE {
+        Ok(at_start)
+    } else {
+        Err(Doubt::ClockImplausible)
+    }
+}
+
+/// Whether a charger could have delivered that much in that time.
+fn plausible(energy_wh: WattHours, from: Timestamp, to: Timestamp) -> bool {
+    if energy_wh.0 <= Decimal::from(ENERGY_UNCHECKED_WH_MAX) {
+        return true;
+    }
+    let seconds = Decimal::from(to.seconds_since(from));
+    let limit = Decimal::from(POWER_PLAUSIBLE_W_MAX).checked_mul(seconds);
+    let used = energy_wh.0.checked_mul(Decimal::from(3600));
+    matches!((used, limit), (Some(used), Some(limit)) if used <= limit)
+}
+
+fn reading(sample: &MeterSample) -> MeterReading {
+    MeterReading { register_wh: WattHours(sample.value), evidence: sample.evidence.clone() }
+}

@@ -1,0 +1,212 @@
+//! The state of a session: its facts, sorted by what they say and not by when they came.
+
+use crate::events::Event;
+use crate::events::v1::{
+    Anomaly, MeterSample, Quantity, SessionConnectorStatus, SessionMeterRecorded,
+    SessionOutcomeDecided, SessionRated, SessionSettled, SessionStarted, SessionStopped,
+    SessionSuperseded,
+};
+use crate::ids::EventId;
+use crate::units::{Timestamp, WattHours};
+use rust_decimal::Decimal;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What makes a sample the same sample when it comes again.
+type SampleKey = (Timestamp, Quantity, Option<String>, String, Decimal);
+
+/// A session, folded from its stream.
+#[derive(Clone, Debug, Default)]
+pub struct Session {
+    started: Option<SessionStarted>,
+    stops: Vec<Stop>,
+    samples: BTreeMap<SampleKey, MeterSample>,
+    statuses: Vec<SessionConnectorStatus>,
+    superseded: Option<SessionSuperseded>,
+    anomalies: BTreeSet<Anomaly>,
+    settled: Option<(EventId, SessionSettled)>,
+    rated: Option<(EventId, SessionRated)>,
+    outcome: Option<SessionOutcomeDecided>,
+    last_heard_at: Option<Timestamp>,
+    version: Option<u64>,
+}
+
+/// A stop as the session keeps it.
+pub type Stop = SessionStopped;
+
+impl Session {
+    /// Takes in one event of the session's stream; events that are no facts of a session (the
+    /// exchanges) only move the version on.
+    pub fn apply(&mut self, id: EventId, version: u64, recorded_at: Timestamp, event: &Event) {
+        self.version = Some(version);
+        match event {
+            Event::SessionStarted(fact) => self.started = Some(fact.as_ref().clone()),
+            Event::SessionStopped(fact) => self.add_stop(fact),
+            Event::SessionMeterRecorded(fact) => self.add_samples(fact),
+            Event::SessionConnectorStatus(fact) => self.add_status(fact),
+            Event::SessionSuperseded(fact) => self.superseded = Some(fact.as_ref().clone()),
+            Event::SessionAnomalyNoted(fact) => {
+                self.anomalies.insert(fact.anomaly);
+            }
+            Event::SessionSettled(fact) => self.settled = Some((id, fact.as_ref().clone())),
+            Event::SessionRated(fact) => self.rated = Some((id, fact.as_ref().clone())),
+            Event::SessionOutcomeDecided(fact) => self.outcome = Some(fact.as_ref().clone()),
+            _ => return,
+        }
+        let ours = matches!(
+            event,
+            Event::SessionSettled(_) | Event::SessionRated(_) | Event::SessionOutcomeDecided(_)
+        );
+        if !ours {
+            self.last_heard_at = self.last_heard_at.max(Some(recorded_at));
+        }
+    }
+
+    /// Moves the version on past an event that is no fact.
+    pub fn skip(&mut self, version: u64) {
+        self.version = Some(version);
+    }
+
+    fn add_stop(&mut self, fact: &SessionStopped) {
+        let key = |stop: &Stop| (stop.stopped_at, stop.meter_stop.register_wh);
+        if self.stops.iter().all(|stop| key(stop) != key(fact)) {
+            self.stops.push(fact.clone());
+            self.stops.sort_by_key(key);
+        }
+    }
+
+    fn add_samples(&mut self, fact: &SessionMeterRecorded) {
+        for sample in &fact.samples {
+            self.samples.entry(key_of(sample)).or_insert_with(|| sample.clone());
+        }
+    }
+
+    fn add_status(&mut self, fact: &SessionConnectorStatus) {
+        let key = |s: &SessionConnectorStatus| (s.at, s.connector, s.status.clone());
+        if self.statuses.iter().all(|status| key(status) != key(fact)) {
+            self.statuses.push(fact.clone());
+            self.statuses.sort_by_key(key);
+        }
+    }
+
+    /// Version of the last event folded in; `None` for a stream that does not exist.
+    pub fn version(&self) -> Option<u64> {
+        self.version
+    }
+
+    /// The start.
+    pub fn started(&self) -> Option<&SessionStarted> {
+        self.started.as_ref()
+    }
+
+    /// The stops that differ, earliest first; one in all but contradictory cases.
+    pub fn stops(&self) -> &[Stop] {
+        &self.stops
+    }
+
+    /// The stop that the bill would rest on.
+    pub fn stop(&self) -> Option<&Stop> {
+        self.stops.first()
+    }
+
+    /// The session that began at the connector before this one's stop came.
+    pub fn superseded(&self) -> Option<&SessionSuperseded> {
+        self.superseded.as_ref()
+    }
+
+    /// What has been noted as odd.
+    pub fn anomalies(&self) -> impl Iterator<Item = Anomaly> + '_ {
+        self.anomalies.iter().copied()
+    }
+
+    /// What its connector said, earliest first.
+    pub fn statuses(&self) -> &[SessionConnectorStatus] {
+        &self.statuses
+    }
+
+    /// The last settlement.
+    pub fn settled(&self) -> Option<&(EventId, SessionSettled)> {
+        self.settled.as_ref()
+    }
+
+    /// The last rating.
+    pub fn rated(&self) -> Option<&(EventId, SessionRated)> {
+        self.rated.as_ref()
+    }
+
+    /// What became of it, so far.
+    pub fn outcome(&self) -> Option<&SessionOutcomeDecided> {
+        self.outcome.as_ref()
+    }
+
+    /// When we last recorded a fact of it.
+    pub fn last_heard_at(&self) -> Option<Timestamp> {
+        self.last_heard_at
+    }
+
+    /// Whether this very sample is known.
+    pub fn knows_sample(&self, sample: &MeterSample) -> bool {
+        self.samples.contains_key(&key_of(sample))
+    }
+
+    /// The exchange that first brought this very sample.
+    pub fn exchange_of(&self, sample: &MeterSample) -> Option<EventId> {
+        self.samples.get(&key_of(sample)).map(|known| known.evidence.event_id)
+    }
+
+    /// The same status, where it is known.
+    pub fn status_like(&self, status: &SessionConnectorStatus) -> Option<&SessionConnectorStatus> {
+        let key = |s: &SessionConnectorStatus| (s.at, s.connector, s.status.clone());
+        self.statuses.iter().find(|known| key(known) == key(status))
+    }
+
+    /// The exchange of the same stop, where it is known.
+    pub fn same_stop(&self, stopped_at: Timestamp, register: WattHours) -> Option<&Stop> {
+        self.stops
+            .iter()
+            .find(|stop| stop.stopped_at == stopped_at && stop.meter_stop.register_wh == register)
+    }
+
+    /// All samples, by the station's time.
+    pub fn samples(&self) -> impl Iterator<Item = &MeterSample> {
+        self.samples.values()
+    }
+
+    /// The samples of the import register, by the station's time, then by value. Samples of
+    /// single phases are no register of the whole.
+    pub fn registers(&self) -> impl Iterator<Item = &MeterSample> {
+        self.samples.values().filter(|sample| {
+            sample.quantity == Quantity::EnergyImportRegisterWh && sample.phase.is_none()
+        })
+    }
+
+    /// When its connector was free again, as far as is known: the first word after the stop
+    /// that no car is connected, or the next session's start.
+    pub fn released_at(&self) -> Option<Timestamp> {
+        let ended_at = self.stop().map(|stop| stop.stopped_at);
+        let by_status = self
+            .statuses
+            .iter()
+            .filter(|status| ended_at.is_none_or(|ended| status.at >= ended))
+            .find(|status| matches!(status.status.as_str(), "Available" | "Reserved"))
+            .map(|status| status.at);
+        let by_next = self.superseded.as_ref().map(|next| next.at);
+        match (by_status, by_next) {
+            (Some(status), Some(next)) => Some(status.min(next)),
+            (status, next) => status.or(next),
+        }
+    }
+
+    /// No stop yet, and nothing says that it is over.
+    pub fn is_open(&self) -> bool {
+        self.started.is_some() && self.stops.is_empty() && self.superseded.is_none()
+    }
+
+    /// Whether what its connector says still belongs to it.
+    pub fn holds_connector(&self) -> bool {
+        self.started.is_some() && self.superseded.is_none() && self.released_at().is_none()
+    }
+}
+
+fn key_of(sample: &MeterSample) -> SampleKey {
+    (sample.sampled_at, sample.quantity, sample.phase.clone(), sample.context.clone(), sample.value)
+}

@@ -1,0 +1,18 @@
+//! One charging session as a fold of its facts, and what follows from them: when the bill may
+//! be made, what it rests on, and what becomes of the session.
+//!
+//! Every judgement here rests on the *set* of facts, never on their order of arrival or their
+//! number: any permutation and any duplication of a session's messages gives the same bill.
+
+mod basis;
+mod fold;
+mod periods;
+mod settlement;
+
+#[cfg(test)]
+mod tests;
+
+pub use basis::{Basis, Doubt, POWER_PLAUSIBLE_W_MAX};
+pub use fold::{Session, Stop};
+pub use periods::{billing_input, rate_settled};
+pub use settlement::{Review, Settlement, SettlementRules, settle};

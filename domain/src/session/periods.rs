@@ -1,0 +1,118 @@
+//! From a settled session to what is rated: its registers and what the car was doing.
+
+use super::fold::Session;
+use crate::events::v1::SessionSettled;
+use crate::rating::{
+    Activity, ActivityStart, LocalTime, Rating, RatingError, RatingInput, RegisterReading,
+    SessionTimeline, rate_with, split_at_boundaries,
+};
+use crate::tariff::Tariff;
+use crate::units::Timestamp;
+use chrono::TimeDelta;
+use chrono_tz::Tz;
+
+/// Rates a settled session by the rules of a version.
+///
+/// # Errors
+/// As [`rate_with`].
+pub fn rate_settled(
+    rules_version: &str,
+    session: &Session,
+    settled: &SessionSettled,
+    tariff: &Tariff,
+    zone: Tz,
+) -> Result<Rating, RatingError> {
+    let local_time = LocalTime::resolve(zone, settled.started_at, occupied_until(settled))?;
+    let input = billing_input(session, settled, tariff, local_time)?;
+    rate_with(rules_version, tariff, &input)
+}
+
+/// What is rated of a settled session. `local_time` may come from an earlier rating, so that a
+/// replay needs no time zone database.
+///
+/// Energy is spread between the readings; time counts as charging from the start to the stop,
+/// but for what the connector said: `SuspendedEV` and `Finishing` are parking, `SuspendedEVSE`,
+/// `Unavailable` and `Faulted` are nobody's fault but ours and cost no time. From the stop until
+/// the connector is free it is parking.
+///
+/// # Errors
+/// As [`split_at_boundaries`].
+pub fn billing_input(
+    session: &Session,
+    settled: &SessionSettled,
+    tariff: &Tariff,
+    local_time: LocalTime,
+) -> Result<RatingInput, RatingError> {
+    let offset = clock_offset(session, settled);
+    let timeline = SessionTimeline {
+        registers: registers(session, settled, offset),
+        activities: activities(session, settled, offset),
+        ended_at: occupied_until(settled),
+    };
+    let periods = split_at_boundaries(tariff, &local_time, &timeline)?;
+    Ok(RatingInput { local_time, periods, ended_at: timeline.ended_at, reservation_expired: false })
+}
+
+fn occupied_until(settled: &SessionSettled) -> Timestamp {
+    settled.released_at.map_or(settled.ended_at, |released| released.max(settled.ended_at))
+}
+
+/// What was added to the station's clock when the session was settled.
+fn clock_offset(session: &Session, settled: &SessionSettled) -> TimeDelta {
+    session
+        .started()
+        .map_or(TimeDelta::zero(), |started| settled.started_at.utc() - started.started_at.utc())
+}
+
+/// Begin and end, and between them every sample that fits: neither below what was read before
+/// nor above the end. What does not fit can shift energy between hours, never change its sum.
+fn registers(
+    session: &Session,
+    settled: &SessionSettled,
+    offset: TimeDelta,
+) -> Vec<RegisterReading> {
+    let reading = |at, register_wh| RegisterReading { at, register_wh, current_a: None };
+    let start = settled.register_start.register_wh.0;
+    let end = settled.register_end.register_wh.0;
+    let mut readings = vec![reading(settled.started_at, start)];
+    let mut last = start;
+    for sample in session.registers() {
+        let at = Timestamp::new(sample.sampled_at.utc() + offset);
+        let in_time = at > settled.started_at && at < settled.ended_at;
+        if in_time && sample.value >= last && sample.value <= end {
+            readings.push(reading(at, sample.value));
+            last = sample.value;
+        }
+    }
+    readings.push(reading(settled.ended_at, end));
+    readings
+}
+
+fn activities(
+    session: &Session,
+    settled: &SessionSettled,
+    offset: TimeDelta,
+) -> Vec<ActivityStart> {
+    let mut activities =
+        vec![ActivityStart { from: settled.started_at, activity: Activity::Charging }];
+    let mut after_stop = Activity::Parking;
+    for status in session.statuses() {
+        let from = Timestamp::new(status.at.utc() + offset);
+        let activity = match status.status.as_str() {
+            "Charging" => Activity::Charging,
+            "SuspendedEV" | "Finishing" => Activity::Parking,
+            "SuspendedEVSE" | "Unavailable" | "Faulted" => Activity::Withheld,
+            _ => continue,
+        };
+        if from <= settled.started_at {
+            activities[0].activity = activity;
+        } else if from < settled.ended_at {
+            activities.push(ActivityStart { from, activity });
+        } else if activity == Activity::Withheld {
+            // A station that broke down keeps the car: that is not the driver's doing.
+            after_stop = Activity::Withheld;
+        }
+    }
+    activities.push(ActivityStart { from: settled.ended_at, activity: after_stop });
+    activities
+}

@@ -1,0 +1,183 @@
+//! When the bill may be made, and what happens where it may not.
+
+use super::basis::{Basis, Doubt};
+use super::fold::Session;
+use crate::events::v1::{Authorization, SessionSettled, SettledBecause};
+use crate::units::{Timestamp, WattHours};
+use chrono::TimeDelta;
+
+/// The operator's rules for settling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SettlementRules {
+    /// After the last fact of a session that is over or silent, this long is waited for more.
+    pub settle_after: TimeDelta,
+    /// Whether the time after the stop costs anything: if not, nothing is gained by waiting for
+    /// the connector.
+    pub occupancy_is_priced: bool,
+}
+
+/// What to do about a session now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settlement {
+    /// Nothing yet; look again then, or when a fact comes.
+    NotYet {
+        /// When to look again.
+        look_again_at: Timestamp,
+    },
+    /// The basis of the bill stands.
+    Settled(Box<SessionSettled>),
+    /// It stands as it stood: nothing new follows.
+    Unchanged,
+    /// No session at all: refused, and nothing flowed.
+    Void {
+        /// In a word.
+        reason: &'static str,
+    },
+    /// A person has to look.
+    Review(Review),
+}
+
+/// What a person has to look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Review {
+    /// In a word.
+    pub reason: &'static str,
+    /// In words.
+    pub detail: &'static str,
+    /// What would resolve it.
+    pub resolved_by: &'static str,
+}
+
+/// Judges a session at an instant.
+pub fn settle(session: &Session, now: Timestamp, rules: SettlementRules) -> Settlement {
+    let Some(started) = session.started() else {
+        return Settlement::NotYet { look_again_at: later(now, rules.settle_after) };
+    };
+    let last_heard_at = session.last_heard_at().unwrap_or(started.received_at);
+    let deadline = later(last_heard_at, rules.settle_after);
+    let overdue = now >= deadline;
+    let basis = match Basis::of(session) {
+        Ok(basis) => basis,
+        Err(doubt) if final_doubt(session, doubt) || overdue => {
+            return review_once(session, doubt);
+        }
+        Err(_) => return Settlement::NotYet { look_again_at: deadline },
+    };
+    let stop_known = session.stop().is_some();
+    let occupancy_known = !rules.occupancy_is_priced || basis.released_at.is_some();
+    if !(overdue || stop_known && occupancy_known) {
+        return Settlement::NotYet { look_again_at: deadline };
+    }
+    if started.authorization != Authorization::Accepted {
+        return refused(session, &basis);
+    }
+    let because = match session.settled() {
+        Some((_, before)) if same_basis(before, &basis) => return Settlement::Unchanged,
+        Some(_) => SettledBecause::LateFacts,
+        None if stop_known && occupancy_known => SettledBecause::Complete,
+        None => SettledBecause::Deadline,
+    };
+    Settlement::Settled(Box::new(SessionSettled {
+        because,
+        started_at: basis.started_at,
+        ended_at: basis.ended_at,
+        register_start: basis.register_start,
+        register_end: basis.register_end,
+        energy_wh: basis.energy_wh,
+        released_at: basis.released_at,
+        anomalies: basis.anomalies,
+        as_of_version: session.version().unwrap_or(0),
+    }))
+}
+
+fn later(at: Timestamp, by: TimeDelta) -> Timestamp {
+    Timestamp::new(at.utc() + by)
+}
+
+/// With a stop in hand, these doubts do not go away by waiting; a later fact may still settle
+/// them, and then the session is judged again.
+fn final_doubt(session: &Session, doubt: Doubt) -> bool {
+    session.stop().is_some() && doubt != Doubt::StartMissing
+}
+
+fn same_basis(before: &SessionSettled, basis: &Basis) -> bool {
+    before.started_at == basis.started_at
+        && before.ended_at == basis.ended_at
+        && before.register_start.register_wh == basis.register_start.register_wh
+        && before.register_end.register_wh == basis.register_end.register_wh
+        && before.released_at == basis.released_at
+}
+
+fn refused(session: &Session, basis: &Basis) -> Settlement {
+    if basis.energy_wh == WattHours::ZERO {
+        return match session.outcome() {
+            Some(_) => Settlement::Unchanged,
+            None => Settlement::Void { reason: "token_refused" },
+        };
+    }
+    reviewed(
+        session,
+        Review {
+            reason: "refused_yet_charged",
+            detail: "energy flowed though the token had been refused",
+            resolved_by: "an operator charges it to somebody or writes it off",
+        },
+    )
+}
+
+fn review_once(session: &Session, doubt: Doubt) -> Settlement {
+    reviewed(session, review_of(doubt))
+}
+
+fn reviewed(session: &Session, review: Review) -> Settlement {
+    match session.outcome() {
+        Some(outcome) if outcome.reason.as_deref() == Some(review.reason) => Settlement::Unchanged,
+        _ => Settlement::Review(review),
+    }
+}
+
+fn review_of(doubt: Doubt) -> Review {
+    let (reason, detail, resolved_by) = match doubt {
+        Doubt::StartMissing => (
+            "start_missing",
+            "a stop came for a session whose start is not known",
+            "the start arrives, or an operator enters the begin register",
+        ),
+        Doubt::StopMissing => (
+            "stop_missing",
+            "no stop came, and nothing shows when it ended",
+            "the stop arrives, or the next session at the connector shows the register",
+        ),
+        Doubt::RegistersDoNotJoin => (
+            "registers_do_not_join",
+            "the end register is below the begin register",
+            "a corrected reading, or an operator enters the energy",
+        ),
+        Doubt::EnergyImplausible => (
+            "energy_implausible",
+            "more energy than any charger delivers in that time",
+            "a corrected begin register, or an operator enters the energy",
+        ),
+        Doubt::ClockImplausible => (
+            "clock_implausible",
+            "the station's clock cannot be believed and cannot be set right",
+            "an operator enters when it began and ended",
+        ),
+        Doubt::StopContradicted => (
+            "stop_contradicted",
+            "two stops with different registers",
+            "an operator says which stop holds",
+        ),
+        Doubt::StartAmbiguous => (
+            "start_ambiguous",
+            "the same start came again after the stop; it may be another session",
+            "an operator says whether it was a repeat",
+        ),
+        Doubt::RegistersOverlap => (
+            "registers_overlap",
+            "its registers overlap those of the next session at the connector",
+            "an operator says which session drew the energy",
+        ),
+    };
+    Review { reason, detail, resolved_by }
+}
