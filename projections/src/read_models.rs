@@ -2,6 +2,7 @@
 
 use crate::changes::{ChangeFeed, ChangeHub};
 use crate::error::WaitError;
+use crate::generation::Generation;
 use chargebook_store::{EventStore, Position};
 use sqlx::SqlitePool;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -16,7 +17,8 @@ pub struct ReadModels {
 
 struct Inner {
     log: Arc<dyn EventStore>,
-    pool: RwLock<SqlitePool>,
+    /// Name of the generation that the queries see, and the connections to it.
+    served: RwLock<(String, SqlitePool)>,
     position: watch::Receiver<Position>,
     changes: ChangeHub,
 }
@@ -24,11 +26,13 @@ struct Inner {
 impl ReadModels {
     pub(crate) fn new(
         log: Arc<dyn EventStore>,
+        generation: &Generation,
         pool: SqlitePool,
         position: watch::Receiver<Position>,
         changes: ChangeHub,
     ) -> Self {
-        Self { inner: Arc::new(Inner { log, pool: RwLock::new(pool), position, changes }) }
+        let served = RwLock::new((generation.name.clone(), pool));
+        Self { inner: Arc::new(Inner { log, served, position, changes }) }
     }
 
     /// Where the read models stand, as a level that can be waited on. It goes back where a
@@ -64,11 +68,17 @@ impl ReadModels {
     }
 
     pub(crate) fn pool(&self) -> SqlitePool {
-        self.inner.pool.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.inner.served.read().unwrap_or_else(PoisonError::into_inner).1.clone()
     }
 
-    pub(crate) fn replace_pool(&self, pool: SqlitePool) -> SqlitePool {
-        let mut current = self.inner.pool.write().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut current, pool)
+    pub(crate) fn serves(&self, generation: &Generation) -> bool {
+        self.inner.served.read().unwrap_or_else(PoisonError::into_inner).0 == generation.name
+    }
+
+    /// Every query that begins after this sees that generation; gives the connections to the
+    /// one before.
+    pub(crate) fn serve(&self, generation: &Generation, pool: SqlitePool) -> SqlitePool {
+        let mut served = self.inner.served.write().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *served, (generation.name.clone(), pool)).1
     }
 }

@@ -9,6 +9,8 @@ mod stations;
 
 pub(crate) use analytics::hour_of;
 pub(crate) use billing::DEFAULT_TARIFF_SETTING;
+pub(crate) use registry::parked_view;
+pub(crate) use select::{Select, column};
 
 use chargebook_domain::events::v1::Outcome;
 use chargebook_domain::ids::{AccountId, SessionId, SiteId, TokenId};

@@ -198,7 +198,7 @@ fn command_view(row: CommandRow) -> Command {
     }
 }
 
-fn parked_view(row: ParkedEventRow) -> ParkedEvent {
+pub(crate) fn parked_view(row: ParkedEventRow) -> ParkedEvent {
     ParkedEvent {
         position: row.position,
         event_id: row.event_id,

@@ -98,6 +98,7 @@ tables! {
         plug: Option<String>,
         power_w_max: Option<u32>,
         session_id: Option<SessionId>,
+        session_started_at: Option<Timestamp>,
     }
 
     /// A session.

@@ -1,0 +1,278 @@
+//! The folds: what each event does to the rows. Synchronous and in memory; what is needed from
+//! the database is loaded before, what changed is written after.
+//!
+//! An event either is taken in whole or refused whole; the refused ones are parked. What comes
+//! out depends on the events and their order alone, never on how they were cut into batches.
+
+mod analytics;
+mod billing;
+mod cache;
+mod decode;
+mod registry;
+mod session;
+mod station;
+
+pub(crate) use cache::Cache;
+pub(crate) use decode::{Decoded, Fact, decode};
+
+use crate::changes::{Change, ChangeKind};
+use crate::tables::{
+    AccountRow, AuditRow, CommandRow, ConnectorRow, DriverRow, ErasedSubjectRow, InvoiceRow,
+    ParkedEventRow, SecurityEventRow, SessionMeterRow, SessionRow, SettingRow, SiteKey, SiteRow,
+    StationRow, StationSeenRow, TariffVersionRow, TokenRow,
+};
+use analytics::{Balance, EnergyHour, RevenueHour};
+use chargebook_domain::events::Event;
+use chargebook_domain::events::v1::TariffReference;
+use chargebook_domain::ids::{CommandId, ConnectorNumber, EventId, SessionId, StationId, TokenId};
+use chargebook_domain::units::Timestamp;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// Sessions that are kept in memory although they are over; more are forgotten and loaded
+/// again where an event names them.
+const SESSIONS_CACHED_MAX: usize = 20_000;
+/// Rows of the other caches that are kept in memory.
+const ROWS_CACHED_MAX: usize = 20_000;
+/// Longest reason of a parked event, in bytes.
+const REASON_BYTES_MAX: usize = 500;
+
+/// Why an event cannot be taken in.
+pub(crate) type Refusal = String;
+
+/// Everything that the folds keep in memory between batches, and what a batch has to write.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(crate) stations: Cache<StationId, StationRow>,
+    /// Which station has an identity: no two may have the same.
+    pub(crate) identities: HashMap<String, StationId>,
+    pub(crate) seen: Cache<StationId, StationSeenRow>,
+    pub(crate) connectors: Cache<(StationId, ConnectorNumber), ConnectorRow>,
+    pub(crate) sessions: Cache<SessionId, SessionRow>,
+    pub(crate) meters: Cache<SessionId, SessionMeterRow>,
+    pub(crate) commands: Cache<CommandId, CommandRow>,
+    pub(crate) tokens: Cache<TokenId, TokenRow>,
+    /// Position of every tariff version, by its event.
+    pub(crate) tariff_positions: HashMap<EventId, u64>,
+    pub(crate) written: Written,
+    /// True while the caches hold every session, command and token there is.
+    pub(crate) complete: bool,
+    changes: HashSet<Change>,
+}
+
+/// What only ever is written.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    pub(crate) accounts: Vec<AccountRow>,
+    pub(crate) audits: Vec<AuditRow>,
+    pub(crate) drivers: Vec<DriverRow>,
+    pub(crate) erased: Vec<ErasedSubjectRow>,
+    pub(crate) invoices: Vec<InvoiceRow>,
+    pub(crate) parked: Vec<ParkedEventRow>,
+    pub(crate) security_events: Vec<SecurityEventRow>,
+    pub(crate) settings: Vec<SettingRow>,
+    pub(crate) sites: Vec<SiteRow>,
+    pub(crate) tariff_versions: Vec<TariffVersionRow>,
+    pub(crate) balances: BTreeMap<(String, String), Balance>,
+    pub(crate) energy_hours: BTreeMap<(Timestamp, SiteKey), EnergyHour>,
+    pub(crate) revenue_hours: BTreeMap<(Timestamp, SiteKey, String), RevenueHour>,
+}
+
+/// A row that has to be in memory before an event is folded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Need {
+    Session(SessionId),
+    Command(CommandId),
+    Token(TokenId),
+}
+
+impl State {
+    /// Of an empty generation.
+    pub(crate) fn empty() -> Self {
+        Self { complete: true, ..Self::default() }
+    }
+
+    /// What has to be loaded before the event can be folded; `None` if nothing is missing.
+    pub(crate) fn need(&self, event: &Decoded) -> Option<Need> {
+        if self.complete {
+            return None;
+        }
+        let fact = event.fact.as_ref().ok()?;
+        let need = match fact {
+            Fact::Nothing | Fact::Heard(_) => None,
+            Fact::Meter(_) | Fact::Stopped(_) | Fact::Settled(_) | Fact::Rated(_) => {
+                event.stream_id.map(|id| Need::Session(SessionId(id)))
+            }
+            Fact::Sent(_) => event.stream_id.map(|id| Need::Command(CommandId(id))),
+            Fact::Other(Event::InvoiceIssued(issued)) => Some(Need::Session(issued.session_id)),
+            Fact::Other(_) => match event.stream.split('-').next() {
+                Some("session") => event.stream_id.map(|id| Need::Session(SessionId(id))),
+                Some("command") => event.stream_id.map(|id| Need::Command(CommandId(id))),
+                Some("token") => event.stream_id.map(|id| Need::Token(TokenId(id))),
+                _ => None,
+            },
+        }?;
+        let present = match need {
+            Need::Session(id) => self.sessions.get(id).is_some(),
+            Need::Command(id) => self.commands.get(id).is_some(),
+            Need::Token(id) => self.tokens.get(id).is_some(),
+        };
+        (!present).then_some(need)
+    }
+
+    /// Takes an event in, or parks it.
+    pub(crate) fn fold(&mut self, event: Decoded) {
+        let Decoded { fact, .. } = &event;
+        let refusal = match fact {
+            Ok(fact) => self.apply(&event, fact).err(),
+            Err(reason) => Some(reason.clone()),
+        };
+        if let Some(reason) = refusal {
+            self.park(event, &reason);
+        }
+    }
+
+    fn apply(&mut self, event: &Decoded, fact: &Fact) -> Result<(), Refusal> {
+        match fact {
+            Fact::Nothing => Ok(()),
+            Fact::Heard(station) => {
+                self.heard(*station, event.recorded_at);
+                Ok(())
+            }
+            Fact::Meter(fact) => self.session_metered(event, fact),
+            Fact::Stopped(fact) => self.session_stopped(event, fact),
+            Fact::Settled(fact) => self.session_settled(event, fact),
+            Fact::Rated(fact) => self.session_rated(event, fact),
+            Fact::Sent(fact) => self.command_sent(event, fact),
+            Fact::Other(fact) => self.apply_other(event, fact),
+        }
+    }
+
+    fn apply_other(&mut self, event: &Decoded, fact: &Event) -> Result<(), Refusal> {
+        match fact {
+            Event::StationRegistered(fact) => self.station_registered(event, fact),
+            Event::StationSiteAssigned(fact) => self.station_site_assigned(event, fact),
+            Event::StationConnected(fact) => self.station_connected(event, fact),
+            Event::StationDisconnected(fact) => self.station_disconnected(event, fact),
+            Event::StationBooted(fact) => self.station_booted(event, fact),
+            Event::StationConnectorDeclared(fact) => self.connector_declared(event, fact),
+            Event::StationConnectorStatus(fact) => self.station_connector_status(event, fact),
+            Event::StationSecurityNoted(fact) => self.security_noted(event, fact),
+            Event::SessionStarted(fact) => self.session_started(event, fact),
+            Event::SessionConnectorStatus(fact) => self.session_connector_status(event, fact),
+            Event::SessionAnomalyNoted(fact) => self.session_anomaly_noted(event, fact),
+            Event::SessionSuperseded(_) => self.session_superseded(event),
+            Event::SessionOutcomeDecided(fact) => self.session_outcome_decided(event, fact),
+            Event::InvoiceIssued(fact) => self.invoice_issued(event, fact),
+            Event::LedgerPosted(fact) => self.ledger_posted(fact),
+            Event::AccountOpened(fact) => self.account_opened(event, fact),
+            Event::TariffVersionPublished(fact) => self.tariff_published(event, fact),
+            Event::DefaultTariffSet(fact) => self.default_tariff_set(fact),
+            Event::TokenRegistered(fact) => self.token_registered(event, fact),
+            Event::TokenChanged(fact) => self.token_changed(event, fact),
+            Event::DriverRegistered(fact) => self.driver_registered(event, fact),
+            Event::SubjectErased(fact) => self.subject_erased(event, fact),
+            Event::SiteRegistered(fact) => self.site_registered(event, fact),
+            Event::CommandRequested(fact) => self.command_requested(event, fact),
+            Event::CommandAnswered(fact) => self.command_answered(event, fact),
+            Event::CommandFailed(fact) => self.command_failed(event, fact),
+            Event::CommandSent(_)
+            | Event::ExchangeRecorded(_)
+            | Event::LogCreated(_)
+            | Event::PolicyCheckpointed(_)
+            | Event::SessionMeterRecorded(_)
+            | Event::SessionRated(_)
+            | Event::SessionSettled(_)
+            | Event::SessionStopped(_)
+            | Event::StationCertificateRequested(_)
+            | Event::StationJobStatus(_)
+            | Event::StationMeterRecorded(_)
+            | Event::StationMonthOpened(_)
+            | Event::StationOrphanRecorded(_)
+            | Event::StationOrphanResolved(_)
+            | Event::StationPasswordChanged(_)
+            | Event::TransactionIdsLeased(_) => {
+                Err(format!("`{}` is decoded elsewhere", fact.event_type()))
+            }
+        }
+    }
+
+    fn park(&mut self, event: Decoded, reason: &str) {
+        let reason = decode::shortened(reason, REASON_BYTES_MAX).into_owned();
+        tracing::warn!(
+            position = event.position.as_u64(),
+            event_type = event.event_type,
+            reason,
+            "an event could not be projected and was parked"
+        );
+        metrics::counter!("chargebook_projection_parked_total").increment(1);
+        self.changed(ChangeKind::ParkedEvent, event.position.to_string());
+        self.written.parked.push(ParkedEventRow {
+            position: event.position.as_u64(),
+            event_id: event.id,
+            stream: event.stream,
+            event_type: event.event_type,
+            schema_version: event.schema_version,
+            reason,
+        });
+    }
+
+    fn changed(&mut self, kind: ChangeKind, id: String) {
+        self.changes.insert(Change { kind, id });
+    }
+
+    /// All of the batch is in the database: what changed in it.
+    pub(crate) fn flushed(&mut self) -> Vec<Change> {
+        self.stations.clean();
+        self.seen.clean();
+        self.connectors.clean();
+        self.sessions.clean();
+        self.meters.clean();
+        self.commands.clean();
+        self.tokens.clean();
+        self.written = Written::default();
+        self.forget();
+        let mut changes: Vec<Change> = self.changes.drain().collect();
+        changes.sort_unstable();
+        changes
+    }
+
+    /// Keeps the caches within their bounds; only after all has been written.
+    fn forget(&mut self) {
+        if self.sessions.len() > SESSIONS_CACHED_MAX {
+            self.sessions.retain(|session| session.outcome.is_none());
+            // So many without an outcome are no working set any more.
+            if self.sessions.len() > SESSIONS_CACHED_MAX / 2 {
+                self.sessions.retain(|_| false);
+            }
+            let sessions = &self.sessions;
+            self.meters.retain(|meter| sessions.get(meter.session_id).is_some());
+            self.complete = false;
+        }
+        if self.commands.len() > ROWS_CACHED_MAX {
+            self.commands.retain(|_| false);
+            self.complete = false;
+        }
+        if self.tokens.len() > ROWS_CACHED_MAX {
+            self.tokens.retain(|_| false);
+            self.complete = false;
+        }
+    }
+}
+
+/// The uuid in the stream's name.
+fn stream_id(event: &Decoded) -> Result<uuid::Uuid, Refusal> {
+    event.stream_id.ok_or_else(|| format!("the stream `{}` names no uuid", event.stream))
+}
+
+/// Checks that an event about a thing is in that thing's stream.
+fn in_own_stream(event: &Decoded, id: uuid::Uuid) -> Result<(), Refusal> {
+    if stream_id(event)? == id {
+        return Ok(());
+    }
+    Err(format!("the event is about {id} but in the stream `{}`", event.stream))
+}
+
+/// Position of the event that published a tariff version.
+fn tariff_position(positions: &HashMap<EventId, u64>, tariff: &TariffReference) -> Option<u64> {
+    positions.get(&tariff.event_id).copied()
+}

@@ -1,0 +1,173 @@
+//! Tokens, drivers, sites, commands.
+
+use super::decode::Sent;
+use super::{Decoded, Refusal, State, in_own_stream, stream_id};
+use crate::changes::ChangeKind;
+use crate::tables::{CommandRow, DriverRow, ErasedSubjectRow, Json, SiteRow, TokenRow, Word};
+use crate::views::CommandState;
+use chargebook_domain::events::v1::{
+    CommandAnswered, CommandFailed, CommandRequested, DriverRegistered, SiteRegistered,
+    SubjectErased, TokenChanged, TokenRegistered,
+};
+use chargebook_domain::ids::{CommandId, TokenId};
+
+impl State {
+    pub(super) fn token_registered(
+        &mut self,
+        event: &Decoded,
+        fact: &TokenRegistered,
+    ) -> Result<(), Refusal> {
+        in_own_stream(event, fact.token_id.0)?;
+        self.tokens.insert(
+            fact.token_id,
+            TokenRow {
+                token_id: fact.token_id,
+                position: event.position.as_u64(),
+                subject_id: fact.subject_id,
+                uid: Json(fact.uid.clone()),
+                kind: fact.kind.clone(),
+                status: Word(fact.status),
+                expires_at: fact.expires_at,
+                driver_id: fact.driver_id,
+                account_id: fact.account_id,
+                registered_at: event.recorded_at,
+            },
+        );
+        self.changed(ChangeKind::Token, fact.token_id.to_string());
+        Ok(())
+    }
+
+    pub(super) fn token_changed(
+        &mut self,
+        event: &Decoded,
+        fact: &TokenChanged,
+    ) -> Result<(), Refusal> {
+        let id = TokenId(stream_id(event)?);
+        let row = self.tokens.touch(id).ok_or_else(|| format!("no token {id} is registered"))?;
+        row.status = Word(fact.status);
+        row.expires_at = fact.expires_at;
+        self.changed(ChangeKind::Token, id.to_string());
+        Ok(())
+    }
+
+    pub(super) fn driver_registered(
+        &mut self,
+        event: &Decoded,
+        fact: &DriverRegistered,
+    ) -> Result<(), Refusal> {
+        self.written.drivers.push(DriverRow {
+            driver_id: fact.driver_id,
+            position: event.position.as_u64(),
+            subject_id: fact.subject_id,
+            name: Json(fact.name.clone()),
+            email: fact.email.clone().map(Json),
+            account_id: fact.account_id,
+            registered_at: event.recorded_at,
+        });
+        self.changed(ChangeKind::Driver, fact.driver_id.to_string());
+        Ok(())
+    }
+
+    pub(super) fn subject_erased(
+        &mut self,
+        event: &Decoded,
+        fact: &SubjectErased,
+    ) -> Result<(), Refusal> {
+        self.written.erased.push(ErasedSubjectRow {
+            subject_id: fact.subject_id,
+            position: event.position.as_u64(),
+            reason: fact.reason.clone(),
+        });
+        self.changed(ChangeKind::Driver, fact.subject_id.to_string());
+        Ok(())
+    }
+
+    pub(super) fn site_registered(
+        &mut self,
+        event: &Decoded,
+        fact: &SiteRegistered,
+    ) -> Result<(), Refusal> {
+        self.written.sites.push(SiteRow {
+            site_id: fact.site_id,
+            position: event.position.as_u64(),
+            site: fact.site.clone(),
+            name: fact.name.clone(),
+            time_zone: fact.time_zone.clone(),
+            address: fact.address.clone(),
+            country: fact.country.clone(),
+        });
+        self.changed(ChangeKind::Site, fact.site.clone());
+        Ok(())
+    }
+
+    pub(super) fn command_requested(
+        &mut self,
+        event: &Decoded,
+        fact: &CommandRequested,
+    ) -> Result<(), Refusal> {
+        in_own_stream(event, fact.command_id.0)?;
+        self.commands.insert(
+            fact.command_id,
+            CommandRow {
+                command_id: fact.command_id,
+                position: event.position.as_u64(),
+                station_id: fact.station_id,
+                station: fact.station.clone(),
+                intent: Json(fact.intent.clone()),
+                state: Word(CommandState::Requested),
+                action: None,
+                reply_status: None,
+                failure: None,
+                detail: None,
+                requested_at: event.recorded_at,
+                expires_at: fact.expires_at,
+                sent_at: None,
+                finished_at: None,
+            },
+        );
+        self.changed(ChangeKind::Command, fact.command_id.to_string());
+        Ok(())
+    }
+
+    pub(super) fn command_sent(&mut self, event: &Decoded, fact: &Sent) -> Result<(), Refusal> {
+        let row = self.command_row(event)?;
+        row.state = Word(CommandState::Sent);
+        row.action = Some(fact.action.clone());
+        row.sent_at = Some(event.recorded_at);
+        Ok(())
+    }
+
+    pub(super) fn command_answered(
+        &mut self,
+        event: &Decoded,
+        fact: &CommandAnswered,
+    ) -> Result<(), Refusal> {
+        let row = self.command_row(event)?;
+        row.state = Word(CommandState::Answered);
+        row.reply_status.clone_from(&fact.status);
+        // An answer that came after all tells more than that none was known.
+        row.failure = None;
+        row.detail = None;
+        row.finished_at = Some(event.recorded_at);
+        Ok(())
+    }
+
+    pub(super) fn command_failed(
+        &mut self,
+        event: &Decoded,
+        fact: &CommandFailed,
+    ) -> Result<(), Refusal> {
+        let row = self.command_row(event)?;
+        row.state = Word(CommandState::Failed);
+        row.failure = Some(Word(fact.failure));
+        row.detail = Some(fact.detail.clone());
+        row.finished_at = Some(event.recorded_at);
+        Ok(())
+    }
+
+    fn command_row(&mut self, event: &Decoded) -> Result<&mut CommandRow, Refusal> {
+        let id = CommandId(stream_id(event)?);
+        self.changed(ChangeKind::Command, id.to_string());
+        self.commands.touch(id).ok_or_else(|| format!("no command {id} was requested"))
+    }
+}

@@ -1,0 +1,390 @@
+//! Sessions: life cycle, meter, what became of them.
+
+use super::analytics::{microwatthours, trusted_time};
+use super::decode::{Metered, Rated, Sample, Settled, Stopped};
+use super::{Decoded, Refusal, State, in_own_stream, stream_id};
+use crate::changes::ChangeKind;
+use crate::query::hour_of;
+use crate::tables::{Json, SessionMeterRow, SessionRow, Word};
+use crate::views::SessionStatus;
+use chargebook_domain::events::v1::{
+    ClockTrust, Outcome, Quantity, SessionAnomalyNoted, SessionConnectorStatus,
+    SessionOutcomeDecided, SessionStarted,
+};
+use chargebook_domain::ids::SessionId;
+use chargebook_domain::session::POWER_PLAUSIBLE_W_MAX;
+use chargebook_domain::units::{Timestamp, WattHours};
+use rust_decimal::Decimal;
+
+/// The station's reason where it gave none (OCPP 1.6 section 6.49).
+const STOP_REASON_DEFAULT: &str = "Local";
+/// So much may be metered at once without asking how long it took: clocks have whole seconds.
+const ENERGY_UNCHECKED_WH_MAX: i64 = 1_000;
+
+impl State {
+    pub(super) fn session_started(
+        &mut self,
+        event: &Decoded,
+        fact: &SessionStarted,
+    ) -> Result<(), Refusal> {
+        in_own_stream(event, fact.session_id.0)?;
+        if self.sessions.get(fact.session_id).is_some() {
+            return Err(format!("the session {} has started already", fact.session_id));
+        }
+        let clock_plausible = fact.clock == ClockTrust::Plausible;
+        self.sessions.insert(fact.session_id, new_session(event, fact));
+        self.meters.insert(
+            fact.session_id,
+            SessionMeterRow {
+                session_id: fact.session_id,
+                sampled_at: fact.started_at,
+                energy_wh: WattHours::ZERO,
+                power_w: None,
+                state_of_charge_percent: None,
+                counted_microwatthours: 0,
+            },
+        );
+        let began = trusted_time(clock_plausible, fact.started_at, event.recorded_at);
+        self.count_session(fact.session_id, true, began);
+        self.occupy(fact);
+        self.heard(fact.station_id, event.recorded_at);
+        self.session_changed(fact.session_id);
+        Ok(())
+    }
+
+    /// The session is what its connector shows now, unless a later one is there already.
+    fn occupy(&mut self, fact: &SessionStarted) {
+        let row = self.connector_row(fact.station_id, fact.connector);
+        let is_later = row.session_started_at.is_none_or(|since| since <= fact.started_at);
+        if row.session_id.is_none() || is_later {
+            row.session_id = Some(fact.session_id);
+            row.session_started_at = Some(fact.started_at);
+        }
+    }
+
+    pub(super) fn session_metered(
+        &mut self,
+        event: &Decoded,
+        fact: &Metered,
+    ) -> Result<(), Refusal> {
+        let (id, station) = self.known_session(event)?;
+        let Some(latest) = fact.samples.iter().map(|sample| sample.sampled_at).max() else {
+            return Ok(());
+        };
+        self.heard(station, event.recorded_at);
+        let is_latest = self.meters.get(id).is_some_and(|meter| meter.sampled_at <= latest);
+        let session = self.sessions.get(id);
+        let is_open = session.is_some_and(|row| row.status.0 == SessionStatus::Open);
+        let is_final = session.is_some_and(|row| row.energy_wh.is_some());
+        if is_final || !is_latest {
+            // What comes late is in the log; the live picture is of the latest.
+            return Ok(());
+        }
+        let energy_wh = self.energy_so_far(id, &fact.samples);
+        if let Some(meter) = self.meters.touch(id) {
+            meter.sampled_at = latest;
+            if let Some(power_w) = power_of(&fact.samples).filter(|_| is_open) {
+                meter.power_w = Some(power_w);
+            }
+            if let Some(percent) = last_of(&fact.samples, Quantity::StateOfChargePercent) {
+                meter.state_of_charge_percent = Some(percent);
+            }
+            if let Some(energy_wh) = energy_wh {
+                meter.energy_wh = energy_wh;
+            }
+        }
+        if let Some(energy_wh) = energy_wh {
+            self.count_energy(id, energy_wh, latest, event.recorded_at);
+        }
+        self.session_changed(id);
+        Ok(())
+    }
+
+    /// Energy by the last register reading, where it can be believed. A begin of 0 that the
+    /// laws of power contradict is a missing value: it is counted from this reading on.
+    fn energy_so_far(&mut self, id: SessionId, samples: &[Sample]) -> Option<WattHours> {
+        let register = last_sample(samples, Quantity::EnergyImportRegisterWh)?;
+        let (at, register) = (register.sampled_at, WattHours(register.value));
+        let session = self.sessions.get(id)?;
+        let energy_wh = register.since(session.register_start_wh)?;
+        if is_plausible(energy_wh, session.started_at, at) {
+            return Some(energy_wh);
+        }
+        if session.register_start_wh == WattHours::ZERO {
+            self.sessions.touch(id)?.register_start_wh = register;
+            return Some(WattHours::ZERO);
+        }
+        None
+    }
+
+    pub(super) fn session_connector_status(
+        &mut self,
+        event: &Decoded,
+        fact: &SessionConnectorStatus,
+    ) -> Result<(), Refusal> {
+        let (_, station) = self.known_session(event)?;
+        let row = self.connector_row(station, fact.connector);
+        row.status = Some(fact.status.clone());
+        row.error_code = Some(fact.error_code.clone());
+        row.vendor_error_code = None;
+        row.status_at = Some(fact.at);
+        self.heard(station, event.recorded_at);
+        self.station_changed(station);
+        Ok(())
+    }
+
+    pub(super) fn session_stopped(
+        &mut self,
+        event: &Decoded,
+        fact: &Stopped,
+    ) -> Result<(), Refusal> {
+        let (id, station) = self.known_session(event)?;
+        self.heard(station, event.recorded_at);
+        let Some(row) = self.sessions.touch(id) else { return Ok(()) };
+        // Of stops that differ the earliest holds, as in settlement.
+        let later = row.stop_reason.is_some()
+            && row.ended_at.is_some_and(|ended_at| ended_at <= fact.stopped_at);
+        if later || row.status.0 == SessionStatus::Settled {
+            self.end(id);
+            return Ok(());
+        }
+        row.ended_at = Some(fact.stopped_at);
+        row.stop_reason = Some(fact.reason.clone().unwrap_or(STOP_REASON_DEFAULT.to_owned()));
+        let energy_wh = fact.meter_stop.register_wh.since(row.register_start_wh);
+        let plausible =
+            energy_wh.filter(|energy| is_plausible(*energy, row.started_at, fact.stopped_at));
+        if let Some(energy_wh) = plausible {
+            row.energy_wh = Some(energy_wh);
+            self.count_energy(id, energy_wh, fact.stopped_at, event.recorded_at);
+        }
+        self.end(id);
+        Ok(())
+    }
+
+    pub(super) fn session_superseded(&mut self, event: &Decoded) -> Result<(), Refusal> {
+        let (id, _) = self.known_session(event)?;
+        self.end(id);
+        Ok(())
+    }
+
+    /// It runs no more, and its connector shows it no more.
+    fn end(&mut self, id: SessionId) {
+        let Some(row) = self.sessions.touch(id) else { return };
+        if row.status.0 == SessionStatus::Open {
+            row.status = Word(SessionStatus::Stopped);
+        }
+        let key = (row.station_id, row.connector);
+        if self.meters.get(id).is_some_and(|meter| meter.power_w.is_some())
+            && let Some(meter) = self.meters.touch(id)
+        {
+            meter.power_w = None;
+        }
+        if self.connectors.get(key).is_some_and(|connector| connector.session_id == Some(id))
+            && let Some(connector) = self.connectors.touch(key)
+        {
+            connector.session_id = None;
+            connector.session_started_at = None;
+        }
+        self.session_changed(id);
+    }
+
+    pub(super) fn session_anomaly_noted(
+        &mut self,
+        event: &Decoded,
+        fact: &SessionAnomalyNoted,
+    ) -> Result<(), Refusal> {
+        let (id, _) = self.known_session(event)?;
+        if let Some(row) = self.sessions.touch(id)
+            && !row.anomalies.0.contains(&fact.anomaly)
+        {
+            row.anomalies.0.push(fact.anomaly);
+            row.anomalies.0.sort_unstable();
+        }
+        self.session_changed(id);
+        Ok(())
+    }
+
+    pub(super) fn session_settled(
+        &mut self,
+        event: &Decoded,
+        fact: &Settled,
+    ) -> Result<(), Refusal> {
+        let (id, _) = self.known_session(event)?;
+        self.end(id);
+        if let Some(row) = self.sessions.touch(id) {
+            row.status = Word(SessionStatus::Settled);
+            row.started_at = fact.started_at;
+            row.ended_at = Some(fact.ended_at);
+            row.energy_wh = Some(fact.energy_wh);
+            row.settled_event = Some(event.id);
+            row.clock_plausible = true;
+        }
+        self.count_energy(id, fact.energy_wh, fact.ended_at, event.recorded_at);
+        Ok(())
+    }
+
+    pub(super) fn session_rated(&mut self, event: &Decoded, fact: &Rated) -> Result<(), Refusal> {
+        let (id, _) = self.known_session(event)?;
+        if let Some(row) = self.sessions.touch(id) {
+            row.cost_net = Some(fact.rating.total_cost.excl_vat);
+            row.cost_gross = Some(fact.rating.total_cost.incl_vat);
+            row.currency = Some(fact.rating.currency.clone());
+            row.settled_event = Some(fact.settled);
+            row.rated_event = Some(event.id);
+            row.rated_position = Some(event.position.as_u64());
+        }
+        self.session_changed(id);
+        Ok(())
+    }
+
+    pub(super) fn session_outcome_decided(
+        &mut self,
+        event: &Decoded,
+        fact: &SessionOutcomeDecided,
+    ) -> Result<(), Refusal> {
+        let (id, _) = self.known_session(event)?;
+        self.end(id);
+        let Some(row) = self.sessions.touch(id) else { return Ok(()) };
+        row.outcome = Some(Word(fact.outcome));
+        row.reason.clone_from(&fact.reason);
+        row.detail.clone_from(&fact.detail);
+        row.owner.clone_from(&fact.owner);
+        row.resolved_by.clone_from(&fact.resolved_by);
+        if fact.invoice.is_some() {
+            row.invoice.clone_from(&fact.invoice);
+        }
+        let began = trusted_time(row.clock_plausible, row.started_at, event.recorded_at);
+        self.count_session(id, fact.outcome != Outcome::Void, began);
+        Ok(())
+    }
+
+    /// Counts a session in the hour it began in, or takes that back.
+    fn count_session(&mut self, id: SessionId, counts: bool, began: Timestamp) {
+        let Some(row) = self.sessions.touch(id) else { return };
+        let site_id = row.site_id;
+        match (row.counted_hour, counts) {
+            (None, true) => {
+                row.counted_hour = Some(hour_of(began));
+                self.add_energy_hour(hour_of(began), site_id, 0, 1);
+            }
+            (Some(hour), false) => {
+                row.counted_hour = None;
+                self.add_energy_hour(hour, site_id, 0, -1);
+            }
+            (None, false) | (Some(_), true) => {}
+        }
+    }
+
+    /// Counts what has been added to a session's energy since it was last counted.
+    fn count_energy(
+        &mut self,
+        id: SessionId,
+        energy_wh: WattHours,
+        at: Timestamp,
+        recorded_at: Timestamp,
+    ) {
+        let Some(session) = self.sessions.get(id) else { return };
+        let (site_id, clock_plausible) = (session.site_id, session.clock_plausible);
+        let Some(total) = microwatthours(energy_wh) else { return };
+        let Some(counted) = self.meters.get(id).map(|meter| meter.counted_microwatthours) else {
+            return;
+        };
+        if counted == total {
+            return;
+        }
+        if let Some(meter) = self.meters.touch(id) {
+            meter.counted_microwatthours = total;
+        }
+        let hour = hour_of(trusted_time(clock_plausible, at, recorded_at));
+        self.add_energy_hour(hour, site_id, total - counted, 0);
+    }
+
+    pub(super) fn session_changed(&mut self, id: SessionId) {
+        let Some(station) = self.sessions.get(id).map(|row| row.station_id) else { return };
+        self.changed(ChangeKind::Session, id.to_string());
+        self.station_changed(station);
+    }
+
+    fn known_session(
+        &self,
+        event: &Decoded,
+    ) -> Result<(SessionId, chargebook_domain::ids::StationId), Refusal> {
+        let id = SessionId(stream_id(event)?);
+        let row = self.sessions.get(id).ok_or_else(|| format!("no session {id} has started"))?;
+        Ok((id, row.station_id))
+    }
+}
+
+fn new_session(event: &Decoded, fact: &SessionStarted) -> SessionRow {
+    SessionRow {
+        session_id: fact.session_id,
+        position: event.position.as_u64(),
+        station_id: fact.station_id,
+        station: fact.station.clone(),
+        connector: fact.connector,
+        transaction_id: fact.transaction_id,
+        site_id: fact.site_id,
+        time_zone: fact.time_zone.clone(),
+        id_tag: Json(fact.id_tag.clone()),
+        token_id: fact.token_id,
+        account_id: fact.account_id,
+        authorization: Word(fact.authorization),
+        status: Word(SessionStatus::Open),
+        clock_plausible: fact.clock == ClockTrust::Plausible,
+        register_start_wh: fact.meter_start.register_wh,
+        started_at: fact.started_at,
+        ended_at: None,
+        stop_reason: None,
+        energy_wh: None,
+        cost_net: None,
+        cost_gross: None,
+        currency: None,
+        outcome: None,
+        reason: None,
+        detail: None,
+        owner: None,
+        resolved_by: None,
+        invoice: None,
+        anomalies: Json(Vec::new()),
+        settled_event: None,
+        rated_event: None,
+        rated_position: None,
+        counted_hour: None,
+    }
+}
+
+/// The latest sample of the whole; of equally late ones the last.
+fn last_sample(samples: &[Sample], quantity: Quantity) -> Option<&Sample> {
+    let of_quantity = samples.iter().filter(|s| s.quantity == quantity && s.phase.is_none());
+    of_quantity.max_by_key(|sample| sample.sampled_at)
+}
+
+fn last_of(samples: &[Sample], quantity: Quantity) -> Option<Decimal> {
+    last_sample(samples, quantity).map(|sample| sample.value)
+}
+
+/// The latest power: of the whole, or the sum of the phases.
+fn power_of(samples: &[Sample]) -> Option<Decimal> {
+    if let Some(power_w) = last_of(samples, Quantity::PowerImportW) {
+        return Some(power_w);
+    }
+    let phases =
+        || samples.iter().filter(|s| s.quantity == Quantity::PowerImportW && s.is_single_phase());
+    let latest = phases().map(|sample| sample.sampled_at).max()?;
+    let values = phases().filter(|sample| sample.sampled_at == latest).map(|s| s.value);
+    values.into_iter().try_fold(Decimal::ZERO, |sum, value| sum.checked_add(value))
+}
+
+/// Whether a charger could have delivered that much in that time.
+fn is_plausible(energy_wh: WattHours, from: Timestamp, to: Timestamp) -> bool {
+    if energy_wh < WattHours::ZERO {
+        return false;
+    }
+    if energy_wh.0 <= Decimal::from(ENERGY_UNCHECKED_WH_MAX) {
+        return true;
+    }
+    let seconds = Decimal::from(to.seconds_since(from));
+    let limit = Decimal::from(POWER_PLAUSIBLE_W_MAX).checked_mul(seconds);
+    let used = energy_wh.0.checked_mul(Decimal::from(3_600));
+    matches!((used, limit), (Some(used), Some(limit)) if used <= limit)
+}

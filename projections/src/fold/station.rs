@@ -1,0 +1,213 @@
+//! Stations and connectors.
+
+use super::{Decoded, Refusal, State, in_own_stream, stream_id};
+use crate::changes::ChangeKind;
+use crate::tables::{ConnectorRow, Json, SecurityEventRow, StationRow, StationSeenRow, Word};
+use chargebook_domain::events::v1::{
+    Registration, StationBooted, StationConnected, StationConnectorDeclared,
+    StationConnectorStatus, StationDisconnected, StationRegistered, StationSecurityNoted,
+    StationSiteAssigned,
+};
+use chargebook_domain::ids::{ConnectorNumber, StationId};
+use chargebook_domain::units::Timestamp;
+
+impl State {
+    pub(super) fn heard(&mut self, station: StationId, at: Timestamp) {
+        if self.stations.get(station).is_none() {
+            return;
+        }
+        let row = || StationSeenRow { station_id: station, last_seen: at };
+        let row = self.seen.touch_or_insert(station, row);
+        row.last_seen = row.last_seen.max(at);
+    }
+
+    pub(super) fn station_registered(
+        &mut self,
+        event: &Decoded,
+        fact: &StationRegistered,
+    ) -> Result<(), Refusal> {
+        in_own_stream(event, fact.station_id.0)?;
+        let identity = fact.station.as_str();
+        if self.identities.contains_key(identity) {
+            return Err(format!("a station `{identity}` is registered already"));
+        }
+        if self.stations.get(fact.station_id).is_some() {
+            return Err(format!("the station {} is registered already", fact.station_id));
+        }
+        self.identities.insert(identity.to_owned(), fact.station_id);
+        self.stations.insert(
+            fact.station_id,
+            StationRow {
+                station_id: fact.station_id,
+                station: fact.station.clone(),
+                site_id: fact.site_id,
+                registered_at: event.recorded_at,
+                accepted: false,
+                registration: None,
+                boot: None,
+                booted_at: None,
+                epoch: 0,
+                connected: false,
+                protocol: None,
+                security_profile: None,
+                remote: None,
+                connected_at: None,
+                disconnected_at: None,
+                disconnect_reason: None,
+            },
+        );
+        self.station_changed(fact.station_id);
+        Ok(())
+    }
+
+    pub(super) fn station_site_assigned(
+        &mut self,
+        event: &Decoded,
+        fact: &StationSiteAssigned,
+    ) -> Result<(), Refusal> {
+        self.station_row(event)?.site_id = fact.site_id;
+        Ok(())
+    }
+
+    pub(super) fn station_connected(
+        &mut self,
+        event: &Decoded,
+        fact: &StationConnected,
+    ) -> Result<(), Refusal> {
+        let row = self.station_row(event)?;
+        if fact.epoch < row.epoch {
+            return Ok(());
+        }
+        row.epoch = fact.epoch;
+        row.connected = true;
+        row.protocol = Some(fact.protocol.clone());
+        row.security_profile = Some(fact.security_profile);
+        row.remote = Some(fact.remote.clone());
+        row.connected_at = Some(event.recorded_at);
+        let station = row.station_id;
+        self.heard(station, event.recorded_at);
+        Ok(())
+    }
+
+    /// The end of a connection that another one has replaced says nothing about the station.
+    pub(super) fn station_disconnected(
+        &mut self,
+        event: &Decoded,
+        fact: &StationDisconnected,
+    ) -> Result<(), Refusal> {
+        let row = self.station_row(event)?;
+        if fact.epoch == row.epoch {
+            row.connected = false;
+            row.disconnected_at = Some(event.recorded_at);
+            row.disconnect_reason = Some(fact.reason.clone());
+        }
+        Ok(())
+    }
+
+    pub(super) fn station_booted(
+        &mut self,
+        event: &Decoded,
+        fact: &StationBooted,
+    ) -> Result<(), Refusal> {
+        let row = self.station_row(event)?;
+        row.boot = Some(Json(fact.boot.clone()));
+        row.booted_at = Some(event.recorded_at);
+        row.registration = Some(Word(fact.registration));
+        row.accepted |= fact.registration == Registration::Accepted;
+        let station = row.station_id;
+        self.heard(station, event.recorded_at);
+        Ok(())
+    }
+
+    pub(super) fn connector_declared(
+        &mut self,
+        event: &Decoded,
+        fact: &StationConnectorDeclared,
+    ) -> Result<(), Refusal> {
+        let station = self.known_station(event)?;
+        let row = self.connector_row(station, fact.connector);
+        row.evse_id.clone_from(&fact.evse_id);
+        row.plug.clone_from(&fact.plug);
+        row.power_w_max = fact.power_w_max;
+        self.station_changed(station);
+        Ok(())
+    }
+
+    pub(super) fn station_connector_status(
+        &mut self,
+        event: &Decoded,
+        fact: &StationConnectorStatus,
+    ) -> Result<(), Refusal> {
+        let station = self.known_station(event)?;
+        let row = self.connector_row(station, fact.connector);
+        row.status = Some(fact.status.clone());
+        row.error_code = Some(fact.error_code.clone());
+        row.vendor_error_code.clone_from(&fact.vendor_error_code);
+        row.status_at = Some(fact.at);
+        self.heard(station, event.recorded_at);
+        self.station_changed(station);
+        Ok(())
+    }
+
+    pub(super) fn security_noted(
+        &mut self,
+        event: &Decoded,
+        fact: &StationSecurityNoted,
+    ) -> Result<(), Refusal> {
+        let station_id = StationId(stream_id(event)?);
+        self.written.security_events.push(SecurityEventRow {
+            position: event.position.as_u64(),
+            station_id,
+            kind: fact.kind.clone(),
+            seen_by: Word(fact.seen_by),
+            at: fact.at,
+            recorded_at: event.recorded_at,
+            detail: fact.detail.clone().map(Json),
+            exchange: fact.exchange,
+        });
+        self.changed(ChangeKind::SecurityEvent, event.position.to_string());
+        Ok(())
+    }
+
+    pub(super) fn connector_row(
+        &mut self,
+        station: StationId,
+        connector: ConnectorNumber,
+    ) -> &mut ConnectorRow {
+        self.connectors.touch_or_insert((station, connector), || ConnectorRow {
+            station_id: station,
+            connector,
+            status: None,
+            error_code: None,
+            vendor_error_code: None,
+            status_at: None,
+            evse_id: None,
+            plug: None,
+            power_w_max: None,
+            session_id: None,
+            session_started_at: None,
+        })
+    }
+
+    pub(super) fn station_changed(&mut self, station: StationId) {
+        if let Some(row) = self.stations.get(station) {
+            let identity = row.station.as_str().to_owned();
+            self.changed(ChangeKind::Station, identity);
+        }
+    }
+
+    fn known_station(&self, event: &Decoded) -> Result<StationId, Refusal> {
+        let station = StationId(stream_id(event)?);
+        match self.stations.get(station) {
+            Some(_) => Ok(station),
+            None => Err(format!("no station {station} is registered")),
+        }
+    }
+
+    /// The row of the station whose stream the event is in, for changing.
+    fn station_row(&mut self, event: &Decoded) -> Result<&mut StationRow, Refusal> {
+        let station = self.known_station(event)?;
+        self.station_changed(station);
+        self.stations.touch(station).ok_or_else(|| format!("no station {station} is registered"))
+    }
+}
