@@ -2,7 +2,7 @@
 
 use chargebook_domain::rating::{
     Activity, ActivityStart, LocalTime, Rating, RatingError, RatingInput, RegisterReading,
-    SessionTimeline, rate, split_at_boundaries,
+    SessionTimeline, UtcOffset, rate, rate_with, split_at_boundaries,
 };
 use chargebook_domain::tariff::Tariff;
 use chargebook_domain::units::Timestamp;
@@ -243,6 +243,47 @@ fn kept_offsets_give_the_same_rating_again() {
         reservation_expired: false,
     };
     assert_eq!(rate(&tariff, &input), Ok(stored));
+}
+
+/// Rules of version 1 are released: this result is in logs and must come out for ever, byte by
+/// byte. A change here needs a version 2 beside them.
+#[test]
+fn released_rules_give_the_same_bytes_for_ever() {
+    let tariff = Tariff::parse(
+        r#"{"id":"G1","currency":"EUR","max_price":{"excl_vat":9.5,"incl_vat":11.2},"elements":[
+        {"price_components":[{"type":"TIME","price":0.9,"vat":19,"step_size":60},{"type":"FLAT","price":0.35,"vat":19,"step_size":1}],
+         "restrictions":{"start_time":"22:00","end_time":"02:30"}},
+        {"price_components":[{"type":"ENERGY","price":0.4321,"vat":7,"step_size":100}],"restrictions":{"max_kwh":10}},
+        {"price_components":[{"type":"ENERGY","price":0.5,"vat":7,"step_size":500},{"type":"PARKING_TIME","price":1.8,"step_size":900}]}]}"#,
+    )
+    .expect("a tariff");
+    let local_time = LocalTime {
+        time_zone: "Europe/Berlin".to_owned(),
+        tzdb_version: "2025b".to_owned(),
+        utc_offsets: vec![
+            UtcOffset { from: at("2025-10-25T19:30:00Z"), offset_seconds: 7_200 },
+            UtcOffset { from: at("2025-10-26T01:00:00Z"), offset_seconds: 3_600 },
+        ],
+    };
+    let session = timeline(
+        &[
+            ("2025-10-25T19:30:00Z", 1_234_567),
+            ("2025-10-25T21:07:13Z", 1_241_000),
+            ("2025-10-26T00:45:00Z", 1_251_111),
+        ],
+        &[
+            ("2025-10-25T19:30:00Z", Activity::Charging),
+            ("2025-10-26T00:45:00Z", Activity::Parking),
+        ],
+        "2025-10-26T02:11:05.5Z",
+    );
+    let periods = split_at_boundaries(&tariff, &local_time, &session).expect("periods");
+    let input =
+        RatingInput { local_time, periods, ended_at: session.ended_at, reservation_expired: false };
+    let rating = rate_with("1", &tariff, &input).expect("a rating");
+    let written = serde_json::to_string_pretty(&rating).expect("JSON");
+    assert_eq!(written, include_str!("rating_cases/golden_rules_1.json").trim_end());
+    assert_eq!(rate_with("0", &tariff, &input), Err(RatingError::UnknownRules("0".to_owned())));
 }
 
 #[test]

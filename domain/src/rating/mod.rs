@@ -46,7 +46,7 @@ pub use split::{Activity, ActivityStart, RegisterReading, SessionTimeline, split
 use crate::tariff::Tariff;
 
 /// The rules that [`rate`] follows. Each released version stays callable through [`rate_with`].
-pub const RULES_VERSION: &str = "1";
+pub const RULES_VERSION: &str = v1::VERSION;
 
 /// Digits after the point that amounts are rounded to, half away from zero: fine enough that no
 /// sum of lines can differ by a minor unit from the unrounded one, short enough to be read.
