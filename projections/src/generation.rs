@@ -137,10 +137,18 @@ impl ReadFolder {
         write().map_err(|e| failed(&pointer, e))
     }
 
-    /// Removes every generation but the ones to keep; nobody may be using them.
-    pub(crate) fn remove_others(&self, keep: &[&Generation]) -> Result<(), ProjectionError> {
+    /// Removes every generation but the current one, if that is `keep`. Nobody may be using
+    /// the others, and nobody may be rebuilding: the lock says so.
+    pub(crate) fn remove_others(
+        &self,
+        keep: &Generation,
+        _no_rebuild: &FolderLock,
+    ) -> Result<(), ProjectionError> {
+        if self.current().as_ref() != Some(keep) {
+            return Ok(());
+        }
         for generation in self.all()? {
-            if !keep.iter().any(|kept| kept.name == generation.name) {
+            if generation.name != keep.name {
                 generation.remove();
             }
         }

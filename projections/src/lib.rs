@@ -27,8 +27,8 @@ pub use projector::{
     BATCH_EVENTS_DEFAULT, FLUSH_INTERVAL_DEFAULT, Projector, ProjectorOptions, open,
 };
 pub use query::{
-    ANALYTICS_DAYS_MAX, AnalyticsQuery, Bucket, InvoiceFilter, PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX,
-    Paging, SessionFilter,
+    ANALYTICS_DAYS_MAX, AnalyticsQuery, Bucket, DETAIL_EVENTS_MAX, InvoiceFilter,
+    PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX, Paging, SessionFilter,
 };
 pub use read_models::ReadModels;
 pub use rebuild::{

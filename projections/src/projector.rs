@@ -67,8 +67,8 @@ pub async fn open(
     let lock = folder.lock_projector()?;
     let (generation, position) = usable_generation(&folder, log.as_ref()).await?;
     // Leftovers of rebuilds that were broken off; not while one is under way.
-    if let Ok(_no_rebuild) = folder.lock_rebuild() {
-        folder.remove_others(&[&generation])?;
+    if let Ok(no_rebuild) = folder.lock_rebuild() {
+        folder.remove_others(&generation, &no_rebuild)?;
     }
     let (position, level) = watch::channel(position);
     let changes = ChangeHub::new(*level.borrow());
@@ -165,7 +165,7 @@ impl Projector {
     ) -> Result<Ended, ProjectionError> {
         let connection = self.generation.connect_writer(Durability::Live).await?;
         let mut writer = Writer::resume(connection).await?;
-        let mut serving = Serving::new(self, writer.checkpoint()).await?;
+        let mut serving = Serving::new(self, writer.checkpoint());
         let mut subscription = self.models.log().subscribe(writer.checkpoint());
         let mut poll = pointer_poll();
         let mut flushed_at: Option<Instant> = None;
@@ -179,6 +179,7 @@ impl Projector {
                     if let Some(current) = self.switched_to() {
                         break Ended::Switched(current);
                     }
+                    serving.tidy(self)?;
                 }
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if writer.pending() > 0 => {
                     serving.flushed(self, &mut writer).await?;
@@ -231,14 +232,16 @@ fn pointer_poll() -> Interval {
 struct Serving {
     /// The queries wait here until the new generation has come so far.
     until: Option<Position>,
+    /// Generations that nobody uses any more may be lying about.
+    leftovers: bool,
 }
 
 impl Serving {
-    async fn new(projector: &Projector, checkpoint: Position) -> Result<Self, ProjectionError> {
+    fn new(projector: &Projector, checkpoint: Position) -> Self {
         let served = *projector.position.borrow();
         let is_served = projector.models.serves(&projector.generation);
         // After a failure the generation is the served one, and stands where it is served.
-        Ok(Self { until: (!is_served).then(|| served.max(checkpoint)) })
+        Self { until: (!is_served).then(|| served.max(checkpoint)), leftovers: false }
     }
 
     /// Writes what is pending, and tells everybody.
@@ -275,6 +278,18 @@ impl Serving {
         Ok(())
     }
 
+    /// Removes the generations that nobody uses any more, unless one is being rebuilt.
+    fn tidy(&mut self, projector: &Projector) -> Result<(), ProjectionError> {
+        if !self.leftovers {
+            return Ok(());
+        }
+        if let Ok(no_rebuild) = projector.folder.lock_rebuild() {
+            projector.folder.remove_others(&projector.generation, &no_rebuild)?;
+            self.leftovers = false;
+        }
+        Ok(())
+    }
+
     /// The queries go over to the projector's generation, and the others are removed.
     async fn take_over(
         &mut self,
@@ -287,9 +302,7 @@ impl Serving {
         self.until = None;
         projector.changes.reset(position);
         projector.position.send_replace(position);
-        if let Ok(_no_rebuild) = projector.folder.lock_rebuild() {
-            projector.folder.remove_others(&[&projector.generation])?;
-        }
+        self.leftovers = true;
         tracing::info!(
             generation = projector.generation.name,
             position = position.as_u64(),

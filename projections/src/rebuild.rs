@@ -133,7 +133,7 @@ pub async fn rebuild(
     writer.close().await?;
     folder.switch_to(&generation)?;
     if let Ok(_nobody_projects) = folder.lock_projector() {
-        folder.remove_others(&[&generation])?;
+        folder.remove_others(&generation, &lock)?;
     }
     drop(lock);
     Ok(RebuildReport {

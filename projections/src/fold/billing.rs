@@ -131,10 +131,16 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn default_tariff_set(&mut self, fact: &DefaultTariffSet) -> Result<(), Refusal> {
+    pub(super) fn default_tariff_set(
+        &mut self,
+        event: &Decoded,
+        fact: &DefaultTariffSet,
+    ) -> Result<(), Refusal> {
         self.written.settings.push(SettingRow {
             name: DEFAULT_TARIFF_SETTING.to_owned(),
+            position: event.position.as_u64(),
             value: fact.tariff_id.to_string(),
+            set_at: event.recorded_at,
         });
         self.changed(ChangeKind::Setting, DEFAULT_TARIFF_SETTING.to_owned());
         Ok(())

@@ -166,7 +166,7 @@ impl State {
             Event::LedgerPosted(fact) => self.ledger_posted(fact),
             Event::AccountOpened(fact) => self.account_opened(event, fact),
             Event::TariffVersionPublished(fact) => self.tariff_published(event, fact),
-            Event::DefaultTariffSet(fact) => self.default_tariff_set(fact),
+            Event::DefaultTariffSet(fact) => self.default_tariff_set(event, fact),
             Event::TokenRegistered(fact) => self.token_registered(event, fact),
             Event::TokenChanged(fact) => self.token_changed(event, fact),
             Event::DriverRegistered(fact) => self.driver_registered(event, fact),

@@ -192,7 +192,8 @@ fn balance_view(row: BalanceRow) -> Balance {
 fn select_tariffs() -> Select {
     Select::new(format!(
         "SELECT {}, d.name IS NOT NULL FROM tariff_versions t \
-         LEFT JOIN settings d ON d.name = '{DEFAULT_TARIFF_SETTING}' AND d.value = t.tariff_id",
+         LEFT JOIN (SELECT name, value FROM settings WHERE name = '{DEFAULT_TARIFF_SETTING}' \
+         ORDER BY position DESC LIMIT 1) d ON d.value = t.tariff_id",
         TariffVersionRow::TABLE.column_list("t.")
     ))
 }

@@ -2,6 +2,7 @@
 
 mod analytics;
 mod billing;
+mod detail;
 mod registry;
 mod select;
 mod sessions;
@@ -9,8 +10,10 @@ mod stations;
 
 pub(crate) use analytics::hour_of;
 pub(crate) use billing::DEFAULT_TARIFF_SETTING;
+pub use detail::DETAIL_EVENTS_MAX;
 pub(crate) use registry::parked_view;
 pub(crate) use select::{Select, column};
+pub(crate) use sessions::SessionRead;
 
 use chargebook_domain::events::v1::Outcome;
 use chargebook_domain::ids::{AccountId, SessionId, SiteId, TokenId};

@@ -4,9 +4,10 @@ use super::select::{Cursor, Select, optional};
 use super::{Paging, SessionFilter};
 use crate::error::{ProjectionError, QueryError};
 use crate::read_models::ReadModels;
-use crate::tables::{Json, Row as _, SessionMeterRow, SessionRow, Word};
+use crate::tables::{Row as _, SessionMeterRow, SessionRow, Word};
 use crate::views::{Cost, Page, Session, SessionStatus};
 use chargebook_domain::ids::SessionId;
+use chargebook_domain::units::WattHours;
 use sqlx::sqlite::SqliteRow;
 
 impl ReadModels {
@@ -33,15 +34,29 @@ impl ReadModels {
         select.push(" ORDER BY s.position DESC");
         cursor.limit(&mut select)?;
         let sessions = read_sessions(&select.rows(&self.pool()).await?)?;
-        Ok(cursor.page(sessions, |session| session.position.to_string()))
+        let sessions = sessions.into_iter().map(|read| read.session).collect();
+        Ok(cursor.page(sessions, |session: &Session| session.position.to_string()))
     }
 
     /// One session.
     pub async fn session(&self, id: SessionId) -> Result<Option<Session>, QueryError> {
+        Ok(self.session_read(id).await?.map(|read| read.session))
+    }
+
+    pub(crate) async fn session_read(
+        &self,
+        id: SessionId,
+    ) -> Result<Option<SessionRead>, ProjectionError> {
         let mut select = select_sessions();
         select.filter("s.session_id = ?", Some(&id))?;
         Ok(read_sessions(&select.rows(&self.pool()).await?)?.pop())
     }
+}
+
+/// A session, and what only the detail needs of its row.
+pub(crate) struct SessionRead {
+    pub(crate) session: Session,
+    pub(crate) register_start_wh: WattHours,
 }
 
 fn select_sessions() -> Select {
@@ -52,11 +67,12 @@ fn select_sessions() -> Select {
     ))
 }
 
-fn read_sessions(rows: &[SqliteRow]) -> Result<Vec<Session>, ProjectionError> {
+fn read_sessions(rows: &[SqliteRow]) -> Result<Vec<SessionRead>, ProjectionError> {
     let read = |row: &SqliteRow| {
         let session = SessionRow::read(row, 0)?;
         let meter = optional(row, SessionRow::TABLE.columns.len())?;
-        Ok(session_view(session, meter))
+        let register_start_wh = session.register_start_wh;
+        Ok(SessionRead { session: session_view(session, meter), register_start_wh })
     };
     rows.iter().map(read).collect()
 }
@@ -96,10 +112,7 @@ fn session_view(row: SessionRow, meter: Option<SessionMeterRow>) -> Session {
         owner: row.owner,
         resolved_by: row.resolved_by,
         invoice: row.invoice,
-        anomalies: {
-            let Json(anomalies) = row.anomalies;
-            anomalies
-        },
+        anomalies: row.anomalies.0,
         position: row.position,
     }
 }

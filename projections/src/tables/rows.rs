@@ -202,10 +202,12 @@ tables! {
         position: u64,
     }
 
-    /// A setting.
-    SettingRow in "settings", key 1, summed [], {
+    /// What a setting was set to, and when: the last one holds.
+    SettingRow in "settings", key 2, summed [], {
         name: String,
+        position: u64,
         value: String,
+        set_at: Timestamp,
     }
 
     /// A token.
