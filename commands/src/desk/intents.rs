@@ -288,6 +288,20 @@ impl StationDesk {
         Ok(())
     }
 
+    /// Ends a command that the connection's OCPP version has no words for: nothing was sent.
+    ///
+    /// # Errors
+    /// The log.
+    pub async fn command_unsendable(
+        &mut self,
+        command_id: CommandId,
+        detail: &str,
+    ) -> Result<(), DeskError> {
+        let failure = CommandFailure::NotSupported;
+        let stage = CommandStage::Requested;
+        Ok(self.chargebook.fail_command(command_id, stage, failure, detail).await?)
+    }
+
     /// Says that no answer to a sent command will come over this connection.
     ///
     /// # Errors

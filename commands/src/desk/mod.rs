@@ -104,7 +104,10 @@ pub struct StationDesk {
 #[derive(Clone, Debug)]
 enum Target {
     Station,
+    /// A session that is known.
     Session(StreamName),
+    /// A session that begins now, unless it turns out to exist.
+    NewSession(StreamName),
 }
 
 /// What follows from a message.
@@ -329,8 +332,11 @@ impl StationDesk {
                 let registry = self.chargebook.registry();
                 registry.append_to_station(&mut self.state, drafts).await?;
             }
-            Target::Session(stream) => {
-                let version = self.sessions.version(stream);
+            Target::Session(stream) | Target::NewSession(stream) => {
+                let version = match &decision.target {
+                    Target::NewSession(_) => None,
+                    _ => self.sessions.version(stream),
+                };
                 let expected = version.map_or(ExpectedVersion::NoStream, ExpectedVersion::Exact);
                 let journal = self.chargebook.journal();
                 let recorded_at = journal.now();
@@ -354,7 +360,7 @@ impl StationDesk {
                 self.state = state
                     .ok_or_else(|| RegistryError::NotFound(format!("no station `{identity}`")))?;
             }
-            Target::Session(stream) => {
+            Target::Session(stream) | Target::NewSession(stream) => {
                 case.met = self.sessions.forget(stream);
             }
         }

@@ -1,7 +1,7 @@
 //! StartTransaction: a fact, whatever we think of the token. The same start is the same
 //! session, whenever and however often it comes.
 
-use super::{Case, Decision, DeskError, StationDesk};
+use super::{Case, Decision, DeskError, StationDesk, Target};
 use crate::clock::derived_id;
 use crate::journal::Draft;
 use crate::message::{Answer, StartReport};
@@ -107,7 +107,8 @@ impl StationDesk {
             facts.push(adopted(&orphan).into());
         }
         let answer = Answer::Start { transaction_id, token: presented.answer };
-        let mut decision = Decision::session(stream, answer, facts);
+        let mut decision = Decision::session(stream.clone(), answer, facts);
+        decision.target = Target::NewSession(stream);
         decision.keys = keys;
         Ok(decision)
     }
@@ -198,10 +199,10 @@ impl StationDesk {
         decision: &Decision,
     ) {
         let session_id: Option<SessionId> = match &decision.target {
-            super::Target::Session(stream) => {
+            Target::Session(stream) | Target::NewSession(stream) => {
                 stream.as_str().strip_prefix("session-").and_then(|id| id.parse().ok())
             }
-            super::Target::Station => None,
+            Target::Station => None,
         };
         let fact = StationOrphanResolved { exchange: stop.exchange, session_id };
         let draft = Draft::following(case.receipt_id, 1000, fact);

@@ -233,10 +233,8 @@ impl Registry {
         let drafts: Vec<_> = drafts.into_iter().map(|draft| draft.about(station_id)).collect();
         let stream = station_stream(station_id, &current)?;
         let appended = self.journal.append(&stream, expected, &drafts).await?;
-        let mut version = expected.next();
-        for draft in &drafts {
+        for (version, draft) in (expected.next()..).zip(&drafts) {
             state.apply(version, draft.event());
-            version += 1;
         }
         Ok(appended)
     }

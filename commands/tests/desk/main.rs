@@ -1,0 +1,4 @@
+//! The desk, the register and the policies through their public doors, on the memory engine.
+
+mod sessions;
+mod support;

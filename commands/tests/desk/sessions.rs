@@ -1,0 +1,252 @@
+//! What a station says, and what becomes of its sessions.
+
+use crate::support::{Service, TAG, at, meter_at, start_at, status, stop_at, token};
+use chargebook_commands::message::{Answer, StationMessage};
+use chargebook_commands::registry::TokenChange;
+use chargebook_domain::events::Event;
+use chargebook_domain::events::v1::{Authorization, InvoiceKind, Outcome, StopMatch, TokenStatus};
+use chargebook_domain::ids::TransactionNumber;
+
+/// 10 kWh at 0.40 plus 1.00 flat, 19 % VAT.
+const TEN_KWH_GROSS_MINOR: i64 = 595;
+
+async fn invoiced_minor(service: &Service, count: usize) -> Vec<i64> {
+    service.outcomes(count).await;
+    service
+        .facts(|event| match event {
+            Event::InvoiceIssued(invoice) => Some(invoice.total_gross_minor),
+            _ => None,
+        })
+        .await
+}
+
+#[tokio::test]
+async fn a_session_is_billed_once_and_posted() {
+    let service = Service::start().await;
+    let mut station = service.station("CP-1").await;
+    let id = station.start(start_at(1, "2026-11-22T11:00:00Z", 1_000)).await;
+    let meter = meter_at(1, Some(id), "2026-11-22T11:15:00Z", 5_000);
+    station.say(StationMessage::Meter(meter)).await;
+    station.say(StationMessage::Stop(stop_at(id, "2026-11-22T11:30:00Z", 11_000))).await;
+    assert_eq!(invoiced_minor(&service, 1).await, [TEN_KWH_GROSS_MINOR]);
+    let postings = service
+        .facts(|event| match event {
+            Event::LedgerPosted(posting) => Some(posting),
+            _ => None,
+        })
+        .await;
+    assert_eq!(postings.len(), 1);
+    assert_eq!(postings[0].legs.iter().map(|leg| leg.amount_minor).sum::<i64>(), 0);
+}
+
+#[tokio::test]
+async fn repeats_change_nothing_across_connections_and_restarts() {
+    let service = Service::start().await;
+    let start = || start_at(1, "2026-11-22T11:00:00Z", 1_000);
+    let mut station = service.station("CP-1").await;
+    let id = station.start(start()).await;
+    assert_eq!(station.start(start()).await, id, "same connection");
+    let mut again = service.station("CP-1").await;
+    assert_eq!(again.start(start()).await, id, "after a reconnect");
+    let service = service.restart().await;
+    let mut station = service.station("CP-1").await;
+    assert_eq!(station.start(start()).await, id, "after a restart");
+    let stop = || stop_at(id, "2026-11-22T11:30:00Z", 11_000);
+    station.say(StationMessage::Stop(stop())).await;
+    station.say(StationMessage::Stop(stop())).await;
+    assert_eq!(invoiced_minor(&service, 1).await, [TEN_KWH_GROSS_MINOR]);
+    let service = service.restart().await;
+    let mut station = service.station("CP-1").await;
+    station.say(StationMessage::Stop(stop())).await;
+    assert_eq!(station.start(start()).await, id, "after the stop");
+    assert_eq!(invoiced_minor(&service, 1).await, [TEN_KWH_GROSS_MINOR]);
+    let exchanges = service
+        .facts(|event| match event {
+            Event::ExchangeRecorded(exchange) => Some(exchange.duplicate_of.is_some()),
+            _ => None,
+        })
+        .await;
+    assert_eq!(exchanges.iter().filter(|duplicate| **duplicate).count(), 6);
+    assert_eq!(exchanges.len(), 8);
+}
+
+#[tokio::test]
+async fn a_stop_before_its_start_finds_it() {
+    let service = Service::start().await;
+    let mut station = service.station("CP-1").await;
+    let unknown = TransactionNumber(-1);
+    let stop = || stop_at(unknown, "2026-11-22T11:30:00Z", 11_000);
+    station.say(StationMessage::Stop(stop())).await;
+    station.say(StationMessage::Stop(stop())).await;
+    station.start(start_at(1, "2026-11-22T11:00:00Z", 1_000)).await;
+    station.say(StationMessage::Stop(stop())).await;
+    assert_eq!(invoiced_minor(&service, 1).await, [TEN_KWH_GROSS_MINOR]);
+    let matches = service
+        .facts(|event| match event {
+            Event::SessionStopped(stopped) => Some(stopped.matched_by),
+            _ => None,
+        })
+        .await;
+    assert_eq!(matches, [StopMatch::StartCameLater]);
+}
+
+#[tokio::test]
+async fn a_stop_with_an_unknown_id_ends_the_only_open_session() {
+    let service = Service::start().await;
+    let mut station = service.station("CP-1").await;
+    station.start(start_at(1, "2026-11-22T11:00:00Z", 1_000)).await;
+    let service = service.restart().await;
+    let mut station = service.station("CP-1").await;
+    let stop = stop_at(TransactionNumber(0), "2026-11-22T11:30:00Z", 11_000);
+    station.say(StationMessage::Stop(stop.clone())).await;
+    station.say(StationMessage::Stop(stop)).await;
+    assert_eq!(invoiced_minor(&service, 1).await, [TEN_KWH_GROSS_MINOR]);
+}
+
+#[tokio::test]
+async fn a_foreign_transaction_is_left_alone() {
+    let service = Service::start().await;
+    let mut owner = service.station("CP-1").await;
+    let id = owner.start(start_at(1, "2026-11-22T11:00:00Z", 1_000)).await;
+    let mut other = service.station("CP-2").await;
+    let stop = stop_at(id, "2026-11-22T11:10:00Z", 99_000);
+    let answer = other.say(StationMessage::Stop(stop)).await;
+    assert!(matches!(answer, Answer::Stop { .. }), "answered normally: {answer:?}");
+    owner.say(StationMessage::Stop(stop_at(id, "2026-11-22T11:30:00Z", 11_000))).await;
+    assert_eq!(invoiced_minor(&service, 1).await, [TEN_KWH_GROSS_MINOR]);
+    let noted = service
+        .facts(|event| match event {
+            Event::StationSecurityNoted(noted) => Some(noted.kind),
+            _ => None,
+        })
+        .await;
+    assert_eq!(noted, ["foreign_transaction"]);
+}
+
+#[tokio::test]
+async fn a_refused_start_is_a_fact_and_disturbs_nobody() {
+    let service = Service::start().await;
+    let registry = service.chargebook.registry();
+    registry.register_token(token("BLOCKED1")).await.unwrap();
+    let change = TokenChange { status: Some(TokenStatus::Blocked), expires_at: None };
+    registry.change_token("blocked1", change).await.unwrap();
+    let mut station = service.station("CP-1").await;
+    let charging = station.start(start_at(1, "2026-11-22T11:00:00Z", 1_000)).await;
+    let mut refused = start_at(1, "2026-11-22T11:05:00Z", 3_000);
+    refused.id_tag = "BLOCKED1".to_owned();
+    let answer = station.say(StationMessage::Start(refused)).await;
+    let Answer::Start { transaction_id, token } = answer else { panic!("{answer:?}") };
+    assert_eq!(token.authorization, Authorization::Blocked);
+    let nothing = stop_at(transaction_id, "2026-11-22T11:06:00Z", 3_000);
+    station.say(StationMessage::Stop(nothing)).await;
+    station.say(StationMessage::Stop(stop_at(charging, "2026-11-22T11:30:00Z", 11_000))).await;
+    assert_eq!(invoiced_minor(&service, 2).await, [TEN_KWH_GROSS_MINOR]);
+    let outcomes: Vec<_> = service.outcomes(2).await.iter().map(|o| o.outcome).collect();
+    assert!(outcomes.contains(&Outcome::Void) && outcomes.contains(&Outcome::Invoiced));
+}
+
+#[tokio::test]
+async fn a_lost_stop_is_made_good_by_the_next_session() {
+    let service = Service::start().await;
+    let mut station = service.station("CP-1").await;
+    let first = station.start(start_at(1, "2026-11-22T11:00:00Z", 1_000)).await;
+    let meter = meter_at(1, Some(first), "2026-11-22T11:15:00Z", 5_000);
+    station.say(StationMessage::Meter(meter)).await;
+    let second = station.start(start_at(1, "2026-11-22T12:00:00Z", 11_000)).await;
+    station.say(StationMessage::Stop(stop_at(second, "2026-11-22T12:30:00Z", 21_000))).await;
+    invoiced_minor(&service, 1).await;
+    service.pass(120);
+    let invoiced = invoiced_minor(&service, 2).await;
+    assert_eq!(invoiced, [TEN_KWH_GROSS_MINOR, TEN_KWH_GROSS_MINOR]);
+}
+
+#[tokio::test]
+async fn a_stop_that_never_comes_is_listed_for_review_and_resolved_when_it_does() {
+    let service = Service::start().await;
+    let mut station = service.station("CP-1").await;
+    let id = station.start(start_at(1, "2026-11-22T11:00:00Z", 1_000)).await;
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    service.pass(120);
+    let outcome = service.outcomes(1).await.remove(0);
+    assert_eq!(outcome.outcome, Outcome::NeedsReview);
+    assert_eq!(outcome.reason.as_deref(), Some("stop_missing"));
+    station.say(StationMessage::Stop(stop_at(id, "2026-11-22T11:30:00Z", 11_000))).await;
+    for _ in 0..200 {
+        if service.outcomes(1).await[0].outcome == Outcome::Invoiced {
+            assert_eq!(invoiced_minor(&service, 1).await, [TEN_KWH_GROSS_MINOR]);
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("still {:?}", service.outcomes(1).await);
+}
+
+#[tokio::test]
+async fn a_late_fact_that_changes_the_sum_is_credited_and_billed_anew() {
+    let service = Service::start().await;
+    let tariff = r#"{"id":"P","currency":"EUR","elements":[{"price_components":[
+        {"type":"ENERGY","price":"0.40","step_size":1},
+        {"type":"PARKING_TIME","price":6,"step_size":1}]}]}"#;
+    service.chargebook.registry().publish_tariff("P", tariff).await.unwrap();
+    service.pass(1);
+    service.chargebook.registry().set_default_tariff("P").await.unwrap();
+    service.pass(3600);
+    let mut station = service.station("CP-1").await;
+    let id = station.start(start_at(1, "2026-11-22T12:30:00Z", 1_000)).await;
+    station.say(StationMessage::Stop(stop_at(id, "2026-11-22T12:40:00Z", 11_000))).await;
+    let finishing = status(1, "Finishing", "2026-11-22T12:40:00Z");
+    station.say(StationMessage::Status(finishing)).await;
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    service.pass(120);
+    assert_eq!(invoiced_minor(&service, 1).await, [400]);
+    let available = status(1, "Available", "2026-11-22T12:50:00Z");
+    station.say(StationMessage::Status(available)).await;
+    for _ in 0..200 {
+        let invoices = service
+            .facts(|event| match event {
+                Event::InvoiceIssued(i) => Some((i.kind, i.total_gross_minor, i.number)),
+                _ => None,
+            })
+            .await;
+        if invoices.len() == 3 {
+            let kinds: Vec<_> = invoices.iter().map(|(kind, total, _)| (*kind, *total)).collect();
+            let (note, invoice) = (InvoiceKind::CreditNote, InvoiceKind::Invoice);
+            assert_eq!(kinds, [(invoice, 400), (note, -400), (invoice, 500)]);
+            let numbers: Vec<_> = invoices.into_iter().map(|(.., number)| number).collect();
+            assert_eq!(numbers, ["INV-000001", "INV-000002", "INV-000003"]);
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("no correction: {:#?}", service.facts(Some).await);
+}
+
+#[tokio::test]
+async fn a_wrong_clock_is_set_right_when_it_was_wrong_all_along() {
+    let service = Service::start().await;
+    let mut station = service.station("CP-1").await;
+    let id = station.start(start_at(1, "1970-01-01T00:10:00Z", 1_000)).await;
+    service.pass(1800);
+    station.say(StationMessage::Stop(stop_at(id, "1970-01-01T00:40:00Z", 11_000))).await;
+    assert_eq!(invoiced_minor(&service, 1).await, [TEN_KWH_GROSS_MINOR]);
+    let began = service
+        .facts(|event| match event {
+            Event::SessionSettled(settled) => Some(settled.started_at),
+            _ => None,
+        })
+        .await;
+    assert_eq!(began, [at("2026-11-22T12:00:00Z")]);
+}
+
+#[tokio::test]
+async fn no_uid_is_in_the_log() {
+    let service = Service::start().await;
+    let mut station = service.station("CP-1").await;
+    let id = station.start(start_at(1, "2026-11-22T11:00:00Z", 1_000)).await;
+    station.say(StationMessage::Stop(stop_at(id, "2026-11-22T11:30:00Z", 11_000))).await;
+    invoiced_minor(&service, 1).await;
+    for event in service.events().await {
+        let text = format!("{} {} {}", event.stream, event.data, event.meta);
+        assert!(!text.to_uppercase().contains(TAG), "{text}");
+    }
+}
