@@ -11,9 +11,9 @@ use super::{LoadError, LoadTarget};
 
 /// Handshakes at once while idle connections are opened at leisure.
 const OPENS_AT_ONCE: usize = 64;
-/// Handshakes at once in a storm: what a listener's accept queue commonly holds, so that it
+/// Handshakes at once in a storm: less than a listener's accept queue commonly holds, so that it
 /// is the server that is measured, not the kernel's one-second SYN retries.
-const STORM_AT_ONCE: usize = 1_000;
+const STORM_AT_ONCE: usize = 500;
 /// Wait of a station before it tries again.
 const RETRY_WAIT: Duration = Duration::from_millis(100);
 

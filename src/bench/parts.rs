@@ -1,0 +1,327 @@
+//! The measurements themselves.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use chargebook_simulator::load::{
+    Edge, IdleConnection, LoadReport, LoadTarget, Pacing, SessionLoad, open_idle, reconnect_all,
+    run_sessions,
+};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+use super::process::{ADMIN_TOKEN, Server, run_own};
+use super::report::{Idle, Judged, Paced, Rebuild, Registration, Sessions, Storm, Throughput};
+use super::{Part, Settings};
+use crate::simulate::api_client::ApiClient;
+
+/// Targets, from the project's own promises.
+const LEAST_RATIO: f64 = 0.20;
+const MOST_P99_MS: f64 = 10.0;
+const MOST_KIB_PER_CONNECTION: f64 = 24.0;
+const MOST_STORM_SECONDS: f64 = 5.0;
+const LEAST_REBUILD_RATIO: f64 = 0.4;
+
+/// Registrations under way at once: as many as hash passwords side by side on two cores, and
+/// as many again on their way.
+const REGISTRATIONS_AT_ONCE: usize = 4;
+/// Longest wait for a server to catch up with its own work.
+const CATCH_UP_LIMIT: Duration = Duration::from_secs(120);
+/// Longest time a storm may take.
+const STORM_LIMIT: Duration = Duration::from_secs(120);
+/// Password of every station.
+const PASSWORD: &str = "benchmark-password";
+
+/// A prepared benchmark: the real server runs, its stations are registered.
+pub(super) struct Bench {
+    settings: Settings,
+    folder: PathBuf,
+    bar: ProgressBar,
+    server: Server,
+    registration: Registration,
+}
+
+impl Bench {
+    /// Starts the server and registers what the parts need.
+    pub(super) async fn prepare(
+        settings: Settings,
+        folder: &Path,
+        bar: ProgressBar,
+    ) -> anyhow::Result<Self> {
+        bar.set_message("starting the server");
+        let server = Server::start_real(&folder.join("data"), None).await?;
+        let charging = settings.has(Part::Sessions)
+            || settings.has(Part::Paced)
+            || settings.has(Part::Rebuild);
+        let charging = if charging { settings.connections } else { 0 };
+        let waiting = settings.has(Part::Idle) || settings.has(Part::Storm);
+        let waiting = if waiting { settings.idle_connections } else { 0 };
+        let registration = register(&server, charging.max(waiting), charging).await?;
+        Ok(Self { settings, folder: folder.to_owned(), bar, server, registration })
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(super) fn registration(&self) -> Registration {
+        self.registration
+    }
+
+    /// Full sessions, closed loop, in turn against the bare server and the real one.
+    pub(super) async fn sessions(&mut self) -> anyhow::Result<Sessions> {
+        let mut null_rounds = Vec::new();
+        let mut real_rounds = Vec::new();
+        let mut catch_up = Duration::ZERO;
+        for round in 1..=self.settings.rounds {
+            let of = self.settings.rounds;
+            self.bar
+                .set_message(format!("sessions against the bare server, round {round} of {of}"));
+            self.server.until_quiet(CATCH_UP_LIMIT).await?;
+            null_rounds.push(self.null_round(Pacing::ClosedLoop).await?);
+            self.bar.set_message(format!("sessions against chargebook, round {round} of {of}"));
+            real_rounds.push(self.load(&self.server, Pacing::ClosedLoop).await?);
+            catch_up = self.server.until_quiet(CATCH_UP_LIMIT).await?;
+        }
+        let null_fsync = throughput_of(null_rounds)?;
+        let chargebook = throughput_of(real_rounds)?;
+        let ratio = chargebook.messages_per_second / null_fsync.messages_per_second;
+        Ok(Sessions {
+            ratio: Judged::at_least(ratio, LEAST_RATIO),
+            null_fsync,
+            chargebook,
+            catch_up_seconds: catch_up.as_secs_f64(),
+        })
+    }
+
+    /// Sessions at a fixed rate.
+    pub(super) async fn paced(&mut self) -> anyhow::Result<Paced> {
+        let rate = self.settings.rate;
+        self.bar.set_message(format!("sessions at {rate} messages a second"));
+        self.server.until_quiet(CATCH_UP_LIMIT).await?;
+        let round = self.load(&self.server, Pacing::PerSecond(rate)).await?;
+        let chargebook = throughput_of(vec![round])?;
+        let p99_ms = Judged::at_most(chargebook.latency.p99_ms, MOST_P99_MS);
+        Ok(Paced { rate, chargebook, p99_ms })
+    }
+
+    /// Memory of idle connections, in a server that has done nothing else since its start.
+    pub(super) async fn idle(&mut self) -> anyhow::Result<(Idle, Vec<IdleConnection>)> {
+        self.bar.set_message("restarting the server");
+        self.restart().await?;
+        self.server.until_quiet(CATCH_UP_LIMIT).await?;
+        let before = self.server.resident_kib()?;
+        let count = self.settings.idle_connections;
+        let begun = Instant::now();
+        let bar = self.bar.clone();
+        let progress = |done| bar.set_message(format!("{done} of {count} idle connections"));
+        let held = open_idle(&target_of(&self.server), count, progress).await?;
+        let connect_seconds = begun.elapsed().as_secs_f64();
+        self.server.until_quiet(CATCH_UP_LIMIT).await?;
+        let with = self.server.resident_kib()?;
+        let lost = held.iter().filter(|connection| connection.is_closed()).count();
+        anyhow::ensure!(lost == 0, "the server closed {lost} of {count} idle connections");
+        let per_connection = as_number(with.saturating_sub(before)) / as_number(count as u64);
+        let idle = Idle {
+            connections: count,
+            resident_kib_before: before,
+            resident_kib_with: with,
+            kib_per_connection: Judged::at_most(per_connection, MOST_KIB_PER_CONNECTION),
+            connect_seconds,
+        };
+        Ok((idle, held))
+    }
+
+    /// The server restarts; the stations that were connected all come back at once.
+    pub(super) async fn storm(&mut self, held: Vec<IdleConnection>) -> anyhow::Result<Storm> {
+        let stations = held.len();
+        self.bar.set_message(format!("restarting the server under {stations} stations"));
+        let (ended, started) = self.restart().await?;
+        drop(held);
+        self.bar.set_message(format!("{stations} stations reconnect"));
+        let target = target_of(&self.server);
+        let (reconnect, _held) = reconnect_all(&target, stations, STORM_LIMIT).await;
+        let mut seconds = Judged::at_most(reconnect.elapsed.as_secs_f64(), MOST_STORM_SECONDS);
+        seconds.met &= reconnect.booted == stations;
+        Ok(Storm {
+            stations,
+            end_seconds: ended.as_secs_f64(),
+            start_seconds: started.as_secs_f64(),
+            seconds,
+            reconnect,
+        })
+    }
+
+    /// Rebuilds the read models and reads the log page by page, on the data gathered so far.
+    /// Both commands report `events` and `seconds`.
+    pub(super) async fn rebuild(self) -> anyhow::Result<Rebuild> {
+        self.bar.set_message("rebuilding the read models");
+        let data = self.folder.join("data");
+        if !self.settings.has(Part::Sessions) {
+            // A log of some length is needed.
+            self.load(&self.server, Pacing::ClosedLoop).await?;
+        }
+        self.server.until_quiet(CATCH_UP_LIMIT).await?;
+        self.server.end().await?;
+        let (events, rebuild_seconds) =
+            timed_command(&["projections", "rebuild", "--json"], &data).await?;
+        self.bar.set_message("reading the log");
+        let (_, paged_read_seconds) = timed_command(&["log", "stats", "--json"], &data).await?;
+        let ratio = paged_read_seconds / rebuild_seconds;
+        Ok(Rebuild {
+            events,
+            rebuild_seconds,
+            paged_read_seconds,
+            ratio: Judged::at_least(ratio, LEAST_REBUILD_RATIO),
+        })
+    }
+
+    /// Ends the server.
+    pub(super) async fn finish(self) -> anyhow::Result<()> {
+        self.server.end().await
+    }
+
+    /// Ends the server and starts it anew on the same data and addresses; how long each took.
+    async fn restart(&mut self) -> anyhow::Result<(Duration, Duration)> {
+        let at = self.server.addresses;
+        let data = self.folder.join("data");
+        let begun = Instant::now();
+        self.server.terminate().await?;
+        let ended = begun.elapsed();
+        let begun = Instant::now();
+        self.server = Server::start_real(&data, Some(at)).await?;
+        Ok((ended, begun.elapsed()))
+    }
+
+    async fn null_round(&self, pacing: Pacing) -> anyhow::Result<Round> {
+        let folder = self.folder.join("null");
+        std::fs::create_dir_all(&folder).context("cannot make the bare server's folder")?;
+        let null = Server::start_null(&folder).await?;
+        let round = self.load(&null, pacing).await?;
+        null.end().await?;
+        std::fs::remove_dir_all(&folder).context("cannot remove the bare server's folder")?;
+        Ok(round)
+    }
+
+    async fn load(&self, server: &Server, pacing: Pacing) -> anyhow::Result<Round> {
+        let load = SessionLoad {
+            target: target_of(server),
+            connections: self.settings.connections,
+            pacing,
+            warm_up: self.settings.warm_up,
+            measure: self.settings.measure,
+        };
+        let mut edges = Vec::new();
+        let at_edge = |_: Edge| edges.push(server.cpu_time());
+        let report = run_sessions(load, at_edge).await?;
+        let mut edges = edges.into_iter();
+        let begin = edges.next().context("no begin")??;
+        let end = edges.next().context("no end")??;
+        Ok(Round { report, cpu: end.saturating_sub(begin) })
+    }
+}
+
+/// One round against one server.
+struct Round {
+    report: LoadReport,
+    cpu: Duration,
+}
+
+/// The median round, by messages per second.
+fn throughput_of(mut rounds: Vec<Round>) -> anyhow::Result<Throughput> {
+    rounds.sort_by(|one, other| {
+        one.report.messages_per_second.total_cmp(&other.report.messages_per_second)
+    });
+    let slowest = rounds.first().context("no rounds")?.report.messages_per_second;
+    let fastest = rounds.last().context("no rounds")?.report.messages_per_second;
+    let failures = rounds.iter().map(|round| round.report.failures).sum();
+    let first_failures =
+        rounds.iter().flat_map(|round| round.report.first_failures.iter().cloned()).collect();
+    let median = rounds.swap_remove(rounds.len() / 2);
+    let thousands = as_number(median.report.messages) / 1_000.0;
+    Ok(Throughput {
+        messages_per_second: median.report.messages_per_second,
+        slowest_round: slowest,
+        fastest_round: fastest,
+        cpu_ms_per_1000_messages: median.cpu.as_secs_f64() * 1_000.0 / thousands,
+        latency: median.report.latency,
+        failures,
+        first_failures,
+    })
+}
+
+fn as_number(count: u64) -> f64 {
+    count as f64
+}
+
+fn target_of(server: &Server) -> LoadTarget {
+    LoadTarget {
+        address: server.addresses.ocpp,
+        path: "/ocpp".to_owned(),
+        station_prefix: "BENCH-".to_owned(),
+        tag_prefix: "BENCH".to_owned(),
+        password: Some(PASSWORD.to_owned()),
+    }
+}
+
+/// Registers stations, each with a password, and tokens, each with an account of its own, and
+/// a tariff by which their sessions are billed.
+async fn register(server: &Server, stations: usize, tokens: usize) -> anyhow::Result<Registration> {
+    let api = server.api_url()?;
+    let begun = Instant::now();
+    ApiClient::connect(&api, ADMIN_TOKEN).await?.set_default_tariff(&tariff()).await?;
+    let total = u64::try_from(stations + tokens).unwrap_or(u64::MAX);
+    let bar = ProgressBar::new(total).with_style(ProgressStyle::with_template(
+        "registering stations and tokens {wide_bar} {pos}/{len} {eta}",
+    )?);
+    let mut workers = tokio::task::JoinSet::new();
+    for worker in 0..REGISTRATIONS_AT_ONCE {
+        let (api, target, bar) = (api.clone(), target_of(server), bar.clone());
+        workers.spawn(async move {
+            let mut client = ApiClient::connect(&api, ADMIN_TOKEN).await?;
+            for number in (worker..stations).step_by(REGISTRATIONS_AT_ONCE) {
+                client.add_station(&target.station_id(number), Some(PASSWORD)).await?;
+                bar.inc(1);
+            }
+            for number in (worker..tokens).step_by(REGISTRATIONS_AT_ONCE) {
+                client.add_token(&target.tag(number)).await?;
+                bar.inc(1);
+            }
+            anyhow::Ok(())
+        });
+    }
+    while let Some(worker) = workers.join_next().await {
+        worker??;
+    }
+    bar.finish_and_clear();
+    Ok(Registration { stations, tokens, seconds: begun.elapsed().as_secs_f64() })
+}
+
+fn tariff() -> Value {
+    json!({
+        "country_code": "DE",
+        "party_id": "CHB",
+        "id": "benchmark",
+        "currency": "EUR",
+        "elements": [{
+            "price_components": [
+                { "type": "ENERGY", "price": 0.49, "vat": 19, "step_size": 1 },
+                { "type": "FLAT", "price": 0.35, "vat": 19, "step_size": 1 }
+            ]
+        }],
+        "last_updated": "2026-01-01T00:00:00Z"
+    })
+}
+
+/// Runs a subcommand whose last line of output is a JSON object with `events` and `seconds`.
+async fn timed_command(arguments: &[&str], data: &Path) -> anyhow::Result<(u64, f64)> {
+    let what = arguments.join(" ");
+    let output = run_own(arguments, data).await?;
+    let start = output.find('{').with_context(|| format!("{what} printed no JSON"))?;
+    let result: Value = serde_json::from_str(&output[start..])
+        .with_context(|| format!("{what} printed something else than one JSON object"))?;
+    let events = result["events"].as_u64().with_context(|| format!("{what}: no events"))?;
+    let seconds = result["seconds"].as_f64().with_context(|| format!("{what}: no seconds"))?;
+    Ok((events, seconds))
+}
