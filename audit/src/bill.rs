@@ -6,13 +6,11 @@ use crate::chain::{Chain, Entry, follows};
 use crate::session::ProvenSession;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
-    InvoiceIssued, InvoiceLine, InvoiceVat, LedgerPosted, SessionRated, TariffReference,
-    TariffVersionPublished,
+    InvoiceIssued, LedgerPosted, SessionRated, TariffReference, TariffVersionPublished,
 };
 use chargebook_domain::ids::EventId;
-use chargebook_domain::rating::{
-    LocalTime, NetLine, Rating, invoice_lines, invoice_totals, rate_with,
-};
+use chargebook_domain::invoice::{InvoiceFigures, posting_of};
+use chargebook_domain::rating::{LocalTime, Rating, rate_with};
 use chargebook_domain::session::billing_input;
 use chargebook_domain::tariff::Tariff;
 use chargebook_proof::CanonicalJson;
@@ -73,13 +71,15 @@ pub(crate) fn prove_rating(
 ) -> Result<LocalTimeCheck, AuditError> {
     let id = rated_at.id;
     session.settled_at.comes_before(rated_at)?;
-    follows(id, "time_zone", &rated.time_zone, &session.started.time_zone)?;
+    // A site whose zone nobody knows is read in UTC.
+    let zone: Tz = session.started.time_zone.parse().unwrap_or(Tz::UTC);
+    follows(id, "time_zone", rated.time_zone.as_str(), zone.name())?;
     let recorded = &rated.rating;
     let input = billing_input(&session.facts, session.settled, tariff, recorded.local_time.clone())
         .map_err(AuditError::Rating)?;
     let derived = rate_with(&recorded.rules_version, tariff, &input).map_err(AuditError::Rating)?;
     follows_to_the_byte(id, recorded, &derived)?;
-    prove_local_time(id, rated, &derived)
+    prove_local_time(id, zone, &derived)
 }
 
 /// Compares two ratings as the log writes them, and names the first member that differs.
@@ -95,19 +95,9 @@ fn follows_to_the_byte(id: EventId, recorded: &Rating, derived: &Rating) -> Resu
 
 /// The offsets must be those of the zone. Where the program's time zone data is of another
 /// release than the rating's, a difference is told and not refused: governments change clocks.
-fn prove_local_time(
-    id: EventId,
-    rated: &SessionRated,
-    rating: &Rating,
-) -> Result<LocalTimeCheck, AuditError> {
+fn prove_local_time(id: EventId, zone: Tz, rating: &Rating) -> Result<LocalTimeCheck, AuditError> {
     let recorded = &rating.local_time;
-    follows(id, "rating.local_time.time_zone", &recorded.time_zone, &rated.time_zone)?;
-    let zone: Tz = rated.time_zone.parse().map_err(|_| AuditError::Differs {
-        id,
-        what: "time_zone".to_owned(),
-        recorded: rated.time_zone.clone(),
-        derived: "the name of an IANA time zone".to_owned(),
-    })?;
+    follows(id, "rating.local_time.time_zone", recorded.time_zone.as_str(), zone.name())?;
     let own =
         LocalTime::resolve(zone, rating.started_at, rating.ended_at).map_err(AuditError::Rating)?;
     if own.utc_offsets == recorded.utc_offsets {
@@ -124,68 +114,56 @@ fn prove_local_time(
     Ok(LocalTimeCheck::Confirmed)
 }
 
-/// Makes the invoice's figures again from the rating, and holds its number against its place.
+/// Makes the invoice's figures again, from the rating or, for a credit note, from the invoice
+/// that it takes back; and holds its number against its place in the register.
 pub(crate) fn prove_invoice(
     entry: &Entry<'_>,
     invoice: &InvoiceIssued,
     rated: &SessionRated,
     session: &ProvenSession<'_>,
+    corrected: Option<&InvoiceIssued>,
 ) -> Result<(), AuditError> {
     let id = entry.id;
     follows(id, "sequence", invoice.sequence, entry.envelope.version + 1)?;
-    entry.lies_at(&format!("invoice-series-{}", invoice.series), None)?;
-    follows(id, "number", &invoice.number, &format!("{}-{}", invoice.series, invoice.sequence))?;
+    entry.lies_at(&format!("invoice_series-{}", invoice.series), None)?;
+    follows(id, "number", &invoice.number, &format!("{}-{:06}", invoice.series, invoice.sequence))?;
     follows(id, "tariff", canonical(&invoice.tariff), canonical(&rated.tariff))?;
     let payer = session.started.account_id.map(|account| account.to_string());
     follows(id, "account_id", invoice.account_id.to_string(), payer.unwrap_or_default())?;
-    follows(id, "currency", &invoice.currency, &rated.rating.currency)?;
-    follows(id, "delivered_from", invoice.delivered_from, session.settled.started_at)?;
-    follows(id, "delivered_to", invoice.delivered_to, session.settled.ended_at)?;
-    let lines = invoice_lines(&rated.rating).map_err(AuditError::Rating)?;
-    let nets: Vec<NetLine> = lines
-        .iter()
-        .map(|line| NetLine { excl_vat: line.excl_vat, vat_percent: line.vat_percent })
-        .collect();
-    let totals = invoice_totals(&nets, &invoice.currency).map_err(AuditError::Rating)?;
-    let derived: Vec<InvoiceLine> = lines
-        .into_iter()
-        .zip(&totals.line_nets_minor)
-        .map(|(line, &net_minor)| InvoiceLine {
-            dimension: line.dimension,
-            quantity: line.quantity,
-            unit: line.unit,
-            unit_price: line.unit_price,
-            vat_percent: line.vat_percent,
-            net_minor,
-        })
-        .collect();
-    let vat: Vec<InvoiceVat> = totals
-        .vat
-        .iter()
-        .map(|rate| InvoiceVat {
-            vat_percent: rate.vat_percent,
-            net_minor: rate.net_minor,
-            vat_minor: rate.vat_minor,
-        })
-        .collect();
-    follows(id, "currency_exponent", invoice.currency_exponent, totals.currency_exponent)?;
-    for (number, pair) in invoice.lines.iter().zip(&derived).enumerate() {
-        follows(id, format!("line {}", number + 1), canonical(pair.0), canonical(pair.1))?;
-    }
-    follows(id, "the number of lines", invoice.lines.len(), derived.len())?;
-    follows(id, "vat", canonical(&invoice.vat), canonical(&vat))?;
-    follows(id, "total_net_minor", invoice.total_net_minor, totals.total_net_minor)?;
-    follows(id, "total_vat_minor", invoice.total_vat_minor, totals.total_vat_minor)?;
-    follows(id, "total_gross_minor", invoice.total_gross_minor, totals.total_gross_minor)
+    follows(id, "delivered_from", invoice.delivered_from, rated.rating.started_at)?;
+    follows(id, "delivered_to", invoice.delivered_to, rated.rating.ended_at)?;
+    let derived = match corrected {
+        Some(corrected) => InvoiceFigures::of_issued(corrected).negated(),
+        None => InvoiceFigures::of(&rated.rating).map_err(AuditError::Rating)?,
+    };
+    prove_figures(id, &InvoiceFigures::of_issued(invoice), &derived)
 }
 
-/// Every posting about the invoice: its legs sum to zero, and the invoice's own posting moves
-/// its totals.
+fn prove_figures(
+    id: EventId,
+    issued: &InvoiceFigures,
+    derived: &InvoiceFigures,
+) -> Result<(), AuditError> {
+    follows(id, "currency", &issued.currency, &derived.currency)?;
+    follows(id, "currency_exponent", issued.currency_exponent, derived.currency_exponent)?;
+    for (number, (line, expected)) in issued.lines.iter().zip(&derived.lines).enumerate() {
+        follows(id, format!("line {}", number + 1), canonical(line), canonical(expected))?;
+    }
+    follows(id, "the number of lines", issued.lines.len(), derived.lines.len())?;
+    follows(id, "vat", canonical(&issued.vat), canonical(&derived.vat))?;
+    follows(id, "total_net_minor", issued.total_net_minor, derived.total_net_minor)?;
+    follows(id, "total_vat_minor", issued.total_vat_minor, derived.total_vat_minor)?;
+    follows(id, "total_gross_minor", issued.total_gross_minor, derived.total_gross_minor)
+}
+
+/// Every posting about the invoice: its legs sum to zero, and the invoice's own posting is the
+/// one that follows from it.
 pub(crate) fn prove_postings<'c>(
     chain: &'c Chain<'c>,
     invoice_at: &Entry<'_>,
     invoice: &InvoiceIssued,
 ) -> Result<Vec<(&'c Entry<'c>, &'c LedgerPosted)>, AuditError> {
+    let own = posting_of(invoice);
     let mut postings = Vec::new();
     for entry in chain.entries() {
         let Event::LedgerPosted(posting) = &entry.event else { continue };
@@ -194,35 +172,18 @@ pub(crate) fn prove_postings<'c>(
         }
         chain.cited("the posting", entry.id)?;
         invoice_at.comes_before(entry)?;
-        follows(entry.id, "currency", &posting.currency, &invoice.currency)?;
-        follows(entry.id, "the sum of all legs", sum_of(entry.id, posting, |_| true)?, 0)?;
-        if posting.purpose == "invoice" {
-            let account = invoice.account_id.to_string();
-            let payer = |leg: &str| matches!(leg.split_once(':'), Some(("receivable" | "wallet", who)) if who == account);
-            let sum = |is: &dyn Fn(&str) -> bool| sum_of(entry.id, posting, is);
-            follows(entry.id, "the payer's leg", sum(&payer)?, invoice.total_gross_minor)?;
-            let revenue = sum(&|leg| leg == "revenue")?;
-            follows(entry.id, "the revenue's leg", revenue, -invoice.total_net_minor)?;
-            let vat = sum(&|leg| leg.starts_with("vat:"))?;
-            follows(entry.id, "the VAT's legs", vat, -invoice.total_vat_minor)?;
+        let sum = posting
+            .legs
+            .iter()
+            .try_fold(0_i64, |sum, leg| sum.checked_add(leg.amount_minor))
+            .ok_or(AuditError::Overflow { id: entry.id })?;
+        follows(entry.id, "the sum of all legs", sum, 0)?;
+        if posting.purpose == own.purpose {
+            follows(entry.id, "the posting", canonical(posting), canonical(&own))?;
         }
         postings.push((entry, posting.as_ref()));
     }
     Ok(postings)
-}
-
-/// The sum of the legs whose account fits.
-fn sum_of(
-    id: EventId,
-    posting: &LedgerPosted,
-    fits: impl Fn(&str) -> bool,
-) -> Result<i64, AuditError> {
-    posting
-        .legs
-        .iter()
-        .filter(|leg| fits(&leg.account))
-        .try_fold(0_i64, |sum, leg| sum.checked_add(leg.amount_minor))
-        .ok_or(AuditError::Overflow { id })
 }
 
 /// As the log would write it; for comparing and for telling differences.

@@ -31,8 +31,8 @@ pub enum AuditError {
     /// An event's time of recording is no instant.
     #[error("event {0}: its time of recording is no instant")]
     RecordedAt(EventId),
-    /// A bundle proves one invoice.
-    #[error("the bundle holds {0} invoices, not one")]
+    /// A bundle proves one invoice, or one credit note with the invoice that it takes back.
+    #[error("the bundle holds {0} invoices: it must be one, or a credit note and what it corrects")]
     Invoices(usize),
     /// Something that the bill rests on is not there.
     #[error("{what} ({id}) is not in the bundle")]

@@ -22,7 +22,7 @@ const CALL: u64 = 2;
 const KELVIN: &str = "K";
 
 /// 0 °C in kelvin.
-const ZERO_CELSIUS_K: Decimal = Decimal::from_parts(273_15, 0, 0, false, 2);
+const ZERO_CELSIUS_K: Decimal = Decimal::from_parts(27_315, 0, 0, false, 2);
 
 /// Why a frame does not say what a fact says it does.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

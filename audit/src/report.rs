@@ -3,8 +3,8 @@
 
 use crate::bill::LocalTimeCheck;
 use chargebook_domain::events::v1::{
-    ExchangeRecorded, InvoiceIssued, LedgerPosted, MeterReading, SessionRated, SessionSettled,
-    SessionStarted, TariffVersionPublished,
+    ExchangeRecorded, InvoiceIssued, InvoiceKind, LedgerPosted, MeterReading, SessionRated,
+    SessionSettled, SessionStarted, TariffVersionPublished,
 };
 use chargebook_domain::ids::EventId;
 use chargebook_domain::rating::Unit;
@@ -17,7 +17,9 @@ use std::fmt;
 pub struct Report {
     /// The invoice.
     pub invoice: Proven<InvoiceIssued>,
-    /// The rating that it bills.
+    /// The invoice that it takes back, where it is a credit note; proven as well.
+    pub corrects: Option<Proven<InvoiceIssued>>,
+    /// The rating that it bills, or that made a credit note necessary.
     pub rated: Proven<SessionRated>,
     /// The tariff's version.
     pub tariff: Proven<TariffVersionPublished>,
@@ -120,21 +122,20 @@ impl Report {
 
     fn write_lines(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let invoice = &self.invoice.what;
-        let rated = self.rated.what.rating.lines.iter().map(Some).chain(std::iter::repeat(None));
+        // A credit note's lines come from the invoice that it takes back.
+        let rated = match self.corrects {
+            Some(_) => &[][..],
+            None => &self.rated.what.rating.lines,
+        };
+        let rated = rated.iter().map(Some).chain(std::iter::repeat(None));
         for (line, rated) in invoice.lines.iter().zip(rated) {
             let vat = line.vat_percent.map_or("no VAT".to_owned(), |p| format!("VAT {p} %"));
-            writeln!(
-                f,
-                "  {:<16} {} {} x {} {}, {vat}: {}",
-                line.dimension,
-                line.quantity,
-                line.unit,
-                line.unit_price,
-                invoice.currency,
-                self.money(line.net_minor),
-            )?;
-            match rated {
-                Some(rated) => writeln!(
+            let (dimension, quantity, unit) = (&line.dimension, line.quantity, &line.unit);
+            let price = format!("{} {}", line.unit_price, invoice.currency);
+            let net = self.money(line.net_minor);
+            writeln!(f, "  {dimension:<16} {quantity} {unit} x {price}, {vat}: {net}")?;
+            match (rated, &self.corrects) {
+                (Some(rated), _) => writeln!(
                     f,
                     "    <- rating: {} {} used, {} billed, by element {} of the tariff",
                     rated.quantity,
@@ -142,7 +143,10 @@ impl Report {
                     rated.billed_quantity,
                     rated.element_index,
                 )?,
-                None => writeln!(f, "    <- rating: the tariff's least or greatest price")?,
+                (None, Some(corrected)) => {
+                    writeln!(f, "    <- taken back from {}", corrected.what.number)?;
+                }
+                (None, None) => writeln!(f, "    <- rating: the tariff's least or greatest price")?,
             }
         }
         let [net, vat, gross] =
@@ -155,6 +159,9 @@ impl Report {
         let (invoice, rated, tariff) = (&self.invoice, &self.rated, &self.tariff);
         writeln!(f, "\nHow it follows")?;
         writeln!(f, "  invoice     number {} of its series, {invoice}", invoice.what.sequence)?;
+        if let Some(corrected) = &self.corrects {
+            writeln!(f, "  takes back  {}, proven as well, {corrected}", corrected.what.number)?;
+        }
         writeln!(f, "  <- rating   rules {}, {rated}", rated.what.rating.rules_version)?;
         writeln!(f, "              computed again: equal to the byte")?;
         let local = &rated.what.rating.local_time;
@@ -262,9 +269,17 @@ impl<T> fmt::Display for Proven<T> {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let invoice = &self.invoice.what;
+        let but = match self.local_time {
+            LocalTimeCheck::Confirmed => "",
+            LocalTimeCheck::OtherRelease { .. } => ", LOCAL TIME NOT CONFIRMED",
+        };
         writeln!(
             f,
-            "PROVEN: invoice {} of {} over {}",
+            "PROVEN{but}: {} {} of {} over {}",
+            match invoice.kind {
+                InvoiceKind::Invoice => "invoice",
+                InvoiceKind::CreditNote => "credit note",
+            },
             invoice.number,
             invoice.issued_at,
             self.money(invoice.total_gross_minor)

@@ -6,8 +6,9 @@ use crate::chain::{Chain, Entry, follows};
 use crate::frame::{Frame, FrameError, same};
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
-    Authorization, ExchangeRecorded, MeterReading, SessionConnectorStatus, SessionMeterRecorded,
-    SessionSettled, SessionStarted, SessionStopped, SessionSuperseded, StopMatch, Verdict,
+    Anomaly, Authorization, ExchangeRecorded, MeterReading, SessionConnectorStatus,
+    SessionMeterRecorded, SessionSettled, SessionStarted, SessionStopped, SessionSuperseded,
+    StopMatch, Verdict,
 };
 use chargebook_domain::ids::EventId;
 use chargebook_domain::session::{Basis, Doubt, Session};
@@ -57,7 +58,7 @@ pub(crate) fn prove<'c>(
         }
     }
     // Between what was judged and the judgement nothing may have come.
-    let judged_at = settled_at.envelope.version.checked_sub(1).unwrap_or_default();
+    let judged_at = settled_at.envelope.version.saturating_sub(1);
     follows(settled, "as_of_version", basis.as_of_version, judged_at)?;
     prove_basis(settled, basis, &facts)?;
     Ok(ProvenSession { started, settled: basis, settled_at, facts, stream, sources })
@@ -72,6 +73,8 @@ fn prove_basis(id: EventId, settled: &SessionSettled, facts: &Session) -> Result
     follows(id, "released_at", released(settled.released_at), released(basis.released_at))?;
     follows_reading(id, "register_start", &settled.register_start, &basis.register_start)?;
     follows_reading(id, "register_end", &settled.register_end, &basis.register_end)?;
+    let anomalies = |anomalies: &[Anomaly]| format!("{anomalies:?}");
+    follows(id, "anomalies", anomalies(&settled.anomalies), anomalies(&basis.anomalies))?;
     follows(id, "energy_wh", settled.energy_wh, basis.energy_wh)
 }
 

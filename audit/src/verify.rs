@@ -7,7 +7,7 @@ use crate::report::{Proven, ProvenFrame, Report};
 use crate::session::{self, ProvenSession};
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
-    InvoiceIssued, LedgerPosted, SessionRated, TariffVersionPublished,
+    InvoiceIssued, InvoiceKind, LedgerPosted, SessionRated, TariffVersionPublished,
 };
 use chargebook_proof::bundle::{Bundle, PinnedKey, VerifiedBundle};
 
@@ -23,38 +23,40 @@ pub fn verify(bundle: &str, key: Option<&str>) -> Result<Report, AuditError> {
         .and_then(|bundle| bundle.verify(pinned.as_ref()))
         .map_err(AuditError::Bundle)?;
     let chain = Chain::read(&bundle)?;
-    let (invoice_at, invoice) = only_invoice(&chain)?;
-    let (rated_at, rated) = rating_of(&chain, invoice_at, invoice)?;
-    let (tariff_at, published, tariff) = prove_tariff(&chain, &rated.tariff, rated_at)?;
-    let session = session::prove(&chain, &rated_at.envelope.stream, rated.settled)?;
-    let local_time = prove_rating(rated_at, rated, &session, &tariff)?;
-    prove_invoice(invoice_at, invoice, rated, &session)?;
-    let postings = prove_postings(&chain, invoice_at, invoice)?;
-    chain.all_used()?;
-    let links = Links {
-        invoice: (invoice_at, invoice),
-        rated: (rated_at, rated),
-        tariff: (tariff_at, published),
-        session,
-        postings,
-        local_time,
+    let (invoice_at, invoice, corrected) = the_invoice(&chain)?;
+    let before = match corrected {
+        Some((at, invoice)) => Some(Bill::prove(&chain, at, invoice, None)?),
+        None => None,
     };
-    Ok(links.report(&chain, &bundle))
+    let bill = Bill::prove(&chain, invoice_at, invoice, before.as_ref())?;
+    chain.all_used()?;
+    Ok(bill.report(&chain, &bundle, before.as_ref()))
 }
 
-/// The bundle's invoice; there must be exactly one.
-fn only_invoice<'c>(
+/// An invoice, and the event that issued it.
+type Issued<'c> = (&'c Entry<'c>, &'c InvoiceIssued);
+
+/// What the bundle is about: its one invoice, or its credit note with the invoice that this
+/// takes back.
+fn the_invoice<'c>(
     chain: &'c Chain<'c>,
-) -> Result<(&'c Entry<'c>, &'c InvoiceIssued), AuditError> {
-    let invoices: Vec<_> = chain
-        .entries()
-        .filter_map(|entry| match &entry.event {
-            Event::InvoiceIssued(invoice) => Some((entry.id, invoice.as_ref())),
-            _ => None,
-        })
-        .collect();
+) -> Result<(&'c Entry<'c>, &'c InvoiceIssued, Option<Issued<'c>>), AuditError> {
+    let mut invoices: Vec<Issued<'c>> = Vec::new();
+    for entry in chain.entries() {
+        if let Event::InvoiceIssued(invoice) = &entry.event {
+            invoices.push((chain.cited("the invoice", entry.id)?, invoice.as_ref()));
+        }
+    }
+    // The invoice that a credit note takes back stands before it in the log.
     match invoices[..] {
-        [(id, invoice)] => Ok((chain.cited("the invoice", id)?, invoice)),
+        [(at, invoice)] if invoice.kind == InvoiceKind::Invoice => Ok((at, invoice, None)),
+        [(before_at, before), (at, note)]
+            if before.kind == InvoiceKind::Invoice
+                && note.kind == InvoiceKind::CreditNote
+                && note.corrects.as_ref() == Some(&before.number) =>
+        {
+            Ok((at, note, Some((before_at, before))))
+        }
         _ => Err(AuditError::Invoices(invoices.len())),
     }
 }
@@ -78,9 +80,9 @@ fn rating_of<'c>(
     }
 }
 
-/// Everything that has been proven, link by link.
-struct Links<'c> {
-    invoice: (&'c Entry<'c>, &'c InvoiceIssued),
+/// A proven bill, link by link.
+struct Bill<'c> {
+    invoice: Issued<'c>,
     rated: (&'c Entry<'c>, &'c SessionRated),
     tariff: (&'c Entry<'c>, &'c TariffVersionPublished),
     session: ProvenSession<'c>,
@@ -88,8 +90,40 @@ struct Links<'c> {
     local_time: LocalTimeCheck,
 }
 
-impl Links<'_> {
-    fn report(self, chain: &Chain<'_>, bundle: &VerifiedBundle) -> Report {
+impl<'c> Bill<'c> {
+    /// `corrected` is the bill that this one, a credit note, takes back.
+    fn prove(
+        chain: &'c Chain<'c>,
+        invoice_at: &'c Entry<'c>,
+        invoice: &'c InvoiceIssued,
+        corrected: Option<&Bill<'_>>,
+    ) -> Result<Self, AuditError> {
+        let (rated_at, rated) = rating_of(chain, invoice_at, invoice)?;
+        if let Some(corrected) = corrected {
+            corrected.rated.0.comes_before(rated_at)?;
+        }
+        let (tariff_at, published, tariff) = prove_tariff(chain, &rated.tariff, rated_at)?;
+        let session = session::prove(chain, &rated_at.envelope.stream, rated.settled)?;
+        let local_time = prove_rating(rated_at, rated, &session, &tariff)?;
+        let corrected = corrected.map(|corrected| corrected.invoice.1);
+        prove_invoice(invoice_at, invoice, rated, &session, corrected)?;
+        let postings = prove_postings(chain, invoice_at, invoice)?;
+        Ok(Self {
+            invoice: (invoice_at, invoice),
+            rated: (rated_at, rated),
+            tariff: (tariff_at, published),
+            session,
+            postings,
+            local_time,
+        })
+    }
+
+    fn report(
+        self,
+        chain: &Chain<'_>,
+        bundle: &VerifiedBundle,
+        corrected: Option<&Bill<'_>>,
+    ) -> Report {
         let disclosed = |commitment: &str| bundle.disclosed(commitment).map(str::to_owned);
         let frames = chain
             .entries()
@@ -105,16 +139,22 @@ impl Links<'_> {
             .filter(|entry| entry.envelope.version > rated_version)
             .map(|entry| proven(entry, entry.envelope.event_type.clone()))
             .collect();
+        let postings = self.postings.iter().chain(corrected.iter().flat_map(|c| &c.postings));
         Report {
             invoice: proven(self.invoice.0, self.invoice.1.clone()),
+            corrects: corrected.map(|bill| proven(bill.invoice.0, bill.invoice.1.clone())),
             rated: proven(self.rated.0, self.rated.1.clone()),
             tariff: proven(self.tariff.0, self.tariff.1.clone()),
             settled: proven(self.session.settled_at, self.session.settled.clone()),
             started: self.session.started.clone(),
             frames,
             samples: self.session.facts.samples().count(),
-            postings: self.postings.iter().map(|(at, what)| proven(at, (*what).clone())).collect(),
-            local_time: self.local_time,
+            postings: postings.map(|(at, what)| proven(at, (*what).clone())).collect(),
+            // What is to be looked at in either bill is to be looked at in the credit note.
+            local_time: match corrected.map(|bill| &bill.local_time) {
+                Some(check) if self.local_time == LocalTimeCheck::Confirmed => check.clone(),
+                _ => self.local_time,
+            },
             later,
             checkpoint: bundle.checkpoint.clone(),
             key: bundle.key.clone(),

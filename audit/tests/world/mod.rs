@@ -4,16 +4,17 @@
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
     AccountKind, AccountOpened, Authorization, ClockTrust, Direction, Evidence, ExchangeRecorded,
-    InvoiceIssued, InvoiceKind, InvoiceLine, InvoiceVat, LedgerLeg, LedgerPosted, MeterReading,
-    MeterSample, Outcome, Quantity, SessionConnectorStatus, SessionMeterRecorded,
-    SessionOutcomeDecided, SessionRated, SessionStarted, SessionStopped, StopMatch,
-    TariffReference, TariffVersionPublished, Verdict,
+    InvoiceIssued, InvoiceKind, MeterReading, MeterSample, Outcome, Quantity,
+    SessionConnectorStatus, SessionMeterRecorded, SessionOutcomeDecided, SessionRated,
+    SessionStarted, SessionStopped, SessionSuperseded, StopMatch, TariffReference,
+    TariffVersionPublished, Verdict,
 };
 use chargebook_domain::ids::{
     AccountId, ConnectorNumber, EventId, SessionId, StationId, StationIdentity, SubjectId,
     TariffId, TransactionNumber,
 };
-use chargebook_domain::rating::{NetLine, RULES_VERSION, invoice_lines, invoice_totals};
+use chargebook_domain::invoice::{InvoiceFigures, posting_of};
+use chargebook_domain::rating::RULES_VERSION;
 use chargebook_domain::sealed::{Hole, Part, SealedText};
 use chargebook_domain::session::{Session, Settlement, SettlementRules, rate_settled, settle};
 use chargebook_domain::tariff::Tariff;
@@ -32,7 +33,7 @@ pub(crate) const TAG: &str = "04A1B2C3";
 /// The transaction's number.
 pub(crate) const TRANSACTION: i32 = 17;
 /// The invoice's number.
-pub(crate) const INVOICE: &str = "R2026-1";
+pub(crate) const INVOICE: &str = "R2026-000001";
 
 const TARIFF: &str = r#"{"currency":"EUR","elements":[
     {"price_components":[{"type":"ENERGY","price":0.45,"vat":19,"step_size":1}],
@@ -302,10 +303,32 @@ impl World {
     }
 
     pub(crate) fn stop(&mut self, time: &str, meter_stop: i64) {
+        let exchange = self.stop_frame(&session_stream(), time, meter_stop, TRANSACTION);
+        self.stop_fact(exchange, time, meter_stop, StopMatch::TransactionId);
+    }
+
+    /// The exchange of a stop, in a stream of choice, naming a transaction of choice.
+    pub(crate) fn stop_frame(
+        &mut self,
+        stream: &str,
+        time: &str,
+        meter_stop: i64,
+        transaction: i32,
+    ) -> EventId {
         let payload = format!(
-            r#"{{"idTag":"{TAG}","meterStop":{meter_stop},"reason":"Local","timestamp":"2026-11-22T{time}Z","transactionId":{TRANSACTION}}}"#
+            r#"{{"idTag":"{TAG}","meterStop":{meter_stop},"reason":"Local","timestamp":"2026-11-22T{time}Z","transactionId":{transaction}}}"#
         );
-        let exchange = self.exchange(time, "StopTransaction", &payload, "{}");
+        self.exchange_in(stream, time, "StopTransaction", &payload, "{}")
+    }
+
+    /// The stop as a fact of the session.
+    pub(crate) fn stop_fact(
+        &mut self,
+        exchange: EventId,
+        time: &str,
+        meter_stop: i64,
+        matched_by: StopMatch,
+    ) {
         let fact = SessionStopped {
             meter_stop: reading(exchange, "/3/meterStop", meter_stop),
             stopped_at: at(time),
@@ -313,20 +336,37 @@ impl World {
             clock: ClockTrust::Plausible,
             reason: Some("Local".to_owned()),
             id_tag: Some(sealed_tag()),
-            matched_by: StopMatch::TransactionId,
+            matched_by,
             exchange,
         };
         self.append(&session_stream(), at(time), fact);
     }
 
-    /// Settled, rated, invoiced, posted.
+    /// Another session begins at the connector before this one's stop came; returns the
+    /// exchange of its start, which lies in its own stream.
+    pub(crate) fn superseded(&mut self, time: &str, meter_start: i64) -> EventId {
+        let payload = format!(
+            r#"{{"connectorId":1,"idTag":"{TAG}","meterStart":{meter_start},"timestamp":"2026-11-22T{time}Z"}}"#
+        );
+        let reply = r#"{"idTagInfo":{"status":"Accepted"},"transactionId":18}"#;
+        let exchange = self.exchange_in("session-next", time, "StartTransaction", &payload, reply);
+        let fact = SessionSuperseded {
+            by: SessionId(uuid(9)),
+            at: at(time),
+            register: reading(exchange, "/3/meterStart", meter_start),
+        };
+        self.append(&session_stream(), at(time), fact);
+        exchange
+    }
+
+    /// Settled, rated, invoiced, posted; an invoice that was there before is taken back first.
     pub(crate) fn bill(&mut self, tariff: TariffReference) {
         let rules = SettlementRules {
             settle_after: chrono::TimeDelta::hours(1),
             occupancy_is_priced: true,
         };
         let session = self.session();
-        let Settlement::Settled(settled) = settle(&session, at("10:43:00"), rules) else {
+        let Settlement::Settled(settled) = settle(&session, at("12:00:00"), rules) else {
             panic!("the session does not settle");
         };
         let content = Tariff::parse(TARIFF).unwrap();
@@ -338,81 +378,69 @@ impl World {
             time_zone: "Europe/Berlin".to_owned(),
             rating: rating.clone(),
             settled: settled_id,
-            corrects: None,
+            corrects: session.rated().map(|(id, _)| *id),
         };
-        let rated = self.append(&session_stream(), at("10:43:01"), rated);
-        let lines = invoice_lines(&rating).unwrap();
-        let nets: Vec<NetLine> = lines
-            .iter()
-            .map(|l| NetLine { excl_vat: l.excl_vat, vat_percent: l.vat_percent })
-            .collect();
-        let totals = invoice_totals(&nets, "EUR").unwrap();
-        let invoice = InvoiceIssued {
-            number: INVOICE.to_owned(),
-            series: "R2026".to_owned(),
-            sequence: 1,
-            kind: InvoiceKind::Invoice,
-            corrects: None,
-            session_id: SessionId(uuid(1)),
-            account_id: account_id(),
-            issued_at: at("10:43:02"),
-            delivered_from: settled.started_at,
-            delivered_to: settled.ended_at,
-            currency: "EUR".to_owned(),
-            currency_exponent: totals.currency_exponent,
-            lines: lines
-                .into_iter()
-                .zip(&totals.line_nets_minor)
-                .map(|(line, net_minor)| InvoiceLine {
-                    dimension: line.dimension,
-                    quantity: line.quantity,
-                    unit: line.unit,
-                    unit_price: line.unit_price,
-                    vat_percent: line.vat_percent,
-                    net_minor: *net_minor,
-                })
-                .collect(),
-            vat: totals
-                .vat
-                .iter()
-                .map(|rate| InvoiceVat {
-                    vat_percent: rate.vat_percent,
-                    net_minor: rate.net_minor,
-                    vat_minor: rate.vat_minor,
-                })
-                .collect(),
-            total_net_minor: totals.total_net_minor,
-            total_vat_minor: totals.total_vat_minor,
-            total_gross_minor: totals.total_gross_minor,
-            tariff,
-            rated,
-        };
-        self.append("invoice-series-R2026", at("10:43:02"), invoice);
+        let rated_id = self.append(&session_stream(), at("10:43:01"), rated.clone());
+        let figures = InvoiceFigures::of(&rating).unwrap();
+        let before = self.last_invoice();
+        if let Some(before) = before {
+            let taken_back = InvoiceFigures::of_issued(&before).negated();
+            let kind = InvoiceKind::CreditNote;
+            self.issue(kind, Some(before.number), taken_back, &rated, rated_id);
+        }
+        let number = self.issue(InvoiceKind::Invoice, None, figures, &rated, rated_id);
         let decided = SessionOutcomeDecided {
             outcome: Outcome::Invoiced,
             reason: None,
             detail: None,
             owner: None,
             resolved_by: None,
-            invoice: Some(INVOICE.to_owned()),
+            invoice: Some(number),
         };
         self.append(&session_stream(), at("10:43:03"), decided);
-        self.post(&totals);
     }
 
-    fn post(&mut self, totals: &chargebook_domain::rating::InvoiceTotals) {
-        let leg = |account: String, amount_minor| LedgerLeg { account, amount_minor };
-        let posting = LedgerPosted {
-            purpose: "invoice".to_owned(),
-            invoice: Some(INVOICE.to_owned()),
-            currency: "EUR".to_owned(),
-            legs: vec![
-                leg(format!("receivable:{}", account_id()), totals.total_gross_minor),
-                leg("revenue".to_owned(), -totals.total_net_minor),
-                leg("vat:19".to_owned(), -totals.total_vat_minor),
-            ],
+    fn last_invoice(&self) -> Option<InvoiceIssued> {
+        let issued = self.events.iter().rfind(|e| e.event_type == "invoice.issued")?;
+        Some(serde_json::from_str(issued.data.as_str()).unwrap())
+    }
+
+    /// Puts an invoice or a credit note into the register, and posts it; returns its number.
+    fn issue(
+        &mut self,
+        kind: InvoiceKind,
+        corrects: Option<String>,
+        figures: InvoiceFigures,
+        rated: &SessionRated,
+        rated_id: EventId,
+    ) -> String {
+        let register = "invoice_series-R2026";
+        let sequence = 1 + self.events.iter().filter(|e| e.stream == register).count() as u64;
+        let invoice = InvoiceIssued {
+            number: format!("R2026-{sequence:06}"),
+            series: "R2026".to_owned(),
+            sequence,
+            kind,
+            corrects,
+            session_id: SessionId(uuid(1)),
+            account_id: account_id(),
+            issued_at: at("10:43:02"),
+            delivered_from: rated.rating.started_at,
+            delivered_to: rated.rating.ended_at,
+            currency: figures.currency,
+            currency_exponent: figures.currency_exponent,
+            lines: figures.lines,
+            vat: figures.vat,
+            total_net_minor: figures.total_net_minor,
+            total_vat_minor: figures.total_vat_minor,
+            total_gross_minor: figures.total_gross_minor,
+            tariff: rated.tariff.clone(),
+            rated: rated_id,
         };
-        self.append(&format!("account-{}", account_id()), at("10:43:04"), posting);
+        self.append(register, at("10:43:02"), invoice.clone());
+        let stream = format!("account-{}", account_id());
+        self.append(&stream, at("10:43:04"), posting_of(&invoice));
+        invoice.number
     }
 
     /// Changes the data of the `nth` event of a type, as a dishonest operator would before the
