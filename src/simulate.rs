@@ -183,7 +183,11 @@ async fn stop_when_asked(duration: Option<u64>, stop: CancellationToken) {
     tokio::select! {
         () = over => {}
         // Without a signal handler the process simply ends at Ctrl-C.
-        result = tokio::signal::ctrl_c() => if result.is_err() { std::future::pending::<()>().await },
+        result = tokio::signal::ctrl_c() => {
+            if result.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
     }
     stop.cancel();
 }
@@ -286,7 +290,7 @@ fn print_outcome(outcome: &Outcome, json: bool) -> anyhow::Result<()> {
     }
     let totals = &outcome.totals;
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::UTF8_BORDERS_ONLY);
     table.set_header(["what", "number"]);
     for (what, number) in [
         ("stations", u64::from(outcome.stations)),
@@ -310,7 +314,7 @@ fn print_outcome(outcome: &Outcome, json: bool) -> anyhow::Result<()> {
     align_numbers(&mut table);
     writeln!(out, "{table}")?;
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::UTF8_BORDERS_ONLY);
     table.set_header(["latency (ms)", "p50", "p99", "p99.9", "longest"]);
     for (action, latency) in &outcome.latency_by_action {
         table.add_row(latency_row(action, latency));

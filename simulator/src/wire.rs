@@ -50,3 +50,22 @@ pub(crate) fn answer(
     };
     frame.to_json(Version::V1_6)
 }
+
+/// What a strict reader of OCPP 1.6 holds against a station's CALL.
+#[cfg(test)]
+pub(crate) fn complaint_about(text: &str) -> Option<String> {
+    use ocpp_kit::decode::DecodeOptions;
+    use ocpp_kit::v1_6::{Action, CsRequest};
+    let judge = || -> Result<(), String> {
+        let frame = Frame::parse(text, Version::V1_6).map_err(|error| error.to_string())?;
+        let Frame::Call { id, action, payload } = frame else { return Err("no CALL".to_owned()) };
+        if !id.is_conforming() {
+            return Err(format!("message id {id}"));
+        }
+        let action = Action::from_wire(&action).ok_or_else(|| format!("action {action}"))?;
+        CsRequest::decode(action, &payload, &DecodeOptions::pedantic())
+            .map(|_| ())
+            .map_err(|error| error.to_string())
+    };
+    judge().err().map(|complaint| format!("{complaint}: {text}"))
+}

@@ -10,6 +10,10 @@ use super::Settings;
 use super::machine::Machine;
 use crate::simulate::align_numbers;
 
+/// How both servers make an event durable.
+const FSYNC_MODE: &str = "group commit before every answer: one fdatasync a batch (bare server), \
+                          SQLite WAL with synchronous=FULL (chargebook)";
+
 /// A figure beside what it should be.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(super) struct Judged {
@@ -50,7 +54,7 @@ impl Report {
     pub(super) fn new(machine: Machine, settings: &Settings, quick: bool) -> Self {
         Self {
             machine,
-            fsync_mode: "group commit: fdatasync (bare server), WAL with synchronous=FULL (chargebook), before every answer",
+            fsync_mode: FSYNC_MODE,
             quick,
             connections: settings.connections,
             idle_connections: settings.idle_connections,
@@ -177,7 +181,7 @@ pub(super) fn print_results(report: &Report) -> anyhow::Result<()> {
 
 fn new_table<const COLUMNS: usize>(header: [&str; COLUMNS]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::UTF8_BORDERS_ONLY);
     table.set_header(header);
     table
 }

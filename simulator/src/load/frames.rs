@@ -26,7 +26,7 @@ const METER_STEP: u32 = 350;
 
 const ID: &str = "IIIIIIIIIIII";
 const TIME: &str = "TTTTTTTTTTTTTTTTTTTTTTTT";
-const TRANSACTION: &str = "XXXXXXXXXXX";
+const TRANSACTION: &str = "NNNNNNNNNNN";
 const METER: &str = "MMMMMMM";
 
 /// One masked text frame and where its changing parts are.
@@ -232,7 +232,9 @@ mod tests {
 
     fn payload(frame: &[u8]) -> Value {
         let header = if frame[1] & 0x7f == 126 { 4 } else { 2 };
-        serde_json::from_slice(&frame[header + 4..]).expect("JSON")
+        let text = std::str::from_utf8(&frame[header + 4..]).expect("UTF-8");
+        assert_eq!(crate::wire::complaint_about(text), None);
+        serde_json::from_str(text).expect("JSON")
     }
 
     #[test]

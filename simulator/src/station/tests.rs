@@ -10,6 +10,7 @@ use crate::fault::{Fault, FaultMix, Quirks, RegisterUnit};
 use crate::observe::FleetEvent;
 use crate::past::past_session;
 use crate::plan::{Activity, Hardware, LivePlan, Pace, StationPlan};
+use crate::wire;
 
 /// Steps after which a run that has not ended is a failure.
 const MAX_STEPS: usize = 20_000;
@@ -114,6 +115,7 @@ impl World {
             self.answers.push(frame);
             return;
         }
+        assert_eq!(wire::complaint_about(&outgoing.text), None);
         let text = |index: usize| frame[index].as_str().expect("text").to_owned();
         let seen = Seen { at: self.now, id: text(1), action: text(2), payload: frame[3].clone() };
         self.now += Duration::from_millis(20);
