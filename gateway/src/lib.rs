@@ -1,1 +1,25 @@
-//! gateway
+//! The OCPP gateway: charge points connect here over WebSockets.
+//!
+//! It upgrades connections, speaks OCPP-J, translates between each OCPP version and the
+//! domain's words, and answers a station only after its desk (`chargebook-commands`) has made
+//! the message durable. It must not know what follows from a message, how events are stored, or
+//! that read models, HTTP APIs and pages exist.
+//!
+//! The way of a frame: [`serve`] accepts and hands the socket to a session; the session reads a
+//! text, has it read and judged (`v16`, on the sans-I/O parts in `rpc`), gives it to the desk,
+//! and sends what the desk returns.
+
+mod accept;
+mod connections;
+mod limits;
+mod metrics;
+mod outbox;
+mod protocol;
+mod rpc;
+mod session;
+mod socket;
+mod time;
+mod v16;
+
+pub use accept::serve;
+pub use limits::{Limits, MESSAGE_BYTES_MAX, READ_BUFFER_BYTES, WRITE_BUFFER_BYTES_MAX};

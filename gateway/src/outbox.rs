@@ -1,0 +1,180 @@
+//! Commands on their way to one station: one CALL outstanding at a time, made durable as sent
+//! before it leaves, and answered, overdue or abandoned afterwards. It never sends twice.
+
+use crate::metrics;
+use crate::v16::{self, Downward, Reply};
+use chargebook_commands::message::RenderedReply;
+use chargebook_commands::{CommandReply, CommandResult, PendingCommand, ReplyFrame, StationDesk};
+use chargebook_domain::ids::CommandId;
+use chargebook_domain::units::Timestamp;
+use ocpp_kit::v1_6::Action;
+use std::collections::VecDeque;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// See the module.
+pub(crate) struct Outbox {
+    call_timeout: Duration,
+    /// Due, oldest first; bounded by what may be open for one station.
+    due: VecDeque<PendingCommand>,
+    outstanding: Option<Box<Outstanding>>,
+    /// Whether the desk may know of commands that are not in `due`.
+    may_have_more: bool,
+}
+
+/// A CALL of ours that waits for its answer.
+struct Outstanding {
+    command_id: CommandId,
+    message_id: String,
+    action: Action,
+    request: RenderedReply,
+    deadline: Instant,
+}
+
+impl Outbox {
+    /// Empty, and to be filled at the first occasion.
+    pub(crate) fn new(call_timeout: Duration) -> Self {
+        Self { call_timeout, due: VecDeque::new(), outstanding: None, may_have_more: true }
+    }
+
+    /// Has the desk asked again.
+    pub(crate) fn look_again(&mut self) {
+        self.may_have_more = true;
+    }
+
+    /// Whether a CALL may be sent, and there may be one.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.outstanding.is_none() && (self.may_have_more || !self.due.is_empty())
+    }
+
+    /// When the outstanding CALL is overdue.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.outstanding.as_ref().map(|outstanding| outstanding.deadline)
+    }
+
+    /// The next CALL to send; it is durable as sent, and outstanding from now on.
+    pub(crate) async fn next(&mut self, desk: &mut StationDesk) -> Option<String> {
+        if self.due.is_empty() {
+            self.may_have_more = false;
+            match desk.due_commands().await {
+                Ok(due) => self.due = due.into(),
+                Err(error) => {
+                    metrics::desk_error();
+                    tracing::error!(station = %desk.identity(), %error, "commands not readable");
+                }
+            }
+        }
+        while let Some(command) = self.due.pop_front() {
+            if let Some(frame) = self.begin(desk, command).await {
+                return Some(frame);
+            }
+        }
+        self.due = VecDeque::new();
+        None
+    }
+
+    async fn begin(&mut self, desk: &mut StationDesk, command: PendingCommand) -> Option<String> {
+        let command_id = command.command_id;
+        let message_id = command_id.to_string();
+        let Downward { action, frame } = match v16::downward(&message_id, &command.intent) {
+            Ok(downward) => downward,
+            Err(unsendable) => {
+                let detail = unsendable.to_string();
+                if let Err(error) = desk.command_unsendable(command_id, &detail).await {
+                    failed(desk, command_id, &error);
+                }
+                return None;
+            }
+        };
+        match desk.command_sent(command_id, &message_id, action.as_str(), &frame).await {
+            Ok(true) => {}
+            // It has expired, or was taken over.
+            Ok(false) => return None,
+            Err(error) => {
+                failed(desk, command_id, &error);
+                return None;
+            }
+        }
+        tracing::info!(
+            station = %desk.identity(), command = %command_id, action = action.as_str(),
+            "command sent"
+        );
+        let text = frame.frame.clone();
+        self.outstanding = Some(Box::new(Outstanding {
+            command_id,
+            message_id,
+            action,
+            request: frame,
+            deadline: Instant::now() + self.call_timeout,
+        }));
+        Some(text)
+    }
+
+    /// Takes an answer in, and gives it back if nothing waits for it.
+    pub(crate) async fn answered(
+        &mut self,
+        desk: &mut StationDesk,
+        reply: Reply,
+        received_at: Timestamp,
+    ) -> Option<Reply> {
+        let is_ours = |waiting: &mut Box<Outstanding>| waiting.message_id == reply.message_id;
+        let Some(outstanding) = self.outstanding.take_if(is_ours) else { return Some(reply) };
+        self.may_have_more = true;
+        let Outstanding { command_id, message_id, action, request, .. } = *outstanding;
+        let reading = v16::read_reply(&reply.text, action, &request);
+        let outcome = match &reading.result {
+            CommandResult::Result { .. } => "answered",
+            CommandResult::Error { .. } => "call_error",
+            CommandResult::Unreadable { .. } => "unreadable",
+        };
+        metrics::command(action.as_str(), outcome);
+        tracing::info!(
+            station = %desk.identity(), command = %command_id, action = action.as_str(), outcome,
+            "command answered"
+        );
+        let reply = CommandReply {
+            message_id,
+            action: action.as_str().to_owned(),
+            request,
+            reply: ReplyFrame { text: reply.text, personal: reading.personal },
+            received_at,
+            result: reading.result,
+        };
+        if let Err(error) = desk.command_answered(command_id, reply).await {
+            failed(desk, command_id, &error);
+        }
+        None
+    }
+
+    /// The answer did not come in time. It is not sent again: it may have had its effect.
+    pub(crate) async fn overdue(&mut self, desk: &mut StationDesk) {
+        let detail = format!("no answer within {} s", self.call_timeout.as_secs());
+        self.give_up(desk, &detail, "overdue").await;
+        self.may_have_more = true;
+    }
+
+    /// The connection ends; no answer will come over it.
+    pub(crate) async fn abandon(&mut self, desk: &mut StationDesk, reason: &str) {
+        let detail = format!("the connection ended before an answer came: {reason}");
+        self.give_up(desk, &detail, "abandoned").await;
+    }
+
+    async fn give_up(&mut self, desk: &mut StationDesk, detail: &str, outcome: &'static str) {
+        let Some(outstanding) = self.outstanding.take() else { return };
+        metrics::command(outstanding.action.as_str(), outcome);
+        let command_id = outstanding.command_id;
+        tracing::warn!(
+            station = %desk.identity(), command = %command_id, outcome, "command unanswered"
+        );
+        if let Err(error) = desk.command_unanswered(command_id, detail).await {
+            failed(desk, command_id, &error);
+        }
+    }
+}
+
+fn failed(desk: &StationDesk, command_id: CommandId, error: &chargebook_commands::DeskError) {
+    metrics::desk_error();
+    tracing::error!(
+        station = %desk.identity(), command = %command_id, %error, "a command's step not stored"
+    );
+}

@@ -1,0 +1,68 @@
+//! The OCPP versions spoken here, and which one a connection speaks.
+
+/// A version that is spoken here; each has its translation in a module of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// OCPP 1.6J.
+    V16,
+}
+
+impl Protocol {
+    /// All of them.
+    const ALL: &'static [Self] = &[Self::V16];
+
+    /// Its name in `Sec-WebSocket-Protocol`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::V16 => "ocpp1.6",
+        }
+    }
+
+    /// The first of the client's protocols that is spoken here: the order is the client's
+    /// (OCPP-J 1.6 section 3.1.2, RFC 6455 section 4.2.2). Names compare without regard to case,
+    /// since real chargers send `OCPP1.6`; the answer repeats the client's spelling.
+    pub(crate) fn choose<'a>(offered: impl Iterator<Item = &'a str>) -> Option<(Self, &'a str)> {
+        offered
+            .flat_map(|line| line.split(','))
+            .map(str::trim)
+            .take(OFFERED_PROTOCOLS_MAX)
+            .find_map(|name| Some((Self::named(name)?, name)))
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|protocol| protocol.name().eq_ignore_ascii_case(name))
+    }
+}
+
+/// Most protocols of an offer that are looked at.
+const OFFERED_PROTOCOLS_MAX: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(offered: &[&str], expected: Option<&str>) {
+        let chosen = Protocol::choose(offered.iter().copied()).map(|(_, name)| name);
+        assert_eq!(chosen, expected, "{offered:?}");
+    }
+
+    #[test]
+    fn the_first_of_the_clients_protocols_that_is_spoken_here() {
+        check(&["ocpp1.6"], Some("ocpp1.6"));
+        check(&["ocpp2.0.1, ocpp1.6"], Some("ocpp1.6"));
+        check(&["ocpp2.0.1", "ocpp1.6"], Some("ocpp1.6"));
+        check(&["ocpp1.6,ocpp2.0.1"], Some("ocpp1.6"));
+        check(&["  OCPP1.6 "], Some("OCPP1.6"));
+        check(&["ocpp1.5", "ocpp1.2"], None);
+        check(&["ocpp1.6j"], None);
+        check(&[""], None);
+        check(&[], None);
+    }
+
+    #[test]
+    fn an_endless_offer_is_not_read_to_its_end() {
+        let offer = format!("{}ocpp1.6", "x,".repeat(OFFERED_PROTOCOLS_MAX));
+        check(&[&offer], None);
+    }
+}

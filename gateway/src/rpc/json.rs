@@ -1,0 +1,659 @@
+//! A JSON text as a flat list of nodes with their places in it.
+//!
+//! The log keeps a frame as it was on the wire, and evidence and sealed holes are places in
+//! that text. So the gateway reads JSON with its places, once, without building values; it
+//! knows nothing of OCPP.
+//!
+//! Strictly RFC 8259, with two bounds of our own: depth and number of nodes. A text that breaks
+//! off or goes wrong keeps what had been read before, so that a CALL with a readable message
+//! id and an unreadable payload can still be answered.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// Deepest nesting of arrays and objects: OCPP 1.6 needs 6 (frame, payload, two lists, two
+/// objects), OCPP 2.1 about 10.
+pub(crate) const JSON_DEPTH_MAX: usize = 16;
+
+/// Most nodes of one text: a full StopTransaction of the largest frame has half of it.
+pub(crate) const JSON_NODES_MAX: usize = 65_536;
+
+/// Why a text is not JSON that we read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum JsonError {
+    /// Not JSON.
+    Syntax,
+    /// Nested deeper than [`JSON_DEPTH_MAX`].
+    Depth,
+    /// More nodes than [`JSON_NODES_MAX`].
+    Size,
+}
+
+impl JsonError {
+    /// The error in words that may be sent and logged.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Syntax => "not JSON",
+            Self::Depth => "nested too deep",
+            Self::Size => "too many values",
+        }
+    }
+}
+
+/// What kind of value a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// An object; its children are names and values in turn.
+    Object,
+    /// An array.
+    Array,
+    /// A string without escapes.
+    String,
+    /// A string with escapes.
+    EscapedString,
+    /// A number.
+    Number,
+    /// `true` or `false`.
+    Boolean,
+    /// `null`.
+    Null,
+}
+
+/// A value's place: bytes of the text (quotes included), and the index of the node after it.
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    start: u32,
+    end: u32,
+    next: u32,
+    kind: Kind,
+}
+
+/// A node of a [`Document`], by its index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NodeId(u32);
+
+/// A text and its nodes, in the order of the text.
+#[derive(Debug)]
+pub(crate) struct Document<'a> {
+    text: &'a str,
+    nodes: Vec<Node>,
+}
+
+/// The end of a node that had begun and did not come to its end.
+const UNFINISHED: u32 = u32::MAX;
+
+impl<'a> Document<'a> {
+    /// Reads a text. With an error, the document holds the nodes that were read before it.
+    ///
+    /// A text of 4 GiB or more is refused as [`JsonError::Size`].
+    pub(crate) fn read(text: &'a str) -> (Self, Result<(), JsonError>) {
+        if u32::try_from(text.len()).is_err() {
+            return (Self { text, nodes: Vec::new() }, Err(JsonError::Size));
+        }
+        let nodes = Vec::with_capacity((text.len() / 12).clamp(8, 512));
+        let mut reader = Reader { bytes: text.as_bytes(), at: 0, nodes };
+        let outcome = reader.document();
+        (Self { text, nodes: reader.nodes }, outcome)
+    }
+
+    /// The outermost value, if its end was reached.
+    pub(crate) fn root(&self) -> Option<NodeId> {
+        self.nodes.first().map(|_| NodeId(0))
+    }
+
+    /// The kind of a value.
+    pub(crate) fn kind(&self, node: NodeId) -> Kind {
+        self.node(node).kind
+    }
+
+    /// Whether the value was read to its end.
+    pub(crate) fn is_finished(&self, node: NodeId) -> bool {
+        self.node(node).end != UNFINISHED
+    }
+
+    /// The value's bytes in the text, quotes of a string included.
+    pub(crate) fn range(&self, node: NodeId) -> Range<usize> {
+        let node = self.node(node);
+        let end = if node.end == UNFINISHED { self.text.len() } else { node.end as usize };
+        node.start as usize..end
+    }
+
+    /// The JSON text of a value.
+    pub(crate) fn raw(&self, node: NodeId) -> &'a str {
+        self.text.get(self.range(node)).unwrap_or_default()
+    }
+
+    /// The bytes inside a string's quotes; `None` for another kind.
+    pub(crate) fn inside(&self, node: NodeId) -> Option<Range<usize>> {
+        let is_string = matches!(self.kind(node), Kind::String | Kind::EscapedString);
+        let range = self.range(node);
+        (is_string && self.is_finished(node)).then(|| range.start + 1..range.end - 1)
+    }
+
+    /// The characters a string means; `None` for another kind.
+    pub(crate) fn string(&self, node: NodeId) -> Option<Cow<'a, str>> {
+        let inside = self.text.get(self.inside(node)?)?;
+        match self.kind(node) {
+            Kind::EscapedString => Some(Cow::Owned(unescape(inside))),
+            _ => Some(Cow::Borrowed(inside)),
+        }
+    }
+
+    /// The elements of an array, or the names and values of an object in turn.
+    pub(crate) fn children(&self, node: NodeId) -> Children<'_> {
+        let end = match self.kind(node) {
+            Kind::Object | Kind::Array => self.node(node).next.min(self.length()),
+            _ => node.0 + 1,
+        };
+        Children { nodes: &self.nodes, at: node.0 + 1, end }
+    }
+
+    /// The members of an object; none for another kind.
+    pub(crate) fn members(&self, node: NodeId) -> impl Iterator<Item = (NodeId, NodeId)> + '_ {
+        let mut children = self.children(node);
+        let is_object = self.kind(node) == Kind::Object;
+        std::iter::from_fn(move || {
+            if !is_object {
+                return None;
+            }
+            Some((children.next()?, children.next()?))
+        })
+    }
+
+    /// The value of a member, by its name.
+    pub(crate) fn member(&self, object: NodeId, name: &str) -> Option<NodeId> {
+        self.members(object).find(|(key, _)| self.is_text(*key, name)).map(|(_, value)| value)
+    }
+
+    /// Whether a node is the string `text`.
+    pub(crate) fn is_text(&self, node: NodeId, text: &str) -> bool {
+        match self.kind(node) {
+            Kind::String => {
+                self.inside(node).and_then(|inside| self.text.get(inside)) == Some(text)
+            }
+            Kind::EscapedString => self.string(node).as_deref() == Some(text),
+            _ => false,
+        }
+    }
+
+    fn length(&self) -> u32 {
+        u32::try_from(self.nodes.len()).unwrap_or(u32::MAX)
+    }
+
+    fn node(&self, node: NodeId) -> Node {
+        const NOTHING: Node = Node { start: 0, end: 0, next: 0, kind: Kind::Null };
+        self.nodes.get(node.0 as usize).copied().unwrap_or(NOTHING)
+    }
+}
+
+/// The nodes directly below another.
+#[derive(Clone, Debug)]
+pub(crate) struct Children<'d> {
+    nodes: &'d [Node],
+    at: u32,
+    end: u32,
+}
+
+impl Iterator for Children<'_> {
+    type Item = NodeId;
+
+    fn next(&mut self) -> Option<NodeId> {
+        if self.at >= self.end {
+            return None;
+        }
+        let node = self.nodes.get(self.at as usize)?;
+        let id = NodeId(self.at);
+        self.at = node.next;
+        Some(id)
+    }
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    nodes: Vec<Node>,
+}
+
+impl Reader<'_> {
+    fn document(&mut self) -> Result<(), JsonError> {
+        self.spaces();
+        self.value(0)?;
+        self.spaces();
+        if self.at == self.bytes.len() { Ok(()) } else { Err(JsonError::Syntax) }
+    }
+
+    fn value(&mut self, depth: usize) -> Result<(), JsonError> {
+        match self.peek().ok_or(JsonError::Syntax)? {
+            b'{' => self.object(depth),
+            b'[' => self.array(depth),
+            b'"' => self.string(),
+            b'-' | b'0'..=b'9' => self.scalar(Kind::Number, Self::number),
+            b't' => self.scalar(Kind::Boolean, |reader| reader.word(b"true")),
+            b'f' => self.scalar(Kind::Boolean, |reader| reader.word(b"false")),
+            b'n' => self.scalar(Kind::Null, |reader| reader.word(b"null")),
+            _ => Err(JsonError::Syntax),
+        }
+    }
+
+    fn object(&mut self, depth: usize) -> Result<(), JsonError> {
+        let index = self.open(Kind::Object, depth)?;
+        self.spaces();
+        if self.take(b'}') {
+            return self.close(index);
+        }
+        loop {
+            self.spaces();
+            if self.peek() != Some(b'"') {
+                return Err(JsonError::Syntax);
+            }
+            self.string()?;
+            self.spaces();
+            self.expect(b':')?;
+            self.spaces();
+            self.value(depth + 1)?;
+            self.spaces();
+            if self.take(b'}') {
+                return self.close(index);
+            }
+            self.expect(b',')?;
+        }
+    }
+
+    fn array(&mut self, depth: usize) -> Result<(), JsonError> {
+        let index = self.open(Kind::Array, depth)?;
+        self.spaces();
+        if self.take(b']') {
+            return self.close(index);
+        }
+        loop {
+            self.spaces();
+            self.value(depth + 1)?;
+            self.spaces();
+            if self.take(b']') {
+                return self.close(index);
+            }
+            self.expect(b',')?;
+        }
+    }
+
+    fn string(&mut self) -> Result<(), JsonError> {
+        let index = self.begin(Kind::String)?;
+        self.at += 1;
+        let mut escaped = false;
+        loop {
+            match self.peek().ok_or(JsonError::Syntax)? {
+                b'"' => break,
+                b'\\' => {
+                    escaped = true;
+                    self.escape()?;
+                }
+                0..=0x1f => return Err(JsonError::Syntax),
+                _ => self.at += 1,
+            }
+        }
+        self.at += 1;
+        if escaped && let Some(node) = self.nodes.get_mut(index) {
+            node.kind = Kind::EscapedString;
+        }
+        self.close(index)
+    }
+
+    /// An escape; half a surrogate pair means no character and is refused.
+    fn escape(&mut self) -> Result<(), JsonError> {
+        self.at += 1;
+        let letter = self.peek().ok_or(JsonError::Syntax)?;
+        self.at += 1;
+        match letter {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Ok(()),
+            b'u' => match self.hex4()? {
+                0xDC00..=0xDFFF => Err(JsonError::Syntax),
+                0xD800..=0xDBFF => {
+                    self.expect(b'\\')?;
+                    self.expect(b'u')?;
+                    match self.hex4()? {
+                        0xDC00..=0xDFFF => Ok(()),
+                        _ => Err(JsonError::Syntax),
+                    }
+                }
+                _ => Ok(()),
+            },
+            _ => Err(JsonError::Syntax),
+        }
+    }
+
+    fn hex4(&mut self) -> Result<u32, JsonError> {
+        let digits = self.bytes.get(self.at..self.at + 4).ok_or(JsonError::Syntax)?;
+        self.at += 4;
+        hex4(digits).ok_or(JsonError::Syntax)
+    }
+
+    fn number(&mut self) -> Result<(), JsonError> {
+        self.take(b'-');
+        if !self.take(b'0') {
+            self.digits()?;
+        }
+        if self.take(b'.') {
+            self.digits()?;
+        }
+        if self.take(b'e') || self.take(b'E') {
+            if !self.take(b'+') {
+                self.take(b'-');
+            }
+            self.digits()?;
+        }
+        Ok(())
+    }
+
+    fn digits(&mut self) -> Result<(), JsonError> {
+        let from = self.at;
+        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+            self.at += 1;
+        }
+        if self.at > from { Ok(()) } else { Err(JsonError::Syntax) }
+    }
+
+    fn word(&mut self, word: &[u8]) -> Result<(), JsonError> {
+        if self.bytes[self.at..].starts_with(word) {
+            self.at += word.len();
+            Ok(())
+        } else {
+            Err(JsonError::Syntax)
+        }
+    }
+
+    fn scalar(
+        &mut self,
+        kind: Kind,
+        read: impl Fn(&mut Self) -> Result<(), JsonError>,
+    ) -> Result<(), JsonError> {
+        let index = self.begin(kind)?;
+        read(self)?;
+        self.close(index)
+    }
+
+    fn open(&mut self, kind: Kind, depth: usize) -> Result<usize, JsonError> {
+        if depth >= JSON_DEPTH_MAX {
+            return Err(JsonError::Depth);
+        }
+        let index = self.begin(kind)?;
+        self.at += 1;
+        Ok(index)
+    }
+
+    fn begin(&mut self, kind: Kind) -> Result<usize, JsonError> {
+        let index = self.nodes.len();
+        if index >= JSON_NODES_MAX {
+            return Err(JsonError::Size);
+        }
+        let start = self.position();
+        self.nodes.push(Node { start, end: UNFINISHED, next: UNFINISHED, kind });
+        Ok(index)
+    }
+
+    fn close(&mut self, index: usize) -> Result<(), JsonError> {
+        let end = self.position();
+        let next = u32::try_from(self.nodes.len()).map_err(|_| JsonError::Size)?;
+        if let Some(node) = self.nodes.get_mut(index) {
+            node.end = end;
+            node.next = next;
+        }
+        Ok(())
+    }
+
+    /// The text is shorter than 4 GiB, so this never saturates.
+    fn position(&self) -> u32 {
+        u32::try_from(self.at).unwrap_or(UNFINISHED)
+    }
+
+    fn spaces(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn take(&mut self, byte: u8) -> bool {
+        let is_there = self.peek() == Some(byte);
+        self.at += usize::from(is_there);
+        is_there
+    }
+
+    fn expect(&mut self, byte: u8) -> Result<(), JsonError> {
+        if self.take(byte) { Ok(()) } else { Err(JsonError::Syntax) }
+    }
+}
+
+/// What stands inside a checked string's quotes, without the escapes.
+fn unescape(inside: &str) -> String {
+    let mut out = String::with_capacity(inside.len());
+    let mut rest = inside;
+    while let Some(at) = rest.find('\\') {
+        out.push_str(&rest[..at]);
+        let (character, length) = unescape_one(&rest.as_bytes()[at + 1..]);
+        out.push(character);
+        rest = rest.get(at + 1 + length..).unwrap_or_default();
+    }
+    out.push_str(rest);
+    out
+}
+
+/// The character that an escape means, and how many bytes follow the backslash.
+fn unescape_one(escape: &[u8]) -> (char, usize) {
+    let unit = |from: usize| escape.get(from..from + 4).and_then(hex4).unwrap_or(0xFFFD);
+    match escape.first() {
+        Some(b'b') => ('\u{8}', 1),
+        Some(b'f') => ('\u{c}', 1),
+        Some(b'n') => ('\n', 1),
+        Some(b'r') => ('\r', 1),
+        Some(b't') => ('\t', 1),
+        Some(b'u') => match unit(1) {
+            high @ 0xD800..=0xDBFF => {
+                let low = unit(7);
+                let code = 0x10000 + ((high - 0xD800) << 10) + (low.wrapping_sub(0xDC00) & 0x3FF);
+                (char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), 11)
+            }
+            code => (char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), 5),
+        },
+        Some(&other) => (char::from(other), 1),
+        None => (char::REPLACEMENT_CHARACTER, 0),
+    }
+}
+
+fn hex4(digits: &[u8]) -> Option<u32> {
+    digits.iter().try_fold(0, |value, digit| Some(value * 16 + char::from(*digit).to_digit(16)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::{Map, Value};
+
+    /// What the nodes say, as a value; a later member of the same name wins, as in serde_json.
+    fn value(document: &Document<'_>, node: NodeId) -> Value {
+        match document.kind(node) {
+            Kind::Object => {
+                let mut map = Map::new();
+                for (name, member) in document.members(node) {
+                    let name = document.string(name).expect("a name is a string").into_owned();
+                    map.insert(name, value(document, member));
+                }
+                Value::Object(map)
+            }
+            Kind::Array => {
+                Value::Array(document.children(node).map(|item| value(document, item)).collect())
+            }
+            Kind::String | Kind::EscapedString => {
+                Value::String(document.string(node).expect("a string").into_owned())
+            }
+            Kind::Number | Kind::Boolean | Kind::Null => {
+                serde_json::from_str(document.raw(node)).expect("a scalar's own text is JSON")
+            }
+        }
+    }
+
+    fn agrees_with_serde_json(text: &str) -> Result<(), TestCaseError> {
+        let (document, outcome) = Document::read(text);
+        match serde_json::from_str::<Value>(text) {
+            Ok(expected) => {
+                if matches!(outcome, Err(JsonError::Depth | JsonError::Size)) {
+                    return Ok(());
+                }
+                prop_assert_eq!(outcome, Ok(()), "{:?}", text);
+                prop_assert_eq!(value(&document, document.root().expect("a root")), expected);
+            }
+            Err(error) if error.to_string().contains("number out of range") => {
+                prop_assert_eq!(outcome, Ok(()), "a number's size is not our reader's business");
+            }
+            Err(_) => prop_assert!(outcome.is_err(), "{:?}", text),
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn texts_that_are_easy_to_get_wrong() {
+        for text in [
+            "",
+            " ",
+            "null",
+            " true ",
+            "nul",
+            "truex",
+            "[]",
+            "[ ]",
+            "{}",
+            "[1,]",
+            "[,1]",
+            "[1 2]",
+            "{\"a\":1,}",
+            "{\"a\" 1}",
+            "{a:1}",
+            "{\"a\":1 \"b\":2}",
+            "[[[]]]",
+            "-",
+            "-0",
+            "0",
+            "00",
+            "01",
+            "1.",
+            ".5",
+            "1.5",
+            "1e5",
+            "1E+5",
+            "1e",
+            "1e-",
+            "-1.25e-3",
+            "\"",
+            "\"a",
+            "\"\\\"",
+            "\"\\u00e9\"",
+            "\"\\ud83d\\ude00\"",
+            "\"\\ud83d\"",
+            "\"\\ude00\"",
+            "\"\\ud83d\\u0041\"",
+            "\"\\x\"",
+            "\"\u{1}\"",
+            "\"tab\\t\"",
+            "\"\\/\\b\\f\\n\\r\"",
+            "\"ü€😀\"",
+            "[1]]",
+            "{\"a\":{\"b\":[1,{\"c\":null}]},\"a\":2}",
+            "1e999",
+            "\u{feff}[]",
+            "[1]\u{0}",
+        ] {
+            agrees_with_serde_json(text).expect(text);
+        }
+    }
+
+    #[test]
+    fn a_broken_text_keeps_what_was_read_before() {
+        let (document, outcome) = Document::read(r#"[2,"id","Heartbeat",{"a":tru"#);
+        assert_eq!(outcome, Err(JsonError::Syntax));
+        let root = document.root().expect("the array began");
+        assert!(!document.is_finished(root));
+        let parts: Vec<_> = document.children(root).collect();
+        assert_eq!(document.raw(parts[0]), "2");
+        assert_eq!(document.string(parts[1]).as_deref(), Some("id"));
+        assert_eq!(document.string(parts[2]).as_deref(), Some("Heartbeat"));
+        assert!(!document.is_finished(parts[3]));
+        assert_eq!(parts.len(), 4);
+    }
+
+    #[test]
+    fn depth_and_size_are_bounded() {
+        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        assert_eq!(Document::read(&nested(JSON_DEPTH_MAX)).1, Ok(()));
+        assert_eq!(Document::read(&nested(JSON_DEPTH_MAX + 1)).1, Err(JsonError::Depth));
+        let wide = |count: usize| format!("[{}]", vec!["1"; count].join(","));
+        assert_eq!(Document::read(&wide(JSON_NODES_MAX - 1)).1, Ok(()));
+        assert_eq!(Document::read(&wide(JSON_NODES_MAX)).1, Err(JsonError::Size));
+    }
+
+    #[test]
+    fn a_name_written_with_escapes_is_found() {
+        let (document, outcome) = Document::read(r#"{"id\u0054ag":"x"}"#);
+        assert_eq!(outcome, Ok(()));
+        let root = document.root().expect("a root");
+        assert!(document.member(root, "idTag").is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_as_serde_json_reads_it(text in any::<String>()) {
+            agrees_with_serde_json(&text)?;
+        }
+
+        #[test]
+        fn json_like_texts_are_read_as_serde_json_reads_them(
+            text in r#"[\[\]{}:, "\\untrfalse0-9eE.+\-]{0,40}"#,
+        ) {
+            agrees_with_serde_json(&text)?;
+        }
+
+        #[test]
+        fn real_json_is_read_as_serde_json_reads_it(value in json()) {
+            agrees_with_serde_json(&value.to_string())?;
+            agrees_with_serde_json(&serde_json::to_string_pretty(&value).expect("a value"))?;
+        }
+
+        #[test]
+        fn places_lie_in_their_parents(value in json()) {
+            let text = value.to_string();
+            let (document, outcome) = Document::read(&text);
+            prop_assert_eq!(outcome, Ok(()));
+            check_places(&document, document.root().expect("a root"))?;
+        }
+    }
+
+    fn check_places(document: &Document<'_>, node: NodeId) -> Result<(), TestCaseError> {
+        let outer = document.range(node);
+        let mut last = outer.start;
+        for child in document.children(node) {
+            let inner = document.range(child);
+            prop_assert!(last < inner.start && inner.end < outer.end);
+            last = inner.end - 1;
+            check_places(document, child)?;
+        }
+        Ok(())
+    }
+
+    fn json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::Bool),
+            any::<i64>().prop_map(Value::from),
+            any::<String>().prop_map(Value::String),
+        ];
+        leaf.prop_recursive(6, 64, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::Array),
+                prop::collection::hash_map(any::<String>(), inner, 0..6)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+}

@@ -1,0 +1,332 @@
+//! One connection of one station, from its first frame to its end.
+//!
+//! A single task, one thing at a time: a message is read, judged, made durable by the desk,
+//! answered, and only then is the next one read. So a station that sends several CALLs at once
+//! is served in their order, and one that sends faster than the log can write is slowed down by
+//! its own socket.
+
+use crate::connections::{Connections, Signals};
+use crate::limits::Limits;
+use crate::metrics;
+use crate::outbox::Outbox;
+use crate::protocol::Protocol;
+use crate::socket::{Received, Socket, Unwritable};
+use crate::v16::{self, ForDesk, Inbound};
+use chargebook_commands::message::{Answer, Judged};
+use chargebook_commands::{Admitted, Chargebook, ConnectionInformation, StationDesk};
+use chargebook_domain::events::v1::Verdict;
+use chargebook_domain::ids::StationId;
+use chargebook_domain::units::Timestamp;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+/// What a session begins with.
+pub(crate) struct Connection {
+    pub(crate) chargebook: Chargebook,
+    pub(crate) connections: Arc<Connections>,
+    pub(crate) limits: Limits,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) admitted: Admitted,
+    pub(crate) remote: SocketAddr,
+    pub(crate) security_profile: u8,
+}
+
+/// How a connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct End {
+    /// In a word, for the log.
+    reason: &'static str,
+    /// The closing frame, if it is ours to send.
+    close: Option<(u16, &'static str)>,
+}
+
+impl End {
+    const CLOSED_BY_STATION: Self = Self { reason: "closed_by_station", close: None };
+    const BROKEN: Self = Self { reason: "transport_error", close: None };
+    const SILENT: Self = Self { reason: "silent", close: Some((1001, "no sign of life")) };
+    const REPLACED: Self =
+        Self { reason: "replaced", close: Some((1000, "replaced by a newer connection")) };
+    const SHUTDOWN: Self = Self { reason: "shutdown", close: Some((1001, "server stops")) };
+    /// Nothing was acknowledged; the station will say it again.
+    const NOT_STORED: Self =
+        Self { reason: "not_stored", close: Some((1011, "could not be stored, try again")) };
+
+    fn undelivered(reason: &'static str, close: u16) -> Self {
+        Self { reason, close: Some((close, reason)) }
+    }
+}
+
+impl From<Unwritable> for End {
+    fn from(_: Unwritable) -> Self {
+        Self::BROKEN
+    }
+}
+
+impl Connection {
+    /// Serves the connection until it ends, and says so in the log.
+    pub(crate) async fn run(self, socket: Socket, protocol: Option<Protocol>) {
+        let (station, remote) = (self.admitted.identity.clone(), self.remote);
+        let Some(protocol) = protocol else {
+            tracing::warn!(%station, %remote, "connection closed: no common OCPP version");
+            socket.close(1002, "no common sub-protocol").await;
+            return;
+        };
+        let information = ConnectionInformation {
+            protocol: protocol.name().to_owned(),
+            remote: remote.to_string(),
+            security_profile: self.security_profile,
+        };
+        let opened = Box::pin(self.chargebook.open_desk(self.admitted.clone(), information));
+        let desk = match opened.await {
+            Ok(desk) => desk,
+            Err(error) => {
+                metrics::desk_error();
+                tracing::error!(%station, %remote, %error, "connection closed: not stored");
+                socket.close(1011, "could not be stored, try again").await;
+                return;
+            }
+        };
+        let epoch = desk.epoch();
+        tracing::info!(%station, %remote, protocol = protocol.name(), epoch, "station connected");
+        let live = Live::enter(Arc::clone(&self.connections), desk.station_id(), epoch);
+        let mut session = Session {
+            chargebook: self.chargebook,
+            outbox: Outbox::new(self.limits.call_timeout),
+            limits: self.limits,
+            shutdown: self.shutdown,
+            socket,
+            desk,
+            signals: Arc::clone(&live.signals),
+            heard_at: Instant::now(),
+            is_pinged: false,
+            replaced_at: None,
+        };
+        let end = session.serve().await;
+        session.outbox.abandon(&mut session.desk, end.reason).await;
+        drop(live);
+        metrics::disconnected(end.reason);
+        tracing::info!(%station, %remote, epoch, reason = end.reason, "station disconnected");
+        let Session { socket, desk, .. } = session;
+        let farewell = async {
+            match end.close {
+                Some((code, reason)) => socket.close(code, reason).await,
+                None => drop(socket),
+            }
+        };
+        let (closed, ()) = tokio::join!(Box::pin(desk.close(end.reason)), Box::pin(farewell));
+        if let Err(error) = closed {
+            metrics::desk_error();
+            tracing::error!(%station, epoch, %error, "the end of a connection was not stored");
+        }
+    }
+}
+
+/// A place among the live connections; given back when dropped.
+struct Live {
+    connections: Arc<Connections>,
+    station_id: StationId,
+    epoch: u64,
+    signals: Arc<Signals>,
+}
+
+impl Live {
+    fn enter(connections: Arc<Connections>, station_id: StationId, epoch: u64) -> Self {
+        let signals = Arc::new(Signals::default());
+        connections.enter(station_id, epoch, &signals);
+        Self { connections, station_id, epoch, signals }
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.connections.leave(self.station_id, self.epoch);
+    }
+}
+
+struct Session {
+    chargebook: Chargebook,
+    limits: Limits,
+    shutdown: CancellationToken,
+    socket: Socket,
+    desk: StationDesk,
+    outbox: Outbox,
+    signals: Arc<Signals>,
+    /// When the station was last heard.
+    heard_at: Instant,
+    /// Whether it was pinged since.
+    is_pinged: bool,
+    /// When a newer connection took over.
+    replaced_at: Option<Instant>,
+}
+
+enum Happening {
+    Stop,
+    Told,
+    Timer,
+    Received(Received),
+}
+
+impl Session {
+    async fn serve(&mut self) -> End {
+        let shutdown = self.shutdown.clone();
+        let mut stop = pin!(shutdown.cancelled());
+        let mut timer = pin!(sleep_until(self.next_wake()));
+        loop {
+            if let Err(end) = self.send_due().await {
+                return end;
+            }
+            // The timer is moved only when it would come too late or has rung: what comes in
+            // moves the deadlines back all the time.
+            let wake = self.next_wake();
+            if wake < timer.deadline() || timer.is_elapsed() {
+                timer.as_mut().reset(wake);
+            }
+            let happening = tokio::select! {
+                biased;
+                () = &mut stop => Happening::Stop,
+                () = self.signals.told() => Happening::Told,
+                () = &mut timer => Happening::Timer,
+                received = self.socket.next() => Happening::Received(received),
+            };
+            let outcome = match happening {
+                Happening::Stop => Err(End::SHUTDOWN),
+                Happening::Told => self.told().await,
+                Happening::Timer => self.rung().await,
+                Happening::Received(received) => self.received(received).await,
+            };
+            if let Err(end) = outcome {
+                return end;
+            }
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.chargebook.journal().now()
+    }
+
+    fn next_wake(&self) -> Instant {
+        let intervals = if self.is_pinged { 2 } else { 1 };
+        let silent = self.heard_at + self.limits.ping_interval * intervals;
+        let replaced = self.replaced_at.map(|at| at + self.limits.replaced_grace);
+        [replaced, self.outbox.deadline()].into_iter().flatten().fold(silent, Instant::min)
+    }
+
+    /// Commands go to the live connection of a station whose boot was accepted, one at a time.
+    async fn send_due(&mut self) -> Result<(), End> {
+        if self.replaced_at.is_some() || !self.outbox.is_ready() || !self.desk.accepted() {
+            return Ok(());
+        }
+        let next = Box::pin(self.outbox.next(&mut self.desk)).await;
+        match next {
+            Some(frame) => Ok(self.socket.send(frame).await?),
+            None => Ok(()),
+        }
+    }
+
+    async fn told(&mut self) -> Result<(), End> {
+        if self.signals.take_commands_due() {
+            self.outbox.look_again();
+        }
+        if self.signals.is_replaced() && self.replaced_at.is_none() {
+            self.replaced_at = Some(Instant::now());
+            self.socket.ping().await?;
+        }
+        Ok(())
+    }
+
+    async fn rung(&mut self) -> Result<(), End> {
+        let now = Instant::now();
+        if self.replaced_at.is_some_and(|at| now >= at + self.limits.replaced_grace) {
+            return Err(End::REPLACED);
+        }
+        if self.outbox.deadline().is_some_and(|deadline| now >= deadline) {
+            Box::pin(self.outbox.overdue(&mut self.desk)).await;
+        }
+        if now >= self.heard_at + self.limits.ping_interval * 2 {
+            return Err(End::SILENT);
+        }
+        if now >= self.heard_at + self.limits.ping_interval && !self.is_pinged {
+            self.is_pinged = true;
+            self.socket.ping().await?;
+        }
+        Ok(())
+    }
+
+    async fn received(&mut self, received: Received) -> Result<(), End> {
+        self.heard_at = Instant::now();
+        self.is_pinged = false;
+        match received {
+            Received::Text(text) => self.text(text).await,
+            Received::Ping => Ok(()),
+            Received::Pong => self.ponged(),
+            Received::Undelivered { size_bytes, reason, close } => {
+                self.deliver(v16::undelivered(size_bytes, reason, self.now())).await?;
+                Err(End::undelivered(reason, close))
+            }
+            Received::Closed => Err(End::CLOSED_BY_STATION),
+            Received::Broken => Err(End::BROKEN),
+        }
+    }
+
+    /// A replaced connection that still answers: two stations may share one identity.
+    fn ponged(&self) -> Result<(), End> {
+        if self.replaced_at.is_none() {
+            return Ok(());
+        }
+        let (station, epoch) = (self.desk.identity(), self.desk.epoch());
+        tracing::warn!(%station, epoch, "a replaced connection was still alive: is there a twin?");
+        Err(End::REPLACED)
+    }
+
+    async fn text(&mut self, text: String) -> Result<(), End> {
+        let received_at = self.now();
+        match v16::read(text, received_at) {
+            Inbound::ForDesk(message) => self.deliver(*message).await,
+            Inbound::Reply(reply) => {
+                let answered = Box::pin(self.outbox.answered(&mut self.desk, reply, received_at));
+                match answered.await {
+                    None => Ok(()),
+                    Some(reply) => self.deliver(v16::unexpected_reply(reply, received_at)).await,
+                }
+            }
+        }
+    }
+
+    /// Has a message judged and made durable, and answers it if an answer is due.
+    async fn deliver(&mut self, message: ForDesk) -> Result<(), End> {
+        let began_at = self.heard_at;
+        let ForDesk { receipt, judged, action, complaint, repaired_times } = message;
+        let verdict = match &judged {
+            Judged::Message(_) => "answered",
+            Judged::Refused(_) => "refused",
+            Judged::Unanswered(Verdict::Ignored) => "ignored",
+            Judged::Unanswered(_) => "unreadable",
+        };
+        if let Some(complaint) = complaint {
+            let station = self.desk.identity();
+            tracing::warn!(%station, action, verdict, complaint, "message not accepted");
+        }
+        let message_id = receipt.message_id.clone().unwrap_or_default();
+        let render = move |answer: &Answer| v16::render(&message_id, answer);
+        // Boxed: the desk's work is large, and an idle connection should not hold room for it.
+        let frame = match Box::pin(self.desk.receive(receipt, judged, &render)).await {
+            Ok(frame) => frame,
+            Err(error) => {
+                metrics::desk_error();
+                let station = self.desk.identity();
+                tracing::error!(%station, action, %error, "message not stored, not answered");
+                return Err(End::NOT_STORED);
+            }
+        };
+        metrics::message(action, verdict);
+        metrics::repaired_times(repaired_times);
+        if let Some(frame) = frame {
+            self.socket.send(frame).await?;
+            metrics::answered(action, began_at.elapsed());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,248 @@
+//! OCPP 1.6J (Edition 2 with its errata, and the security white paper) to and from the
+//! domain's words.
+//!
+//! Pure: texts and values in, values out. It decides what a message says and which CALLERROR a
+//! bad one gets; it does not decide what follows from a message. It knows no sockets and no
+//! streams, and keeps nothing between two messages.
+
+mod downward;
+mod meter;
+mod render;
+mod reply;
+mod schema;
+mod translate;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use downward::{Downward, downward};
+pub(crate) use render::render;
+pub(crate) use reply::read_reply;
+
+use crate::rpc::error::{ErrorCode, call_error};
+use crate::rpc::frame::{Call, Frame, MESSAGE_ID_CHARACTERS_MAX};
+use crate::rpc::json::{Document, JsonError};
+use crate::rpc::shape::{self, Findings, Violation};
+use chargebook_commands::message::{
+    CallErrorReply, Judged, PERSONAL_PLACES_MAX, Personal, Receipt,
+};
+use chargebook_domain::events::v1::{Direction, Undelivered, Verdict};
+use chargebook_domain::units::Timestamp;
+use ocpp_kit::v1_6::Action;
+
+/// Stands for an action that is none of the standard's, wherever a bounded set of words is
+/// needed (metrics, log lines).
+pub(crate) const UNKNOWN_ACTION: &str = "unknown";
+
+/// Longest action that is kept as such with an exchange, in characters; a longer one is only
+/// in the verbatim text.
+const ACTION_CHARACTERS_MAX: usize = 64;
+
+/// A text that came in.
+#[derive(Debug)]
+pub(crate) enum Inbound {
+    /// To be judged by the desk: a CALL, or what gets no answer.
+    ForDesk(Box<ForDesk>),
+    /// An answer to a CALL of ours, if there is one with this id.
+    Reply(Reply),
+}
+
+/// What the desk gets.
+#[derive(Debug)]
+pub(crate) struct ForDesk {
+    /// The message as it came.
+    pub(crate) receipt: Receipt,
+    /// What it says, or why it is refused.
+    pub(crate) judged: Judged,
+    /// The action, or [`UNKNOWN_ACTION`].
+    pub(crate) action: &'static str,
+    /// Why it is refused or ignored: the standard's words only, nothing of the station's.
+    pub(crate) complaint: Option<String>,
+    /// Times that were read as meant rather than as written.
+    pub(crate) repaired_times: u32,
+}
+
+/// An answer that came in.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    /// The whole text.
+    pub(crate) text: String,
+    /// The id of the CALL it answers.
+    pub(crate) message_id: String,
+}
+
+/// Reads a text that a station sent.
+pub(crate) fn read(text: String, received_at: Timestamp) -> Inbound {
+    let (document, outcome) = Document::read(&text);
+    let mut message = match Frame::read(&document) {
+        Frame::Call(call) => judge_call(&document, &call, outcome, received_at),
+        Frame::Result { id, .. } | Frame::Error { id, .. } => {
+            let message_id = id.into_owned();
+            return Inbound::Reply(Reply { text, message_id });
+        }
+        Frame::UnknownType => {
+            unanswered(Verdict::Ignored, "a message type that 1.6 does not know", received_at)
+        }
+        Frame::Unreadable => {
+            let why = outcome.err().map_or("no OCPP-J frame", JsonError::words);
+            unanswered(Verdict::Unreadable, why, received_at)
+        }
+    };
+    message.receipt.text = Some(text);
+    Inbound::ForDesk(Box::new(message))
+}
+
+/// An answer to nothing: recorded, and changes nothing.
+pub(crate) fn unexpected_reply(reply: Reply, received_at: Timestamp) -> ForDesk {
+    let why = "an answer to no outstanding call";
+    let mut message = unanswered(Verdict::Ignored, why, received_at);
+    message.receipt.message_id = Some(reply.message_id);
+    message.receipt.text = Some(reply.text);
+    message
+}
+
+/// What the transport could not deliver: recorded as size and reason.
+pub(crate) fn undelivered(
+    size_bytes: u64,
+    reason: &'static str,
+    received_at: Timestamp,
+) -> ForDesk {
+    let mut message = unanswered(Verdict::Unreadable, reason, received_at);
+    message.receipt.undelivered = Some(Undelivered { size_bytes, reason: reason.to_owned() });
+    message
+}
+
+fn unanswered(verdict: Verdict, why: &str, received_at: Timestamp) -> ForDesk {
+    ForDesk {
+        receipt: receipt(received_at),
+        judged: Judged::Unanswered(verdict),
+        action: UNKNOWN_ACTION,
+        complaint: Some(why.to_owned()),
+        repaired_times: 0,
+    }
+}
+
+fn receipt(received_at: Timestamp) -> Receipt {
+    Receipt {
+        direction: Direction::FromStation,
+        text: None,
+        personal: Personal::Anywhere,
+        message_id: None,
+        action: None,
+        received_at,
+        station_time: None,
+        extra_members: 0,
+        undelivered: None,
+    }
+}
+
+/// A refusal in the standard's words.
+struct Refusal {
+    code: ErrorCode,
+    description: String,
+}
+
+impl Refusal {
+    fn new(code: ErrorCode, description: &str) -> Self {
+        Self { code, description: description.to_owned() }
+    }
+}
+
+impl From<Violation> for Refusal {
+    fn from(violation: Violation) -> Self {
+        let Violation { code, pointer, rule } = violation;
+        let description =
+            if pointer.is_empty() { rule.to_owned() } else { format!("{pointer}: {rule}") };
+        Self { code, description }
+    }
+}
+
+fn judge_call(
+    document: &Document<'_>,
+    call: &Call<'_>,
+    outcome: Result<(), JsonError>,
+    received_at: Timestamp,
+) -> ForDesk {
+    let known = call.action.as_deref().and_then(Action::from_wire);
+    let mut receipt = receipt(received_at);
+    receipt.message_id = Some(call.id.clone().into_owned());
+    receipt.action = call
+        .action
+        .as_deref()
+        .filter(|action| {
+            action.chars().take(ACTION_CHARACTERS_MAX + 1).count() <= ACTION_CHARACTERS_MAX
+        })
+        .map(str::to_owned);
+    let mut message = ForDesk {
+        receipt,
+        judged: Judged::Unanswered(Verdict::Unreadable),
+        action: known.map_or(UNKNOWN_ACTION, Action::as_str),
+        complaint: None,
+        repaired_times: 0,
+    };
+    match understand(document, call, known, outcome) {
+        Ok(understood) => {
+            message.receipt.personal = places(&understood.findings);
+            message.receipt.extra_members = understood.findings.extra_members;
+            message.receipt.station_time = understood.station_time;
+            message.repaired_times = understood.findings.repaired_times;
+            message.judged = Judged::Message(understood.message);
+        }
+        Err(Refusal { code, description }) => {
+            let code = code.v16();
+            let frame = call_error(&call.id, code, &description);
+            message.judged = Judged::Refused(CallErrorReply { code, frame });
+            message.complaint = Some(format!("{code}: {description}"));
+        }
+    }
+    message
+}
+
+fn places(findings: &Findings) -> Personal {
+    if findings.personal.len() > PERSONAL_PLACES_MAX {
+        return Personal::Anywhere;
+    }
+    Personal::Places(findings.personal.clone())
+}
+
+/// A CALL that is well-formed.
+struct Understood {
+    message: chargebook_commands::message::StationMessage,
+    station_time: Option<String>,
+    findings: Findings,
+}
+
+/// The first thing that is wrong decides: the frame, the action, the payload's text, its shape.
+fn understand(
+    document: &Document<'_>,
+    call: &Call<'_>,
+    known: Option<Action>,
+    outcome: Result<(), JsonError>,
+) -> Result<Understood, Refusal> {
+    use ErrorCode::*;
+    if call.id.chars().count() > MESSAGE_ID_CHARACTERS_MAX {
+        return Err(Refusal::new(GenericError, "the message id is longer than 36 characters"));
+    }
+    if call.action.is_none() {
+        return Err(Refusal::new(GenericError, "the action is missing or no string"));
+    }
+    let action = known.ok_or_else(|| Refusal::new(NotImplemented, "the action is not known"))?;
+    let shape = schema::request(action)
+        .ok_or_else(|| Refusal::new(NotSupported, "a station does not send this action"))?;
+    if let Err(error) = outcome {
+        return Err(Refusal::new(FormatViolation, error.words()));
+    }
+    if !call.has_payload {
+        return Err(Refusal::new(ProtocolError, "the payload is missing"));
+    }
+    let payload =
+        call.payload.ok_or_else(|| Refusal::new(FormatViolation, "the payload is broken off"))?;
+    let mut findings = shape::check(document, payload, shape)?;
+    for further in &call.further {
+        findings.extra_members = findings.extra_members.saturating_add(1);
+        shape::seal_strings(document, *further, &mut findings.personal);
+    }
+    let (message, station_time) = translate::message(document, payload, action)
+        .ok_or_else(|| Refusal::new(ProtocolError, "the payload does not fit its action"))?;
+    Ok(Understood { message, station_time, findings })
+}

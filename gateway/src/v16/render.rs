@@ -1,0 +1,127 @@
+//! Answers as OCPP 1.6 confirmations, members in the schema's order.
+
+use crate::rpc::error::call_result;
+use chargebook_commands::message::{Answer, RenderedReply, TokenAnswer};
+use chargebook_domain::events::v1::{Authorization, Registration};
+
+/// The frame that answers the CALL `message_id`. It holds nothing personal.
+pub(crate) fn render(message_id: &str, answer: &Answer) -> RenderedReply {
+    RenderedReply { frame: call_result(message_id, &payload(answer)), personal: Vec::new() }
+}
+
+fn payload(answer: &Answer) -> String {
+    match answer {
+        Answer::Boot { registration, now, interval_seconds } => {
+            let status = match registration {
+                Registration::Accepted => "Accepted",
+                Registration::Pending => "Pending",
+                Registration::Rejected => "Rejected",
+            };
+            // The schema's integer; no station waits longer than 68 years.
+            let interval = (*interval_seconds).min(i32::MAX.unsigned_abs());
+            format!(r#"{{"status":"{status}","currentTime":"{now}","interval":{interval}}}"#)
+        }
+        Answer::Heartbeat { now } => format!(r#"{{"currentTime":"{now}"}}"#),
+        Answer::Authorize(token) => format!(r#"{{"idTagInfo":{}}}"#, id_tag_info(token)),
+        Answer::Start { transaction_id, token } => {
+            let info = id_tag_info(token);
+            format!(r#"{{"idTagInfo":{info},"transactionId":{transaction_id}}}"#)
+        }
+        Answer::Stop { token: Some(token) } => {
+            format!(r#"{{"idTagInfo":{}}}"#, id_tag_info(token))
+        }
+        Answer::Stop { token: None } | Answer::Empty => "{}".to_owned(),
+        Answer::SignCertificate { accepted: true } => r#"{"status":"Accepted"}"#.to_owned(),
+        Answer::SignCertificate { accepted: false } => r#"{"status":"Rejected"}"#.to_owned(),
+        Answer::DataTransferUnknownVendor => r#"{"status":"UnknownVendorId"}"#.to_owned(),
+    }
+}
+
+fn id_tag_info(token: &TokenAnswer) -> String {
+    let status = match token.authorization {
+        Authorization::Accepted => "Accepted",
+        Authorization::Blocked => "Blocked",
+        Authorization::Expired => "Expired",
+        Authorization::Invalid => "Invalid",
+    };
+    match token.expires_at {
+        Some(expires_at) => format!(r#"{{"expiryDate":"{expires_at}","status":"{status}"}}"#),
+        None => format!(r#"{{"status":"{status}"}}"#),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chargebook_domain::ids::TransactionNumber;
+    use chargebook_domain::units::Timestamp;
+    use ocpp_kit::decode::{DecodeOptions, decode_payload};
+    use ocpp_kit::v1_6::*;
+
+    fn now() -> Timestamp {
+        Timestamp::from_millis(1_763_812_800_123).expect("an instant")
+    }
+
+    fn token(expires: bool) -> TokenAnswer {
+        let expires_at = expires.then(now);
+        TokenAnswer { authorization: Authorization::Expired, expires_at }
+    }
+
+    /// Renders, and has an independent library read it as the action's confirmation.
+    #[track_caller]
+    fn check<T>(answer: Answer, expected: &str)
+    where
+        T: serde::de::DeserializeOwned + serde::Serialize + ocpp_kit::validate::Validate,
+    {
+        let reply = render("a\"1", &answer);
+        assert_eq!(reply.frame, format!(r#"[3,"a\"1",{expected}]"#));
+        assert_eq!(reply.personal, []);
+        let payload = serde_json::value::RawValue::from_string(expected.to_owned()).expect("JSON");
+        decode_payload::<T>(&payload, &DecodeOptions::pedantic()).expect("a confirmation");
+    }
+
+    #[test]
+    fn every_answer_is_a_confirmation_of_the_standard() {
+        let registration = Registration::Accepted;
+        check::<BootNotificationResponse>(
+            Answer::Boot { registration, now: now(), interval_seconds: 300 },
+            r#"{"status":"Accepted","currentTime":"2025-11-22T12:00:00.123Z","interval":300}"#,
+        );
+        let registration = Registration::Pending;
+        check::<BootNotificationResponse>(
+            Answer::Boot { registration, now: now(), interval_seconds: u32::MAX },
+            r#"{"status":"Pending","currentTime":"2025-11-22T12:00:00.123Z","interval":2147483647}"#,
+        );
+        check::<HeartbeatResponse>(
+            Answer::Heartbeat { now: now() },
+            r#"{"currentTime":"2025-11-22T12:00:00.123Z"}"#,
+        );
+        check::<AuthorizeResponse>(
+            Answer::Authorize(token(true)),
+            r#"{"idTagInfo":{"expiryDate":"2025-11-22T12:00:00.123Z","status":"Expired"}}"#,
+        );
+        check::<StartTransactionResponse>(
+            Answer::Start { transaction_id: TransactionNumber(7), token: token(false) },
+            r#"{"idTagInfo":{"status":"Expired"},"transactionId":7}"#,
+        );
+        check::<StopTransactionResponse>(
+            Answer::Stop { token: Some(token(false)) },
+            r#"{"idTagInfo":{"status":"Expired"}}"#,
+        );
+        check::<StopTransactionResponse>(Answer::Stop { token: None }, "{}");
+        check::<StatusNotificationResponse>(Answer::Empty, "{}");
+        check::<MeterValuesResponse>(Answer::Empty, "{}");
+        check::<SignCertificateResponse>(
+            Answer::SignCertificate { accepted: true },
+            r#"{"status":"Accepted"}"#,
+        );
+        check::<SignCertificateResponse>(
+            Answer::SignCertificate { accepted: false },
+            r#"{"status":"Rejected"}"#,
+        );
+        check::<DataTransferResponse>(
+            Answer::DataTransferUnknownVendor,
+            r#"{"status":"UnknownVendorId"}"#,
+        );
+    }
+}

@@ -1,0 +1,170 @@
+//! Payloads that fit their shapes, as [`StationMessage`]s.
+//!
+//! Every reading here leans on the check that went before; where it would fail all the same, the
+//! answer is `None` and the CALL is refused, never taken half.
+
+use super::meter;
+use crate::rpc::json::{Document, NodeId};
+use chargebook_commands::message::{
+    MeterReport, Pointed, StartReport, StationMessage, StatusReport, StopReport,
+};
+use chargebook_domain::events::v1::{BootInformation, Job};
+use chargebook_domain::ids::{ConnectorNumber, TransactionNumber};
+use chargebook_domain::units::{Timestamp, WattHours};
+use ocpp_kit::v1_6::Action;
+
+/// What a request says, and its own time as the station wrote it.
+pub(super) fn message(
+    document: &Document<'_>,
+    payload: NodeId,
+    action: Action,
+) -> Option<(StationMessage, Option<String>)> {
+    let payload = Payload { document, node: payload };
+    let time_member = match action {
+        Action::StartTransaction
+        | Action::StopTransaction
+        | Action::StatusNotification
+        | Action::SecurityEventNotification => payload.text("timestamp"),
+        Action::MeterValues => payload.first_sample_time(),
+        _ => None,
+    };
+    let message = match action {
+        Action::Authorize => StationMessage::Authorize { id_tag: payload.text("idTag")? },
+        Action::BootNotification => StationMessage::Boot(boot(&payload)?),
+        Action::DataTransfer => {
+            StationMessage::DataTransfer { vendor_id: payload.text("vendorId")? }
+        }
+        Action::Heartbeat => StationMessage::Heartbeat,
+        Action::FirmwareStatusNotification => job(&payload, Job::Firmware)?,
+        Action::SignedFirmwareStatusNotification => job(&payload, Job::SignedFirmware)?,
+        Action::DiagnosticsStatusNotification => job(&payload, Job::Diagnostics)?,
+        Action::LogStatusNotification => job(&payload, Job::Log)?,
+        Action::MeterValues => StationMessage::Meter(meter_values(&payload)?),
+        Action::SecurityEventNotification => StationMessage::SecurityEvent {
+            kind: payload.text("type")?,
+            at: payload.time("timestamp")?,
+            detail: payload.text("techInfo"),
+        },
+        Action::SignCertificate => StationMessage::SignCertificate { csr: payload.text("csr")? },
+        Action::StartTransaction => StationMessage::Start(start(&payload)?),
+        Action::StatusNotification => StationMessage::Status(status(&payload)?),
+        Action::StopTransaction => StationMessage::Stop(stop(&payload)?),
+        _ => return None,
+    };
+    Some((message, time_member))
+}
+
+struct Payload<'d, 'a> {
+    document: &'d Document<'a>,
+    node: NodeId,
+}
+
+impl Payload<'_, '_> {
+    fn member(&self, name: &str) -> Option<NodeId> {
+        self.document.member(self.node, name)
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        Some(self.document.string(self.member(name)?)?.into_owned())
+    }
+
+    fn time(&self, name: &str) -> Option<Timestamp> {
+        let text = self.document.string(self.member(name)?)?;
+        crate::time::read(&text).map(|time| time.instant)
+    }
+
+    fn integer(&self, name: &str) -> Option<i32> {
+        self.document.raw(self.member(name)?).parse().ok()
+    }
+
+    fn connector(&self) -> Option<ConnectorNumber> {
+        self.document.raw(self.member("connectorId")?).parse().ok().map(ConnectorNumber)
+    }
+
+    fn transaction(&self) -> Option<TransactionNumber> {
+        self.integer("transactionId").map(TransactionNumber)
+    }
+
+    /// A register in whole Wh, with its place in the frame.
+    fn register(&self, name: &str) -> Option<Pointed<WattHours>> {
+        let raw = self.document.raw(self.member(name)?);
+        Some(Pointed {
+            value: WattHours::from_whole(raw.parse().ok()?),
+            pointer: format!("/3/{name}"),
+            raw: raw.to_owned(),
+        })
+    }
+
+    /// MeterValues has no time of its own; its first sample's stands for it.
+    fn first_sample_time(&self) -> Option<String> {
+        let first = self.document.children(self.member("meterValue")?).next()?;
+        Some(self.document.string(self.document.member(first, "timestamp")?)?.into_owned())
+    }
+}
+
+fn boot(payload: &Payload<'_, '_>) -> Option<BootInformation> {
+    // `chargeBoxSerialNumber` is the older name of the same thing (section 6.5).
+    let serial_number = payload.text("chargePointSerialNumber");
+    Some(BootInformation {
+        vendor: payload.text("chargePointVendor")?,
+        model: payload.text("chargePointModel")?,
+        serial_number: serial_number.or_else(|| payload.text("chargeBoxSerialNumber")),
+        firmware_version: payload.text("firmwareVersion"),
+        iccid: payload.text("iccid"),
+        imsi: payload.text("imsi"),
+        meter_type: payload.text("meterType"),
+        meter_serial_number: payload.text("meterSerialNumber"),
+    })
+}
+
+fn job(payload: &Payload<'_, '_>, job: Job) -> Option<StationMessage> {
+    Some(StationMessage::JobStatus {
+        job,
+        status: payload.text("status")?,
+        request_id: payload.integer("requestId"),
+    })
+}
+
+fn meter_values(payload: &Payload<'_, '_>) -> Option<MeterReport> {
+    let list = payload.member("meterValue")?;
+    Some(MeterReport {
+        connector: payload.connector()?,
+        transaction_id: payload.transaction(),
+        samples: meter::samples(payload.document, list, "/3/meterValue"),
+    })
+}
+
+fn start(payload: &Payload<'_, '_>) -> Option<StartReport> {
+    Some(StartReport {
+        connector: payload.connector()?,
+        id_tag: payload.text("idTag")?,
+        meter_start: payload.register("meterStart")?,
+        started_at: payload.time("timestamp")?,
+        reservation_id: payload.integer("reservationId"),
+    })
+}
+
+fn status(payload: &Payload<'_, '_>) -> Option<StatusReport> {
+    Some(StatusReport {
+        connector: payload.connector()?,
+        status: payload.text("status")?,
+        error_code: payload.text("errorCode")?,
+        vendor_error_code: payload.text("vendorErrorCode"),
+        at: payload.time("timestamp"),
+    })
+}
+
+fn stop(payload: &Payload<'_, '_>) -> Option<StopReport> {
+    let samples = payload
+        .member("transactionData")
+        .map(|list| meter::samples(payload.document, list, "/3/transactionData"))
+        .unwrap_or_default();
+    Some(StopReport {
+        transaction_id: payload.transaction()?,
+        id_tag: payload.text("idTag"),
+        meter_stop: payload.register("meterStop")?,
+        stopped_at: payload.time("timestamp")?,
+        reason: payload.text("reason"),
+        samples,
+    })
+}
