@@ -12,6 +12,7 @@ pub mod message;
 pub mod personal;
 mod policy;
 pub mod registry;
+mod running;
 mod station;
 mod transaction_ids;
 
@@ -21,6 +22,7 @@ pub use desk::{
 };
 pub use intent::{CommandDispatch, CommandStage, CommandView};
 pub use policy::PolicyError;
+pub use running::CostSoFar;
 pub use station::StationState;
 
 use chargebook_domain::events::v1::LogCreated;

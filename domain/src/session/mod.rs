@@ -7,6 +7,7 @@
 mod basis;
 mod fold;
 mod periods;
+mod running;
 mod settlement;
 
 #[cfg(test)]
@@ -15,4 +16,5 @@ mod tests;
 pub use basis::{Basis, Doubt, POWER_PLAUSIBLE_W_MAX};
 pub use fold::{Session, Stop};
 pub use periods::{billing_input, rate_settled};
+pub use running::running_price;
 pub use settlement::{Review, Settlement, SettlementRules, settle};

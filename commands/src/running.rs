@@ -1,0 +1,51 @@
+//! What a session costs as far as is known: by its last rating, or as if it ended now.
+
+use crate::Chargebook;
+use crate::registry::RegistryError;
+use chargebook_domain::events::v1::{ClockTrust, TariffReference};
+use chargebook_domain::ids::SessionId;
+use chargebook_domain::rating::Rating;
+use chargebook_domain::session::{Session, running_price};
+use chargebook_store::StreamName;
+
+/// What a session costs as far as is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CostSoFar {
+    /// The tariff version it is priced by.
+    pub tariff: TariffReference,
+    /// The lines and their sum.
+    pub rating: Rating,
+    /// Whether this is the rating that the log holds; else it is what it would be, did the
+    /// session end now.
+    pub is_rated: bool,
+}
+
+impl Chargebook {
+    /// What a session costs as far as is known. `None` where there is no such session, no
+    /// tariff for it, or nothing that can be priced yet.
+    ///
+    /// # Errors
+    /// The log.
+    pub async fn running_cost(&self, id: SessionId) -> Result<Option<CostSoFar>, RegistryError> {
+        let mut session = Session::default();
+        let stream = StreamName::of("session", id.0);
+        crate::desk::load_session(self.journal(), &stream, &mut session).await?;
+        if let Some((_, rated)) = session.rated() {
+            let (tariff, rating) = (rated.tariff.clone(), rated.rating.clone());
+            return Ok(Some(CostSoFar { tariff, rating, is_rated: true }));
+        }
+        let Some(started) = session.started() else { return Ok(None) };
+        let began = match started.clock {
+            ClockTrust::Plausible => started.started_at,
+            ClockTrust::Implausible => started.received_at,
+        };
+        let Some(choice) = self.registry().tariff_for(began, started.received_at).await? else {
+            return Ok(None);
+        };
+        let zone = started.time_zone.parse().unwrap_or(chrono_tz::UTC);
+        let price = running_price(&session, &choice.tariff, zone, self.journal().now());
+        // What cannot be priced now is for the settlement to judge, not for a page to fail on.
+        let rating = price.ok().flatten();
+        Ok(rating.map(|rating| CostSoFar { tariff: choice.reference, rating, is_rated: false }))
+    }
+}

@@ -1,0 +1,91 @@
+//! What a session costs so far: what its bill would be if it ended now. Priced by the function
+//! that prices the bill, from the same facts, so that the price a driver sees runs into it.
+
+use super::fold::Session;
+use super::periods::rate_settled;
+use crate::events::v1::{ClockTrust, MeterReading, MeterSample, SessionSettled, SettledBecause};
+use crate::rating::{RULES_VERSION, Rating, RatingError};
+use crate::tariff::Tariff;
+use crate::units::{Timestamp, WattHours};
+use chrono_tz::Tz;
+use rust_decimal::Decimal;
+
+/// Rates a session as if it ended, or its connector became free, at `now`.
+///
+/// `None` where it has no start yet, or its registers do not join: then the settlement, or a
+/// person, decides what it comes to.
+///
+/// # Errors
+/// As [`rate_settled`].
+pub fn running_price(
+    session: &Session,
+    tariff: &Tariff,
+    zone: Tz,
+    now: Timestamp,
+) -> Result<Option<Rating>, RatingError> {
+    match as_if_settled(session, now) {
+        Some(settled) => rate_settled(RULES_VERSION, session, &settled, tariff, zone).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn as_if_settled(session: &Session, now: Timestamp) -> Option<SessionSettled> {
+    let started = session.started()?;
+    let register_start = begin_of(session)?;
+    let register_end = end_of(session, &register_start);
+    let energy_wh = register_end.register_wh.since(register_start.register_wh)?;
+    if energy_wh < WattHours::ZERO {
+        return None;
+    }
+    let started_at = match started.clock {
+        ClockTrust::Plausible => started.started_at,
+        ClockTrust::Implausible => started.received_at,
+    };
+    let stopped_at = session.stop().map(|stop| match stop.clock {
+        ClockTrust::Plausible => stop.stopped_at,
+        ClockTrust::Implausible => stop.received_at,
+    });
+    let ended_at = stopped_at.unwrap_or(now).max(started_at);
+    let released_at = match (stopped_at, session.released_at()) {
+        (None, _) => None,
+        (Some(_), Some(released)) => Some(released.max(ended_at)),
+        (Some(_), None) => Some(now.max(ended_at)),
+    };
+    Some(SessionSettled {
+        because: SettledBecause::Deadline,
+        started_at,
+        ended_at,
+        register_start,
+        register_end,
+        energy_wh,
+        released_at,
+        anomalies: Vec::new(),
+        as_of_version: session.version()?,
+    })
+}
+
+/// The register it began with; the station's own `Transaction.Begin` where the start gave none.
+fn begin_of(session: &Session) -> Option<MeterReading> {
+    let given = &session.started()?.meter_start;
+    let begin = session
+        .registers()
+        .find(|sample| sample.context == "Transaction.Begin" && sample.value > Decimal::ZERO);
+    match begin {
+        Some(sample) if given.register_wh == WattHours::ZERO => Some(reading(sample)),
+        _ => Some(given.clone()),
+    }
+}
+
+/// The stop's register, else the last sample, else what it began with.
+fn end_of(session: &Session, begin: &MeterReading) -> MeterReading {
+    let last = session.registers().last();
+    match (session.stop(), last) {
+        (Some(stop), _) => stop.meter_stop.clone(),
+        (None, Some(sample)) if WattHours(sample.value) >= begin.register_wh => reading(sample),
+        _ => begin.clone(),
+    }
+}
+
+fn reading(sample: &MeterSample) -> MeterReading {
+    MeterReading { register_wh: WattHours(sample.value), evidence: sample.evidence.clone() }
+}
