@@ -93,7 +93,10 @@ pub(super) struct Throughput {
 pub(super) struct Sessions {
     pub(super) null_fsync: Throughput,
     pub(super) chargebook: Throughput,
+    /// Median of the rounds' ratios: the two runs of a round lie close in time, so a change
+    /// of what else the machine does touches both.
     pub(super) ratio: Judged,
+    pub(super) round_ratios: Vec<f64>,
     /// From the end of the last round until the read models and policies had caught up.
     pub(super) catch_up_seconds: f64,
 }
@@ -257,6 +260,9 @@ fn remarks(report: &Report) -> Vec<String> {
         ));
     }
     if let Some(sessions) = &report.sessions {
+        let ratios: Vec<String> =
+            sessions.round_ratios.iter().map(|ratio| format!("{ratio:.3}")).collect();
+        lines.push(format!("ratio of each round: {}", ratios.join(", ")));
         lines.push(format!(
             "read models and policies caught up {:.1} s after the last round",
             sessions.catch_up_seconds
