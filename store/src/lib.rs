@@ -13,9 +13,11 @@ pub mod memory;
 pub mod port;
 mod prepare;
 mod ring;
+pub mod sealer;
 pub mod sqlite;
 mod tail;
 pub mod vault;
+pub mod verify;
 
 pub use chargebook_proof::{CanonicalError, CanonicalJson, Envelope, LeafHash};
 pub use file::OpenError;
@@ -24,4 +26,7 @@ pub use port::{
     Append, AppendError, Appended, EventStore, ExpectedVersion, LookupKey, NewEvent, Position,
     RecordedEvent, StoreError, StreamName, Subscription,
 };
+pub use sealer::{Sealer, SealerError, SealerOptions, SignedCheckpoint, Tree, TreeAt, TreeError};
 pub use sqlite::{OpenMode, SqliteStore};
+pub use vault::{KeyVault, Opened, Sealed, Unsealable, VaultError};
+pub use verify::{Finding, LogReport, verify_log};
