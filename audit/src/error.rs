@@ -94,6 +94,14 @@ pub enum AuditError {
         /// What does not fit.
         source: FrameError,
     },
+    /// The charger said something in the session's stream that is not among its facts.
+    #[error("event {id}: the frame's {what} is not among the session's facts")]
+    LeftOut {
+        /// The exchange.
+        id: EventId,
+        /// What it says.
+        what: String,
+    },
     /// What an event says is not what follows from the others.
     #[error("event {id}: {what} is {recorded}, but {derived} follows")]
     Differs {

@@ -174,6 +174,38 @@ impl Frame {
         same("a sample", sample.value, Ok::<_, &str>(value))
     }
 
+    /// The message's action.
+    pub(crate) fn action(&self) -> &str {
+        &self.action
+    }
+
+    /// The instant of the payload's own time stamp.
+    pub(crate) fn instant(&self) -> Option<Timestamp> {
+        instant_of(self.text_member("timestamp")?)
+    }
+
+    /// Every value of the import register that the message samples: when, and how much in Wh.
+    pub(crate) fn registers(&self) -> Vec<(Timestamp, Decimal)> {
+        let list = |value: &Value, name: &str| -> Vec<Value> {
+            value.get(name).and_then(Value::as_array).cloned().unwrap_or_default()
+        };
+        let meter_values =
+            [list(&self.payload, "meterValue"), list(&self.payload, "transactionData")].concat();
+        let mut registers = Vec::new();
+        for meter_value in &meter_values {
+            let at = meter_value.get("timestamp").and_then(Value::as_str).and_then(instant_of);
+            let Some(at) = at else { continue };
+            for sampled in list(meter_value, "sampledValue") {
+                let text = sampled.get("value").and_then(Value::as_str).unwrap_or_default();
+                let value = value_in(&sampled, Quantity::EnergyImportRegisterWh, text);
+                if let (None, Ok(value)) = (sampled.get("phase"), value) {
+                    registers.push((at, value));
+                }
+            }
+        }
+        registers
+    }
+
     /// The text at the evidence's place, which must be the text that the evidence repeats.
     fn says(&self, evidence: &Evidence) -> Result<&str, FrameError> {
         if evidence.event_id != self.id {
@@ -220,8 +252,7 @@ fn instant_of(text: &str) -> Option<Timestamp> {
 
 /// A number as JSON writes it, or as text (1.6 writes sampled values so).
 fn number(text: &str) -> Option<Decimal> {
-    let text = text.trim_matches('"').trim();
-    Decimal::from_str_exact(text).ok().or_else(|| Decimal::from_scientific(text).ok())
+    Decimal::from_str_exact(text.trim_matches('"')).ok()
 }
 
 /// What a sampledValue's `value` means in the quantity's own unit (OCPP 1.6 section 7.43; the
@@ -303,4 +334,78 @@ pub(crate) fn same<T: PartialEq + ToString, E: ToString>(
         Err(text) => text.to_string(),
     };
     Err(FrameError::OtherValue { what, fact: fact.to_string(), frame })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_text_at_a_place_is_the_text_that_stands_there() {
+        let text = r#"[2, "1", "A", { "a" : [1.50, {"b/c~d":"x\u0041"}], "é": -0.0 }]"#;
+        for (pointer, expected) in [
+            ("", Some(text)),
+            ("/2", Some("\"A\"")),
+            ("/3/a/0", Some("1.50")),
+            ("/3/a/1/b~1c~0d", Some(r#""x\u0041""#)),
+            ("/3/é", Some("-0.0")),
+            ("/3/a/2", None),
+            ("/3/b", None),
+            ("/3/a/0/0", None),
+            ("/3/a/-1", None),
+            ("/9", None),
+        ] {
+            assert_eq!(raw_at(text, pointer), expected, "{pointer}");
+        }
+        assert_eq!(raw_at("{", ""), None);
+        assert_eq!(parent(text, "/3/a/0", 1), Some(r#"[1.50, {"b/c~d":"x\u0041"}]"#));
+        assert_eq!(parent(text, "/3", 2), None);
+    }
+
+    #[test]
+    fn instants_are_read_as_chargers_write_them() {
+        for (text, expected) in [
+            ("2026-11-22T12:00:00Z", Some("2026-11-22T12:00:00.000Z")),
+            ("2026-11-22T12:00:00.123456+01:00", Some("2026-11-22T11:00:00.123Z")),
+            ("2026-11-22T12:00:00.5", Some("2026-11-22T12:00:00.500Z")),
+            ("2026-11-22 12:00:00", Some("2026-11-22T12:00:00.000Z")),
+            ("2026-11-22T12:00:00+0100", Some("2026-11-22T11:00:00.000Z")),
+            ("2026-11-22", None),
+            ("", None),
+        ] {
+            let read = instant_of(text).map(|instant| instant.to_string());
+            assert_eq!(read.as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn values_mean_what_their_unit_says() {
+        let check = |sampled: Value, quantity, expected: Option<&str>| {
+            let text = sampled["value"].to_string();
+            let value = value_in(&sampled, quantity, &text).ok();
+            assert_eq!(value, expected.map(|text| text.parse().unwrap()), "{sampled}");
+        };
+        use Quantity::*;
+        check(json!({"value":"12.5"}), EnergyImportRegisterWh, Some("12.5"));
+        check(json!({"value":"12.5","unit":"kWh"}), EnergyImportRegisterWh, Some("12500"));
+        check(
+            json!({"value":"1","location":"Outlet","format":"Raw"}),
+            EnergyImportRegisterWh,
+            Some("1"),
+        );
+        check(json!({"value":"1","location":"Inlet"}), EnergyImportRegisterWh, None);
+        check(json!({"value":"1","format":"SignedData"}), EnergyImportRegisterWh, None);
+        check(json!({"value":"1","unit":"varh"}), EnergyImportRegisterWh, None);
+        check(json!({"value":"1e3"}), EnergyImportRegisterWh, None);
+        check(json!({"value":"1"}), PowerImportW, None);
+        let power = json!({"value":"7.4","measurand":"Power.Active.Import","unit":"kW"});
+        check(power, PowerImportW, Some("7400"));
+        let soc = json!({"value":"55","measurand":"SoC","unit":"Percent","location":"EV"});
+        check(soc, StateOfChargePercent, Some("55"));
+        let kelvin = json!({"value":"300.15","measurand":"Temperature","unit":"K"});
+        check(kelvin, TemperatureC, Some("27"));
+    }
 }

@@ -8,8 +8,9 @@
 //!
 //! A bundle for an invoice holds exactly: the `invoice.issued` event; the session's stream, from
 //! version 0 to the rating or on; the `tariff.version_published` event; the exchanges outside
-//! the session's stream that its facts cite; and, if wanted, the `ledger.posted` events about
-//! the invoice. An event without a part in the bill is refused.
+//! the session's stream that its facts cite ([`cited_exchanges`]); and, if wanted, the
+//! `ledger.posted` events about the invoice. For a credit note also the invoice that it takes
+//! back, with that one's tariff and postings. An event without a part in the bill is refused.
 //!
 //! This room reads one text and returns one report. It does no I/O, and knows no SQL, no store
 //! and no async. The pure functions of `domain` that rate and settle for the server do so here;
@@ -27,4 +28,5 @@ pub use bill::LocalTimeCheck;
 pub use error::AuditError;
 pub use frame::FrameError;
 pub use report::{Proven, ProvenFrame, Report};
+pub use session::cited_exchanges;
 pub use verify::verify;

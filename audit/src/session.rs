@@ -6,13 +6,14 @@ use crate::chain::{Chain, Entry, follows};
 use crate::frame::{Frame, FrameError, same};
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
-    Anomaly, Authorization, ExchangeRecorded, MeterReading, SessionConnectorStatus,
+    Anomaly, Authorization, Direction, ExchangeRecorded, MeterReading, SessionConnectorStatus,
     SessionMeterRecorded, SessionSettled, SessionStarted, SessionStopped, SessionSuperseded,
     StopMatch, Verdict,
 };
 use chargebook_domain::ids::EventId;
 use chargebook_domain::session::{Basis, Doubt, Session};
-use chargebook_domain::units::Timestamp;
+use chargebook_domain::units::{Timestamp, WattHours};
+use rust_decimal::Decimal;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -27,6 +28,24 @@ pub(crate) struct ProvenSession<'c> {
     pub(crate) stream: Vec<&'c Entry<'c>>,
     /// The exchanges that its facts come from.
     pub(crate) sources: BTreeSet<EventId>,
+}
+
+/// The exchanges that a session's events rest on: what a bundle must hold beside the session's
+/// own stream, as far as they lie in others.
+pub fn cited_exchanges<'e>(events: impl IntoIterator<Item = &'e Event>) -> BTreeSet<EventId> {
+    events.into_iter().filter_map(cited_exchange).collect()
+}
+
+/// The exchange that a fact comes from; `None` for what is no fact of the charger's.
+fn cited_exchange(event: &Event) -> Option<EventId> {
+    match event {
+        Event::SessionStarted(fact) => Some(fact.exchange),
+        Event::SessionMeterRecorded(fact) => Some(fact.exchange),
+        Event::SessionConnectorStatus(fact) => Some(fact.exchange),
+        Event::SessionStopped(fact) => Some(fact.exchange),
+        Event::SessionSuperseded(fact) => Some(fact.register.evidence.event_id),
+        _ => None,
+    }
 }
 
 /// Proves the session in `stream`, as settled by the event `settled`.
@@ -49,19 +68,66 @@ pub(crate) fn prove<'c>(
             _ => None,
         })
         .ok_or(AuditError::Doubt(Doubt::StartMissing))?;
-    let mut facts = Session::default();
-    let mut sources = BTreeSet::new();
+    let (mut facts, mut all_facts) = (Session::default(), Session::default());
+    let sources = cited_exchanges(stream.iter().map(|entry| &entry.event));
     for entry in &stream {
-        sources.extend(prove_fact(chain, started, entry)?);
-        if entry.envelope.version <= basis.as_of_version {
-            facts.apply(entry.id, entry.envelope.version, entry.recorded_at()?, &entry.event);
+        prove_fact(chain, started, entry)?;
+        let (version, recorded_at) = (entry.envelope.version, entry.recorded_at()?);
+        all_facts.apply(entry.id, version, recorded_at, &entry.event);
+        if version <= basis.as_of_version {
+            facts.apply(entry.id, version, recorded_at, &entry.event);
         }
+    }
+    let known: BTreeSet<_> = all_facts.registers().map(|s| (s.sampled_at, s.value)).collect();
+    for entry in &stream {
+        nothing_left_out(entry, &all_facts, &known)?;
     }
     // Between what was judged and the judgement nothing may have come.
     let judged_at = settled_at.envelope.version.saturating_sub(1);
     follows(settled, "as_of_version", basis.as_of_version, judged_at)?;
     prove_basis(settled, basis, &facts)?;
     Ok(ProvenSession { started, settled: basis, settled_at, facts, stream, sources })
+}
+
+/// What a charger's message in the session's stream says must be among the facts, whether it was
+/// taken for new or for a repeat.
+/// `known` are the facts' register samples.
+fn nothing_left_out(
+    entry: &Entry<'_>,
+    facts: &Session,
+    known: &BTreeSet<(Timestamp, Decimal)>,
+) -> Result<(), AuditError> {
+    let Event::ExchangeRecorded(exchange) = &entry.event else { return Ok(()) };
+    if exchange.direction != Direction::FromStation || exchange.verdict != Verdict::Answered {
+        return Ok(());
+    }
+    let frame = Frame::of(entry.id, exchange)
+        .map_err(|source| AuditError::Frame { id: entry.id, source })?;
+    let at = frame.instant().unwrap_or(exchange.received_at);
+    let register = |name: &str| frame.integer_member(name).map(WattHours::from_whole);
+    let is_known = match frame.action() {
+        "StartTransaction" => facts.started().is_some_and(|started| {
+            started.started_at == at
+                && Some(started.meter_start.register_wh) == register("meterStart")
+        }),
+        "StopTransaction" => facts.stops().iter().any(|stop| {
+            stop.stopped_at == at && Some(stop.meter_stop.register_wh) == register("meterStop")
+        }),
+        "StatusNotification" => facts.statuses().iter().any(|status| {
+            status.at == at && Some(status.status.as_str()) == frame.text_member("status")
+        }),
+        _ => true,
+    };
+    if !is_known {
+        return Err(AuditError::LeftOut { id: entry.id, what: frame.action().to_owned() });
+    }
+    for (at, value) in frame.registers() {
+        if !known.contains(&(at, value)) {
+            let what = format!("register of {} Wh at {at}", value.normalize());
+            return Err(AuditError::LeftOut { id: entry.id, what });
+        }
+    }
+    Ok(())
 }
 
 /// What it was settled on must follow from the facts.
@@ -94,25 +160,22 @@ fn follows_reading(
 
 /// Holds one event of the session's stream against the charger's frame. What is no fact of the
 /// charger's (an anomaly noted, a judgement of ours) has nothing to be held against.
-/// Returns the exchange that it comes from.
 fn prove_fact(
     chain: &Chain<'_>,
     started: &SessionStarted,
     entry: &Entry<'_>,
-) -> Result<Option<EventId>, AuditError> {
+) -> Result<(), AuditError> {
     let source = Source { chain, started, fact: entry };
-    let (exchange, proven) = match &entry.event {
-        Event::ExchangeRecorded(exchange) => (None, source.same_station(exchange)),
-        Event::SessionStarted(fact) => (Some(fact.exchange), source.start(fact)?),
-        Event::SessionMeterRecorded(fact) => (Some(fact.exchange), source.meter(fact)?),
-        Event::SessionConnectorStatus(fact) => (Some(fact.exchange), source.status(fact)?),
-        Event::SessionStopped(fact) => (Some(fact.exchange), source.stop(fact)?),
-        Event::SessionSuperseded(fact) => {
-            (Some(fact.register.evidence.event_id), source.superseded(fact)?)
-        }
-        _ => (None, Ok(())),
+    let proven = match &entry.event {
+        Event::ExchangeRecorded(exchange) => source.same_station(exchange),
+        Event::SessionStarted(fact) => source.start(fact)?,
+        Event::SessionMeterRecorded(fact) => source.meter(fact)?,
+        Event::SessionConnectorStatus(fact) => source.status(fact)?,
+        Event::SessionStopped(fact) => source.stop(fact)?,
+        Event::SessionSuperseded(fact) => source.superseded(fact)?,
+        _ => Ok(()),
     };
-    proven.map(|()| exchange).map_err(|source| AuditError::Frame { id: entry.id, source })
+    proven.map_err(|source| AuditError::Frame { id: entry.id, source })
 }
 
 /// A fact on its way back to its frame. The outer result of each check says whether the frame

@@ -5,7 +5,8 @@
 
 mod world;
 
-use chargebook_audit::{AuditError, LocalTimeCheck, verify};
+use chargebook_audit::{AuditError, LocalTimeCheck, cited_exchanges, verify};
+use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::StopMatch;
 use chargebook_domain::units::WattHours;
 use chargebook_proof::Envelope;
@@ -13,7 +14,7 @@ use chargebook_proof::bundle::BundleError;
 use chargebook_proof::checkpoint::{Origin, SigningKey};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
-use world::{INVOICE, TAG, World, disclosure, signing_key};
+use world::{INVOICE, TAG, TRANSACTION, World, disclosure, session_stream, signing_key};
 
 fn belongs(envelope: &Envelope) -> bool {
     !envelope.stream.ends_with("noise")
@@ -105,6 +106,10 @@ fn a_bundle_without_any_one_of_its_events_is_refused() {
     }
 }
 
+fn read(envelope: &Envelope) -> Event {
+    Event::read(&envelope.event_type, 1, envelope.data.as_str()).unwrap()
+}
+
 fn refusal(bundle: &str) -> String {
     verify(bundle, None).unwrap_err().to_string()
 }
@@ -120,9 +125,9 @@ fn a_bundle_is_about_one_invoice() {
     let world = World::billed();
     let none = world.bundle_of(|e| belongs(e) && e.event_type != "invoice.issued", Vec::new());
     assert_eq!(verify(&none.unwrap(), None), Err(AuditError::Invoices(0)));
-    let mut twice = world.clone();
+    let mut twice = world;
     let mut again = twice.events.iter().find(|e| e.event_type == "invoice.issued").unwrap().clone();
-    again.id = twice.upcoming().0;
+    again.id = twice.next_id().0;
     again.version += 1;
     twice.events.push(again);
     assert_eq!(verify(&twice.bundle(), None), Err(AuditError::Invoices(2)));
@@ -306,6 +311,54 @@ fn a_fact_that_the_charger_did_not_say_is_refused() {
     status(|s| s["connector"] = json!(2), "the connector is 2 in the fact");
 }
 
+/// A log without the `nth` event of a type; the versions of what follows it close the hole.
+fn without(mut world: World, event_type: &str, nth: usize) -> World {
+    let mut found = world.events.iter().enumerate().filter(|(_, e)| e.event_type == event_type);
+    let (place, _) = found.nth(nth).unwrap();
+    let removed = world.events.remove(place);
+    for later in world.events.iter_mut().skip(place).filter(|e| e.stream == removed.stream) {
+        later.version -= 1;
+    }
+    world
+}
+
+#[test]
+fn a_frame_whose_fact_was_left_out_is_refused() {
+    for (event_type, nth, expected) in [
+        ("session.connector_status", 0, "the frame's StatusNotification is not among"),
+        ("session.meter_recorded", 1, "the frame's register of 2250 Wh at 2026-11-22T10:20"),
+    ] {
+        let mut world = World::default();
+        let tariff = world.publish_tariff();
+        world.charge();
+        let mut world = without(world, event_type, nth);
+        world.bill(tariff);
+        let refusal = refusal(&world.bundle());
+        assert!(refusal.contains(expected), "{refusal}");
+    }
+}
+
+#[test]
+fn a_repeat_is_no_new_fact_and_must_be_one() {
+    let mut world = World::default();
+    let tariff = world.publish_tariff();
+    world.charge();
+    let stop = world.events.iter().rfind(|e| e.event_type == "session.stopped").unwrap();
+    let first: Value = serde_json::from_str(stop.data.as_str()).unwrap();
+    world.stop_frame(&session_stream(), "10:30:00", 2_500, TRANSACTION);
+    let exchanges = world.events.iter().filter(|e| e.event_type == "exchange.recorded").count();
+    let repeat = |e: &mut Value| e["duplicate_of"] = first["exchange"].clone();
+    world.forge("exchange.recorded", exchanges - 1, repeat);
+    let mut other = world.clone();
+    world.bill(tariff.clone());
+    verify(&world.bundle(), None).unwrap();
+
+    other.forge("exchange.recorded", exchanges - 1, |e| request(e, "2500", "2400"));
+    other.bill(tariff);
+    let refusal = refusal(&other.bundle());
+    assert!(refusal.contains("the frame's StopTransaction is not among"), "{refusal}");
+}
+
 /// Changes the plain spans of a request with sealed holes.
 fn request(exchange: &mut Value, old: &str, new: &str) {
     for part in exchange["request"].as_array_mut().unwrap() {
@@ -387,6 +440,9 @@ fn a_stop_that_came_before_its_start_is_proven_from_the_stations_stream() {
     let report = verify(&world.bundle(), None).unwrap();
     assert_eq!(report.settled.what.energy_wh, WattHours::from_whole(1_500));
     assert_eq!(report.frames[0].id, exchange);
+    let events: Vec<Event> =
+        world.events.iter().filter(|e| e.stream == session_stream()).map(read).collect();
+    assert!(cited_exchanges(&events).contains(&exchange));
     let without = world.bundle_of(|e| e.id != exchange.0, Vec::new()).unwrap();
     assert_eq!(
         verify(&without, None),
@@ -404,7 +460,7 @@ fn a_session_whose_end_the_next_one_shows_is_proven() {
     world.start("10:00:00", 1_000);
     world.sample("10:20:00", r#"{"value":"2000"}"#, "\"2000\"", Decimal::from(2_000));
     let next = world.superseded("10:42:00", 2_100);
-    world.bill(tariff.clone());
+    world.bill(tariff);
     let report = verify(&world.bundle(), None).unwrap();
     assert_eq!(report.settled.what.energy_wh, WattHours::from_whole(1_100));
     assert!(report.frames.iter().any(|frame| frame.id == next));

@@ -117,7 +117,7 @@ impl World {
     ) -> EventId {
         let event = event.into();
         let version = self.events.iter().filter(|e| e.stream == stream).count() as u64;
-        let id = uuid(1000 + self.events.len() as u128);
+        let id = self.next_id().0;
         self.events.push(Envelope {
             id,
             stream: stream.to_owned(),
@@ -131,9 +131,10 @@ impl World {
         EventId(id)
     }
 
-    /// The next event's id.
-    fn next_id(&self) -> EventId {
-        EventId(uuid(1000 + self.events.len() as u128))
+    /// The id that the next event will get.
+    pub(crate) fn next_id(&self) -> EventId {
+        let last = self.events.iter().map(|envelope| envelope.id.as_u128()).max();
+        EventId(last.map_or(uuid(1000), |last| Uuid::from_u128(last + 1)))
     }
 
     /// Appends the exchange of a frame that the charger sent, to the session's stream.
@@ -374,7 +375,7 @@ impl World {
         let rating = rate_settled(RULES_VERSION, &session, &settled, &content, zone).unwrap();
         let settled_id = self.append(&session_stream(), at("10:43:00"), (*settled).clone());
         let rated = SessionRated {
-            tariff: tariff.clone(),
+            tariff,
             time_zone: "Europe/Berlin".to_owned(),
             rating: rating.clone(),
             settled: settled_id,
@@ -484,11 +485,6 @@ impl World {
     /// The bundle of the invoice: everything but the noise.
     pub(crate) fn bundle(&self) -> String {
         self.bundle_of(|envelope| !envelope.stream.ends_with("noise"), Vec::new()).unwrap()
-    }
-
-    /// The id that the next event will get.
-    pub(crate) fn upcoming(&self) -> EventId {
-        self.next_id()
     }
 }
 
