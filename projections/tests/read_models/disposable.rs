@@ -1,0 +1,79 @@
+//! The law of this room: the state follows from the log alone. Not from how it was cut into
+//! batches, not from crashes, not from when it was built.
+
+use crate::history::{Running, batches_of};
+use crate::random::{step, written};
+use chargebook_projections::{CanonicalDump, RebuildOptions, rebuild};
+use chargebook_store::EventStore;
+use proptest::collection::vec;
+use proptest::prelude::{ProptestConfig, prop_assert_eq, proptest};
+use std::path::Path;
+use std::sync::Arc;
+
+/// The state after a rebuild in batches of one size.
+async fn rebuilt(
+    log: Arc<dyn EventStore>,
+    folder: &Path,
+    batch_events_max: usize,
+) -> CanonicalDump {
+    let options = RebuildOptions { batch_events_max, compare: false };
+    rebuild(log, folder, options, |_| {}).await.unwrap().dump
+}
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn batches_of_any_size_give_the_same_state(steps in vec(step(), 1..120)) {
+        let dumps = run(async {
+            let history = written(&steps).await;
+            let mut dumps = Vec::new();
+            for batch_events_max in [1, 7, 1_000] {
+                let folder = tempfile::tempdir().unwrap();
+                dumps.push(rebuilt(history.store(), folder.path(), batch_events_max).await);
+            }
+            dumps
+        });
+        prop_assert_eq!(&dumps[0], &dumps[1]);
+        prop_assert_eq!(&dumps[0], &dumps[2]);
+    }
+
+    #[test]
+    fn a_crash_at_any_checkpoint_changes_nothing(
+        steps in vec(step(), 1..60),
+        batch_events_max in 1..4_usize,
+    ) {
+        let (crashed, straight) = run(async {
+            let history = written(&steps).await;
+            let folder = tempfile::tempdir().unwrap();
+            let straight = rebuilt(history.store(), folder.path(), 1_000).await;
+
+            // Crashes as soon as the next checkpoint is reached, over and over.
+            let folder = tempfile::tempdir().unwrap();
+            let crashed = loop {
+                let options = batches_of(batch_events_max);
+                let running = Running::begin(history.store(), folder.path(), options).await;
+                let mut level = running.models.position();
+                let before = *level.borrow_and_update();
+                if before == history.head() {
+                    let dump = running.models.canonical_dump().await.unwrap();
+                    running.crash().await;
+                    break dump;
+                }
+                level.wait_for(|at| *at > before).await.unwrap();
+                running.crash().await;
+            };
+            (crashed, straight)
+        });
+        prop_assert_eq!(crashed, straight);
+    }
+}
