@@ -1,1 +1,102 @@
-fn main() {}
+//! The one binary: wiring, configuration and signals. What it wires is in the rooms beside it.
+
+mod audit;
+mod bench;
+mod config;
+mod log;
+mod projections;
+mod rate;
+mod server;
+mod simulate;
+
+use clap::{Parser, Subcommand};
+use config::{Config, ServeArgs};
+use server::Server;
+use std::io::{IsTerminal as _, Write as _};
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// A charging management system that never loses a message, never bills twice, and proves every
+/// cent.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server: OCPP gateway, HTTP API and console
+    Serve(ServeArgs),
+    /// Price an OCPI CDR with the function that the invoices use
+    Rate(rate::RateArgs),
+    /// Export an invoice with its proof, and verify one offline
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    /// Look into the log and verify it
+    #[command(subcommand)]
+    Log(log::LogCommand),
+    /// The read models
+    #[command(subcommand)]
+    Projections(projections::ProjectionsCommand),
+    /// Run a fleet of simulated charge points against any OCPP 1.6J server
+    Simulate(simulate::SimulateArgs),
+    /// Measure this server on this machine
+    Bench(bench::BenchArgs),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // One line: what was wrong, and its causes. Nobody is left to tell if this fails.
+            let _ = writeln!(std::io::stderr().lock(), "chargebook: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    if let Command::Rate(args) = &command {
+        return rate::run(args);
+    }
+    init_log(matches!(command, Command::Serve(_)));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match command {
+            Command::Serve(args) => serve(args).await,
+            Command::Rate(args) => rate::run(&args),
+            Command::Audit(command) => audit::run(command).await,
+            Command::Log(command) => log::run(command).await,
+            Command::Projections(command) => projections::run(command).await,
+            Command::Simulate(args) => simulate::run(args).await,
+            Command::Bench(args) => bench::run(args),
+        }
+    })
+}
+
+async fn serve(args: ServeArgs) -> anyhow::Result<()> {
+    let config = Config::load(args)?;
+    let mut server = Server::start(&config).await?;
+    let told = server.until_told().await;
+    server.stop().await?;
+    told
+}
+
+/// A server's lines are JSON on standard output, for machines; the other commands' are few, on
+/// standard error, for people.
+fn init_log(serves: bool) {
+    let level = if serves { "info" } else { "warn" };
+    let filter = EnvFilter::try_from_env("CHARGEBOOK_LOG").unwrap_or_else(|_| {
+        EnvFilter::new(format!("{level},sqlx=warn,hyper=warn,tower_http=warn"))
+    });
+    let builder = tracing_subscriber::fmt().with_env_filter(filter);
+    if serves {
+        builder.json().flatten_event(true).with_current_span(false).init();
+    } else {
+        let colours = std::io::stderr().is_terminal();
+        builder.with_writer(std::io::stderr).with_ansi(colours).without_time().init();
+    }
+}

@@ -1,0 +1,297 @@
+//! `chargebook audit export | verify`: an invoice with its proof, and the proof's proof.
+
+use crate::config::DATA_DEFAULT;
+use anyhow::{Context, anyhow, bail};
+use chargebook_domain::events::Event;
+use chargebook_domain::events::v1::{InvoiceIssued, InvoiceKind, SessionStopped};
+use chargebook_domain::ids::{EventId, StationId};
+use chargebook_domain::units::Timestamp;
+use chargebook_proof::bundle::{Bundle, ProvenEvent};
+use chargebook_proof::merkle::NodeAddress;
+use chargebook_store::sealer::{Sealer, SealerOptions, SignedCheckpoint, Tree};
+use chargebook_store::vault::KeyVault;
+use chargebook_store::{
+    EventStore, OpenMode, Position, RecordedEvent, SqliteStore, StreamName,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Events read at a time.
+const PAGE_EVENTS: usize = 1000;
+/// How long a running server is waited for to sign what is not signed yet.
+const SEAL_PATIENCE: Duration = Duration::from_secs(10);
+/// Pause between two looks.
+const SEAL_PAUSE: Duration = Duration::from_millis(100);
+
+/// Options of `chargebook audit`.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Write an invoice and everything that proves it into one file; also beside a running server
+    Export(ExportArgs),
+    /// Prove an invoice from such a file, offline
+    Verify(VerifyArgs),
+}
+
+/// Options of `chargebook audit export`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ExportArgs {
+    /// The data folder
+    #[arg(long, env = "CHARGEBOOK_DATA", default_value = DATA_DEFAULT, value_name = "DIR")]
+    data: PathBuf,
+    /// The invoice's number
+    #[arg(long, value_name = "NUMBER")]
+    invoice: String,
+    /// The file to write; `-` writes to standard output
+    #[arg(long, short = 'o', default_value = "bundle.json", value_name = "FILE")]
+    output: PathBuf,
+}
+
+/// Options of `chargebook audit verify`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct VerifyArgs {
+    /// The file that `audit export` wrote; `-` reads standard input
+    bundle: PathBuf,
+    /// The log's key, or its fingerprint, as you have it from elsewhere
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+}
+
+/// Runs it.
+pub(crate) async fn run(command: AuditCommand) -> anyhow::Result<()> {
+    match command {
+        AuditCommand::Export(args) => export(&args).await,
+        AuditCommand::Verify(args) => verify(&args),
+    }
+}
+
+fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
+    let mut bytes = Vec::new();
+    if args.bundle == Path::new("-") {
+        std::io::stdin().read_to_end(&mut bytes).context("cannot read standard input")?;
+    } else {
+        bytes = std::fs::read(&args.bundle)
+            .with_context(|| format!("cannot read {}", args.bundle.display()))?;
+    }
+    let text = String::from_utf8(bytes)
+        .map_err(|e| anyhow!("the bundle is not UTF-8 at byte {}", e.utf8_error().valid_up_to()))?;
+    let report = chargebook_audit::verify(&text, args.key.as_deref())?;
+    writeln!(std::io::stdout().lock(), "{report}")?;
+    Ok(())
+}
+
+async fn export(args: &ExportArgs) -> anyhow::Result<()> {
+    let text = bundle_of(&args.data, &args.invoice).await?;
+    if args.output == Path::new("-") {
+        std::io::stdout().lock().write_all(text.as_bytes())?;
+        return Ok(());
+    }
+    std::fs::write(&args.output, &text)
+        .with_context(|| format!("cannot write {}", args.output.display()))?;
+    let name = args.output.display();
+    writeln!(
+        std::io::stderr().lock(),
+        "{name}: invoice {}, {} bytes; `chargebook audit verify {name}` proves it",
+        args.invoice,
+        text.len()
+    )?;
+    Ok(())
+}
+
+async fn bundle_of(data: &Path, number: &str) -> anyhow::Result<String> {
+    let store = SqliteStore::open(data, OpenMode::ReadOnly).await?;
+    let vault = KeyVault::open_read_only(data).await?;
+    let events = Evidence::of(&store, number).await?.events;
+    let tree = Tree::open(data);
+    let mut indices = BTreeMap::new();
+    for position in events.keys() {
+        let index = tree.leaf_index(&store, *position).await?;
+        let index = index.ok_or_else(|| anyhow!("no event at position {position}"))?;
+        indices.insert(*position, index);
+    }
+    let last = indices.values().max().copied().unwrap_or(0);
+    let sealed = sealed_beyond(data, &tree, &vault, last).await?;
+    let proven = events
+        .iter()
+        .map(|(position, event)| ProvenEvent {
+            index: indices[position],
+            envelope: event.envelope(),
+        })
+        .collect();
+    let mut at = tree.at(sealed.checkpoint.size);
+    let mut reader = |address: NodeAddress| at.hash(address);
+    let key = vault.verifier_key();
+    let bundle = Bundle::build(key, sealed.note, proven, Vec::new(), &mut reader)?;
+    Ok(bundle.to_canonical()?.into_string())
+}
+
+/// A checkpoint that covers the leaf: the server's, or, where none runs, one signed now.
+async fn sealed_beyond(
+    data: &Path,
+    tree: &Tree,
+    vault: &KeyVault,
+    leaf: u64,
+) -> anyhow::Result<SignedCheckpoint> {
+    let deadline = tokio::time::Instant::now() + SEAL_PATIENCE;
+    loop {
+        if let Some(sealed) = tree.checkpoint(&vault.verifier_key())?
+            && sealed.checkpoint.size > leaf
+        {
+            return Ok(sealed);
+        }
+        if let Ok(writer) = SqliteStore::open(data, OpenMode::Writer).await {
+            let head = *writer.head().borrow();
+            let log: Arc<dyn EventStore> = Arc::new(writer.clone());
+            let key = vault.signing_key().clone();
+            let sealer = Sealer::start(log, data, key, SealerOptions::default()).await?;
+            sealer.seal_now(head).await?;
+            sealer.stop().await?;
+            writer.close().await;
+        } else if tokio::time::Instant::now() >= deadline {
+            bail!("the invoice is not under a signed checkpoint yet; try again in a moment");
+        }
+        tokio::time::sleep(SEAL_PAUSE).await;
+    }
+}
+
+/// The events that prove an invoice, by position.
+struct Evidence<'a> {
+    store: &'a SqliteStore,
+    events: BTreeMap<Position, RecordedEvent>,
+}
+
+impl<'a> Evidence<'a> {
+    async fn of(store: &'a SqliteStore, number: &str) -> anyhow::Result<Self> {
+        let mut evidence = Self { store, events: BTreeMap::new() };
+        let invoice = evidence.add_invoice(number).await?;
+        if let (InvoiceKind::CreditNote, Some(corrected)) = (invoice.kind, &invoice.corrects) {
+            evidence.add_invoice(corrected).await?;
+        }
+        Ok(evidence)
+    }
+
+    async fn add_invoice(&mut self, number: &str) -> anyhow::Result<InvoiceIssued> {
+        let (recorded, invoice) = find_invoice(self.store, number).await?;
+        self.add(recorded);
+        self.add_session(&invoice).await?;
+        let tariff = StreamName::of("tariff", invoice.tariff.tariff_id.0);
+        let version = invoice.tariff.version.saturating_sub(1);
+        let published = self.store.read_stream(&tariff, version, 1).await?;
+        published.into_iter().for_each(|event| self.add(event));
+        let account = StreamName::of("account", invoice.account_id.0);
+        for event in read_whole(self.store, &account).await? {
+            if let Event::LedgerPosted(posting) = read(&event)?
+                && posting.invoice.as_deref() == Some(number)
+            {
+                self.add(event);
+            }
+        }
+        Ok(invoice)
+    }
+
+    /// The session's stream up to the rating, and the exchanges elsewhere that it cites.
+    async fn add_session(&mut self, invoice: &InvoiceIssued) -> anyhow::Result<()> {
+        let stream = StreamName::of("session", invoice.session_id.0);
+        let mut station = None;
+        let mut elsewhere = Elsewhere::default();
+        for event in read_whole(self.store, &stream).await? {
+            let is_rating = EventId(event.id) == invoice.rated;
+            match read(&event)? {
+                Event::SessionStarted(started) => station = Some(started.station_id),
+                Event::SessionStopped(stopped) => elsewhere.cite_stop(&stopped, station),
+                Event::SessionSuperseded(by) => {
+                    elsewhere.ids.insert(by.register.evidence.event_id);
+                    elsewhere.streams.insert(StreamName::of("session", by.by.0));
+                }
+                _ => {}
+            }
+            self.add(event);
+            if is_rating {
+                break;
+            }
+        }
+        elsewhere.ids.retain(|id| self.events.values().all(|event| EventId(event.id) != *id));
+        if elsewhere.ids.is_empty() {
+            return Ok(());
+        }
+        for stream in &elsewhere.streams {
+            for event in read_whole(self.store, stream).await? {
+                if elsewhere.ids.contains(&EventId(event.id)) {
+                    self.add(event);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, event: RecordedEvent) {
+        self.events.insert(event.position, event);
+    }
+}
+
+/// Exchanges that a session cites and that may lie in other streams.
+#[derive(Default)]
+struct Elsewhere {
+    ids: BTreeSet<EventId>,
+    streams: BTreeSet<StreamName>,
+}
+
+impl Elsewhere {
+    /// A stop that came before its start lies with the station, in the month it came in.
+    fn cite_stop(&mut self, stopped: &SessionStopped, station: Option<StationId>) {
+        self.ids.insert(stopped.exchange);
+        self.ids.insert(stopped.meter_stop.evidence.event_id);
+        let Some(station) = station else { return };
+        for at in [stopped.received_at, stopped.stopped_at] {
+            self.streams.extend(month_stream(station, at));
+        }
+    }
+}
+
+fn month_stream(station: StationId, at: Timestamp) -> Option<StreamName> {
+    chargebook_commands::StationState::stream_of(
+        station,
+        &chargebook_commands::StationState::month_of(at),
+    )
+}
+
+/// The register entry of an invoice: its number names the series and the place in it.
+async fn find_invoice(
+    store: &SqliteStore,
+    number: &str,
+) -> anyhow::Result<(RecordedEvent, InvoiceIssued)> {
+    let unknown = || anyhow!("there is no invoice `{number}`; `GET /v1/invoices` lists them");
+    let (series, sequence) = number.rsplit_once('-').ok_or_else(unknown)?;
+    let sequence: u64 = sequence.parse().map_err(|_| unknown())?;
+    let version = sequence.checked_sub(1).ok_or_else(unknown)?;
+    let stream =
+        StreamName::new(format!("invoice_series-{series}")).map_err(|_| unknown())?;
+    let found = store.read_stream(&stream, version, 1).await?.into_iter().next();
+    let recorded = found.ok_or_else(unknown)?;
+    match read(&recorded)? {
+        Event::InvoiceIssued(invoice) if invoice.number == number => Ok((recorded, *invoice)),
+        _ => Err(unknown()),
+    }
+}
+
+async fn read_whole(
+    store: &SqliteStore,
+    stream: &StreamName,
+) -> anyhow::Result<Vec<RecordedEvent>> {
+    let mut events: Vec<RecordedEvent> = Vec::new();
+    loop {
+        let next = events.last().map_or(0, |event| event.version + 1);
+        let page = store.read_stream(stream, next, PAGE_EVENTS).await?;
+        let is_last = page.len() < PAGE_EVENTS;
+        events.extend(page);
+        if is_last {
+            return Ok(events);
+        }
+    }
+}
+
+fn read(event: &RecordedEvent) -> anyhow::Result<Event> {
+    Ok(Event::read(&event.event_type, event.schema_version, event.data.as_str())?)
+}

@@ -1,0 +1,143 @@
+//! Settings of a server: flags, environment variables and a TOML file, in this order of
+//! precedence. Each name is the same in all three.
+
+use anyhow::{Context, bail};
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Flags of `chargebook serve`; what is absent may stand in the file.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct ServeArgs {
+    /// Folder of the data; created where it is missing [default: ./chargebook-data]
+    #[arg(long, env = "CHARGEBOOK_DATA", value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Where charge points connect; port 0 picks a free one [default: 127.0.0.1:9000]
+    #[arg(long, env = "CHARGEBOOK_OCPP", value_name = "ADDR")]
+    pub(crate) ocpp: Option<SocketAddr>,
+    /// Where the HTTP API and the console are; port 0 picks a free one [default: 127.0.0.1:8080]
+    #[arg(long, env = "CHARGEBOOK_HTTP", value_name = "ADDR")]
+    pub(crate) http: Option<SocketAddr>,
+    /// A TOML file with the same names
+    #[arg(long, env = "CHARGEBOOK_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// API token of the bootstrap administrator [default: one is made and kept in the data
+    /// folder]
+    #[arg(long, env = "CHARGEBOOK_ADMIN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub(crate) admin_token: Option<String>,
+    /// Seconds that a session which is over or silent is waited for [default: 86400]
+    #[arg(long, env = "CHARGEBOOK_SETTLE_AFTER", value_name = "SECONDS")]
+    pub(crate) settle_after: Option<u32>,
+    /// IANA time zone of stations without a site [default: UTC]
+    #[arg(long, env = "CHARGEBOOK_TIME_ZONE", value_name = "ZONE")]
+    pub(crate) time_zone: Option<String>,
+    /// Series that invoices are numbered in [default: INV]
+    #[arg(long, env = "CHARGEBOOK_INVOICE_SERIES", value_name = "NAME")]
+    pub(crate) invoice_series: Option<String>,
+    /// Seconds between heartbeats that stations are told [default: 300]
+    #[arg(long, env = "CHARGEBOOK_HEARTBEAT_INTERVAL", value_name = "SECONDS")]
+    pub(crate) heartbeat_interval: Option<u32>,
+    /// Name that the log's checkpoints are signed under; kept from the first start on
+    #[arg(long, env = "CHARGEBOOK_ORIGIN", value_name = "NAME")]
+    pub(crate) origin: Option<String>,
+    /// Name of this process in the events it writes [default: node-1]
+    #[arg(long, env = "CHARGEBOOK_NODE", value_name = "NAME")]
+    pub(crate) node: Option<String>,
+}
+
+/// The file; every member may be absent.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    data: Option<PathBuf>,
+    ocpp: Option<SocketAddr>,
+    http: Option<SocketAddr>,
+    admin_token: Option<String>,
+    settle_after: Option<u32>,
+    time_zone: Option<String>,
+    invoice_series: Option<String>,
+    heartbeat_interval: Option<u32>,
+    origin: Option<String>,
+    node: Option<String>,
+}
+
+/// What a server runs with.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    pub(crate) data: PathBuf,
+    pub(crate) ocpp: SocketAddr,
+    pub(crate) http: SocketAddr,
+    pub(crate) admin_token: Option<String>,
+    pub(crate) settle_after_seconds: u32,
+    pub(crate) time_zone: String,
+    pub(crate) invoice_series: String,
+    pub(crate) heartbeat_interval_seconds: u32,
+    pub(crate) origin: Option<String>,
+    pub(crate) node: String,
+}
+
+/// Longest name of an invoice series.
+const SERIES_CHARACTERS_MAX: usize = 32;
+/// Shortest admin token that is taken.
+const ADMIN_TOKEN_CHARACTERS_MIN: usize = 8;
+/// The folder that all commands look in if none is named.
+pub(crate) const DATA_DEFAULT: &str = "chargebook-data";
+
+impl Config {
+    /// Puts flags, environment and file together, and checks them.
+    pub(crate) fn load(args: ServeArgs) -> anyhow::Result<Self> {
+        let file = match &args.config {
+            None => File::default(),
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .with_context(|| format!("cannot read the configuration {}", path.display()))?;
+                toml::from_str(&text).with_context(|| format!("in {}", path.display()))?
+            }
+        };
+        let config = Self {
+            data: args.data.or(file.data).unwrap_or_else(|| DATA_DEFAULT.into()),
+            ocpp: args.ocpp.or(file.ocpp).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9000))),
+            http: args.http.or(file.http).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080))),
+            admin_token: args.admin_token.or(file.admin_token),
+            settle_after_seconds: args.settle_after.or(file.settle_after).unwrap_or(86_400),
+            time_zone: args.time_zone.or(file.time_zone).unwrap_or_else(|| "UTC".to_owned()),
+            invoice_series: args
+                .invoice_series
+                .or(file.invoice_series)
+                .unwrap_or_else(|| "INV".to_owned()),
+            heartbeat_interval_seconds: args
+                .heartbeat_interval
+                .or(file.heartbeat_interval)
+                .unwrap_or(300),
+            origin: args.origin.or(file.origin),
+            node: args.node.or(file.node).unwrap_or_else(|| "node-1".to_owned()),
+        };
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        if self.time_zone.parse::<chrono_tz::Tz>().is_err() {
+            bail!("time zone `{}` is no IANA name such as Europe/Berlin", self.time_zone);
+        }
+        let series = &self.invoice_series;
+        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '_';
+        if series.is_empty()
+            || series.len() > SERIES_CHARACTERS_MAX
+            || !series.chars().all(allowed)
+        {
+            bail!(
+                "invoice series `{series}` must have 1 to {SERIES_CHARACTERS_MAX} letters, \
+                 digits, dots or underscores"
+            );
+        }
+        if self.heartbeat_interval_seconds == 0 {
+            bail!("the heartbeat interval must be at least one second");
+        }
+        let short = |token: &String| token.chars().count() < ADMIN_TOKEN_CHARACTERS_MIN;
+        if self.admin_token.as_ref().is_some_and(short) {
+            bail!("the admin token must have at least {ADMIN_TOKEN_CHARACTERS_MIN} characters");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,254 @@
+//! `chargebook log stats | verify`: what is in the log, and whether it is what was signed.
+
+use crate::config::DATA_DEFAULT;
+use anyhow::bail;
+use chargebook_proof::merkle::Frontier;
+use chargebook_store::sealer::Tree;
+use chargebook_store::vault::KeyVault;
+use chargebook_store::{EventStore, OpenMode, Position, RecordedEvent, SqliteStore};
+use comfy_table::{CellAlignment, Table, presets};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Events read at a time.
+const PAGE_EVENTS: usize = chargebook_store::port::PAGE_EVENTS_MAX;
+
+/// Options of `chargebook log`.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum LogCommand {
+    /// Count and size by category of stream and type of event
+    Stats(LogArgs),
+    /// Read every event, compare it with its leaf, and the tree with the signed checkpoint
+    Verify(LogArgs),
+    /// Print the key that the log's checkpoints are signed with
+    Key(LogArgs),
+}
+
+/// Options of `chargebook log stats` and `verify`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct LogArgs {
+    /// The data folder
+    #[arg(long, env = "CHARGEBOOK_DATA", default_value = DATA_DEFAULT, value_name = "DIR")]
+    data: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs it.
+pub(crate) async fn run(command: LogCommand) -> anyhow::Result<()> {
+    match command {
+        LogCommand::Stats(args) => stats(&args).await,
+        LogCommand::Verify(args) => verify(&args).await,
+        LogCommand::Key(args) => key(&args).await,
+    }
+}
+
+async fn key(args: &LogArgs) -> anyhow::Result<()> {
+    let key = KeyVault::open_read_only(&args.data).await?.verifier_key();
+    let mut out = std::io::stdout().lock();
+    match args.json {
+        true => {
+            let text = serde_json::json!({
+                "key": key.to_string(),
+                "fingerprint": key.fingerprint().to_string(),
+            });
+            writeln!(out, "{text}")?;
+        }
+        false => writeln!(out, "{key}\nfingerprint {}", key.fingerprint())?,
+    }
+    Ok(())
+}
+
+#[derive(Default, Serialize)]
+struct Row {
+    events: u64,
+    data_bytes: u64,
+    meta_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Stats {
+    events: u64,
+    head: u64,
+    log_file_bytes: u64,
+    /// Reading all pages, in seconds: the measure that rebuilds are held against.
+    read_seconds: f64,
+    by_type: BTreeMap<String, Row>,
+}
+
+/// Gives every event to `visit`, with a progress bar.
+async fn scan(
+    store: &SqliteStore,
+    mut visit: impl FnMut(&RecordedEvent) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let head = *store.head().borrow();
+    let bar = ProgressBar::new(head.as_u64()).with_style(
+        ProgressStyle::with_template("{bar:40} {pos}/{len} events, {per_sec}, {eta} left")?,
+    );
+    let mut after = Position::START;
+    loop {
+        let page = store.read_all(after, PAGE_EVENTS).await?;
+        let Some(last) = page.last() else { break };
+        after = last.position;
+        for event in &page {
+            visit(event)?;
+        }
+        bar.set_position(after.as_u64());
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+async fn stats(args: &LogArgs) -> anyhow::Result<()> {
+    let store = SqliteStore::open(&args.data, OpenMode::ReadOnly).await?;
+    let mut by_type: BTreeMap<String, Row> = BTreeMap::new();
+    let mut events = 0;
+    let begun = Instant::now();
+    scan(&store, |event| {
+        events += 1;
+        let name = format!("{} {}", event.stream.category(), event.event_type);
+        let row = by_type.entry(name).or_default();
+        row.events += 1;
+        row.data_bytes += event.data.as_str().len() as u64;
+        row.meta_bytes += event.meta.as_str().len() as u64;
+        Ok(())
+    })
+    .await?;
+    let stats = Stats {
+        events,
+        head: store.head().borrow().as_u64(),
+        log_file_bytes: file_bytes(&args.data),
+        read_seconds: begun.elapsed().as_secs_f64(),
+        by_type,
+    };
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        writeln!(out, "{}", serde_json::to_string(&stats)?)?;
+        return Ok(());
+    }
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_BORDERS_ONLY);
+    table.set_header(["stream", "type", "events", "data bytes", "meta bytes", "bytes/event"]);
+    for (name, row) in &stats.by_type {
+        let (category, event_type) = name.split_once(' ').unwrap_or(("", name));
+        let each = (row.data_bytes + row.meta_bytes) / row.events.max(1);
+        table.add_row([
+            category.to_owned(),
+            event_type.to_owned(),
+            row.events.to_string(),
+            row.data_bytes.to_string(),
+            row.meta_bytes.to_string(),
+            each.to_string(),
+        ]);
+    }
+    for index in 2..6 {
+        if let Some(column) = table.column_mut(index) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    writeln!(out, "{table}")?;
+    writeln!(
+        out,
+        "{} events, head {}, log.db {} bytes, read in {:.2} s",
+        stats.events, stats.head, stats.log_file_bytes, stats.read_seconds
+    )?;
+    Ok(())
+}
+
+fn file_bytes(data: &Path) -> u64 {
+    ["log.db", "log.db-wal"]
+        .iter()
+        .filter_map(|name| std::fs::metadata(data.join(name)).ok())
+        .map(|metadata| metadata.len())
+        .sum()
+}
+
+#[derive(Serialize)]
+struct Verified {
+    events: u64,
+    sealed_events: u64,
+    root: Option<String>,
+    unsealed_events: u64,
+    key_fingerprint: String,
+}
+
+async fn verify(args: &LogArgs) -> anyhow::Result<()> {
+    let store = SqliteStore::open(&args.data, OpenMode::ReadOnly).await?;
+    let key = KeyVault::open_read_only(&args.data).await?.verifier_key();
+    // The checkpoint first: a running server only adds to what it covers.
+    let sealed = Tree::open(&args.data).checkpoint(&key)?;
+    let sealed_size = sealed.as_ref().map_or(0, |sealed| sealed.checkpoint.size);
+    let mut range = Frontier::new();
+    let mut root_at_checkpoint = (sealed_size == 0).then(|| range.root());
+    let mut versions: BTreeMap<String, u64> = BTreeMap::new();
+    let mut events = 0;
+    scan(&store, |event| {
+        if event.envelope().leaf_hash() != event.leaf {
+            bail!("position {}: the event does not match its leaf", event.position);
+        }
+        let next = versions.entry(event.stream.to_string()).or_insert(0);
+        if event.version != *next {
+            bail!(
+                "position {}: stream {} goes from version {next} to {}",
+                event.position,
+                event.stream,
+                event.version
+            );
+        }
+        *next += 1;
+        range.append(event.leaf, |_, _| {});
+        events += 1;
+        if events == sealed_size {
+            root_at_checkpoint = Some(range.root());
+        }
+        Ok(())
+    })
+    .await?;
+    if let Some(sealed) = &sealed {
+        match root_at_checkpoint {
+            None => bail!(
+                "the log has {events} events, its signed checkpoint {sealed_size}: events are missing"
+            ),
+            Some(root) if root != sealed.checkpoint.root => bail!(
+                "the first {sealed_size} events have root {root}, the signed checkpoint says {}",
+                sealed.checkpoint.root
+            ),
+            Some(_) => {}
+        }
+    }
+    let verified = Verified {
+        events,
+        sealed_events: sealed_size,
+        root: sealed.as_ref().map(|sealed| sealed.checkpoint.root.to_string()),
+        unsealed_events: events - sealed_size,
+        key_fingerprint: key.fingerprint().to_string(),
+    };
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        writeln!(out, "{}", serde_json::to_string(&verified)?)?;
+        return Ok(());
+    }
+    writeln!(out, "{events} events match their leaves; every stream is without holes")?;
+    match &verified.root {
+        Some(root) => writeln!(
+            out,
+            "the first {sealed_size} are what the checkpoint of {} signs: root {root}",
+            key.origin()
+        )?,
+        None => writeln!(out, "no checkpoint has been signed yet")?,
+    }
+    if verified.unsealed_events > 0 {
+        writeln!(
+            out,
+            "the last {} are not under a checkpoint yet: nothing protects them",
+            verified.unsealed_events
+        )?;
+    }
+    writeln!(out, "key fingerprint {}", verified.key_fingerprint)?;
+    Ok(())
+}

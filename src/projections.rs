@@ -1,0 +1,66 @@
+//! `chargebook projections rebuild`: the read models anew from the log, beside the live ones.
+
+use crate::config::DATA_DEFAULT;
+use chargebook_projections::{RebuildOptions, rebuild};
+use chargebook_store::{OpenMode, SqliteStore};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Options of `chargebook projections`.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum ProjectionsCommand {
+    /// Build all read models anew and switch to them; also beside a running server
+    Rebuild(RebuildArgs),
+}
+
+/// Options of `chargebook projections rebuild`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RebuildArgs {
+    /// The data folder
+    #[arg(long, env = "CHARGEBOOK_DATA", default_value = DATA_DEFAULT, value_name = "DIR")]
+    data: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs it.
+pub(crate) async fn run(command: ProjectionsCommand) -> anyhow::Result<()> {
+    let ProjectionsCommand::Rebuild(args) = command;
+    let store = SqliteStore::open(&args.data, OpenMode::ReadOnly).await?;
+    let bar = ProgressBar::new(0).with_style(
+        ProgressStyle::with_template("{bar:40} {pos}/{len} events, {per_sec}, {eta} left")?,
+    );
+    let report = rebuild(
+        Arc::new(store),
+        &args.data.join("read"),
+        RebuildOptions::default(),
+        |progress| {
+            bar.set_length(progress.head.as_u64());
+            bar.set_position(progress.position.as_u64());
+        },
+    )
+    .await?;
+    bar.finish_and_clear();
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        writeln!(out, "{}", serde_json::to_string(&report)?)?;
+        return Ok(());
+    }
+    let seconds = report.elapsed.as_secs_f64();
+    writeln!(
+        out,
+        "generation {}: {} events in {seconds:.2} s, state {}",
+        report.generation, report.events, report.dump.sha256
+    )?;
+    if let Some(comparison) = &report.comparison {
+        let word = if comparison.is_equal() { "equal to" } else { "DIFFERENT from" };
+        writeln!(out, "at the live one's position it was {word} the live one")?;
+    }
+    for parked in &report.parked {
+        writeln!(out, "parked: position {}: {}", parked.position, parked.reason)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,283 @@
+//! One process: log, vault, service, gateway, read models, sealer and HTTP, wired together and
+//! taken down in order.
+
+use crate::config::Config;
+use anyhow::Context;
+use chargebook_commands::clock::SystemClock;
+use chargebook_commands::{Chargebook, Settings};
+use chargebook_gateway::Limits;
+use chargebook_projections::{ProjectorOptions, ReadModels};
+use chargebook_proof::checkpoint::Origin;
+use chargebook_store::sealer::{Sealer, SealerOptions};
+use chargebook_store::vault::KeyVault;
+use chargebook_store::{EventStore, OpenMode, SqliteStore};
+use chrono::TimeDelta;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// The file that keeps the token where none was given.
+const ADMIN_TOKEN_FILE: &str = "admin-token";
+/// How often metrics are folded, so that they stay small.
+const METRICS_UPKEEP: Duration = Duration::from_secs(5);
+
+/// Connections that wait to be accepted: thousands of stations come back at once after a
+/// restart.
+const LISTEN_BACKLOG: u32 = 4096;
+
+/// A running server.
+pub(crate) struct Server {
+    pub(crate) ocpp: SocketAddr,
+    pub(crate) http: SocketAddr,
+    pub(crate) admin_token: String,
+    pub(crate) read_models: ReadModels,
+    pub(crate) chargebook: Chargebook,
+    store: SqliteStore,
+    sealer: Sealer,
+    stop: Stop,
+    tasks: Tasks,
+}
+
+/// Cancelled one after the other: first who lets requests in, then who works on them.
+struct Stop {
+    doors: CancellationToken,
+    policies: CancellationToken,
+    projector: CancellationToken,
+}
+
+struct Tasks {
+    gateway: JoinHandle<()>,
+    http: JoinHandle<anyhow::Result<()>>,
+    policies: JoinHandle<anyhow::Result<()>>,
+    projector: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Server {
+    /// Opens the data folder and both doors; ready when it returns.
+    pub(crate) async fn start(config: &Config) -> anyhow::Result<Self> {
+        let metrics = install_metrics()?;
+        let ocpp = listen(config.ocpp, "OCPP")?;
+        let http = listen(config.http, "HTTP")?;
+        let data = &config.data;
+        std::fs::create_dir_all(data)
+            .with_context(|| format!("cannot create the data folder {}", data.display()))?;
+        let store = SqliteStore::open(data, OpenMode::Writer)
+            .await
+            .with_context(|| format!("cannot open the log in {}", data.display()))?;
+        let log: Arc<dyn EventStore> = Arc::new(store.clone());
+        let vault = open_vault(data, config.origin.as_deref()).await?;
+        let key = vault.signing_key().clone();
+        let sealer = Sealer::start(log.clone(), data, key, SealerOptions::default()).await?;
+        let settings = Settings {
+            node: config.node.clone(),
+            settle_after: TimeDelta::seconds(config.settle_after_seconds.into()),
+            time_zone: config.time_zone.clone(),
+            invoice_series: config.invoice_series.clone(),
+            heartbeat_interval_seconds: config.heartbeat_interval_seconds,
+        };
+        let clock = Arc::new(SystemClock);
+        let chargebook = Chargebook::open(log.clone(), Arc::new(vault), clock, settings).await?;
+        let (read_models, projector) =
+            chargebook_projections::open(log, &data.join("read"), ProjectorOptions::default())
+                .await?;
+        let admin_token = admin_token(data, config.admin_token.as_deref())?;
+        let stop = Stop {
+            doors: CancellationToken::new(),
+            policies: CancellationToken::new(),
+            projector: CancellationToken::new(),
+        };
+        let (ocpp_address, http_address) = (ocpp.local_addr()?, http.local_addr()?);
+        let stop_projector = stop.projector.clone();
+        let policies = chargebook.clone();
+        let stop_policies = stop.policies.clone();
+        let web = Web {
+            chargebook: chargebook.clone(),
+            read_models: read_models.clone(),
+            admin_token: admin_token.clone(),
+            metrics,
+        };
+        let tasks = Tasks {
+            projector: tokio::spawn(async move {
+                Ok(projector.run(stop_projector.cancelled_owned()).await?)
+            }),
+            policies: tokio::spawn(async move {
+                Ok(policies.run_policies(stop_policies).await?)
+            }),
+            gateway: tokio::spawn(chargebook_gateway::serve(
+                ocpp,
+                chargebook.clone(),
+                Limits::default(),
+                stop.doors.clone(),
+            )),
+            http: tokio::spawn(web.serve(http, data.clone(), stop.doors.clone())),
+        };
+        tracing::info!(
+            ocpp = %ocpp_address,
+            http = %http_address,
+            data = %data.display(),
+            "ready"
+        );
+        Ok(Self {
+            ocpp: ocpp_address,
+            http: http_address,
+            admin_token,
+            read_models,
+            chargebook,
+            store,
+            sealer,
+            stop,
+            tasks,
+        })
+    }
+
+    /// Waits for a signal to end, or for a part that cannot go on.
+    pub(crate) async fn until_told(&mut self) -> anyhow::Result<()> {
+        tokio::select! {
+            signal = end_signal() => {
+                tracing::info!(signal = signal?, "stopping");
+                Ok(())
+            }
+            ended = &mut self.tasks.policies => ended?.context("the policies cannot go on"),
+            ended = &mut self.tasks.projector => ended?.context("the read models cannot go on"),
+            ended = &mut self.tasks.http => ended?.context("the HTTP server cannot go on"),
+        }
+    }
+
+    /// Closes the doors, lets what is in hand be finished, and closes the log last.
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        self.stop.doors.cancel();
+        settled("gateway", self.tasks.gateway.await);
+        if !self.tasks.http.is_finished() {
+            settled("HTTP", self.tasks.http.await);
+        }
+        self.stop.policies.cancel();
+        if !self.tasks.policies.is_finished() {
+            settled("policies", self.tasks.policies.await);
+        }
+        self.stop.projector.cancel();
+        if !self.tasks.projector.is_finished() {
+            settled("read models", self.tasks.projector.await);
+        }
+        self.sealer.stop().await?;
+        self.store.close().await;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+/// What the HTTP side is made of.
+struct Web {
+    chargebook: Chargebook,
+    read_models: ReadModels,
+    admin_token: String,
+    metrics: PrometheusHandle,
+}
+
+impl Web {
+    async fn serve(
+        self,
+        listener: TcpListener,
+        data: std::path::PathBuf,
+        shutdown: CancellationToken,
+    ) -> anyhow::Result<()> {
+        let _ = (self, listener, data);
+        shutdown.cancelled().await;
+        Ok(())
+    }
+}
+
+fn settled<T: std::fmt::Debug>(part: &str, ended: Result<T, tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(part, %error, "a part did not end as it should");
+    }
+}
+
+fn listen(address: SocketAddr, door: &str) -> anyhow::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address).and_then(|()| socket.listen(LISTEN_BACKLOG)).with_context(|| {
+        format!("cannot listen on {address} ({door}); is another server running there?")
+    })
+}
+
+async fn open_vault(data: &Path, origin: Option<&str>) -> anyhow::Result<KeyVault> {
+    let origin = origin.map(Origin::new).transpose().context("the origin is no key name")?;
+    let vault = KeyVault::open_named(data, origin)
+        .await
+        .with_context(|| format!("cannot open the keys in {}", data.display()))?;
+    Ok(vault)
+}
+
+fn install_metrics() -> anyhow::Result<PrometheusHandle> {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    // A second server in one process (there is none but in tests) keeps the first recorder.
+    let _ = metrics::set_global_recorder(recorder);
+    let upkeep = handle.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(METRICS_UPKEEP).await;
+            upkeep.run_upkeep();
+        }
+    });
+    Ok(handle)
+}
+
+/// The token that was given; otherwise the one in the data folder, made where there is none.
+fn admin_token(data: &Path, given: Option<&str>) -> anyhow::Result<String> {
+    if let Some(given) = given {
+        return Ok(given.to_owned());
+    }
+    let path = data.join(ADMIN_TOKEN_FILE);
+    match std::fs::read_to_string(&path) {
+        Ok(token) => return Ok(token.trim().to_owned()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => {
+            return Err(error).with_context(|| format!("cannot read {}", path.display()));
+        }
+    }
+    let token = hex::encode(rand::random::<[u8; 32]>());
+    write_secret(&path, &token)?;
+    tracing::info!(file = %path.display(), "made an admin token; it is in this file");
+    Ok(token)
+}
+
+fn write_secret(path: &Path, text: &str) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options
+        .open(path)
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    writeln!(file, "{text}")?;
+    file.sync_all()?;
+    Ok(())
+}
+
+/// SIGTERM or Ctrl-C.
+#[cfg(unix)]
+async fn end_signal() -> anyhow::Result<&'static str> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        ended = tokio::signal::ctrl_c() => ended.map(|()| "SIGINT").map_err(Into::into),
+        _ = terminate.recv() => Ok("SIGTERM"),
+    }
+}
+
+/// Ctrl-C.
+#[cfg(not(unix))]
+async fn end_signal() -> anyhow::Result<&'static str> {
+    tokio::signal::ctrl_c().await?;
+    Ok("Ctrl-C")
+}
