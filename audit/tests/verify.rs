@@ -46,6 +46,22 @@ fn an_honest_bill_is_proven_and_the_report_shows_the_chain() {
     assert!(!text.contains(TAG));
 }
 
+/// A bundle that was handed out must verify for ever, by every later release. The file is
+/// written anew with `UPDATE_GOLDEN=1`, which only a new schema or rules version justifies.
+#[test]
+fn a_bundle_of_the_first_release_is_still_proven() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/invoice-bundle-1.json");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        let bundle = World::billed().bundle_of(belongs, vec![disclosure()]).unwrap();
+        std::fs::write(path, bundle).unwrap();
+    }
+    let bundle = std::fs::read_to_string(path).unwrap();
+    let key = "charging.example/log+a8830332+AepKbGPinFIKvvVQexMuxfmVR3auvr57kkIe6mkURtIs";
+    let report = verify(&bundle, Some(key)).unwrap();
+    assert_eq!(report.invoice.what.number, INVOICE);
+    assert_eq!(report.invoice.what.total_gross_minor, 343);
+}
+
 #[test]
 fn a_pinned_key_is_confirmed_and_another_one_refused() {
     let bundle = World::billed().bundle();
