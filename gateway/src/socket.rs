@@ -94,7 +94,11 @@ impl Socket {
             Message::Ping(_) => Received::Ping,
             // A bare frame is never read, only written.
             Message::Pong(_) | Message::Frame(_) => Received::Pong,
-            Message::Close(_) => Received::Closed,
+            Message::Close(_) => {
+                // The library has the answer ready. Whether it arrives changes nothing here.
+                let _ = timeout(CLOSE_TIMEOUT, self.web_socket.flush()).await;
+                Received::Closed
+            }
         }
     }
 

@@ -13,6 +13,13 @@ use rust_decimal::Decimal;
 use std::borrow::Cow;
 use uuid::Uuid;
 
+/// Most samples of one message that become facts: an event has room for them. A frame holds
+/// more only if they are written without anything beside the value.
+pub(super) const SAMPLES_MAX: usize = 2_000;
+
+/// Longest value that can be a number, in bytes: 29 digits are the most that is exact.
+const VALUE_BYTES_MAX: usize = 64;
+
 /// The samples of a list of MeterValue objects that fits its shape, in its order. `pointer`
 /// points to the list.
 pub(super) fn samples(document: &Document<'_>, list: NodeId, pointer: &str) -> Vec<SampleReport> {
@@ -25,7 +32,19 @@ pub(super) fn samples(document: &Document<'_>, list: NodeId, pointer: &str) -> V
             samples.extend(sample(document, sampled_value, sampled_at, place));
         }
     }
+    thin_out(&mut samples);
     samples
+}
+
+/// Keeps at most [`SAMPLES_MAX`]: of too many the energy registers, and of too many of those
+/// the first and the last. The frame keeps them all.
+fn thin_out(samples: &mut Vec<SampleReport>) {
+    if samples.len() > SAMPLES_MAX {
+        samples.retain(|report| report.sample.quantity == Quantity::EnergyImportRegisterWh);
+    }
+    if let Some(surplus) = samples.len().checked_sub(SAMPLES_MAX) {
+        samples.drain(SAMPLES_MAX / 2..SAMPLES_MAX / 2 + surplus);
+    }
 }
 
 fn instant(document: &Document<'_>, meter_value: NodeId) -> Option<Timestamp> {
@@ -81,7 +100,8 @@ fn sample(
         return None;
     }
     let node = parts.value?;
-    let value = scale.apply(Decimal::from_str_exact(&document.string(node)?).ok()?)?;
+    let text = document.string(node).filter(|text| text.len() <= VALUE_BYTES_MAX)?;
+    let value = scale.apply(Decimal::from_str_exact(&text).ok()?)?;
     let context = parts.context.as_deref().unwrap_or("Sample.Periodic").to_owned();
     Some(SampleReport {
         sample: MeterSample {
@@ -244,9 +264,36 @@ mod tests {
         check(r#"{"value":"1","measurand":"Energy.Active.Import.Interval"}"#, None);
         check(r#"{"value":"1","format":"Raw"}"#, Some((EnergyImportRegisterWh, "1")));
         check(r#"{"value":"1","format":"SignedData"}"#, None);
-        for no_number in ["", "NaN", "1,5", "1.2.3", "0x10", "Infinity", "1e3", "abc"] {
+        let endless = "0".repeat(100);
+        for no_number in ["", "NaN", "1,5", "1.2.3", "0x10", "Infinity", "1e3", "abc", &endless] {
             check(&format!(r#"{{"value":"{no_number}"}}"#), None);
         }
+    }
+
+    #[test]
+    fn of_too_many_samples_the_registers_and_their_ends_stay() {
+        let list = |register: usize, power: usize| {
+            let registers = (0..register).map(|n| format!(r#"{{"value":"{n}"}}"#));
+            let powers =
+                (0..power).map(|_| r#"{"value":"1","measurand":"Power.Active.Import"}"#.to_owned());
+            let values: Vec<_> = powers.chain(registers).collect();
+            format!(
+                r#"[{{"timestamp":"2026-11-22T12:00:00Z","sampledValue":[{}]}}]"#,
+                values.join(",")
+            )
+        };
+        let count = |text: &str| {
+            let (document, outcome) = Document::read(text);
+            assert_eq!(outcome, Ok(()));
+            samples(&document, document.root().expect("a list"), "/3/meterValue")
+        };
+        assert_eq!(count(&list(1_000, 1_000)).len(), SAMPLES_MAX);
+        assert_eq!(count(&list(1_001, 1_000)).len(), 1_001);
+        let kept = count(&list(SAMPLES_MAX + 500, 0));
+        assert_eq!(kept.len(), SAMPLES_MAX);
+        assert_eq!(kept[0].sample.value, Decimal::ZERO);
+        let last = Decimal::from(SAMPLES_MAX + 499);
+        assert_eq!(kept[SAMPLES_MAX - 1].sample.value, last);
     }
 
     #[test]

@@ -1,0 +1,145 @@
+//! Commands on their way to a station and back.
+
+use crate::support::{Gateway, Station, TAG};
+use chargebook_commands::CommandStage;
+use chargebook_domain::events::v1::{CommandFailure, Intent};
+use chargebook_domain::ids::{CommandId, ConnectorNumber, TransactionNumber};
+use chargebook_gateway::Limits;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+async fn request(gateway: &Gateway, intent: Intent) -> CommandId {
+    let requested = gateway.chargebook.request_command("CP-1", intent, "operator").await;
+    requested.expect("requested").0
+}
+
+async fn booted(gateway: &Gateway) -> Station {
+    let mut station = gateway.station("CP-1").await;
+    station.boot().await;
+    station
+}
+
+/// Answers the CALL that comes next, and gives it.
+async fn answer(station: &mut Station, payload: &Value) -> Value {
+    let call = station.text().await;
+    assert_eq!(call[0], 2, "{call}");
+    station.send(json!([3, call[1], payload]).to_string()).await;
+    call
+}
+
+#[tokio::test]
+async fn a_command_is_sent_answered_and_told_without_personal_data() {
+    let gateway = Gateway::start().await;
+    let mut station = booted(&gateway).await;
+    let id_tag = gateway.chargebook.personal().seal_uid(TAG).await.expect("sealed");
+    let intent = Intent::Start { connector: Some(ConnectorNumber(1)), id_tag, token_id: None };
+    let id = request(&gateway, intent).await;
+    let call = answer(&mut station, &json!({"status": "Accepted"})).await;
+    assert_eq!(call[2], "RemoteStartTransaction");
+    assert_eq!(call[3], json!({"connectorId": 1, "idTag": TAG}));
+    gateway.facts_once("command.answered", 1).await;
+    let view = gateway.chargebook.command(id).await.expect("the log").expect("the command");
+    assert_eq!((view.stage, view.status.as_deref()), (CommandStage::Finished, Some("Accepted")));
+    for event in gateway.events().await {
+        assert!(!event.data.as_str().contains(TAG), "{}", event.data.as_str());
+    }
+}
+
+#[tokio::test]
+async fn one_call_is_outstanding_at_a_time_and_calls_may_cross() {
+    let gateway = Gateway::start().await;
+    let mut station = booted(&gateway).await;
+    let first = request(&gateway, Intent::GetConfiguration { keys: vec![] }).await;
+    let second = request(&gateway, Intent::Reset { hard: false }).await;
+    let call = station.text().await;
+    assert_eq!((&call[1], &call[2]), (&json!(first.to_string()), &json!("GetConfiguration")));
+    // Our CALL is outstanding; the station's own is served all the same.
+    assert_eq!(station.call("1", "Heartbeat", "{}").await[0], 3);
+    assert_eq!(gateway.facts("command.sent").await.len(), 1);
+    station.send(json!([3, call[1], {"configurationKey": []}]).to_string()).await;
+    let call = answer(&mut station, &json!({"status": "Rejected"})).await;
+    assert_eq!((&call[1], &call[2]), (&json!(second.to_string()), &json!("Reset")));
+    let answered = gateway.facts_once("command.answered", 2).await;
+    assert_eq!(answered[1]["status"], "Rejected");
+}
+
+#[tokio::test]
+async fn an_error_is_an_answer() {
+    let gateway = Gateway::start().await;
+    let mut station = booted(&gateway).await;
+    let id = request(&gateway, Intent::Reset { hard: true }).await;
+    let call = station.text().await;
+    station.send(json!([4, call[1], "NotSupported", "no reset here", {}]).to_string()).await;
+    let failed = gateway.facts_once("command.failed", 1).await;
+    assert_eq!(failed[0]["failure"], "call_error");
+    let view = gateway.chargebook.command(id).await.expect("the log").expect("the command");
+    assert_eq!(view.failure.map(|failed| failed.failure), Some(CommandFailure::CallError));
+}
+
+#[tokio::test]
+async fn no_answer_in_time_is_an_unknown_outcome_and_a_late_one_is_recorded() {
+    let call_timeout = Duration::from_millis(200);
+    let gateway = Gateway::start_with(Limits { call_timeout, ..Limits::default() }).await;
+    let mut station = booted(&gateway).await;
+    request(&gateway, Intent::Reset { hard: true }).await;
+    let call = station.text().await;
+    let failed = gateway.facts_once("command.failed", 1).await;
+    assert_eq!(failed[0]["failure"], "outcome_unknown");
+    station.send(json!([3, call[1], {"status": "Accepted"}]).to_string()).await;
+    assert_eq!(station.call("1", "Heartbeat", "{}").await[0], 3);
+    let exchanges = gateway.facts("exchange.recorded").await;
+    let late = exchanges.iter().find(|exchange| exchange["message_id"] == call[1]);
+    assert_eq!(late.expect("the late answer")["verdict"], "ignored");
+    assert!(gateway.facts("command.answered").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_lost_connection_leaves_the_outcome_unknown_and_nothing_is_sent_twice() {
+    let gateway = Gateway::start().await;
+    let mut station = booted(&gateway).await;
+    request(&gateway, Intent::Reset { hard: true }).await;
+    station.text().await;
+    drop(station);
+    let failed = gateway.facts_once("command.failed", 1).await;
+    assert_eq!(failed[0]["failure"], "outcome_unknown");
+    let mut station = gateway.station("CP-1").await;
+    assert_eq!(station.call("1", "Heartbeat", "{}").await[0], 3);
+    assert_eq!(gateway.facts("command.sent").await.len(), 1);
+}
+
+#[tokio::test]
+async fn nothing_is_sent_before_the_first_boot_was_accepted() {
+    let gateway = Gateway::start().await;
+    let mut station = gateway.station("CP-1").await;
+    request(&gateway, Intent::GetConfiguration { keys: vec![] }).await;
+    assert_eq!(station.call("1", "Heartbeat", "{}").await[0], 3);
+    assert!(gateway.facts("command.sent").await.is_empty());
+    station.boot().await;
+    assert_eq!(station.text().await[2], "GetConfiguration");
+}
+
+#[tokio::test]
+async fn acceptance_outlives_a_restart() {
+    let gateway = Gateway::start().await;
+    drop(booted(&gateway).await);
+    gateway.facts_once("station.disconnected", 1).await;
+    let gateway = gateway.restart().await;
+    request(&gateway, Intent::GetConfiguration { keys: vec!["HeartbeatInterval".into()] }).await;
+    let mut station = gateway.station("CP-1").await;
+    let call = station.text().await;
+    assert_eq!(call[3], json!({"key": ["HeartbeatInterval"]}));
+}
+
+#[tokio::test]
+async fn what_the_version_has_no_words_for_fails_unsent() {
+    let gateway = Gateway::start().await;
+    let mut station = booted(&gateway).await;
+    let trigger = Intent::Trigger { message: "Nonsense".into(), connector: None };
+    request(&gateway, trigger).await;
+    let failed = gateway.facts_once("command.failed", 1).await;
+    assert_eq!(failed[0]["failure"], "not_supported");
+    request(&gateway, Intent::Stop { transaction_id: TransactionNumber(7) }).await;
+    let call = answer(&mut station, &json!({"status": "Rejected"})).await;
+    assert_eq!(call[3], json!({"transactionId": 7}));
+    assert_eq!(gateway.facts("command.sent").await.len(), 1);
+}

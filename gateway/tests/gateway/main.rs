@@ -1,0 +1,8 @@
+//! The gateway through its public door: real sockets, the real desk, the memory engine.
+
+mod commands;
+mod ending;
+mod handshake;
+mod messages;
+mod support;
+mod takeover;

@@ -1,0 +1,237 @@
+//! A gateway on a loopback port, and a station to speak to it.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use chargebook_commands::clock::SystemClock;
+use chargebook_commands::registry::{StationRegistration, TokenRegistration};
+use chargebook_commands::{Chargebook, Settings};
+use chargebook_domain::events::v1::TokenStatus;
+use chargebook_gateway::{Limits, serve};
+use chargebook_store::vault::KeyVault;
+use chargebook_store::{EventStore, MemoryStore, Position, RecordedEvent};
+use futures::{SinkExt as _, StreamExt as _};
+use serde_json::Value;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::http::{HeaderValue, Response};
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_util::sync::CancellationToken;
+
+pub(crate) const PASSWORD: &str = "correct horse battery";
+pub(crate) const TAG: &str = "04A1B2C3";
+
+/// How long a test waits for what must come.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) struct Gateway {
+    pub(crate) chargebook: Chargebook,
+    pub(crate) address: SocketAddr,
+    store: Arc<MemoryStore>,
+    vault: Arc<KeyVault>,
+    shutdown: CancellationToken,
+    serving: JoinHandle<()>,
+}
+
+impl Gateway {
+    pub(crate) async fn start() -> Self {
+        Self::start_with(Limits::default()).await
+    }
+
+    /// With stations `CP-1` and `CP-2` (with a password) and `OPEN` (without).
+    pub(crate) async fn start_with(limits: Limits) -> Self {
+        let store = Arc::new(MemoryStore::new());
+        let vault = Arc::new(KeyVault::in_memory().await.expect("a vault"));
+        let gateway = Self::over(store, vault, limits).await;
+        let registry = gateway.chargebook.registry();
+        for (id, password) in [("CP-1", Some(PASSWORD)), ("CP-2", Some(PASSWORD)), ("OPEN", None)] {
+            let registration = StationRegistration {
+                id: id.to_owned(),
+                password: password.map(str::to_owned),
+                site: None,
+            };
+            registry.register_station(registration).await.expect("registered");
+        }
+        let token = TokenRegistration {
+            uid: TAG.to_owned(),
+            kind: "RFID".to_owned(),
+            driver: None,
+            status: TokenStatus::Accepted,
+            expires_at: None,
+        };
+        registry.register_token(token).await.expect("registered");
+        gateway
+    }
+
+    async fn over(store: Arc<MemoryStore>, vault: Arc<KeyVault>, limits: Limits) -> Self {
+        let engine: Arc<dyn EventStore> = store.clone();
+        let clock = Arc::new(SystemClock);
+        let chargebook = Chargebook::open(engine, vault.clone(), clock, Settings::default())
+            .await
+            .expect("a service");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let shutdown = CancellationToken::new();
+        let serving = tokio::spawn(serve(listener, chargebook.clone(), limits, shutdown.clone()));
+        Self { chargebook, address, store, vault, shutdown, serving }
+    }
+
+    /// Stops the gateway in order; it must be done in time.
+    pub(crate) async fn stop(&mut self) {
+        self.shutdown.cancel();
+        tokio::time::timeout(PATIENCE, &mut self.serving)
+            .await
+            .expect("the gateway stops")
+            .expect("it does not panic");
+    }
+
+    /// A new process over the same log.
+    pub(crate) async fn restart(mut self) -> Self {
+        self.stop().await;
+        Self::over(self.store, self.vault, Limits::default()).await
+    }
+
+    /// Every event so far.
+    pub(crate) async fn events(&self) -> Vec<RecordedEvent> {
+        let mut events: Vec<RecordedEvent> = Vec::new();
+        loop {
+            let after = events.last().map_or(Position::START, |event| event.position);
+            let page = self.store.read_all(after, 1000).await.expect("the log");
+            if page.is_empty() {
+                return events;
+            }
+            events.extend(page);
+        }
+    }
+
+    /// The data of all events of a type.
+    pub(crate) async fn facts(&self, event_type: &str) -> Vec<Value> {
+        let events = self.events().await;
+        let of_type = events.iter().filter(|event| &*event.event_type == event_type);
+        of_type.map(|event| serde_json::from_str(event.data.as_str()).expect("JSON")).collect()
+    }
+
+    /// The data of all events of a type, once there are `count`.
+    pub(crate) async fn facts_once(&self, event_type: &str, count: usize) -> Vec<Value> {
+        let mut head = self.store.head();
+        let waiting = async {
+            loop {
+                let facts = self.facts(event_type).await;
+                if facts.len() >= count {
+                    return facts;
+                }
+                head.changed().await.expect("the store lives");
+            }
+        };
+        let found = tokio::time::timeout(PATIENCE, waiting).await;
+        found.unwrap_or_else(|_| panic!("no {count} of {event_type} in time"))
+    }
+
+    /// Connects with the right credentials.
+    pub(crate) async fn station(&self, id: &str) -> Station {
+        let password = (id != "OPEN").then_some(PASSWORD.as_bytes());
+        let opened = self.connect(id, password, Some("ocpp1.6")).await;
+        let (web_socket, response) = opened.expect("let in");
+        let protocol = response.headers().get("sec-websocket-protocol");
+        assert_eq!(protocol, Some(&HeaderValue::from_static("ocpp1.6")));
+        Station { web_socket }
+    }
+
+    pub(crate) async fn connect(
+        &self,
+        id: &str,
+        password: Option<&[u8]>,
+        protocols: Option<&'static str>,
+    ) -> Result<(WebSocketStream<TcpStream>, Response<Option<Vec<u8>>>), Error> {
+        let url = format!("ws://{}/ocpp/{id}", self.address);
+        let mut request = url.into_client_request().expect("a request");
+        if let Some(protocols) = protocols {
+            let value = HeaderValue::from_static(protocols);
+            request.headers_mut().insert("sec-websocket-protocol", value);
+        }
+        if let Some(password) = password {
+            let user = percent_encoding::percent_decode_str(id).decode_utf8().expect("UTF-8");
+            let mut credentials = format!("{user}:").into_bytes();
+            credentials.extend_from_slice(password);
+            let value = format!("Basic {}", BASE64.encode(credentials));
+            let value = HeaderValue::from_str(&value).expect("a value");
+            request.headers_mut().insert("authorization", value);
+        }
+        let stream = TcpStream::connect(self.address).await.expect("connected");
+        tokio_tungstenite::client_async(request, stream).await
+    }
+
+    /// Sends bytes as they are and gives all that comes back.
+    pub(crate) async fn raw(&self, request: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).await.expect("connected");
+        stream.write_all(request.as_bytes()).await.expect("written");
+        let mut answer = Vec::new();
+        let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
+        // An end by reset is an end.
+        let _ = read.expect("the gateway ends the connection");
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+}
+
+pub(crate) struct Station {
+    pub(crate) web_socket: WebSocketStream<TcpStream>,
+}
+
+impl Station {
+    pub(crate) async fn send(&mut self, text: impl Into<String>) {
+        let text: String = text.into();
+        self.web_socket.send(Message::Text(text.into())).await.expect("sent");
+    }
+
+    /// The next message that is no ping or pong.
+    pub(crate) async fn next(&mut self) -> Message {
+        let next = async {
+            loop {
+                match self.web_socket.next().await.expect("not ended").expect("a message") {
+                    Message::Ping(_) | Message::Pong(_) => {}
+                    message => return message,
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, next).await.expect("a message in time")
+    }
+
+    pub(crate) async fn text(&mut self) -> Value {
+        match self.next().await {
+            Message::Text(text) => serde_json::from_str(&text).expect("JSON"),
+            other => panic!("a text: {other:?}"),
+        }
+    }
+
+    /// Sends a CALL and gives its answer.
+    pub(crate) async fn call(&mut self, id: &str, action: &str, payload: &str) -> Value {
+        self.send(format!(r#"[2,"{id}","{action}",{payload}]"#)).await;
+        let answer = self.text().await;
+        assert_eq!(answer[1], id, "{answer}");
+        answer
+    }
+
+    pub(crate) async fn boot(&mut self) {
+        let payload = r#"{"chargePointVendor":"V","chargePointModel":"M"}"#;
+        let answer = self.call("boot", "BootNotification", payload).await;
+        assert_eq!(answer[2]["status"], "Accepted", "{answer}");
+    }
+
+    /// The code of the closing frame that comes next; 1005 if it has none.
+    pub(crate) async fn closed(&mut self) -> u16 {
+        match self.next().await {
+            Message::Close(frame) => frame.map_or(1005, |frame| frame.code.into()),
+            other => panic!("a closing frame: {other:?}"),
+        }
+    }
+}
+
+/// The fields of an `exchange.recorded` that a test names, as `field=value`.
+pub(crate) fn of_exchange(exchange: &Value, fields: &[&str]) -> Vec<String> {
+    fields.iter().map(|field| format!("{field}={}", exchange[*field])).collect()
+}

@@ -1,0 +1,75 @@
+//! Two connections of one station.
+
+use crate::support::{Gateway, PATIENCE};
+use chargebook_gateway::Limits;
+use futures::StreamExt as _;
+use serde_json::json;
+use std::time::Duration;
+
+#[tokio::test]
+async fn the_new_connection_is_live_at_once_and_the_old_one_is_closed() {
+    let gateway = Gateway::start().await;
+    let mut old = gateway.station("CP-1").await;
+    old.boot().await;
+    let mut new = gateway.station("CP-1").await;
+    assert_eq!(new.call("1", "Heartbeat", "{}").await[0], 3);
+    // The old one answers the ping, so it is closed at once, and told why.
+    assert_eq!(old.closed().await, 1000);
+    let ends = gateway.facts_once("station.disconnected", 1).await;
+    assert_eq!(ends, [json!({"epoch": 1, "reason": "replaced"})]);
+    assert_eq!(new.call("2", "Heartbeat", "{}").await[0], 3);
+    let connected = gateway.facts("station.connected").await;
+    assert_eq!(connected[1]["epoch"], 2);
+}
+
+#[tokio::test]
+async fn a_dead_old_connection_is_closed_within_its_grace() {
+    let replaced_grace = Duration::from_millis(200);
+    let gateway = Gateway::start_with(Limits { replaced_grace, ..Limits::default() }).await;
+    let mut old = gateway.station("CP-1").await;
+    let mut new = gateway.station("CP-1").await;
+    // The old one reads nothing, so it sends no pong.
+    let ends = gateway.facts_once("station.disconnected", 1).await;
+    assert_eq!(ends, [json!({"epoch": 1, "reason": "replaced"})]);
+    assert_eq!(new.call("1", "Heartbeat", "{}").await[0], 3);
+    let ended = async { while let Some(Ok(_)) = old.web_socket.next().await {} };
+    tokio::time::timeout(PATIENCE, ended).await.expect("the old socket ends");
+}
+
+#[tokio::test]
+async fn the_end_of_an_old_connection_does_not_disturb_the_new_one() {
+    let gateway = Gateway::start().await;
+    let mut first = gateway.station("CP-1").await;
+    first.boot().await;
+    let mut second = gateway.station("CP-1").await;
+    drop(first);
+    gateway.facts_once("station.disconnected", 1).await;
+    let intent = chargebook_domain::events::v1::Intent::Unlock {
+        connector: chargebook_domain::ids::ConnectorNumber(1),
+    };
+    gateway.chargebook.request_command("CP-1", intent, "operator").await.expect("requested");
+    let call = second.text().await;
+    assert_eq!((&call[0], &call[2]), (&json!(2), &json!("UnlockConnector")), "{call}");
+}
+
+#[tokio::test]
+async fn a_silent_connection_is_closed() {
+    let ping_interval = Duration::from_millis(100);
+    let gateway = Gateway::start_with(Limits { ping_interval, ..Limits::default() }).await;
+    let _station = gateway.station("CP-1").await;
+    let ends = gateway.facts_once("station.disconnected", 1).await;
+    assert_eq!(ends, [json!({"epoch": 1, "reason": "silent"})]);
+}
+
+#[tokio::test]
+async fn a_connection_that_answers_pings_stays() {
+    let ping_interval = Duration::from_millis(50);
+    let gateway = Gateway::start_with(Limits { ping_interval, ..Limits::default() }).await;
+    let mut station = gateway.station("CP-1").await;
+    for _ in 0..6 {
+        let next = tokio::time::timeout(PATIENCE, station.web_socket.next()).await;
+        let message = next.expect("a ping in time").expect("not ended").expect("a message");
+        assert!(message.is_ping(), "{message:?}");
+    }
+    assert_eq!(station.call("1", "Heartbeat", "{}").await[0], 3);
+}
