@@ -24,7 +24,8 @@ pub use changes::{CHANGES_KEPT_MAX, Change, ChangeFeed, ChangeItem, ChangeKind};
 pub use dump::CanonicalDump;
 pub use error::{ProjectionError, QueryError, WaitError};
 pub use projector::{
-    BATCH_EVENTS_DEFAULT, FLUSH_INTERVAL_DEFAULT, Projector, ProjectorOptions, open,
+    BATCH_EVENTS_DEFAULT, CACHED_ROWS_DEFAULT, FLUSH_INTERVAL_DEFAULT, Projector, ProjectorOptions,
+    open,
 };
 pub use query::{
     ANALYTICS_DAYS_MAX, AnalyticsQuery, Bucket, DETAIL_EVENTS_MAX, InvoiceFilter,

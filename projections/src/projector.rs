@@ -20,6 +20,9 @@ pub const BATCH_EVENTS_DEFAULT: usize = 20_000;
 /// While events come in all the time, there is one transaction per so much time; what comes
 /// after a pause is written at once.
 pub const FLUSH_INTERVAL_DEFAULT: Duration = Duration::from_millis(100);
+/// Sessions, commands and tokens that are kept in memory, of each so many, where nothing else is
+/// asked for: what events are about now. The others are loaded again where an event names them.
+pub const CACHED_ROWS_DEFAULT: usize = 20_000;
 /// How often the pointer to the current generation is looked at.
 const POINTER_POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// So often in a row a failed projector starts again from its checkpoint before it gives up.
@@ -27,18 +30,25 @@ const RESTARTS_MAX: u32 = 8;
 /// It waits so long before that, and twice as long each time it fails again.
 const RESTART_PAUSE: Duration = Duration::from_millis(500);
 
-/// How a projector cuts the log into transactions. The state never depends on it.
+/// How a projector cuts the log into transactions. The state never depends on
+/// it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProjectorOptions {
     /// Events of one transaction at most; at least 1.
     pub batch_events_max: usize,
     /// See [`FLUSH_INTERVAL_DEFAULT`].
     pub flush_interval: Duration,
+    /// See [`CACHED_ROWS_DEFAULT`].
+    pub cached_rows_max: usize,
 }
 
 impl Default for ProjectorOptions {
     fn default() -> Self {
-        Self { batch_events_max: BATCH_EVENTS_DEFAULT, flush_interval: FLUSH_INTERVAL_DEFAULT }
+        Self {
+            batch_events_max: BATCH_EVENTS_DEFAULT,
+            flush_interval: FLUSH_INTERVAL_DEFAULT,
+            cached_rows_max: CACHED_ROWS_DEFAULT,
+        }
     }
 }
 
@@ -164,7 +174,7 @@ impl Projector {
         stop: &mut (impl Future<Output = ()> + Unpin),
     ) -> Result<Ended, ProjectionError> {
         let connection = self.generation.connect_writer(Durability::Live).await?;
-        let mut writer = Writer::resume(connection).await?;
+        let mut writer = Writer::resume(connection, self.options.cached_rows_max).await?;
         let mut serving = Serving::new(self, writer.checkpoint());
         let mut subscription = self.models.log().subscribe(writer.checkpoint());
         let mut poll = pointer_poll();

@@ -4,7 +4,7 @@ use crate::dump::{CanonicalDump, canonical_dump};
 use crate::error::ProjectionError;
 use crate::fold::{Decoded, decode};
 use crate::generation::{Durability, Generation, ReadFolder};
-use crate::projector::BATCH_EVENTS_DEFAULT;
+use crate::projector::{BATCH_EVENTS_DEFAULT, CACHED_ROWS_DEFAULT};
 use crate::query::Select;
 use crate::tables::{ParkedEventRow, Row as _};
 use crate::views::ParkedEvent;
@@ -28,13 +28,19 @@ pub const PARKED_REPORTED_MAX: usize = 100;
 pub struct RebuildOptions {
     /// Events of one transaction at most; at least 1. The state does not depend on it.
     pub batch_events_max: usize,
+    /// Sessions, commands and tokens that are kept in memory, of each so many.
+    pub cached_rows_max: usize,
     /// Compare with the live generation, at the position that it had when the rebuild began.
     pub compare: bool,
 }
 
 impl Default for RebuildOptions {
     fn default() -> Self {
-        Self { batch_events_max: BATCH_EVENTS_DEFAULT, compare: true }
+        Self {
+            batch_events_max: BATCH_EVENTS_DEFAULT,
+            cached_rows_max: CACHED_ROWS_DEFAULT,
+            compare: true,
+        }
     }
 }
 
@@ -110,7 +116,7 @@ pub async fn rebuild(
     let connection = generation.connect_writer(Durability::Rebuilt).await?;
     let mut rebuilder = Rebuilder {
         log,
-        writer: Writer::resume(connection).await?,
+        writer: Writer::resume(connection, options.cached_rows_max).await?,
         batch_events_max: options.batch_events_max.max(1),
         events: 0,
         elapsed: Duration::ZERO,

@@ -37,10 +37,12 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Takes up where the generation stands.
-    pub(crate) async fn resume(mut connection: SqliteConnection) -> Result<Self, ProjectionError> {
+    pub(crate) async fn resume(
+        mut connection: SqliteConnection,
+        cached_rows_max: usize,
+    ) -> Result<Self, ProjectionError> {
         let checkpoint = read_checkpoint(&mut connection).await?;
-        let mut state =
-            if checkpoint == Position::START { State::empty() } else { State::default() };
+        let mut state = State::new(checkpoint == Position::START, cached_rows_max);
         load_registry(&mut connection, &mut state).await?;
         Ok(Self {
             connection,

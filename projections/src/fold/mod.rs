@@ -28,11 +28,6 @@ use chargebook_domain::ids::{CommandId, ConnectorNumber, EventId, SessionId, Sta
 use chargebook_domain::units::Timestamp;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// Sessions that are kept in memory although they are over; more are forgotten and loaded
-/// again where an event names them.
-const SESSIONS_CACHED_MAX: usize = 20_000;
-/// Rows of the other caches that are kept in memory.
-const ROWS_CACHED_MAX: usize = 20_000;
 /// Longest reason of a parked event, in bytes.
 const REASON_BYTES_MAX: usize = 500;
 
@@ -55,7 +50,10 @@ pub(crate) struct State {
     pub(crate) tariff_positions: HashMap<EventId, u64>,
     pub(crate) written: Written,
     /// True while the caches hold every session, command and token there is.
-    pub(crate) complete: bool,
+    complete: bool,
+    /// Sessions, commands and tokens that are kept in memory, of each so many; more are
+    /// forgotten and loaded again where an event names them.
+    cached_rows_max: usize,
     changes: HashSet<Change>,
 }
 
@@ -86,9 +84,9 @@ pub(crate) enum Need {
 }
 
 impl State {
-    /// Of an empty generation.
-    pub(crate) fn empty() -> Self {
-        Self { complete: true, ..Self::default() }
+    /// Nothing in memory; `is_empty` says that the generation is empty too.
+    pub(crate) fn new(is_empty: bool, cached_rows_max: usize) -> Self {
+        Self { complete: is_empty, cached_rows_max, ..Self::default() }
     }
 
     /// What has to be loaded before the event can be folded; `None` if nothing is missing.
@@ -238,21 +236,22 @@ impl State {
 
     /// Keeps the caches within their bounds; only after all has been written.
     fn forget(&mut self) {
-        if self.sessions.len() > SESSIONS_CACHED_MAX {
+        let most = self.cached_rows_max;
+        if self.sessions.len() > most {
             self.sessions.retain(|session| session.outcome.is_none());
             // So many without an outcome are no working set any more.
-            if self.sessions.len() > SESSIONS_CACHED_MAX / 2 {
+            if self.sessions.len() > most / 2 {
                 self.sessions.retain(|_| false);
             }
             let sessions = &self.sessions;
             self.meters.retain(|meter| sessions.get(meter.session_id).is_some());
             self.complete = false;
         }
-        if self.commands.len() > ROWS_CACHED_MAX {
+        if self.commands.len() > most {
             self.commands.retain(|_| false);
             self.complete = false;
         }
-        if self.tokens.len() > ROWS_CACHED_MAX {
+        if self.tokens.len() > most {
             self.tokens.retain(|_| false);
             self.complete = false;
         }

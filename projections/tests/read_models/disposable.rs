@@ -7,17 +7,17 @@ use chargebook_projections::{CanonicalDump, RebuildOptions, rebuild};
 use chargebook_store::EventStore;
 use proptest::collection::vec;
 use proptest::prelude::{ProptestConfig, prop_assert_eq, proptest};
-use std::path::Path;
 use std::sync::Arc;
 
-/// The state after a rebuild in batches of one size.
+/// The state after a rebuild in batches of one size, with so many rows kept in memory.
 async fn rebuilt(
     log: Arc<dyn EventStore>,
-    folder: &Path,
     batch_events_max: usize,
+    cached_rows_max: usize,
 ) -> CanonicalDump {
-    let options = RebuildOptions { batch_events_max, compare: false };
-    rebuild(log, folder, options, |_| {}).await.unwrap().dump
+    let folder = tempfile::tempdir().unwrap();
+    let options = RebuildOptions { batch_events_max, cached_rows_max, compare: false };
+    rebuild(log, folder.path(), options, |_| {}).await.unwrap().dump
 }
 
 fn run<T>(future: impl Future<Output = T>) -> T {
@@ -33,18 +33,18 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
-    fn batches_of_any_size_give_the_same_state(steps in vec(step(), 1..120)) {
+    fn batches_and_caches_of_any_size_give_the_same_state(steps in vec(step(), 1..120)) {
         let dumps = run(async {
             let history = written(&steps).await;
             let mut dumps = Vec::new();
-            for batch_events_max in [1, 7, 1_000] {
-                let folder = tempfile::tempdir().unwrap();
-                dumps.push(rebuilt(history.store(), folder.path(), batch_events_max).await);
+            for (batch_events_max, cached_rows_max) in [(1, 100), (7, 100), (1_000, 100), (7, 0)] {
+                dumps.push(rebuilt(history.store(), batch_events_max, cached_rows_max).await);
             }
             dumps
         });
         prop_assert_eq!(&dumps[0], &dumps[1]);
         prop_assert_eq!(&dumps[0], &dumps[2]);
+        prop_assert_eq!(&dumps[0], &dumps[3], "rows that were forgotten and loaded again");
     }
 
     #[test]
@@ -54,8 +54,7 @@ proptest! {
     ) {
         let (crashed, straight) = run(async {
             let history = written(&steps).await;
-            let folder = tempfile::tempdir().unwrap();
-            let straight = rebuilt(history.store(), folder.path(), 1_000).await;
+            let straight = rebuilt(history.store(), 1_000, 100).await;
 
             // Crashes as soon as the next checkpoint is reached, over and over.
             let folder = tempfile::tempdir().unwrap();

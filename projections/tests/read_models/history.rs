@@ -1,15 +1,14 @@
 //! Writes logs for the tests: events as commands would have decided them.
 
-use chargebook_domain::events::{Event, Meta};
 use chargebook_domain::events::v1::{
     AccountKind, AccountOpened, Authorization, BootInformation, ClockTrust, DefaultTariffSet,
     Evidence, ExchangeRecorded, InvoiceIssued, InvoiceKind, InvoiceLine, InvoiceVat, LedgerLeg,
-    LedgerPosted, MeterReading, MeterSample, Outcome, Quantity, Registration,
-    SessionMeterRecorded, SessionOutcomeDecided, SessionSettled, SessionStarted, SessionStopped,
-    SettledBecause, SiteRegistered, StationBooted, StationConnected, StationConnectorStatus,
-    StationRegistered, StopMatch, TariffReference, TariffVersionPublished, TokenRegistered,
-    TokenStatus,
+    LedgerPosted, MeterReading, MeterSample, Outcome, Quantity, Registration, SessionMeterRecorded,
+    SessionOutcomeDecided, SessionSettled, SessionStarted, SessionStopped, SettledBecause,
+    SiteRegistered, StationBooted, StationConnected, StationConnectorStatus, StationRegistered,
+    StopMatch, TariffReference, TariffVersionPublished, TokenRegistered, TokenStatus,
 };
+use chargebook_domain::events::{Event, Meta};
 use chargebook_domain::ids::{
     AccountId, ConnectorNumber, EventId, SessionId, SiteId, StationId, StationIdentity, SubjectId,
     TariffId, TokenId, TransactionNumber,

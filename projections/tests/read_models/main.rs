@@ -1,5 +1,7 @@
 //! The read models through their public doors, over a log in memory.
 
+#![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
+
 mod disposable;
 mod feed;
 mod history;
