@@ -19,6 +19,12 @@ use std::collections::BTreeMap;
 /// The first element of an OCPP-J request (section 4.1.3).
 const CALL: u64 = 2;
 
+/// Most register values of one message that are kept as facts; of more, the first and the last.
+const REGISTERS_MAX: usize = 2_000;
+
+/// Longest text that is read as a number, in bytes.
+const NUMBER_BYTES_MAX: usize = 64;
+
 const KELVIN: &str = "K";
 
 /// 0 °C in kelvin.
@@ -184,7 +190,8 @@ impl Frame {
         instant_of(self.text_member("timestamp")?)
     }
 
-    /// Every value of the import register that the message samples: when, and how much in Wh.
+    /// The values of the whole import register that the message samples: when, and how much in
+    /// Wh. Of more than [`REGISTERS_MAX`] the middle is not demanded as facts.
     pub(crate) fn registers(&self) -> Vec<(Timestamp, Decimal)> {
         let list = |value: &Value, name: &str| -> Vec<Value> {
             value.get(name).and_then(Value::as_array).cloned().unwrap_or_default()
@@ -198,12 +205,15 @@ impl Frame {
             for sampled in list(meter_value, "sampledValue") {
                 let text = sampled.get("value").and_then(Value::as_str).unwrap_or_default();
                 let value = value_in(&sampled, Quantity::EnergyImportRegisterWh, text);
-                if let (None, Ok(value)) = (sampled.get("phase"), value) {
-                    registers.push((at, value));
-                }
+                let of_one_phase = sampled.get("phase").is_some();
+                registers.extend(value.ok().map(|value| (of_one_phase, at, value)));
             }
         }
-        registers
+        if let Some(surplus) = registers.len().checked_sub(REGISTERS_MAX) {
+            registers.drain(REGISTERS_MAX / 2..REGISTERS_MAX / 2 + surplus);
+        }
+        registers.retain(|(of_one_phase, ..)| !of_one_phase);
+        registers.into_iter().map(|(_, at, value)| (at, value)).collect()
     }
 
     /// The text at the evidence's place, which must be the text that the evidence repeats.
@@ -252,7 +262,8 @@ fn instant_of(text: &str) -> Option<Timestamp> {
 
 /// A number as JSON writes it, or as text (1.6 writes sampled values so).
 fn number(text: &str) -> Option<Decimal> {
-    Decimal::from_str_exact(text.trim_matches('"')).ok()
+    let text = text.trim_matches('"');
+    Decimal::from_str_exact(text).ok().filter(|_| text.len() <= NUMBER_BYTES_MAX)
 }
 
 /// What a sampledValue's `value` means in the quantity's own unit (OCPP 1.6 section 7.43; the
