@@ -217,9 +217,8 @@ mod tests {
     fn units_are_converted_exactly() {
         use Quantity::*;
         let register = |unit: &str, value: &str| {
-            format!(
-                r#"{{"value":"{value}","unit":"{unit}","measurand":"Energy.Active.Import.Register"}}"#
-            )
+            let measurand = "Energy.Active.Import.Register";
+            format!(r#"{{"value":"{value}","unit":"{unit}","measurand":"{measurand}"}}"#)
         };
         check(&register("Wh", "10"), Some((EnergyImportRegisterWh, "10")));
         check(&register("kWh", "10"), Some((EnergyImportRegisterWh, "10000")));

@@ -90,7 +90,10 @@ mod tests {
         let registration = Registration::Pending;
         check::<BootNotificationResponse>(
             Answer::Boot { registration, now: now(), interval_seconds: u32::MAX },
-            r#"{"status":"Pending","currentTime":"2025-11-22T12:00:00.123Z","interval":2147483647}"#,
+            concat!(
+                r#"{"status":"Pending","currentTime":"2025-11-22T12:00:00.123Z","#,
+                r#""interval":2147483647}"#
+            ),
         );
         check::<HeartbeatResponse>(
             Answer::Heartbeat { now: now() },

@@ -13,7 +13,8 @@ async fn a_session_from_boot_to_stop() {
     let mut station = gateway.station("CP-1").await;
     station.boot().await;
     let start = format!(
-        r#"{{"connectorId":1,"idTag":"{TAG}","meterStart":1000,"timestamp":"2026-11-22T12:00:00Z"}}"#
+        r#"{{"connectorId":1,"idTag":"{TAG}","meterStart":1000,
+            "timestamp":"2026-11-22T12:00:00Z"}}"#
     );
     let started = station.call("s", "StartTransaction", &start).await;
     assert_eq!(started[2]["idTagInfo"]["status"], "Accepted", "{started}");
