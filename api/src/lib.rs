@@ -1,1 +1,27 @@
-//! api
+//! The HTTP API: JSON over HTTP for operators, their programs and auditors, described by an
+//! OpenAPI document, with live changes over server-sent events.
+//!
+//! It reads requests, has the commands decide and the read models answer, and writes answers.
+//! It knows no charger's protocol (intents are in the domain's words), no SQL, and no rule of
+//! its own about what may be registered or billed.
+//!
+//! - Everything under `/v1` needs `Authorization: Bearer TOKEN`.
+//! - Every write answers `Chargebook-Position`; every read takes `?wait_for=POSITION`.
+//! - What cannot be done is answered with a problem (RFC 9457).
+
+mod answer;
+mod auth;
+mod observe;
+mod problem;
+mod request;
+mod routes;
+mod serve;
+mod state;
+
+pub use answer::POSITION_HEADER;
+pub use auth::Authenticator;
+pub use observe::describe_metrics;
+pub use request::BODY_BYTES_MAX;
+pub use routes::{openapi, router};
+pub use serve::{DRAIN_MAX, serve};
+pub use state::{ApiState, BundleFailure, BundleSource, WAIT_FOR_MAX};

@@ -1,0 +1,314 @@
+//! Charge points: registering, changing, describing and reading them.
+
+use crate::answer::{Exact, Page, Written};
+use crate::problem::Problem;
+use crate::request::{Body, PageParameters, PathText, Query, WaitParameters};
+use crate::state::ApiState;
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
+use chargebook_commands::registry::{ConnectorDeclaration, StationRegistration};
+use chargebook_domain::events::v1::Registration;
+use chargebook_domain::units::Timestamp;
+use chargebook_projections::Connector as ConnectorRow;
+use chargebook_projections::Station as StationRow;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// Longest password, in characters.
+const PASSWORD_CHARACTERS_MAX: usize = 128;
+/// Longest EVSE id or word for a plug, in characters: OCPI's EVSE id has 48.
+const WORD_CHARACTERS_MAX: usize = 48;
+
+/// A charge point as it is now.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Station {
+    /// What it calls itself in its URL.
+    #[schema(example = "CP-1")]
+    id: String,
+    /// Our own id of it, as in stream names.
+    station_id: Uuid,
+    /// The site it stands at.
+    site: Option<String>,
+    /// Whether it is connected.
+    connected: bool,
+    /// Whether a boot of it was ever accepted.
+    accepted: bool,
+    /// The answer to its last boot: `accepted`, `pending`, `rejected`.
+    registration: Option<&'static str>,
+    /// What it is made by, in its own word.
+    vendor: Option<String>,
+    /// Its model, in its own word.
+    model: Option<String>,
+    /// Its firmware, in its own word.
+    firmware_version: Option<String>,
+    /// When it last booted, by our clock.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    booted_at: Option<Timestamp>,
+    /// The sub-protocol of its last connection.
+    #[schema(example = "ocpp1.6")]
+    protocol: Option<String>,
+    /// The OCPP security profile of its last connection.
+    security_profile: Option<u8>,
+    /// When it last connected, by our clock.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    connected_at: Option<Timestamp>,
+    /// When it last went, by our clock.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    disconnected_at: Option<Timestamp>,
+    /// Why it last went, in a word.
+    disconnect_reason: Option<String>,
+    /// When it last said anything, by our clock.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    last_seen: Option<Timestamp>,
+    /// When it was registered.
+    #[schema(value_type = String, format = DateTime)]
+    registered_at: Timestamp,
+    /// The sum of its connectors' power now, in W.
+    power_w: Exact,
+    /// Its connectors, by number; 0 is the station itself.
+    connectors: Vec<Connector>,
+}
+
+/// A connector as it is now.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Connector {
+    /// Its number; 0 is the station itself.
+    connector: u32,
+    /// The station's word: `Available`, `Charging`, ….
+    status: Option<String>,
+    /// The station's word: `NoError`, ….
+    error_code: Option<String>,
+    /// The vendor's own error code.
+    vendor_error_code: Option<String>,
+    /// When it said so, by its clock.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    status_at: Option<Timestamp>,
+    /// EVSE id (eMI3) shown to drivers.
+    evse_id: Option<String>,
+    /// OCPI word for the plug.
+    plug: Option<String>,
+    /// What it can deliver at most, in W.
+    power_w_max: Option<u32>,
+    /// The session that is open at it.
+    session: Option<Uuid>,
+    /// That session's transaction id.
+    transaction_id: Option<i32>,
+    /// Its power now, in W, as last metered.
+    power_w: Option<Exact>,
+    /// That session's energy so far, in Wh.
+    energy_wh: Option<Exact>,
+}
+
+impl From<StationRow> for Station {
+    fn from(row: StationRow) -> Self {
+        let power_w = Exact(row.power_w());
+        let boot = row.boot;
+        Self {
+            id: row.id.as_str().to_owned(),
+            station_id: row.station_id.0,
+            site: row.site,
+            connected: row.connected,
+            accepted: row.accepted,
+            registration: row.registration.map(|registration| match registration {
+                Registration::Accepted => "accepted",
+                Registration::Pending => "pending",
+                Registration::Rejected => "rejected",
+            }),
+            vendor: boot.as_ref().map(|boot| boot.vendor.clone()),
+            model: boot.as_ref().map(|boot| boot.model.clone()),
+            firmware_version: boot.and_then(|boot| boot.firmware_version),
+            booted_at: row.booted_at,
+            protocol: row.protocol,
+            security_profile: row.security_profile,
+            connected_at: row.connected_at,
+            disconnected_at: row.disconnected_at,
+            disconnect_reason: row.disconnect_reason,
+            last_seen: row.last_seen,
+            registered_at: row.registered_at,
+            power_w,
+            connectors: row.connectors.into_iter().map(Connector::from).collect(),
+        }
+    }
+}
+
+impl From<ConnectorRow> for Connector {
+    fn from(row: ConnectorRow) -> Self {
+        Self {
+            connector: row.connector.0,
+            status: row.status,
+            error_code: row.error_code,
+            vendor_error_code: row.vendor_error_code,
+            status_at: row.status_at,
+            evse_id: row.evse_id,
+            plug: row.plug,
+            power_w_max: row.power_w_max,
+            session: row.session.map(|session| session.0),
+            transaction_id: row.transaction_id.map(|number| number.0),
+            power_w: row.power_w.map(Exact),
+            energy_wh: row.energy_wh.map(|energy| Exact(energy.0)),
+        }
+    }
+}
+
+/// A station to be registered.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct NewStation {
+    /// What it calls itself in its URL: 1 to 48 printable characters without `:` and `/`.
+    #[schema(example = "CP-1")]
+    id: String,
+    /// Its password for basic auth, as text; without one it is let in without one. Where it is
+    /// 32 to 40 hexadecimal digits, the bytes they spell are accepted too.
+    password: Option<String>,
+    /// The site it stands at.
+    site: Option<String>,
+}
+
+/// What may change about a station; what is absent stays.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct StationChange {
+    /// The new password; the old one counts no more.
+    password: Option<String>,
+    /// The site it stands at now.
+    site: Option<String>,
+}
+
+/// A connector as an operator describes it.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct NewConnector {
+    /// EVSE id (eMI3) shown to drivers.
+    #[schema(example = "DE*ABC*E1234")]
+    evse_id: Option<String>,
+    /// OCPI word for the plug.
+    #[schema(example = "IEC_62196_T2")]
+    plug: Option<String>,
+    /// What it can deliver at most, in W.
+    power_w_max: Option<u32>,
+}
+
+/// The stations, by id.
+#[utoipa::path(
+    get, path = "/v1/stations", tag = "stations", operation_id = "list_stations",
+    params(PageParameters, WaitParameters),
+    responses((status = 200, description = "A page", body = Page<Station>)),
+)]
+pub(crate) async fn list(
+    State(state): State<ApiState>,
+    Query(page): Query<PageParameters>,
+) -> Result<Json<Page<Station>>, Problem> {
+    let page = state.read_models.list_stations(&page.paging()?).await?;
+    let items = page.items.into_iter().map(Station::from).collect();
+    Ok(Json(Page { items, next: page.next }))
+}
+
+/// One station.
+#[utoipa::path(
+    get, path = "/v1/stations/{id}", tag = "stations", operation_id = "get_station",
+    params(("id" = String, Path, description = "The station's id"), WaitParameters),
+    responses(
+        (status = 200, description = "The station", body = Station),
+        (status = 404, description = "No such station", body = Problem),
+    ),
+)]
+pub(crate) async fn get(
+    State(state): State<ApiState>,
+    PathText(id): PathText,
+) -> Result<Json<Station>, Problem> {
+    let found = state.found(|| state.read_models.station(&id)).await?;
+    found.map(|row| Json(row.into())).ok_or_else(|| no_station(&id))
+}
+
+/// Registers a station; the same again is the same.
+#[utoipa::path(
+    post, path = "/v1/stations", tag = "stations", operation_id = "register_station",
+    request_body = NewStation,
+    responses(
+        (status = 201, description = "Registered, and may connect", body = Written),
+        (status = 200, description = "It was registered so before", body = Written),
+        (status = 409, description = "It is registered with other content", body = Problem),
+        (status = 422, description = "The content is not valid", body = Problem),
+    ),
+)]
+pub(crate) async fn register(
+    State(state): State<ApiState>,
+    Body(station): Body<NewStation>,
+) -> Result<Response, Problem> {
+    let NewStation { id, password, site } = station;
+    let registration = StationRegistration { id: id.clone(), password, site };
+    let registered = state.chargebook.registry().register_station(registration).await?;
+    Ok(Written::registered(registered, "/v1/stations", &id))
+}
+
+/// Changes a station's password or site; in force at once.
+#[utoipa::path(
+    patch, path = "/v1/stations/{id}", tag = "stations", operation_id = "change_station",
+    params(("id" = String, Path, description = "The station's id")),
+    request_body = StationChange,
+    responses(
+        (status = 200, description = "Changed, or so before", body = Written),
+        (status = 404, description = "No such station", body = Problem),
+        (status = 422, description = "The content is not valid", body = Problem),
+    ),
+)]
+pub(crate) async fn change(
+    State(state): State<ApiState>,
+    PathText(id): PathText,
+    Body(change): Body<StationChange>,
+) -> Result<Response, Problem> {
+    let StationChange { password, site } = change;
+    if let Some(password) = &password {
+        let length = password.chars().count();
+        if length == 0 || length > PASSWORD_CHARACTERS_MAX {
+            let detail = format!("a password has 1 to {PASSWORD_CHARACTERS_MAX} characters");
+            return Err(Problem::invalid("/password", detail));
+        }
+    }
+    let registry = state.chargebook.registry();
+    let changed = registry.change_station(&id, password.as_deref(), site.as_deref()).await?;
+    Ok(Written::changed(changed.created, changed.position, &id))
+}
+
+/// Describes a connector.
+#[utoipa::path(
+    put, path = "/v1/stations/{id}/connectors/{connector}", tag = "stations",
+    operation_id = "declare_connector",
+    params(
+        ("id" = String, Path, description = "The station's id"),
+        ("connector" = u32, Path, description = "The connector's number, from 1"),
+    ),
+    request_body = NewConnector,
+    responses(
+        (status = 200, description = "Described, or so before", body = Written),
+        (status = 404, description = "No such station", body = Problem),
+        (status = 422, description = "The content is not valid", body = Problem),
+    ),
+)]
+pub(crate) async fn declare_connector(
+    State(state): State<ApiState>,
+    PathText((id, connector)): PathText<(String, u32)>,
+    Body(described): Body<NewConnector>,
+) -> Result<Response, Problem> {
+    if connector == 0 {
+        return Err(Problem::not_found("connector 0 is the station itself; connectors begin at 1"));
+    }
+    let NewConnector { evse_id, plug, power_w_max } = described;
+    for (pointer, word) in [("/evse_id", &evse_id), ("/plug", &plug)] {
+        if word.as_ref().is_some_and(|word| !is_word(word)) {
+            let detail = format!("1 to {WORD_CHARACTERS_MAX} printable characters");
+            return Err(Problem::invalid(pointer, detail));
+        }
+    }
+    let declaration = ConnectorDeclaration { connector, evse_id, plug, power_w_max };
+    let declared = state.chargebook.registry().declare_connector(&id, declaration).await?;
+    Ok(Written::changed(declared.created, declared.position, &connector.to_string()))
+}
+
+fn is_word(word: &str) -> bool {
+    let length = word.chars().count();
+    (1..=WORD_CHARACTERS_MAX).contains(&length) && !word.chars().any(char::is_control)
+}
+
+pub(crate) fn no_station(id: &str) -> Problem {
+    Problem::not_found(format!("no station `{id}`"))
+}

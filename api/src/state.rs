@@ -1,0 +1,108 @@
+//! What the handlers work with.
+
+use crate::auth::Authenticator;
+use crate::problem::Problem;
+use chargebook_commands::Chargebook;
+use chargebook_domain::sealed::{HOLE_PLACEHOLDER, SealedText};
+use chargebook_projections::{QueryError, ReadModels};
+use chargebook_store::Position;
+use metrics_exporter_prometheus::PrometheusHandle;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How long `wait_for` waits.
+pub const WAIT_FOR_MAX: Duration = Duration::from_secs(10);
+/// How long a thing that the read models do not know yet is waited for.
+const CATCH_UP_MAX: Duration = Duration::from_secs(1);
+
+/// What the API stands on. Cheap to clone.
+#[derive(Clone)]
+pub struct ApiState {
+    /// What writes.
+    pub chargebook: Chargebook,
+    /// What answers.
+    pub read_models: ReadModels,
+    /// Who may ask.
+    pub authenticator: Authenticator,
+    /// What `/metrics` renders; without one it is empty.
+    pub metrics: Option<PrometheusHandle>,
+    /// The file with the log's current signed checkpoint, where the sealer keeps one.
+    pub checkpoint_file: Option<PathBuf>,
+    /// What exports an invoice's proof, where something does.
+    pub bundles: Option<Arc<dyn BundleSource>>,
+    /// Cancelled when the server is to end: streams end, and it is not ready any more.
+    pub shutdown: CancellationToken,
+    pub(crate) readiness: Arc<crate::routes::health::Readiness>,
+}
+
+/// Exports the proof of an invoice: what `chargebook audit verify` reads.
+#[async_trait::async_trait]
+pub trait BundleSource: Send + Sync + 'static {
+    /// The bundle as canonical JSON.
+    async fn bundle(&self, invoice: &str) -> Result<Vec<u8>, BundleFailure>;
+}
+
+/// Why there is no bundle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BundleFailure {
+    /// No such invoice.
+    NotFound,
+    /// No signed checkpoint covers the invoice yet.
+    NotSealedYet,
+    /// It could not be made; for the server's log.
+    Failed(String),
+}
+
+impl ApiState {
+    /// Over the service and its read models; metrics, checkpoint and bundles are added by
+    /// setting their fields.
+    pub fn new(
+        chargebook: Chargebook,
+        read_models: ReadModels,
+        authenticator: Authenticator,
+        shutdown: CancellationToken,
+    ) -> Self {
+        let readiness = crate::routes::health::Readiness::new(&chargebook);
+        Self {
+            chargebook,
+            read_models,
+            authenticator,
+            metrics: None,
+            checkpoint_file: None,
+            bundles: None,
+            shutdown,
+            readiness: Arc::new(readiness),
+        }
+    }
+
+    /// The text behind a seal; `None` where nobody can open it any more.
+    pub(crate) async fn opened(&self, text: &SealedText) -> Option<String> {
+        let opened = self.chargebook.personal().open(text).await;
+        (opened != HOLE_PLACEHOLDER).then_some(opened)
+    }
+
+    /// Where the log stands.
+    pub(crate) fn head(&self) -> Position {
+        self.read_models.head()
+    }
+
+    /// What a query finds; where it finds nothing, once more when the read models have seen all
+    /// that was in the log, so that what was just written is found.
+    pub(crate) async fn found<T, F>(&self, query: impl Fn() -> F) -> Result<Option<T>, Problem>
+    where
+        F: Future<Output = Result<Option<T>, QueryError>>,
+    {
+        if let Some(found) = query().await? {
+            return Ok(Some(found));
+        }
+        let head = self.head();
+        if *self.read_models.position().borrow() >= head {
+            return Ok(None);
+        }
+        // Where they do not get there in time, they are asked as they are.
+        let _ = self.read_models.wait_for(head, CATCH_UP_MAX).await;
+        Ok(query().await?)
+    }
+}

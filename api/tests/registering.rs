@@ -1,0 +1,164 @@
+//! Stations, tokens and tariffs through the router.
+
+#![allow(unused_crate_dependencies)]
+
+mod harness;
+
+use axum::http::Method;
+use harness::{Answer, TestApi};
+use serde_json::{Value, json};
+
+fn tariff(price: &str) -> String {
+    format!(
+        r#"{{"country_code":"DE","party_id":"CHB","id":"day","currency":"EUR","elements":[
+        {{"price_components":[{{"type":"ENERGY","price":{price},"vat":19,"step_size":1}}]}}],
+        "last_updated":"2026-01-01T00:00:00Z"}}"#
+    )
+}
+
+async fn put_tariff(api: &TestApi, content: &str) -> Answer {
+    api.send(Method::PUT, "/v1/tariffs/day", &[], content).await
+}
+
+#[tokio::test]
+async fn a_station_is_registered_once_and_read_back() {
+    let api = TestApi::start().await;
+    let station = json!({ "id": "CP 1/ä".replace('/', "-"), "password": "a password" });
+    let first = api.post("/v1/stations", &station).await.expect(201);
+    assert_eq!(first.header("location"), "/v1/stations/CP%201-%C3%A4");
+    assert_eq!(first.json()["changed"], true);
+    assert_eq!(first.json()["position"], first.position());
+    let again = api.post("/v1/stations", &station).await.expect(200);
+    assert_eq!(again.json()["changed"], false);
+    let other = json!({ "id": "CP 1-ä", "password": "another password" });
+    api.post("/v1/stations", &other).await.problem(409, "conflict");
+
+    let read = api.get(first.header("location")).await.expect(200).json();
+    assert_eq!(read["id"], "CP 1-ä");
+    assert_eq!(read["connected"], false);
+    assert_eq!(read["power_w"], 0);
+    assert!(!read.to_string().contains("password"), "{read:#}");
+    api.get("/v1/stations/nobody").await.problem(404, "not_found");
+}
+
+#[tokio::test]
+async fn a_station_is_changed_and_its_connectors_described() {
+    let api = TestApi::start().await;
+    let site = json!({ "id": "yard", "name": "The yard", "time_zone": "Europe/Berlin" });
+    let problem = api.patch("/v1/stations/CP-1", &json!({ "password": "x" })).await;
+    problem.problem(404, "not_found");
+    api.post("/v1/stations", &json!({ "id": "CP-1" })).await.expect(201);
+    let problem = api.patch("/v1/stations/CP-1", &json!({ "site": "yard" })).await;
+    assert_eq!(problem.problem(422, "invalid")["errors"][0]["pointer"], "/site");
+    let problem = api.patch("/v1/stations/CP-1", &json!({ "password": "" })).await;
+    assert_eq!(problem.problem(422, "invalid")["errors"][0]["pointer"], "/password");
+
+    api.post("/v1/sites", &site).await.expect(201);
+    let change = json!({ "site": "yard", "password": "new" });
+    assert_eq!(api.patch("/v1/stations/CP-1", &change).await.expect(200).json()["changed"], true);
+    let connector = json!({ "plug": "IEC_62196_T2", "power_w_max": 22_000 });
+    let path = "/v1/stations/CP-1/connectors/1";
+    let put = api.put(path, &connector).await.expect(200);
+    assert_eq!(put.json()["changed"], true);
+    assert_eq!(api.put(path, &connector).await.expect(200).json()["changed"], false);
+    api.put("/v1/stations/CP-1/connectors/0", &connector).await.problem(404, "not_found");
+    api.put("/v1/stations/CP-1/connectors/x", &connector).await.problem(400, "bad_request");
+
+    let path = format!("/v1/stations/CP-1?wait_for={}", put.position());
+    let read = api.get(&path).await.expect(200).json();
+    assert_eq!(read["site"], "yard");
+    assert_eq!(read["connectors"][0]["connector"], 1);
+    assert_eq!(read["connectors"][0]["power_w_max"], 22_000);
+}
+
+#[tokio::test]
+async fn a_token_is_registered_changed_and_erased() {
+    let api = TestApi::start().await;
+    let token = json!({ "uid": "04A1B2C3", "type": "RFID" });
+    api.post("/v1/tokens", &token).await.expect(201);
+    api.post("/v1/tokens", &token).await.expect(200);
+    let blocked = json!({ "uid": "04A1B2C3", "type": "RFID", "status": "blocked" });
+    api.post("/v1/tokens", &blocked).await.problem(409, "conflict");
+    let read = api.get("/v1/tokens/04a1b2c3").await.expect(200).json();
+    assert_eq!(read["uid"], "04A1B2C3");
+    assert_eq!(read["status"], "accepted");
+    assert_eq!(read["expires_at"], Value::Null);
+
+    let change = json!({ "status": "blocked", "expires_at": "2020-01-01T00:00:00+01:00" });
+    let changed = api.patch("/v1/tokens/04A1B2C3", &change).await.expect(200);
+    assert_eq!(changed.json()["changed"], true);
+    let again = api.patch("/v1/tokens/04A1B2C3", &change).await.expect(200);
+    assert_eq!(again.json()["changed"], false);
+    let path = format!("/v1/tokens?wait_for={}", changed.position());
+    let listed = api.list(&path).await;
+    assert_eq!(listed[0]["status"], "blocked");
+    assert_eq!(listed[0]["expires_at"], "2019-12-31T23:00:00.000Z");
+    let forever =
+        api.patch("/v1/tokens/04A1B2C3", &json!({ "expires_at": null })).await.expect(200);
+    let path = format!("/v1/tokens/04A1B2C3?wait_for={}", forever.position());
+    assert_eq!(api.get(&path).await.expect(200).json()["expires_at"], Value::Null);
+
+    let erase = api.send(Method::POST, "/v1/tokens/04A1B2C3/erase", &[], "").await.expect(200);
+    api.get("/v1/tokens/04A1B2C3").await.problem(404, "not_found");
+    api.patch("/v1/tokens/nobody", &change).await.problem(404, "not_found");
+    let listed = api.list(&format!("/v1/tokens?wait_for={}", erase.position())).await;
+    assert_eq!(listed[0]["uid"], Value::Null, "{listed:#?}");
+}
+
+#[tokio::test]
+async fn wrong_tokens_are_refused_with_a_pointer() {
+    let api = TestApi::start().await;
+    let cases = [
+        (json!({ "uid": "", "type": "RFID" }), "/uid"),
+        (json!({ "uid": "04A1", "type": "TELEPATHY" }), "/type"),
+        (json!({ "uid": "04A1" }), "/type"),
+        (json!({ "uid": 4, "type": "RFID" }), "/uid"),
+        (json!({ "uid": "04A1", "type": "RFID", "expires_at": "soon" }), "/expires_at"),
+        (json!({ "uid": "04A1", "type": "RFID", "status": "maybe" }), "/status"),
+        (json!({ "uid": "04A1", "type": "RFID", "driver": "nobody" }), "/driver"),
+    ];
+    for (body, pointer) in cases {
+        let problem = api.post("/v1/tokens", &body).await.problem(422, "invalid");
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem:#}");
+    }
+    assert_eq!(api.list("/v1/tokens").await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn a_tariff_has_versions_and_keeps_its_digits() {
+    let api = TestApi::start().await;
+    let first = put_tariff(&api, &tariff("0.10")).await.expect(201);
+    assert_eq!(first.json()["version"], 1);
+    let same = put_tariff(&api, &tariff("0.1")).await.expect(200);
+    assert_eq!((&same.json()["version"], &same.json()["changed"]), (&json!(1), &json!(false)));
+    // More digits than a float holds.
+    let price = "0.1234567890123456789";
+    let second = put_tariff(&api, &tariff(price)).await.expect(200);
+    assert_eq!((&second.json()["version"], &second.json()["changed"]), (&json!(2), &json!(true)));
+    let path = format!("/v1/tariffs/day?wait_for={}", second.position());
+    let read = api.get(&path).await.expect(200);
+    assert!(read.text.contains(price), "{read:#?}");
+    assert_eq!(read.json()["version"], 2);
+    assert_eq!(api.get("/v1/tariffs/day?version=1").await.expect(200).json()["version"], 1);
+    api.get("/v1/tariffs/day?version=3").await.problem(404, "not_found");
+    api.get("/v1/tariffs/night").await.problem(404, "not_found");
+    put_tariff(&api, r#"{"id":"day"}"#).await.problem(422, "invalid");
+    put_tariff(&api, "{").await.problem(400, "malformed");
+    assert_eq!(api.list("/v1/tariffs").await.len(), 1);
+}
+
+#[tokio::test]
+async fn the_default_tariff_is_set_among_those_published() {
+    let api = TestApi::start().await;
+    let path = "/v1/settings/default-tariff";
+    api.get(path).await.problem(404, "not_found");
+    let choice = json!({ "tariff": "day" });
+    let problem = api.put(path, &choice).await.problem(422, "invalid");
+    assert_eq!(problem["errors"][0]["pointer"], "/tariff");
+    put_tariff(&api, &tariff("0.50")).await.expect(201);
+    let set = api.put(path, &choice).await.expect(200);
+    assert_eq!(set.json()["changed"], true);
+    assert_eq!(api.put(path, &choice).await.expect(200).json()["changed"], false);
+    let read = api.get(&format!("{path}?wait_for={}", set.position())).await.expect(200).json();
+    assert_eq!((&read["id"], &read["is_default"]), (&json!("day"), &json!(true)));
+}
