@@ -3,6 +3,7 @@
 mod audit;
 mod bench;
 mod config;
+mod demo;
 mod log;
 mod projections;
 mod rate;
@@ -27,6 +28,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the server with a dozen simulated chargers, to look at
+    Demo(demo::DemoArgs),
     /// Run the server: OCPP gateway, HTTP API and console
     Serve(ServeArgs),
     /// Price an OCPI CDR with the function that the invoices use
@@ -66,6 +69,7 @@ fn run(command: Command) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match command {
+            Command::Demo(args) => demo::run(args).await,
             Command::Serve(args) => serve(args).await,
             Command::Rate(args) => rate::run(&args),
             Command::Audit(command) => audit::run(command).await,

@@ -66,11 +66,11 @@ impl Server {
         let data = &config.data;
         std::fs::create_dir_all(data)
             .with_context(|| format!("cannot create the data folder {}", data.display()))?;
+        let vault = open_vault(data, config.origin.as_deref()).await?;
         let store = SqliteStore::open(data, OpenMode::Writer)
             .await
             .with_context(|| format!("cannot open the log in {}", data.display()))?;
         let log: Arc<dyn EventStore> = Arc::new(store.clone());
-        let vault = open_vault(data, config.origin.as_deref()).await?;
         let key = vault.signing_key().clone();
         let sealer = Sealer::start(log.clone(), data, key, SealerOptions::default()).await?;
         let settings = Settings {

@@ -116,6 +116,7 @@ impl StationDesk {
                 status: report.status.clone(),
                 error_code: report.error_code.clone(),
                 at,
+                received_at: case.receipt.received_at,
                 exchange: case.receipt_id,
             };
             if let Some(known) = session.status_like(&fact).filter(|_| report.at.is_some()) {

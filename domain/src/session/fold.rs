@@ -8,11 +8,15 @@ use crate::events::v1::{
 };
 use crate::ids::EventId;
 use crate::units::{Timestamp, WattHours};
+use chrono::TimeDelta;
 use rust_decimal::Decimal;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What makes a sample the same sample when it comes again.
 type SampleKey = (Timestamp, Quantity, Option<String>, String, Decimal);
+
+/// A message of a station that is online is here within this time.
+const DELIVERY_DELAY_MAX: TimeDelta = TimeDelta::minutes(5);
 
 /// A session, folded from its stream.
 #[derive(Clone, Debug, Default)]
@@ -181,14 +185,22 @@ impl Session {
 
     /// When its connector was free again, as far as is known: the first word after the stop
     /// that no car is connected, or the next session's start.
+    ///
+    /// A station that was offline says after it came back how things stand, not since when. So
+    /// where the stop came late and the word that the connector is free did not, nothing proves
+    /// that the car stayed beyond the stop.
     pub fn released_at(&self) -> Option<Timestamp> {
         let ended_at = self.stop().map(|stop| stop.stopped_at);
+        let stop_was_late = self.stop().is_some_and(|stop| late(stop.received_at, stop.stopped_at));
         let by_status = self
             .statuses
             .iter()
             .filter(|status| ended_at.is_none_or(|ended| status.at >= ended))
             .find(|status| matches!(status.status.as_str(), "Available" | "Reserved"))
-            .map(|status| status.at);
+            .map(|status| match ended_at {
+                Some(ended) if stop_was_late && !late(status.received_at, status.at) => ended,
+                _ => status.at,
+            });
         let by_next = self.superseded.as_ref().map(|next| next.at);
         match (by_status, by_next) {
             (Some(status), Some(next)) => Some(status.min(next)),
@@ -205,6 +217,12 @@ impl Session {
     pub fn holds_connector(&self) -> bool {
         self.started.is_some() && self.superseded.is_none() && self.released_at().is_none()
     }
+}
+
+/// Whether a message was delivered so long after its time that the station must have been
+/// offline.
+fn late(received_at: Timestamp, at: Timestamp) -> bool {
+    received_at.utc() - at.utc() > DELIVERY_DELAY_MAX
 }
 
 fn key_of(sample: &MeterSample) -> SampleKey {

@@ -171,6 +171,8 @@ pub struct SessionConnectorStatus {
     pub error_code: String,
     /// The station's time, or ours where it gave none.
     pub at: Timestamp,
+    /// Our time.
+    pub received_at: Timestamp,
     /// The exchange that said so.
     pub exchange: EventId,
 }
