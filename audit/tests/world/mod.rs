@@ -298,6 +298,7 @@ impl World {
             status: status.to_owned(),
             error_code: "NoError".to_owned(),
             at: at(time),
+            received_at: at(time),
             exchange,
         };
         self.append(&session_stream(), at(time), fact);

@@ -102,6 +102,7 @@ pub(crate) async fn written(steps: &[Step]) -> History {
                     status: "Charging".to_owned(),
                     error_code: "NoError".to_owned(),
                     at: now,
+                    received_at: now,
                     exchange: no_event,
                 };
                 history.write(History::session_stream(s), fact).await;
