@@ -2,6 +2,7 @@
 
 use crate::config::DATA_DEFAULT;
 use anyhow::{Context, anyhow, bail};
+use chargebook_api::BundleFailure;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{InvoiceIssued, InvoiceKind, SessionStopped};
 use chargebook_domain::ids::{EventId, StationId};
@@ -100,6 +101,33 @@ async fn export(args: &ExportArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Exports bundles for the API.
+pub(crate) struct Bundles {
+    pub(crate) data: PathBuf,
+}
+
+#[async_trait::async_trait]
+impl chargebook_api::BundleSource for Bundles {
+    async fn bundle(&self, invoice: &str) -> Result<Vec<u8>, BundleFailure> {
+        match bundle_of(&self.data, invoice).await {
+            Ok(text) => Ok(text.into_bytes()),
+            Err(error) if error.is::<NoSuchInvoice>() => Err(BundleFailure::NotFound),
+            Err(error) if error.is::<NotSealed>() => Err(BundleFailure::NotSealedYet),
+            Err(error) => Err(BundleFailure::Failed(format!("{error:#}"))),
+        }
+    }
+}
+
+/// No invoice has that number.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no invoice `{0}`; `GET /v1/invoices` lists them")]
+struct NoSuchInvoice(String);
+
+/// The last checkpoint does not cover the invoice.
+#[derive(Debug, thiserror::Error)]
+#[error("the invoice is not under a signed checkpoint yet; try again in a moment")]
+struct NotSealed;
+
 async fn bundle_of(data: &Path, number: &str) -> anyhow::Result<String> {
     let store = SqliteStore::open(data, OpenMode::ReadOnly).await?;
     let vault = KeyVault::open_read_only(data).await?;
@@ -150,7 +178,7 @@ async fn sealed_beyond(
             sealer.stop().await?;
             writer.close().await;
         } else if tokio::time::Instant::now() >= deadline {
-            bail!("the invoice is not under a signed checkpoint yet; try again in a moment");
+            bail!(NotSealed);
         }
         tokio::time::sleep(SEAL_PAUSE).await;
     }
@@ -262,7 +290,7 @@ async fn find_invoice(
     store: &SqliteStore,
     number: &str,
 ) -> anyhow::Result<(RecordedEvent, InvoiceIssued)> {
-    let unknown = || anyhow!("there is no invoice `{number}`; `GET /v1/invoices` lists them");
+    let unknown = || NoSuchInvoice(number.to_owned());
     let (series, sequence) = number.rsplit_once('-').ok_or_else(unknown)?;
     let sequence: u64 = sequence.parse().map_err(|_| unknown())?;
     let version = sequence.checked_sub(1).ok_or_else(unknown)?;
@@ -272,7 +300,7 @@ async fn find_invoice(
     let recorded = found.ok_or_else(unknown)?;
     match read(&recorded)? {
         Event::InvoiceIssued(invoice) if invoice.number == number => Ok((recorded, *invoice)),
-        _ => Err(unknown()),
+        _ => Err(unknown().into()),
     }
 }
 

@@ -1,8 +1,10 @@
 //! One process: log, vault, service, gateway, read models, sealer and HTTP, wired together and
 //! taken down in order.
 
+use crate::audit::Bundles;
 use crate::config::Config;
 use anyhow::Context;
+use chargebook_api::{ApiState, Authenticator};
 use chargebook_commands::clock::SystemClock;
 use chargebook_commands::{Chargebook, Settings};
 use chargebook_gateway::Limits;
@@ -185,9 +187,13 @@ impl Web {
         data: std::path::PathBuf,
         shutdown: CancellationToken,
     ) -> anyhow::Result<()> {
-        let _ = (self, listener, data);
-        shutdown.cancelled().await;
-        Ok(())
+        let authenticator = Authenticator::new([self.admin_token]);
+        let mut state =
+            ApiState::new(self.chargebook, self.read_models, authenticator, shutdown.clone());
+        state.metrics = Some(self.metrics);
+        state.checkpoint_file = Some(data.join("tree").join("checkpoint"));
+        state.bundles = Some(Arc::new(Bundles { data }));
+        Ok(chargebook_api::serve(listener, chargebook_api::router(state), shutdown).await?)
     }
 }
 
