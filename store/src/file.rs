@@ -107,7 +107,11 @@ impl FileKind {
         match std::fs::metadata(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Probe::Vacant),
             Err(error) => return Err(io_error(path, &error)),
-            Ok(metadata) if metadata.is_file() && metadata.len() == 0 => return Ok(Probe::Vacant),
+            Ok(metadata) if !metadata.is_file() => {
+                let (path, reason) = (path.to_owned(), "it is not a file".to_owned());
+                return Err(OpenError::Foreign { what: self.what, path, reason });
+            }
+            Ok(metadata) if metadata.len() == 0 => return Ok(Probe::Vacant),
             Ok(_) => {}
         }
         let opened = reading(path).connect().await;
@@ -164,9 +168,12 @@ impl FileKind {
             Some(code::NOTADB | code::CORRUPT) => {
                 OpenError::Foreign { what: self.what, path, reason }
             }
-            Some(code::PERM | code::READONLY | code::CANTOPEN) => {
-                OpenError::Permission { path, reason }
-            }
+            Some(code::PERM | code::READONLY) => OpenError::Permission { path, reason },
+            // SQLite does not say why; the system does.
+            Some(code::CANTOPEN) => match std::fs::File::open(&path) {
+                Err(error) => io_error(&path, &error),
+                Ok(_) => OpenError::Io { path, reason },
+            },
             _ => OpenError::Engine { path, reason },
         }
     }

@@ -24,7 +24,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 /// Most appends that share a commit.
 const BATCH_APPENDS_MAX: usize = 1000;
@@ -98,26 +98,22 @@ impl Writer {
     /// Serves the queue until the store is closed or dropped, then what is left in it.
     pub(super) async fn run(mut self) {
         let mut batch = Vec::with_capacity(BATCH_APPENDS_MAX);
-        let mut open = true;
         loop {
-            if open {
-                tokio::select! {
-                    biased;
-                    () = self.stop.notified() => {
-                        self.requests.close();
-                        open = false;
+            let broken = self.connection.is_none();
+            tokio::select! {
+                biased;
+                () = self.stop.notified() => self.requests.close(),
+                count = self.requests.recv_many(&mut batch, BATCH_APPENDS_MAX) => {
+                    if count == 0 {
+                        break;
                     }
-                    count = self.requests.recv_many(&mut batch, BATCH_APPENDS_MAX) => {
-                        if count == 0 {
-                            break;
-                        }
-                    }
+                    self.serve(&mut batch).await;
                 }
-            } else if self.requests.recv_many(&mut batch, BATCH_APPENDS_MAX).await == 0 {
-                break;
-            }
-            if !batch.is_empty() {
-                self.serve(&mut batch).await;
+                // Also without appends, so that what a lost answer left in the log is seen.
+                () = sleep_until(self.recover_from), if broken => {
+                    // A failure has set the time of the next attempt.
+                    let _ = self.recover().await;
+                }
             }
         }
         self.finish().await;
