@@ -12,6 +12,7 @@
 mod accept;
 mod connections;
 mod limits;
+mod message;
 mod metrics;
 mod outbox;
 mod protocol;

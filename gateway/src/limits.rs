@@ -16,8 +16,9 @@ pub const WRITE_BUFFER_BYTES_MAX: usize = 2 * MESSAGE_BYTES_MAX;
 /// Largest head of an upgrade request, in bytes (hyper's least).
 pub(crate) const REQUEST_HEAD_BYTES_MAX: usize = 8 * 1024;
 
-/// How long a write may take before the connection counts as dead.
-pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a write may take before the connection counts as dead: the operating system takes
+/// a small answer at once, unless many have piled up unread.
+pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long the other side may take to answer our closing frame.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -38,7 +39,8 @@ pub struct Limits {
     pub handshakes_per_source_max: usize,
     /// How long a handshake may take, from the accepted socket to the 101.
     pub handshake_timeout: Duration,
-    /// Silence after which a connection is pinged; after twice of it, it is closed as `silent`.
+    /// Silence after which a connection is pinged; if the ping is not answered within as long
+    /// again, it is closed as `silent`.
     pub ping_interval: Duration,
     /// How long a station may take to answer a CALL of ours. Long, for mobile networks.
     pub call_timeout: Duration,

@@ -1,19 +1,20 @@
 //! Commands on their way to one station: one CALL outstanding at a time, made durable as sent
 //! before it leaves, and answered, overdue or abandoned afterwards. It never sends twice.
 
+use crate::message::{Downward, Reply};
 use crate::metrics;
-use crate::v16::{self, Downward, Reply};
+use crate::protocol::Protocol;
 use chargebook_commands::message::RenderedReply;
 use chargebook_commands::{CommandReply, CommandResult, PendingCommand, ReplyFrame, StationDesk};
 use chargebook_domain::ids::CommandId;
 use chargebook_domain::units::Timestamp;
-use ocpp_kit::v1_6::Action;
 use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// See the module.
 pub(crate) struct Outbox {
+    protocol: Protocol,
     call_timeout: Duration,
     /// Due, oldest first; bounded by what may be open for one station.
     due: VecDeque<PendingCommand>,
@@ -26,15 +27,21 @@ pub(crate) struct Outbox {
 struct Outstanding {
     command_id: CommandId,
     message_id: String,
-    action: Action,
+    action: &'static str,
     request: RenderedReply,
     deadline: Instant,
 }
 
 impl Outbox {
     /// Empty, and to be filled at the first occasion.
-    pub(crate) fn new(call_timeout: Duration) -> Self {
-        Self { call_timeout, due: VecDeque::new(), outstanding: None, may_have_more: true }
+    pub(crate) fn new(protocol: Protocol, call_timeout: Duration) -> Self {
+        Self {
+            protocol,
+            call_timeout,
+            due: VecDeque::new(),
+            outstanding: None,
+            may_have_more: true,
+        }
     }
 
     /// Has the desk asked again.
@@ -76,7 +83,8 @@ impl Outbox {
     async fn begin(&mut self, desk: &mut StationDesk, command: PendingCommand) -> Option<String> {
         let command_id = command.command_id;
         let message_id = command_id.to_string();
-        let Downward { action, frame } = match v16::downward(&message_id, &command.intent) {
+        let Downward { action, frame } = match self.protocol.downward(&message_id, &command.intent)
+        {
             Ok(downward) => downward,
             Err(unsendable) => {
                 let detail = unsendable.to_string();
@@ -86,7 +94,7 @@ impl Outbox {
                 return None;
             }
         };
-        match desk.command_sent(command_id, &message_id, action.as_str(), &frame).await {
+        match desk.command_sent(command_id, &message_id, action, &frame).await {
             Ok(true) => {}
             // It has expired, or was taken over.
             Ok(false) => return None,
@@ -96,7 +104,7 @@ impl Outbox {
             }
         }
         tracing::info!(
-            station = %desk.identity(), command = %command_id, action = action.as_str(),
+            station = %desk.identity(), command = %command_id, action = action,
             "command sent"
         );
         let text = frame.frame.clone();
@@ -121,20 +129,20 @@ impl Outbox {
         let Some(outstanding) = self.outstanding.take_if(is_ours) else { return Some(reply) };
         self.may_have_more = true;
         let Outstanding { command_id, message_id, action, request, .. } = *outstanding;
-        let reading = v16::read_reply(&reply.text, action, &request);
+        let reading = self.protocol.read_reply(&reply.text, action, &request);
         let outcome = match &reading.result {
             CommandResult::Result { .. } => "answered",
             CommandResult::Error { .. } => "call_error",
             CommandResult::Unreadable { .. } => "unreadable",
         };
-        metrics::command(action.as_str(), outcome);
+        metrics::command(action, outcome);
         tracing::info!(
-            station = %desk.identity(), command = %command_id, action = action.as_str(), outcome,
+            station = %desk.identity(), command = %command_id, action = action, outcome,
             "command answered"
         );
         let reply = CommandReply {
             message_id,
-            action: action.as_str().to_owned(),
+            action: action.to_owned(),
             request,
             reply: ReplyFrame { text: reply.text, personal: reading.personal },
             received_at,
@@ -161,7 +169,7 @@ impl Outbox {
 
     async fn give_up(&mut self, desk: &mut StationDesk, detail: &str, outcome: &'static str) {
         let Some(outstanding) = self.outstanding.take() else { return };
-        metrics::command(outstanding.action.as_str(), outcome);
+        metrics::command(outstanding.action, outcome);
         let command_id = outstanding.command_id;
         tracing::warn!(
             station = %desk.identity(), command = %command_id, outcome, "command unanswered"

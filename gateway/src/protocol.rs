@@ -1,4 +1,12 @@
-//! The OCPP versions spoken here, and which one a connection speaks.
+//! The OCPP versions spoken here, which one a connection speaks, and the way to its translation.
+//!
+//! A version is added here and in a module of its own; sessions and outbox stay as they are.
+
+use crate::message::{Downward, Inbound, ReplyReading, Unsendable};
+use crate::v16;
+use chargebook_commands::OpenedIntent;
+use chargebook_commands::message::{Answer, RenderedReply};
+use chargebook_domain::units::Timestamp;
 
 /// A version that is spoken here; each has its translation in a module of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +35,43 @@ impl Protocol {
             .map(str::trim)
             .take(OFFERED_PROTOCOLS_MAX)
             .find_map(|name| Some((Self::named(name)?, name)))
+    }
+
+    /// Reads a text that a station sent.
+    pub(crate) fn read(self, text: String, received_at: Timestamp) -> Inbound {
+        match self {
+            Self::V16 => v16::read(text, received_at),
+        }
+    }
+
+    /// The frame that answers the CALL `message_id`.
+    pub(crate) fn render(self, message_id: &str, answer: &Answer) -> RenderedReply {
+        match self {
+            Self::V16 => v16::render(message_id, answer),
+        }
+    }
+
+    /// The CALL for an intent.
+    pub(crate) fn downward(
+        self,
+        message_id: &str,
+        intent: &OpenedIntent,
+    ) -> Result<Downward, Unsendable> {
+        match self {
+            Self::V16 => v16::downward(message_id, intent),
+        }
+    }
+
+    /// Reads an answer to `request`, a CALL of ours with that action.
+    pub(crate) fn read_reply(
+        self,
+        text: &str,
+        action: &str,
+        request: &RenderedReply,
+    ) -> ReplyReading {
+        match self {
+            Self::V16 => v16::read_reply(text, action, request),
+        }
     }
 
     fn named(name: &str) -> Option<Self> {

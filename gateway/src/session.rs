@@ -7,11 +7,11 @@
 
 use crate::connections::{Connections, Signals};
 use crate::limits::Limits;
+use crate::message::{ForDesk, Inbound};
 use crate::metrics;
 use crate::outbox::Outbox;
 use crate::protocol::Protocol;
 use crate::socket::{Received, Socket, Unwritable};
-use crate::v16::{self, ForDesk, Inbound};
 use chargebook_commands::message::{Answer, Judged};
 use chargebook_commands::{Admitted, Chargebook, ConnectionInformation, StationDesk};
 use chargebook_domain::events::v1::Verdict;
@@ -94,14 +94,15 @@ impl Connection {
         let live = Live::enter(Arc::clone(&self.connections), desk.station_id(), epoch);
         let mut session = Session {
             chargebook: self.chargebook,
-            outbox: Outbox::new(self.limits.call_timeout),
+            protocol,
+            outbox: Outbox::new(protocol, self.limits.call_timeout),
             limits: self.limits,
             shutdown: self.shutdown,
             socket,
             desk,
             signals: Arc::clone(&live.signals),
             heard_at: Instant::now(),
-            is_pinged: false,
+            pinged_at: None,
             replaced_at: None,
         };
         let end = session.serve().await;
@@ -148,6 +149,7 @@ impl Drop for Live {
 
 struct Session {
     chargebook: Chargebook,
+    protocol: Protocol,
     limits: Limits,
     shutdown: CancellationToken,
     socket: Socket,
@@ -156,8 +158,8 @@ struct Session {
     signals: Arc<Signals>,
     /// When the station was last heard.
     heard_at: Instant,
-    /// Whether it was pinged since.
-    is_pinged: bool,
+    /// When it was pinged, if it has not been heard since.
+    pinged_at: Option<Instant>,
     /// When a newer connection took over.
     replaced_at: Option<Instant>,
 }
@@ -208,8 +210,7 @@ impl Session {
     }
 
     fn next_wake(&self) -> Instant {
-        let intervals = if self.is_pinged { 2 } else { 1 };
-        let silent = self.heard_at + self.limits.ping_interval * intervals;
+        let silent = self.pinged_at.unwrap_or(self.heard_at) + self.limits.ping_interval;
         let replaced = self.replaced_at.map(|at| at + self.limits.replaced_grace);
         [replaced, self.outbox.deadline()].into_iter().flatten().fold(silent, Instant::min)
     }
@@ -245,25 +246,26 @@ impl Session {
         if self.outbox.deadline().is_some_and(|deadline| now >= deadline) {
             Box::pin(self.outbox.overdue(&mut self.desk)).await;
         }
-        if now >= self.heard_at + self.limits.ping_interval * 2 {
-            return Err(End::SILENT);
-        }
-        if now >= self.heard_at + self.limits.ping_interval && !self.is_pinged {
-            self.is_pinged = true;
-            self.socket.ping().await?;
+        match self.pinged_at {
+            Some(at) if now >= at + self.limits.ping_interval => return Err(End::SILENT),
+            None if now >= self.heard_at + self.limits.ping_interval => {
+                self.pinged_at = Some(now);
+                self.socket.ping().await?;
+            }
+            _ => {}
         }
         Ok(())
     }
 
     async fn received(&mut self, received: Received) -> Result<(), End> {
         self.heard_at = Instant::now();
-        self.is_pinged = false;
+        self.pinged_at = None;
         match received {
             Received::Text(text) => self.text(text).await,
             Received::Ping => Ok(()),
             Received::Pong => self.ponged(),
             Received::Undelivered { size_bytes, reason, close } => {
-                self.deliver(v16::undelivered(size_bytes, reason, self.now())).await?;
+                self.deliver(ForDesk::undelivered(size_bytes, reason, self.now())).await?;
                 Err(End::undelivered(reason, close))
             }
             Received::Closed => Err(End::CLOSED_BY_STATION),
@@ -283,13 +285,15 @@ impl Session {
 
     async fn text(&mut self, text: String) -> Result<(), End> {
         let received_at = self.now();
-        match v16::read(text, received_at) {
+        match self.protocol.read(text, received_at) {
             Inbound::ForDesk(message) => self.deliver(*message).await,
             Inbound::Reply(reply) => {
                 let answered = Box::pin(self.outbox.answered(&mut self.desk, reply, received_at));
                 match answered.await {
                     None => Ok(()),
-                    Some(reply) => self.deliver(v16::unexpected_reply(reply, received_at)).await,
+                    Some(reply) => {
+                        self.deliver(ForDesk::unexpected_reply(reply, received_at)).await
+                    }
                 }
             }
         }
@@ -310,7 +314,8 @@ impl Session {
             tracing::warn!(%station, action, verdict, complaint, "message not accepted");
         }
         let message_id = receipt.message_id.clone().unwrap_or_default();
-        let render = move |answer: &Answer| v16::render(&message_id, answer);
+        let protocol = self.protocol;
+        let render = move |answer: &Answer| protocol.render(&message_id, answer);
         // Boxed: the desk's work is large, and an idle connection should not hold room for it.
         let frame = match Box::pin(self.desk.receive(receipt, judged, &render)).await {
             Ok(frame) => frame,

@@ -1,42 +1,13 @@
 //! Intents as OCPP 1.6 requests, members in the schema's order.
 
+use crate::message::{Downward, Unsendable};
 use crate::rpc::error::push_string;
 use chargebook_commands::OpenedIntent;
 use chargebook_commands::message::{PersonalKind, PersonalPlace, RenderedReply};
 use chargebook_domain::ids::ConnectorNumber;
+use chargebook_domain::sealed::HOLE_PLACEHOLDER;
 use ocpp_kit::v1_6::{Action, MessageTrigger};
 use std::fmt::Write as _;
-
-/// A CALL of ours.
-#[derive(Debug)]
-pub(crate) struct Downward {
-    /// Its action.
-    pub(crate) action: Action,
-    /// The whole frame, and what is personal in it.
-    pub(crate) frame: RenderedReply,
-}
-
-/// OCPP 1.6 has no words for an intent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Unsendable {
-    /// A text is longer than the standard allows.
-    #[error("{member} is longer than {characters_max} characters, the most that OCPP 1.6 allows")]
-    TooLong {
-        /// Which.
-        member: &'static str,
-        /// The most.
-        characters_max: usize,
-    },
-    /// A number is larger than the standard allows.
-    #[error("the connector is out of range")]
-    Connector,
-    /// A connector of 0 where one connector is meant.
-    #[error("connector 0 is the station itself")]
-    ConnectorZero,
-    /// Not a message that can be asked for.
-    #[error("OCPP 1.6 cannot trigger that message")]
-    UnknownTrigger,
-}
 
 /// Writes the CALL for an intent.
 pub(crate) fn downward(message_id: &str, intent: &OpenedIntent) -> Result<Downward, Unsendable> {
@@ -48,6 +19,7 @@ pub(crate) fn downward(message_id: &str, intent: &OpenedIntent) -> Result<Downwa
                 writer.connector("connectorId", *connector, 1)?;
             }
             limited("idTag", id_tag, 20)?;
+            not_erased(id_tag)?;
             writer.personal_text("idTag", id_tag, PersonalKind::IdTag(id_tag.clone()));
         }
         OpenedIntent::Stop { transaction_id } => {
@@ -65,6 +37,7 @@ pub(crate) fn downward(message_id: &str, intent: &OpenedIntent) -> Result<Downwa
         OpenedIntent::ChangeConfiguration { key, value } => {
             limited("key", key, 50)?;
             limited("value", value, 500)?;
+            not_erased(value)?;
             writer.text("key", key);
             // A setting may be a secret or name a card (free-vend tags).
             writer.personal_text("value", value, PersonalKind::FreeText);
@@ -79,7 +52,7 @@ pub(crate) fn downward(message_id: &str, intent: &OpenedIntent) -> Result<Downwa
             }
         }
     }
-    Ok(Downward { action, frame: writer.finish() })
+    Ok(Downward { action: action.as_str(), frame: writer.finish() })
 }
 
 fn action(intent: &OpenedIntent) -> Action {
@@ -100,6 +73,11 @@ fn limited(member: &'static str, text: &str, characters_max: usize) -> Result<()
         return Err(Unsendable::TooLong { member, characters_max });
     }
     Ok(())
+}
+
+/// What stands for an erased text must not be taken for a text.
+fn not_erased(text: &str) -> Result<(), Unsendable> {
+    if text == HOLE_PLACEHOLDER { Err(Unsendable::Erased) } else { Ok(()) }
 }
 
 struct Writer {
@@ -280,6 +258,8 @@ mod tests {
         assert_eq!(refused(zero), Unsendable::ConnectorZero);
         let large = OpenedIntent::Unlock { connector: ConnectorNumber(u32::MAX) };
         assert_eq!(refused(large), Unsendable::Connector);
+        let erased = OpenedIntent::Start { connector: None, id_tag: HOLE_PLACEHOLDER.into() };
+        assert_eq!(refused(erased), Unsendable::Erased);
         let unknown = OpenedIntent::Trigger { message: "Nonsense".into(), connector: None };
         assert_eq!(refused(unknown), Unsendable::UnknownTrigger);
     }

@@ -15,60 +15,30 @@ mod translate;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use downward::{Downward, downward};
+pub(crate) use downward::downward;
 pub(crate) use render::render;
 pub(crate) use reply::read_reply;
 
+use crate::message::{ForDesk, Inbound, Reply, UNKNOWN_ACTION, receipt};
 use crate::rpc::error::{ErrorCode, call_error};
 use crate::rpc::frame::{Call, Frame, MESSAGE_ID_CHARACTERS_MAX};
 use crate::rpc::json::{Document, JsonError};
 use crate::rpc::shape::{self, Findings, Violation};
 use chargebook_commands::message::{
-    CallErrorReply, Judged, PERSONAL_PLACES_MAX, Personal, Receipt,
+    CallErrorReply, Judged, PERSONAL_PLACES_MAX, Personal, StationMessage,
 };
-use chargebook_domain::events::v1::{Direction, Undelivered, Verdict};
+use chargebook_domain::events::v1::Verdict;
 use chargebook_domain::units::Timestamp;
 use ocpp_kit::v1_6::Action;
 
-/// Stands for an action that is none of the standard's, wherever a bounded set of words is
-/// needed (metrics, log lines).
-pub(crate) const UNKNOWN_ACTION: &str = "unknown";
+/// Longest action that is kept as such with an exchange, in bytes.
+const ACTION_BYTES_MAX: usize = 64;
 
-/// Longest action that is kept as such with an exchange, in characters; a longer one is only
-/// in the verbatim text.
-const ACTION_CHARACTERS_MAX: usize = 64;
-
-/// A text that came in.
-#[derive(Debug)]
-pub(crate) enum Inbound {
-    /// To be judged by the desk: a CALL, or what gets no answer.
-    ForDesk(Box<ForDesk>),
-    /// An answer to a CALL of ours, if there is one with this id.
-    Reply(Reply),
-}
-
-/// What the desk gets.
-#[derive(Debug)]
-pub(crate) struct ForDesk {
-    /// The message as it came.
-    pub(crate) receipt: Receipt,
-    /// What it says, or why it is refused.
-    pub(crate) judged: Judged,
-    /// The action, or [`UNKNOWN_ACTION`].
-    pub(crate) action: &'static str,
-    /// Why it is refused or ignored: the standard's words only, nothing of the station's.
-    pub(crate) complaint: Option<String>,
-    /// Times that were read as meant rather than as written.
-    pub(crate) repaired_times: u32,
-}
-
-/// An answer that came in.
-#[derive(Debug)]
-pub(crate) struct Reply {
-    /// The whole text.
-    pub(crate) text: String,
-    /// The id of the CALL it answers.
-    pub(crate) message_id: String,
+/// Whether an action looks like one. Anything else is kept in the verbatim text only, which is
+/// sealed where it could not be understood.
+fn is_a_name(action: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    action.len() <= ACTION_BYTES_MAX && action.bytes().all(is_plain)
 }
 
 /// Reads a text that a station sent.
@@ -80,60 +50,18 @@ pub(crate) fn read(text: String, received_at: Timestamp) -> Inbound {
             let message_id = id.into_owned();
             return Inbound::Reply(Reply { text, message_id });
         }
-        Frame::UnknownType => {
-            unanswered(Verdict::Ignored, "a message type that 1.6 does not know", received_at)
-        }
+        Frame::UnknownType => ForDesk::unanswered(
+            Verdict::Ignored,
+            "a message type that 1.6 does not know",
+            received_at,
+        ),
         Frame::Unreadable => {
             let why = outcome.err().map_or("no OCPP-J frame", JsonError::words);
-            unanswered(Verdict::Unreadable, why, received_at)
+            ForDesk::unanswered(Verdict::Unreadable, why, received_at)
         }
     };
     message.receipt.text = Some(text);
     Inbound::ForDesk(Box::new(message))
-}
-
-/// An answer to nothing: recorded, and changes nothing.
-pub(crate) fn unexpected_reply(reply: Reply, received_at: Timestamp) -> ForDesk {
-    let why = "an answer to no outstanding call";
-    let mut message = unanswered(Verdict::Ignored, why, received_at);
-    message.receipt.message_id = Some(reply.message_id);
-    message.receipt.text = Some(reply.text);
-    message
-}
-
-/// What the transport could not deliver: recorded as size and reason.
-pub(crate) fn undelivered(
-    size_bytes: u64,
-    reason: &'static str,
-    received_at: Timestamp,
-) -> ForDesk {
-    let mut message = unanswered(Verdict::Unreadable, reason, received_at);
-    message.receipt.undelivered = Some(Undelivered { size_bytes, reason: reason.to_owned() });
-    message
-}
-
-fn unanswered(verdict: Verdict, why: &str, received_at: Timestamp) -> ForDesk {
-    ForDesk {
-        receipt: receipt(received_at),
-        judged: Judged::Unanswered(verdict),
-        action: UNKNOWN_ACTION,
-        complaint: Some(why.to_owned()),
-        repaired_times: 0,
-    }
-}
-
-fn receipt(received_at: Timestamp) -> Receipt {
-    Receipt {
-        direction: Direction::FromStation,
-        text: None,
-        personal: Personal::Anywhere,
-        message_id: None,
-        action: None,
-        received_at,
-        station_time: None,
-        extra_members: 0,
-        undelivered: None,
-    }
 }
 
 /// A refusal in the standard's words.
@@ -166,13 +94,8 @@ fn judge_call(
     let known = call.action.as_deref().and_then(Action::from_wire);
     let mut receipt = receipt(received_at);
     receipt.message_id = Some(call.id.clone().into_owned());
-    receipt.action = call
-        .action
-        .as_deref()
-        .filter(|action| {
-            action.chars().take(ACTION_CHARACTERS_MAX + 1).count() <= ACTION_CHARACTERS_MAX
-        })
-        .map(str::to_owned);
+    let action = call.action.as_deref().filter(|action| is_a_name(action));
+    receipt.action = action.map(str::to_owned);
     let mut message = ForDesk {
         receipt,
         judged: Judged::Unanswered(Verdict::Unreadable),
@@ -207,7 +130,7 @@ fn places(findings: &Findings) -> Personal {
 
 /// A CALL that is well-formed.
 struct Understood {
-    message: chargebook_commands::message::StationMessage,
+    message: StationMessage,
     station_time: Option<String>,
     findings: Findings,
 }

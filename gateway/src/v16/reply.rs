@@ -2,6 +2,7 @@
 //!
 //! An answer is never answered, so whatever is wrong with it is only noted.
 
+use crate::message::ReplyReading;
 use crate::rpc::frame::Frame;
 use crate::rpc::json::{Document, Kind, NodeId};
 use crate::rpc::shape::seal_strings;
@@ -15,17 +16,18 @@ use ocpp_kit::v1_6::{
 /// Longest error code and description that are kept in words, in characters.
 const ERROR_CHARACTERS_MAX: usize = 255;
 
-/// The answer, read.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct ReplyReading {
-    /// What is personal in it.
-    pub(crate) personal: Personal,
-    /// What it says.
-    pub(crate) result: CommandResult,
+/// Reads an answer to `request`, a CALL of ours with that action.
+pub(crate) fn read_reply(text: &str, action: &str, request: &RenderedReply) -> ReplyReading {
+    match Action::from_wire(action) {
+        Some(action) => read(text, action, request),
+        None => ReplyReading {
+            personal: Personal::Anywhere,
+            result: unreadable("an answer to no action of the standard"),
+        },
+    }
 }
 
-/// Reads an answer to `request`, a CALL of ours with that action.
-pub(crate) fn read_reply(text: &str, action: Action, request: &RenderedReply) -> ReplyReading {
+fn read(text: &str, action: Action, request: &RenderedReply) -> ReplyReading {
     let (document, outcome) = Document::read(text);
     let frame = Frame::read(&document);
     let (result, personal) = match (outcome, frame) {
@@ -205,7 +207,7 @@ mod tests {
 
     #[track_caller]
     fn check(action: Action, text: &str, expected: CommandResult, holes: Option<&[&str]>) {
-        let ReplyReading { personal, result } = read_reply(text, action, &request());
+        let ReplyReading { personal, result } = read_reply(text, action.as_str(), &request());
         assert_eq!(result, expected, "{text}");
         let found = match &personal {
             Personal::Anywhere => None,

@@ -4,7 +4,8 @@ mod judged_twice;
 
 use super::*;
 use crate::rpc::error::ErrorCode;
-use chargebook_commands::message::{PersonalKind, StationMessage};
+use chargebook_commands::message::PersonalKind;
+use chargebook_domain::units::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -299,6 +300,9 @@ fn what_the_receipt_says() {
     let endless = read_text(&call(&"A".repeat(100), "{}"));
     assert_eq!(endless.receipt.action, None);
     assert_eq!(endless.action, UNKNOWN_ACTION);
+    assert_eq!(read_text(&call("Bob's own", "{}")).receipt.action, None);
+    let vendors = read_text(&call("Vendor.Thing-2_x", "{}")).receipt.action;
+    assert_eq!(vendors.as_deref(), Some("Vendor.Thing-2_x"));
 }
 
 /// Every action a station sends, with everything in it.
@@ -436,7 +440,7 @@ fn an_answer_is_set_apart_with_its_id() {
     for text in [r#"[3,"c-1",{}]"#, r#"[4,"c-1","InternalError","",{}]"#] {
         let Inbound::Reply(reply) = read(text.to_owned(), at()) else { panic!("a reply") };
         assert_eq!((reply.message_id.as_str(), reply.text.as_str()), ("c-1", text));
-        let message = unexpected_reply(reply, at());
+        let message = ForDesk::unexpected_reply(reply, at());
         assert!(matches!(message.judged, Judged::Unanswered(Verdict::Ignored)));
         assert_eq!(message.receipt.message_id.as_deref(), Some("c-1"));
     }

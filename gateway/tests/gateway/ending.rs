@@ -1,6 +1,6 @@
 //! The orderly end of connections and of the gateway.
 
-use crate::support::Gateway;
+use crate::support::{Gateway, Station};
 use serde_json::json;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -36,4 +36,23 @@ async fn a_broken_connection_is_noted() {
     drop(gateway.station("CP-1").await);
     let ends = gateway.facts_once("station.disconnected", 1).await;
     assert_eq!(ends, [json!({"epoch": 1, "reason": "transport_error"})]);
+}
+
+#[tokio::test]
+async fn what_was_not_stored_is_not_answered_and_can_be_said_again() {
+    let gateway = Gateway::start().await;
+    let mut station = gateway.station("CP-1").await;
+    station.boot().await;
+    let recorded = gateway.facts("exchange.recorded").await.len();
+    gateway.store.set_down(true);
+    station.send(r#"[2,"1","Heartbeat",{}]"#).await;
+    assert_eq!(station.closed().await, 1011);
+    // Nor is a connection that cannot be recorded.
+    let (web_socket, _) = gateway.connect("OPEN", None, Some("ocpp1.6")).await.expect("upgraded");
+    assert_eq!(Station { web_socket }.closed().await, 1011);
+    assert_eq!(gateway.facts("exchange.recorded").await.len(), recorded);
+    gateway.store.set_down(false);
+    let mut station = gateway.station("CP-1").await;
+    assert_eq!(station.call("1", "Heartbeat", "{}").await[0], 3);
+    assert_eq!(gateway.facts("exchange.recorded").await.len(), recorded + 1);
 }

@@ -2,6 +2,7 @@
 
 mod commands;
 mod ending;
+mod engine;
 mod handshake;
 mod messages;
 mod support;

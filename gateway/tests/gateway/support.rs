@@ -1,5 +1,6 @@
 //! A gateway on a loopback port, and a station to speak to it.
 
+use crate::engine::Engine;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use chargebook_commands::clock::SystemClock;
@@ -8,7 +9,7 @@ use chargebook_commands::{Chargebook, Settings};
 use chargebook_domain::events::v1::TokenStatus;
 use chargebook_gateway::{Limits, serve};
 use chargebook_store::vault::KeyVault;
-use chargebook_store::{EventStore, MemoryStore, Position, RecordedEvent};
+use chargebook_store::{EventStore, Position, RecordedEvent};
 use futures::{SinkExt as _, StreamExt as _};
 use serde_json::Value;
 use std::net::SocketAddr;
@@ -32,7 +33,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Gateway {
     pub(crate) chargebook: Chargebook,
     pub(crate) address: SocketAddr,
-    store: Arc<MemoryStore>,
+    pub(crate) store: Arc<Engine>,
     vault: Arc<KeyVault>,
     shutdown: CancellationToken,
     serving: JoinHandle<()>,
@@ -45,7 +46,7 @@ impl Gateway {
 
     /// With stations `CP-1` and `CP-2` (with a password) and `OPEN` (without).
     pub(crate) async fn start_with(limits: Limits) -> Self {
-        let store = Arc::new(MemoryStore::new());
+        let store = Arc::new(Engine::new());
         let vault = Arc::new(KeyVault::in_memory().await.expect("a vault"));
         let gateway = Self::over(store, vault, limits).await;
         let registry = gateway.chargebook.registry();
@@ -68,7 +69,7 @@ impl Gateway {
         gateway
     }
 
-    async fn over(store: Arc<MemoryStore>, vault: Arc<KeyVault>, limits: Limits) -> Self {
+    async fn over(store: Arc<Engine>, vault: Arc<KeyVault>, limits: Limits) -> Self {
         let engine: Arc<dyn EventStore> = store.clone();
         let clock = Arc::new(SystemClock);
         let chargebook = Chargebook::open(engine, vault.clone(), clock, Settings::default())

@@ -1,0 +1,135 @@
+//! What passes between a session and the translation of its OCPP version: words that no version
+//! owns.
+
+use chargebook_commands::CommandResult;
+use chargebook_commands::message::{Judged, Personal, Receipt, RenderedReply};
+use chargebook_domain::events::v1::{Direction, Undelivered, Verdict};
+use chargebook_domain::units::Timestamp;
+
+/// Stands for an action that is none of the standard's, wherever a bounded set of words is
+/// needed (metrics, log lines).
+pub(crate) const UNKNOWN_ACTION: &str = "unknown";
+
+/// A text that came in.
+#[derive(Debug)]
+pub(crate) enum Inbound {
+    /// To be judged by the desk: a CALL, or what gets no answer.
+    ForDesk(Box<ForDesk>),
+    /// An answer to a CALL of ours, if there is one with this id.
+    Reply(Reply),
+}
+
+/// What the desk gets.
+#[derive(Debug)]
+pub(crate) struct ForDesk {
+    /// The message as it came.
+    pub(crate) receipt: Receipt,
+    /// What it says, or why it is refused.
+    pub(crate) judged: Judged,
+    /// The action, or [`UNKNOWN_ACTION`].
+    pub(crate) action: &'static str,
+    /// Why it is refused or ignored: the standard's words only, nothing of the station's.
+    pub(crate) complaint: Option<String>,
+    /// Times that were read as meant rather than as written.
+    pub(crate) repaired_times: u32,
+}
+
+/// An answer that came in.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    /// The whole text.
+    pub(crate) text: String,
+    /// The id of the CALL it answers.
+    pub(crate) message_id: String,
+}
+
+/// An answer, read.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ReplyReading {
+    /// What is personal in it.
+    pub(crate) personal: Personal,
+    /// What it says.
+    pub(crate) result: CommandResult,
+}
+
+/// A CALL of ours.
+#[derive(Debug)]
+pub(crate) struct Downward {
+    /// Its action.
+    pub(crate) action: &'static str,
+    /// The whole frame, and what is personal in it.
+    pub(crate) frame: RenderedReply,
+}
+
+/// The connection's OCPP version has no words for an intent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unsendable {
+    /// A text is longer than the standard allows.
+    #[error("{member} is longer than the {characters_max} characters that the standard allows")]
+    TooLong {
+        /// Which.
+        member: &'static str,
+        /// The most.
+        characters_max: usize,
+    },
+    /// A number is larger than the standard allows.
+    #[error("the connector is out of range")]
+    Connector,
+    /// A connector of 0 where one connector is meant.
+    #[error("connector 0 is the station itself")]
+    ConnectorZero,
+    /// Not a message that can be asked for.
+    #[error("the station's OCPP version cannot trigger that message")]
+    UnknownTrigger,
+    /// The personal data in it was erased since it was asked for.
+    #[error("its personal data has been erased")]
+    Erased,
+}
+
+impl ForDesk {
+    /// Something that gets no answer, and why.
+    pub(crate) fn unanswered(verdict: Verdict, why: &str, received_at: Timestamp) -> Self {
+        Self {
+            receipt: receipt(received_at),
+            judged: Judged::Unanswered(verdict),
+            action: UNKNOWN_ACTION,
+            complaint: Some(why.to_owned()),
+            repaired_times: 0,
+        }
+    }
+
+    /// An answer to nothing: recorded, and changes nothing.
+    pub(crate) fn unexpected_reply(reply: Reply, received_at: Timestamp) -> Self {
+        let why = "an answer to no outstanding call";
+        let mut message = Self::unanswered(Verdict::Ignored, why, received_at);
+        message.receipt.message_id = Some(reply.message_id);
+        message.receipt.text = Some(reply.text);
+        message
+    }
+
+    /// What the transport could not deliver: recorded as size and reason.
+    pub(crate) fn undelivered(
+        size_bytes: u64,
+        reason: &'static str,
+        received_at: Timestamp,
+    ) -> Self {
+        let mut message = Self::unanswered(Verdict::Unreadable, reason, received_at);
+        message.receipt.undelivered = Some(Undelivered { size_bytes, reason: reason.to_owned() });
+        message
+    }
+}
+
+/// A receipt of which nothing is known yet but when it came.
+pub(crate) fn receipt(received_at: Timestamp) -> Receipt {
+    Receipt {
+        direction: Direction::FromStation,
+        text: None,
+        personal: Personal::Anywhere,
+        message_id: None,
+        action: None,
+        received_at,
+        station_time: None,
+        extra_members: 0,
+        undelivered: None,
+    }
+}
