@@ -1,1 +1,304 @@
-//! Given facts, what follows.
+//! Given facts in any order, what follows.
+
+use super::{Basis, Doubt, Session, Settlement, SettlementRules, rate_settled, settle};
+use crate::events::Event;
+use crate::events::v1::{
+    Authorization, ClockTrust, Evidence, MeterReading, MeterSample, Quantity,
+    SessionConnectorStatus, SessionMeterRecorded, SessionStarted, SessionStopped,
+    SessionSuperseded, StopMatch,
+};
+use crate::ids::{
+    AccountId, ConnectorNumber, EventId, SessionId, StationId, StationIdentity, TokenId,
+    TransactionNumber,
+};
+use crate::invoice::InvoiceFigures;
+use crate::rating::RULES_VERSION;
+use crate::sealed::SealedText;
+use crate::tariff::Tariff;
+use crate::units::{Timestamp, WattHours};
+use chrono::TimeDelta;
+use proptest::prelude::*;
+use rust_decimal::Decimal;
+use uuid::Uuid;
+
+/// Day and night, time, parking and a fee: everything that order could disturb.
+const TARIFF: &str = r#"{"currency":"EUR","elements":[
+    {"price_components":[{"type":"FLAT","price":0.35,"vat":19},
+        {"type":"ENERGY","price":0.30,"vat":19}],
+     "restrictions":{"start_time":"12:20","end_time":"06:00"}},
+    {"price_components":[{"type":"FLAT","price":0.50,"vat":19},
+        {"type":"ENERGY","price":0.50,"vat":19},
+        {"type":"TIME","price":1.20,"vat":19,"step_size":60},
+        {"type":"PARKING_TIME","price":6,"vat":19,"step_size":60}]}]}"#;
+
+fn at(clock: &str) -> Timestamp {
+    let text = match clock.len() {
+        5 => format!("2026-11-22T{clock}:00Z"),
+        _ => clock.to_owned(),
+    };
+    serde_json::from_value(text.into()).unwrap()
+}
+
+fn reading(register_wh: i64) -> MeterReading {
+    let evidence = Evidence {
+        event_id: EventId(Uuid::nil()),
+        pointer: "/3".to_owned(),
+        raw: register_wh.to_string(),
+    };
+    MeterReading { register_wh: WattHours::from_whole(register_wh), evidence }
+}
+
+fn started(clock: &str, register_wh: i64) -> SessionStarted {
+    SessionStarted {
+        session_id: SessionId(Uuid::from_u128(1)),
+        station_id: StationId(Uuid::from_u128(2)),
+        station: StationIdentity::parse("CP-1").unwrap(),
+        connector: ConnectorNumber(1),
+        transaction_id: TransactionNumber(7),
+        site_id: None,
+        time_zone: "UTC".to_owned(),
+        id_tag: SealedText::plain("TAG"),
+        token_id: Some(TokenId(Uuid::from_u128(3))),
+        account_id: Some(AccountId(Uuid::from_u128(4))),
+        authorization: Authorization::Accepted,
+        meter_start: reading(register_wh),
+        started_at: at(clock),
+        received_at: at(clock),
+        clock: ClockTrust::Plausible,
+        reservation_id: None,
+        exchange: EventId(Uuid::from_u128(10)),
+    }
+}
+
+fn stopped(clock: &str, register_wh: i64) -> SessionStopped {
+    SessionStopped {
+        meter_stop: reading(register_wh),
+        stopped_at: at(clock),
+        received_at: at(clock),
+        clock: ClockTrust::Plausible,
+        reason: None,
+        id_tag: None,
+        matched_by: StopMatch::TransactionId,
+        exchange: EventId(Uuid::from_u128(11)),
+    }
+}
+
+fn sampled(clock: &str, register_wh: i64, context: &str) -> SessionMeterRecorded {
+    let sample = MeterSample {
+        sampled_at: at(clock),
+        quantity: Quantity::EnergyImportRegisterWh,
+        value: Decimal::from(register_wh),
+        context: context.to_owned(),
+        phase: None,
+        evidence: reading(register_wh).evidence,
+    };
+    SessionMeterRecorded { samples: vec![sample], exchange: EventId(Uuid::from_u128(12)) }
+}
+
+fn meter(clock: &str, register_wh: i64) -> SessionMeterRecorded {
+    sampled(clock, register_wh, "Sample.Periodic")
+}
+
+fn status(clock: &str, status: &str) -> SessionConnectorStatus {
+    SessionConnectorStatus {
+        connector: ConnectorNumber(1),
+        status: status.to_owned(),
+        error_code: "NoError".to_owned(),
+        at: at(clock),
+        received_at: at(clock),
+        exchange: EventId(Uuid::from_u128(13)),
+    }
+}
+
+fn superseded(clock: &str, register_wh: i64) -> SessionSuperseded {
+    SessionSuperseded {
+        by: SessionId(Uuid::from_u128(99)),
+        at: at(clock),
+        register: reading(register_wh),
+    }
+}
+
+fn session(facts: &[Event]) -> Session {
+    let mut session = Session::default();
+    for (version, fact) in (0..).zip(facts) {
+        let id = EventId(Uuid::from_u128(1000 + u128::from(version)));
+        session.apply(id, version, at("13:00"), fact);
+    }
+    session
+}
+
+/// The only place that judges: the energy and the doubt of these facts.
+fn check(facts: &[Event], expected: Result<i64, Doubt>) {
+    let basis = Basis::of(&session(facts)).map(|basis| basis.energy_wh);
+    assert_eq!(basis, expected.map(WattHours::from_whole), "{facts:#?}");
+}
+
+#[test]
+fn what_the_bill_rests_on() {
+    let start = || Event::from(started("12:00", 1_000));
+    let bogus_start = || Event::from(started("12:00", 0));
+    let stop = |clock, register| Event::from(stopped(clock, register));
+    let meter = |clock, register| Event::from(meter(clock, register));
+
+    check(&[start(), stop("12:30", 11_000)], Ok(10_000));
+    check(&[stop("12:30", 11_000)], Err(Doubt::StartMissing));
+    check(&[start()], Err(Doubt::StopMissing));
+    check(&[start(), meter("12:10", 5_000)], Err(Doubt::StopMissing));
+    // Free again without a stop: what the last sample proves.
+    let free = || Event::from(status("12:40", "Available"));
+    check(&[start(), meter("12:10", 5_000), free()], Ok(4_000));
+    check(&[start(), free()], Err(Doubt::StopMissing));
+    // The next session's begin is this one's end.
+    let next = || Event::from(superseded("12:50", 9_000));
+    check(&[start(), meter("12:10", 5_000), next()], Ok(8_000));
+    check(&[start(), next()], Ok(8_000));
+    check(&[start(), stop("12:30", 8_500), next()], Ok(7_500));
+    check(&[start(), stop("12:30", 9_500), next()], Err(Doubt::RegistersOverlap));
+    // Registers.
+    check(&[start(), stop("12:30", 500)], Err(Doubt::RegistersDoNotJoin));
+    check(&[start(), meter("12:10", 5_000), stop("12:30", 0)], Ok(4_000));
+    check(
+        &[start(), meter("12:10", 5_000), meter("12:12", 4_000), stop("12:30", 0)],
+        Err(Doubt::RegistersDoNotJoin),
+    );
+    check(
+        &[start(), meter("12:10", 5_000), meter("12:12", 4_900), stop("12:30", 6_000)],
+        Ok(5_000),
+    );
+    // A begin of 0 is a missing value where anything contradicts it.
+    check(&[bogus_start(), stop("12:30", 900)], Ok(900));
+    check(&[bogus_start(), stop("12:30", 9_100_000)], Err(Doubt::EnergyImplausible));
+    let begin = Event::from(sampled("12:00", 910_000, "Transaction.Begin"));
+    check(&[bogus_start(), begin, stop("12:30", 910_083)], Ok(83));
+    check(
+        &[bogus_start(), meter("12:01", 910_000), stop("12:30", 910_083)],
+        Err(Doubt::EnergyImplausible),
+    );
+    // Two stops.
+    check(&[start(), stop("12:30", 11_000), stop("12:31", 11_000)], Ok(10_000));
+    check(&[start(), stop("12:30", 11_000), stop("12:31", 12_000)], Err(Doubt::StopContradicted));
+}
+
+#[test]
+fn clocks_that_cannot_be_believed() {
+    let wrong = |mut start: SessionStarted, text: &str, received: &str| {
+        start.started_at = at(text);
+        start.received_at = at(received);
+        start.clock = ClockTrust::Implausible;
+        Event::from(start)
+    };
+    let wrong_stop = |text: &str, received: &str| {
+        let mut stop = stopped("12:30", 11_000);
+        stop.stopped_at = at(text);
+        stop.received_at = at(received);
+        stop.clock = ClockTrust::Implausible;
+        Event::from(stop)
+    };
+    let start = wrong(started("12:00", 1_000), "1970-01-01T00:10:00Z", "12:00");
+    let live = [start.clone(), wrong_stop("1970-01-01T00:40:00Z", "12:30")];
+    let basis = Basis::of(&session(&live)).unwrap();
+    assert_eq!((basis.started_at, basis.ended_at), (at("12:00"), at("12:30")));
+    check(
+        &[start.clone(), wrong_stop("1970-01-01T00:40:00Z", "12:50")],
+        Err(Doubt::ClockImplausible),
+    );
+    check(&[start, Event::from(stopped("12:30", 11_000))], Err(Doubt::ClockImplausible));
+}
+
+#[test]
+fn when_the_bill_is_made() {
+    let rules = |occupancy_is_priced| SettlementRules {
+        settle_after: TimeDelta::hours(1),
+        occupancy_is_priced,
+    };
+    let judge = |facts: &[Event], now: &str, priced| match settle(
+        &session(facts),
+        at(now),
+        rules(priced),
+    ) {
+        Settlement::Settled(settled) => format!("{:?}", settled.because),
+        Settlement::Review(review) => review.reason.to_owned(),
+        Settlement::Void { reason } => reason.to_owned(),
+        Settlement::NotYet { .. } => "not yet".to_owned(),
+        Settlement::Unchanged => "unchanged".to_owned(),
+    };
+    let start = || Event::from(started("12:00", 1_000));
+    let stop = || Event::from(stopped("12:30", 11_000));
+    let free = || Event::from(status("12:40", "Available"));
+    assert_eq!(judge(&[start()], "13:30", false), "not yet");
+    assert_eq!(judge(&[start()], "14:00", false), "stop_missing");
+    assert_eq!(judge(&[start(), stop()], "13:00", false), "Complete");
+    assert_eq!(judge(&[start(), stop()], "13:00", true), "not yet");
+    assert_eq!(judge(&[start(), stop(), free()], "13:00", true), "Complete");
+    assert_eq!(judge(&[start(), stop()], "14:00", true), "Deadline");
+    let mut refused = started("12:00", 1_000);
+    refused.authorization = Authorization::Invalid;
+    let nothing = Event::from(stopped("12:30", 1_000));
+    assert_eq!(judge(&[refused.clone().into(), nothing], "13:00", false), "token_refused");
+    assert_eq!(judge(&[refused.into(), stop()], "13:00", false), "refused_yet_charged");
+}
+
+/// A station that was offline reports the present state, not since when it holds.
+#[test]
+fn an_offline_station_proves_no_occupancy() {
+    let mut stop = stopped("12:30", 11_000);
+    stop.received_at = at("18:00");
+    let mut free = status("18:01", "Available");
+    let released = |stop: &SessionStopped, free: &SessionConnectorStatus| {
+        let facts = [started("12:00", 1_000).into(), stop.clone().into(), free.clone().into()];
+        session(&facts).released_at()
+    };
+    assert_eq!(released(&stop, &free), Some(at("12:30")));
+    free.at = at("12:45");
+    assert_eq!(released(&stop, &free), Some(at("12:45")), "queued with its own time");
+    stop.received_at = at("12:30");
+    free.at = at("18:01");
+    assert_eq!(released(&stop, &free), Some(at("18:01")), "online all along");
+}
+
+fn bill(facts: &[Event]) -> InvoiceFigures {
+    let session = session(facts);
+    let rules = SettlementRules { settle_after: TimeDelta::hours(1), occupancy_is_priced: true };
+    let Settlement::Settled(settled) = settle(&session, at("23:00"), rules) else {
+        panic!("not settled: {facts:#?}")
+    };
+    let tariff = Tariff::parse(TARIFF).unwrap();
+    let rating =
+        rate_settled(RULES_VERSION, &session, &settled, &tariff, chrono_tz::Europe::Berlin)
+            .unwrap();
+    InvoiceFigures::of(&rating).unwrap()
+}
+
+fn story() -> Vec<Event> {
+    vec![
+        started("11:00", 1_000).into(),
+        status("11:00", "Charging").into(),
+        meter("11:10", 3_000).into(),
+        meter("11:20", 6_000).into(),
+        status("11:25", "SuspendedEV").into(),
+        meter("11:30", 7_000).into(),
+        status("11:40", "Charging").into(),
+        meter("11:50", 9_000).into(),
+        stopped("12:00", 11_000).into(),
+        status("12:00", "Finishing").into(),
+        status("12:20", "Available").into(),
+    ]
+}
+
+proptest! {
+    /// The law: any order and any repetition of a session's facts gives the same bill.
+    #[test]
+    fn any_order_and_repetition_gives_the_same_bill(
+        order in Just((0..story().len()).collect::<Vec<_>>()).prop_shuffle(),
+        repeats in prop::collection::vec(0..story().len(), 0..8),
+        places in prop::collection::vec(any::<prop::sample::Index>(), 8),
+    ) {
+        let story = story();
+        let expected = bill(&story);
+        let mut facts: Vec<Event> = order.iter().map(|index| story[*index].clone()).collect();
+        for (repeat, place) in repeats.iter().zip(&places) {
+            facts.insert(place.index(facts.len() + 1), story[*repeat].clone());
+        }
+        prop_assert_eq!(bill(&facts), expected);
+    }
+}
