@@ -165,7 +165,8 @@ async fn write_session(log: &Arc<dyn EventStore>, number: u64) -> Result<(), Fai
     }
     let end = begin + 1_800;
     let status = json!({ "connector": 1, "status": "Finishing", "error_code": "NoError",
-        "at": text(end), "exchange": Uuid::new_v4() });
+        "at": text(end),
+        "received_at": text(end), "exchange": Uuid::new_v4() });
     events.push(exchange(station, "StatusNotification", "[2,\"1\",\"Status\",{}]", end)?);
     events.push(event("session.connector_status", &status, end)?);
     let register = json!({ "register_wh": "3100", "evidence": evidence("3100") });

@@ -26,6 +26,8 @@ pub enum ChangeKind {
     Token,
     /// A driver; the id is its uuid.
     Driver,
+    /// A data subject's key was destroyed; the id is the subject's uuid.
+    Subject,
     /// A site; the id is its name in the API.
     Site,
     /// A tariff; the id is its name in the API.

@@ -1,7 +1,6 @@
 //! Invoices, the audit index, ledger, accounts, tariffs.
 
 use super::{Decoded, Refusal, State, tariff_position};
-use crate::changes::ChangeKind;
 use crate::query::{DEFAULT_TARIFF_SETTING, hour_of};
 use crate::tables::{
     AccountRow, AuditRow, InvoiceRow, Json, SettingRow, SiteKey, TariffVersionRow, Word,
@@ -53,8 +52,6 @@ impl State {
         if let Some(session) = self.sessions.touch(fact.session_id) {
             session.invoice = Some(number.clone());
         }
-        self.changed(ChangeKind::Invoice, number.clone());
-        self.session_changed(fact.session_id);
         Ok(())
     }
 
@@ -89,9 +86,6 @@ impl State {
             balance.account_id = account_id;
             balance.balance_minor = balance.balance_minor.saturating_add(leg.amount_minor);
             balance.legs += 1;
-            if let Some(account) = account_id {
-                self.changed(ChangeKind::Account, account.to_string());
-            }
         }
         Ok(())
     }
@@ -107,7 +101,6 @@ impl State {
             kind: Word(fact.kind),
             opened_at: event.recorded_at,
         });
-        self.changed(ChangeKind::Account, fact.account_id.to_string());
         Ok(())
     }
 
@@ -127,7 +120,6 @@ impl State {
             event_id: event.id,
             position: event.position.as_u64(),
         });
-        self.changed(ChangeKind::Tariff, fact.tariff.clone());
         Ok(())
     }
 
@@ -142,7 +134,6 @@ impl State {
             value: fact.tariff_id.to_string(),
             set_at: event.recorded_at,
         });
-        self.changed(ChangeKind::Setting, DEFAULT_TARIFF_SETTING.to_owned());
         Ok(())
     }
 }

@@ -7,6 +7,7 @@
 mod analytics;
 mod billing;
 mod cache;
+mod changed;
 mod decode;
 mod registry;
 mod session;
@@ -15,7 +16,7 @@ mod station;
 pub(crate) use cache::Cache;
 pub(crate) use decode::{Decoded, Fact, decode};
 
-use crate::changes::{Change, ChangeKind};
+use crate::changes::Change;
 use crate::tables::{
     AccountRow, AuditRow, CommandRow, ConnectorRow, DriverRow, ErasedSubjectRow, InvoiceRow,
     ParkedEventRow, SecurityEventRow, SessionMeterRow, SessionRow, SettingRow, SiteKey, SiteRow,
@@ -26,7 +27,7 @@ use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::TariffReference;
 use chargebook_domain::ids::{CommandId, ConnectorNumber, EventId, SessionId, StationId, TokenId};
 use chargebook_domain::units::Timestamp;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 /// Longest reason of a parked event, in bytes.
 const REASON_BYTES_MAX: usize = 500;
@@ -54,7 +55,6 @@ pub(crate) struct State {
     /// Sessions, commands and tokens that are kept in memory, of each so many; more are
     /// forgotten and loaded again where an event names them.
     cached_rows_max: usize,
-    changes: HashSet<Change>,
 }
 
 /// What only ever is written.
@@ -203,7 +203,6 @@ impl State {
             "an event could not be projected and was parked"
         );
         metrics::counter!("chargebook_projection_parked_total").increment(1);
-        self.changed(ChangeKind::ParkedEvent, event.position.to_string());
         self.written.parked.push(ParkedEventRow {
             position: event.position.as_u64(),
             event_id: event.id,
@@ -214,12 +213,9 @@ impl State {
         });
     }
 
-    fn changed(&mut self, kind: ChangeKind, id: String) {
-        self.changes.insert(Change { kind, id });
-    }
-
     /// All of the batch is in the database: what changed in it.
     pub(crate) fn flushed(&mut self) -> Vec<Change> {
+        let changes = self.changes();
         self.stations.clean();
         self.seen.clean();
         self.connectors.clean();
@@ -229,8 +225,6 @@ impl State {
         self.tokens.clean();
         self.written = Written::default();
         self.forget();
-        let mut changes: Vec<Change> = self.changes.drain().collect();
-        changes.sort_unstable();
         changes
     }
 

@@ -2,7 +2,6 @@
 
 use super::decode::Sent;
 use super::{Decoded, Refusal, State, in_own_stream, stream_id};
-use crate::changes::ChangeKind;
 use crate::tables::{CommandRow, DriverRow, ErasedSubjectRow, Json, SiteRow, TokenRow, Word};
 use crate::views::CommandState;
 use chargebook_domain::events::v1::{
@@ -33,7 +32,6 @@ impl State {
                 registered_at: event.recorded_at,
             },
         );
-        self.changed(ChangeKind::Token, fact.token_id.to_string());
         Ok(())
     }
 
@@ -46,7 +44,6 @@ impl State {
         let row = self.tokens.touch(id).ok_or_else(|| format!("no token {id} is registered"))?;
         row.status = Word(fact.status);
         row.expires_at = fact.expires_at;
-        self.changed(ChangeKind::Token, id.to_string());
         Ok(())
     }
 
@@ -64,7 +61,6 @@ impl State {
             account_id: fact.account_id,
             registered_at: event.recorded_at,
         });
-        self.changed(ChangeKind::Driver, fact.driver_id.to_string());
         Ok(())
     }
 
@@ -78,7 +74,6 @@ impl State {
             position: event.position.as_u64(),
             reason: fact.reason.clone(),
         });
-        self.changed(ChangeKind::Driver, fact.subject_id.to_string());
         Ok(())
     }
 
@@ -96,7 +91,6 @@ impl State {
             address: fact.address.clone(),
             country: fact.country.clone(),
         });
-        self.changed(ChangeKind::Site, fact.site.clone());
         Ok(())
     }
 
@@ -125,7 +119,6 @@ impl State {
                 finished_at: None,
             },
         );
-        self.changed(ChangeKind::Command, fact.command_id.to_string());
         Ok(())
     }
 
@@ -167,7 +160,6 @@ impl State {
 
     fn command_row(&mut self, event: &Decoded) -> Result<&mut CommandRow, Refusal> {
         let id = CommandId(stream_id(event)?);
-        self.changed(ChangeKind::Command, id.to_string());
         self.commands.touch(id).ok_or_else(|| format!("no command {id} was requested"))
     }
 }

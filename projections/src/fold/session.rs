@@ -3,7 +3,6 @@
 use super::analytics::{microwatthours, trusted_time};
 use super::decode::{Metered, Rated, Sample, Settled, Stopped};
 use super::{Decoded, Refusal, State, in_own_stream, stream_id};
-use crate::changes::ChangeKind;
 use crate::query::hour_of;
 use crate::tables::{Json, SessionMeterRow, SessionRow, Word};
 use crate::views::SessionStatus;
@@ -48,7 +47,6 @@ impl State {
         self.count_session(fact.session_id, true, began);
         self.occupy(fact);
         self.heard(fact.station_id, event.recorded_at);
-        self.session_changed(fact.session_id);
         Ok(())
     }
 
@@ -96,7 +94,6 @@ impl State {
         if let Some(energy_wh) = energy_wh {
             self.count_energy(id, energy_wh, latest, event.recorded_at);
         }
-        self.session_changed(id);
         Ok(())
     }
 
@@ -129,7 +126,6 @@ impl State {
         row.vendor_error_code = None;
         row.status_at = Some(fact.at);
         self.heard(station, event.recorded_at);
-        self.station_changed(station);
         Ok(())
     }
 
@@ -185,7 +181,6 @@ impl State {
             connector.session_id = None;
             connector.session_started_at = None;
         }
-        self.session_changed(id);
     }
 
     pub(super) fn session_anomaly_noted(
@@ -200,7 +195,6 @@ impl State {
             row.anomalies.0.push(fact.anomaly);
             row.anomalies.0.sort_unstable();
         }
-        self.session_changed(id);
         Ok(())
     }
 
@@ -233,7 +227,6 @@ impl State {
             row.rated_event = Some(event.id);
             row.rated_position = Some(event.position.as_u64());
         }
-        self.session_changed(id);
         Ok(())
     }
 
@@ -297,12 +290,6 @@ impl State {
         }
         let hour = hour_of(trusted_time(clock_plausible, at, recorded_at));
         self.add_energy_hour(hour, site_id, total - counted, 0);
-    }
-
-    pub(super) fn session_changed(&mut self, id: SessionId) {
-        let Some(station) = self.sessions.get(id).map(|row| row.station_id) else { return };
-        self.changed(ChangeKind::Session, id.to_string());
-        self.station_changed(station);
     }
 
     fn known_session(

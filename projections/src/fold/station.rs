@@ -1,7 +1,6 @@
 //! Stations and connectors.
 
 use super::{Decoded, Refusal, State, in_own_stream, stream_id};
-use crate::changes::ChangeKind;
 use crate::tables::{ConnectorRow, Json, SecurityEventRow, StationRow, StationSeenRow, Word};
 use chargebook_domain::events::v1::{
     Registration, StationBooted, StationConnected, StationConnectorDeclared,
@@ -56,7 +55,6 @@ impl State {
                 disconnect_reason: None,
             },
         );
-        self.station_changed(fact.station_id);
         Ok(())
     }
 
@@ -129,7 +127,6 @@ impl State {
         row.evse_id.clone_from(&fact.evse_id);
         row.plug.clone_from(&fact.plug);
         row.power_w_max = fact.power_w_max;
-        self.station_changed(station);
         Ok(())
     }
 
@@ -145,7 +142,6 @@ impl State {
         row.vendor_error_code.clone_from(&fact.vendor_error_code);
         row.status_at = Some(fact.at);
         self.heard(station, event.recorded_at);
-        self.station_changed(station);
         Ok(())
     }
 
@@ -165,7 +161,6 @@ impl State {
             detail: fact.detail.clone().map(Json),
             exchange: fact.exchange,
         });
-        self.changed(ChangeKind::SecurityEvent, event.position.to_string());
         Ok(())
     }
 
@@ -189,13 +184,6 @@ impl State {
         })
     }
 
-    pub(super) fn station_changed(&mut self, station: StationId) {
-        if let Some(row) = self.stations.get(station) {
-            let identity = row.station.as_str().to_owned();
-            self.changed(ChangeKind::Station, identity);
-        }
-    }
-
     fn known_station(&self, event: &Decoded) -> Result<StationId, Refusal> {
         let station = StationId(stream_id(event)?);
         match self.stations.get(station) {
@@ -207,7 +195,6 @@ impl State {
     /// The row of the station whose stream the event is in, for changing.
     fn station_row(&mut self, event: &Decoded) -> Result<&mut StationRow, Refusal> {
         let station = self.known_station(event)?;
-        self.station_changed(station);
         self.stations.touch(station).ok_or_else(|| format!("no station {station} is registered"))
     }
 }
