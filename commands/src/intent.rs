@@ -3,6 +3,7 @@
 
 use crate::Chargebook;
 use crate::journal::{Draft, Journal, JournalError, read_event};
+use crate::policy;
 use crate::registry::{Registered, RegistryError};
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
@@ -11,6 +12,7 @@ use chargebook_domain::events::v1::{
 use chargebook_domain::ids::{CommandId, StationId};
 use chargebook_domain::sealed::SealedText;
 use chargebook_domain::units::Timestamp;
+use chargebook_store::port::PAGE_EVENTS_MAX;
 use chargebook_store::{AppendError, ExpectedVersion, StreamName};
 use chrono::TimeDelta;
 use std::collections::{HashMap, VecDeque};
@@ -28,6 +30,8 @@ pub const OPEN_COMMANDS_PER_STATION_MAX: usize = 100;
 const DISPATCH_QUEUE_MAX: usize = 1024;
 /// How often what has expired is looked for.
 const EXPIRY_TICK: Duration = Duration::from_millis(500);
+/// After so many events have been read at a start, the next one begins behind them.
+const CHECKPOINT_AFTER_EVENTS: usize = 10_000;
 /// Finished commands that a waiting caller can still see at once.
 const FINISHED_KEPT_MAX: usize = 4096;
 
@@ -215,6 +219,10 @@ impl CommandBoard {
     fn stage(&self, command_id: CommandId) -> CommandStage {
         let entries = self.entries();
         entries.open.get(&command_id).map_or(CommandStage::Finished, |entry| entry.stage)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.entries().open.is_empty()
     }
 
     fn sent(&self) -> Vec<CommandId> {
@@ -470,26 +478,33 @@ impl CommandView {
     }
 }
 
-/// Reads the board from the log: every command event after `after`.
+/// Reads the board from the log: every command event after the checkpoint. Where that was much
+/// and no command is open, the next start is spared it.
 pub(crate) async fn read_board(
     journal: &Journal,
     board: &CommandBoard,
-    after: chargebook_store::Position,
 ) -> Result<(), JournalError> {
-    let mut after = after;
+    let mut checkpoint = policy::checkpoint(journal, policy::COMMANDS).await?;
+    let mut after = checkpoint.position;
+    let mut events = 0;
     loop {
-        let page = journal.store().read_all(after, chargebook_store::port::PAGE_EVENTS_MAX).await?;
-        let Some(last) = page.last() else { return Ok(()) };
+        let page = journal.store().read_all(after, PAGE_EVENTS_MAX).await?;
+        let Some(last) = page.last() else { break };
         after = last.position;
+        events += page.len();
         for recorded in &page {
             if !recorded.event_type.starts_with("command.") {
                 continue;
             }
             let id = recorded.stream.as_str().strip_prefix("command-");
             if let Some(id) = id.and_then(|id| id.parse().ok()) {
-                let due = board.note(id, &read_event(recorded)?);
-                board.dispatch(due.filter(|_| false));
+                // Nothing is dispatched: stations that connect ask for what is due.
+                board.note(id, &read_event(recorded)?);
             }
         }
     }
+    if events >= CHECKPOINT_AFTER_EVENTS && board.is_empty() {
+        policy::save_checkpoint(journal, policy::COMMANDS, &mut checkpoint, after).await?;
+    }
+    Ok(())
 }

@@ -106,8 +106,7 @@ impl Chargebook {
             }),
         };
         chargebook.create_log().await?;
-        let after = policy::checkpoint(chargebook.journal(), policy::COMMANDS).await?;
-        intent::read_board(chargebook.journal(), chargebook.board(), after.position).await?;
+        intent::read_board(chargebook.journal(), chargebook.board()).await?;
         Ok(chargebook)
     }
 

@@ -93,7 +93,9 @@ impl Billing {
             }
             self.unsaved = true;
             if is_exchange(recorded) && recorded.version > 0 {
-                if let Some(tracked) = self.tracked.get_mut(&recorded.stream) {
+                if let Some(tracked) = self.tracked.get_mut(&recorded.stream)
+                    && tracked.session.version() < Some(recorded.version)
+                {
                     tracked.session.skip(recorded.version);
                 }
                 continue;
@@ -133,7 +135,10 @@ impl Billing {
         let recorded_at = Timestamp::new(recorded.recorded_at);
         let id = EventId(recorded.id);
         if let Some(tracked) = self.tracked.get_mut(&recorded.stream) {
-            tracked.session.apply(id, recorded.version, recorded_at, event);
+            // A session that was loaded whole is ahead of the page.
+            if tracked.session.version() < Some(recorded.version) {
+                tracked.session.apply(id, recorded.version, recorded_at, event);
+            }
             return Ok(());
         }
         let mut session = Session::default();

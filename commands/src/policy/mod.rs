@@ -72,7 +72,7 @@ pub(crate) async fn checkpoint(
     Ok(checkpoint)
 }
 
-async fn save_checkpoint(
+pub(crate) async fn save_checkpoint(
     journal: &Journal,
     policy: &str,
     checkpoint: &mut Checkpoint,
