@@ -158,7 +158,7 @@ impl Report {
     fn write_chain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (invoice, rated, tariff) = (&self.invoice, &self.rated, &self.tariff);
         writeln!(f, "\nHow it follows")?;
-        writeln!(f, "  invoice     number {} of its series, {invoice}", invoice.what.sequence)?;
+        writeln!(f, "  register    number {} of its series, {invoice}", invoice.what.sequence)?;
         if let Some(corrected) = &self.corrects {
             writeln!(f, "  takes back  {}, proven as well, {corrected}", corrected.what.number)?;
         }
@@ -197,7 +197,7 @@ impl Report {
         }
         self.write_reading(f, "begin", &settled.register_start)?;
         self.write_reading(f, "end", &settled.register_end)?;
-        writeln!(f, "              {} samples, each held against its frame", self.samples)
+        writeln!(f, "              {} samples held against their frames", self.samples)
     }
 
     fn write_reading(
