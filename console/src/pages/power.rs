@@ -1,0 +1,98 @@
+//! Power over the last hour: the sum of the sessions' curves.
+
+use crate::chart::{Line, LineChart};
+use crate::components::Tone;
+use crate::format;
+use crate::prices::Course;
+use chargebook_domain::units::Timestamp;
+use chargebook_projections::{Session, Station};
+use chrono_tz::Tz;
+use rust_decimal::Decimal;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// How far back, in minutes.
+pub(crate) const MINUTES: i64 = 60;
+/// A sample stands for so long at most; a station that has gone silent is not counted on.
+const SAMPLE_STANDS_MILLIS: i64 = 15 * 60 * 1_000;
+const MINUTE_MILLIS: i64 = 60 * 1_000;
+/// Points of the chart in a minute.
+const POINTS_PER_MINUTE: i64 = 4;
+
+/// The chart of the last hour.
+pub(crate) fn chart(sessions: &[(Session, Arc<Course>)], now: Timestamp, zone: Tz) -> LineChart {
+    let points = points(sessions, now);
+    let from = points.first().map_or(now, |(at, _)| *at);
+    let by_time: BTreeMap<_, _> = points.iter().copied().collect();
+    let clock = |at: Timestamp| at.utc().with_timezone(&zone).format("%H:%M").to_string();
+    let highest = points.iter().map(|(_, power)| *power).max().unwrap_or_default();
+    let summary = format!("Power in the last hour; at most {} kW", format::plain(highest));
+    let labels = (0..=4).filter_map(|quarter| {
+        let millis = from.as_millis() + quarter * MINUTES * MINUTE_MILLIS / 4;
+        Timestamp::from_millis(millis).map(clock)
+    });
+    let hint = |at: Timestamp| {
+        let power = by_time.get(&at).copied().unwrap_or_default();
+        format!("{}: {} kW", clock(at), format::number(power, 1))
+    };
+    let line = Line { class: "power", name: "kW", filled: true, points: points.clone() };
+    LineChart::new(summary, (from, now), vec![line], labels.collect(), hint, "No power yet.")
+}
+
+fn points(sessions: &[(Session, Arc<Course>)], now: Timestamp) -> Vec<(Timestamp, Decimal)> {
+    let steps = MINUTES * POINTS_PER_MINUTE;
+    let step_millis = MINUTE_MILLIS / POINTS_PER_MINUTE;
+    let instants = (0..=steps)
+        .filter_map(|step| Timestamp::from_millis(now.as_millis() - (steps - step) * step_millis));
+    let sum = |at: Timestamp| {
+        let powers = sessions.iter().filter_map(|(session, course)| power_at(session, course, at));
+        let watts = powers.fold(Decimal::ZERO, Decimal::saturating_add);
+        watts.checked_div(Decimal::ONE_THOUSAND).unwrap_or_default()
+    };
+    instants.map(|at| (at, sum(at))).collect()
+}
+
+fn power_at(session: &Session, course: &Course, at: Timestamp) -> Option<Decimal> {
+    if at < session.started_at || session.ended_at.is_some_and(|ended| at >= ended) {
+        return None;
+    }
+    let before = course.curve.partition_point(|point| point.sampled_at <= at);
+    let known = course.curve.get(..before)?.iter().rev();
+    let sample = known.filter(|point| point.power_w.is_some()).next()?;
+    let age = at.as_millis() - sample.sampled_at.as_millis();
+    sample.power_w.filter(|_| age <= SAMPLE_STANDS_MILLIS)
+}
+
+/// How many connectors are in which state: tone, word, count.
+pub(crate) fn shares(stations: &[Station]) -> Vec<(Tone, String, u64)> {
+    let mut counts: BTreeMap<(u8, String), (Tone, u64)> = BTreeMap::new();
+    for station in stations {
+        let own = station.connectors.iter().filter(|connector| connector.connector.0 > 0);
+        let mut words: Vec<(Tone, String)> = own
+            .map(|connector| match (&connector.status, station.connected) {
+                (_, false) => (Tone::Quiet, "Offline".to_owned()),
+                (Some(status), true) => {
+                    (crate::components::status_tone(status), format::station_word(status))
+                }
+                (None, true) => (Tone::Quiet, "Not reported".to_owned()),
+            })
+            .collect();
+        if words.is_empty() && !station.connected {
+            words.push((Tone::Quiet, "Offline".to_owned()));
+        }
+        for (tone, word) in words {
+            counts.entry((rank(tone), word)).or_insert((tone, 0)).1 += 1;
+        }
+    }
+    counts.into_iter().map(|((_, word), (tone, count))| (tone, word, count)).collect()
+}
+
+fn rank(tone: Tone) -> u8 {
+    match tone {
+        Tone::Active => 0,
+        Tone::Waiting => 1,
+        Tone::Good => 2,
+        Tone::Bad => 3,
+        Tone::Quiet => 4,
+    }
+}

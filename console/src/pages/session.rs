@@ -1,0 +1,288 @@
+//! One session: its meter curve, what it costs and why, what happened.
+
+use super::lines::BillLine;
+use super::render;
+use crate::chart::{Line, LineChart};
+use crate::components::{Badge, Frame, When, address_part};
+use crate::error::PageError;
+use crate::format;
+use crate::login::Operator;
+use crate::state::Console;
+use crate::zones;
+use askama::Template;
+use axum::Extension;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use chargebook_commands::CostSoFar;
+use chargebook_domain::events::v1::{Authorization, Outcome};
+use chargebook_domain::ids::SessionId;
+use chargebook_domain::units::Timestamp;
+use chargebook_projections::{CurvePoint, Session, SessionDetail, SessionStatus, TimelineEntry};
+use chrono_tz::Tz;
+use rust_decimal::Decimal;
+use std::collections::BTreeMap;
+
+/// Entries of the timeline that are shown.
+const TIMELINE_MAX: usize = 500;
+
+#[derive(Template)]
+#[template(path = "session.html")]
+struct SessionPage {
+    frame: Frame,
+    station: String,
+    part: String,
+    connector: u32,
+    badge: Badge,
+    began: When,
+    ended: Option<When>,
+    lasted: String,
+    zone: &'static str,
+    energy: String,
+    charge: Option<String>,
+    power: Option<String>,
+    metered_at: Option<When>,
+    is_rated: bool,
+    cost: Option<Sum>,
+    no_cost: &'static str,
+    outcome: String,
+    outcome_reason: String,
+    invoice: Option<(String, String)>,
+    review: Option<Review>,
+    curve: LineChart,
+    truncated: bool,
+    lines: Vec<BillLine>,
+    no_lines: &'static str,
+    tariff: Option<String>,
+    timeline: Vec<Entry>,
+    facts: Vec<(&'static str, String)>,
+}
+
+struct Sum {
+    gross: String,
+    net: String,
+    currency: String,
+}
+
+struct Review {
+    why: String,
+    detail: String,
+    resolved_by: String,
+    owner: String,
+}
+
+struct Entry {
+    at: When,
+    what: String,
+    detail: String,
+}
+
+/// The page.
+pub(crate) async fn show(
+    State(console): State<Console>,
+    Extension(operator): Extension<Operator>,
+    Path(id): Path<String>,
+) -> Result<Response, PageError> {
+    let unknown = || PageError::NotFound("There is no such session.".to_owned());
+    let id: SessionId = id.parse().map_err(|_| unknown())?;
+    let now = console.now();
+    let detail = console.models().session_detail(id, now).await?.ok_or_else(unknown)?;
+    let cost = console.chargebook().running_cost(id).await?;
+    let title = format!("Session at {}", detail.session.station);
+    let live = if is_over(&detail.session) { "" } else { "session" };
+    let frame = Frame::inside(&console, &operator, title, "sessions", live).await?;
+    let token = console.chargebook().personal().open(&detail.session.token).await;
+    render(&page_of(frame, detail, cost, token, now))
+}
+
+/// Whether nothing more is expected to happen to it.
+fn is_over(session: &Session) -> bool {
+    session.outcome.is_some_and(|outcome| outcome != Outcome::NeedsReview)
+}
+
+fn page_of(
+    frame: Frame,
+    detail: SessionDetail,
+    cost: Option<CostSoFar>,
+    token: String,
+    now: Timestamp,
+) -> SessionPage {
+    let session = &detail.session;
+    let zone = zones::parse(&session.time_zone);
+    let when = |at| When::new(at, now, zone);
+    let ended = session.ended_at.unwrap_or(now);
+    let rating = cost.as_ref().map(|cost| &cost.rating);
+    let lines = rating.map(BillLine::of_rating).unwrap_or_default();
+    let review = (session.outcome == Some(Outcome::NeedsReview)).then(|| review_of(session));
+    let kw = |power: Decimal| {
+        format::number(power.checked_div(Decimal::ONE_THOUSAND).unwrap_or_default(), 1)
+    };
+    SessionPage {
+        station: session.station.to_string(),
+        part: address_part(session.station.as_str()),
+        connector: session.connector.0,
+        badge: Badge::session(session),
+        began: when(session.started_at),
+        ended: session.ended_at.map(when),
+        lasted: format::duration(ended.seconds_since(session.started_at)),
+        zone: zone.name(),
+        energy: format::kwh(session.energy_wh, 3),
+        charge: session.state_of_charge_percent.map(|p| format!("{} %", format::plain(p))),
+        power: session.power_w.map(kw),
+        metered_at: session.metered_at.map(when),
+        is_rated: cost.as_ref().is_some_and(|cost| cost.is_rated),
+        cost: rating.map(|rating| {
+            let exponent = format::exponent(&rating.currency);
+            Sum {
+                gross: format::number(rating.total_cost.incl_vat, exponent),
+                net: format::number(rating.total_cost.excl_vat, exponent),
+                currency: rating.currency.clone(),
+            }
+        }),
+        no_cost: "no tariff prices it, or its facts do not add up yet",
+        outcome: outcome_word(session),
+        outcome_reason: session.reason.as_deref().map(format::words).unwrap_or_default(),
+        invoice: session.invoice.clone().map(|number| {
+            let part = address_part(&number);
+            (number, part)
+        }),
+        review,
+        curve: curve_of(&detail, now, zone),
+        truncated: detail.truncated,
+        no_lines: match rating {
+            Some(_) => "Nothing is charged for it so far.",
+            None => "There is no price: no tariff is in force for it, or its facts do not add up.",
+        },
+        lines,
+        tariff: cost.as_ref().map(tariff_text),
+        timeline: timeline(&detail.timeline, now, zone),
+        facts: facts_of(session, token),
+        frame,
+    }
+}
+
+fn review_of(session: &Session) -> Review {
+    let or_unsaid = |text: &Option<String>| text.clone().unwrap_or_else(|| "not said".to_owned());
+    Review {
+        why: format!("{}:", format::words(&or_unsaid(&session.reason))),
+        detail: or_unsaid(&session.detail),
+        resolved_by: or_unsaid(&session.resolved_by),
+        owner: or_unsaid(&session.owner),
+    }
+}
+
+fn outcome_word(session: &Session) -> String {
+    let word = match (session.outcome, session.status) {
+        (Some(Outcome::Invoiced), _) => "Invoiced",
+        (Some(Outcome::ChargedElsewhere), _) => "Charged elsewhere",
+        (Some(Outcome::Free), _) => "Free",
+        (Some(Outcome::Void), _) => "Void",
+        (Some(Outcome::NeedsReview), _) => "Needs review",
+        (None, SessionStatus::Open) => "Still charging",
+        (None, SessionStatus::Stopped) => "Waiting for its last facts",
+        (None, SessionStatus::Settled) => "Being billed",
+    };
+    word.to_owned()
+}
+
+fn tariff_text(cost: &CostSoFar) -> String {
+    let tariff = &cost.tariff;
+    let rules = &cost.rating.rules_version;
+    let until =
+        if cost.is_rated { "" } else { " As if it ended now; the bill uses the same rules." };
+    format!("Tariff {}, version {}; rating rules {rules}.{until}", tariff.tariff, tariff.version)
+}
+
+fn facts_of(session: &Session, token: String) -> Vec<(&'static str, String)> {
+    let authorization = match session.authorization {
+        Authorization::Accepted => "accepted",
+        Authorization::Blocked => "blocked",
+        Authorization::Expired => "expired",
+        Authorization::Invalid => "not known",
+    };
+    let mut facts = vec![
+        ("Card", token),
+        ("Card's answer", authorization.to_owned()),
+        ("Transaction id", session.transaction_id.to_string()),
+        ("Session id", session.id.to_string()),
+        ("Time zone", session.time_zone.clone()),
+    ];
+    let reason = session.stop_reason.as_deref().map(format::station_word);
+    facts.extend(reason.map(|reason| ("Stopped because", reason)));
+    facts.extend(session.account_id.map(|id| ("Payer's account", id.to_string())));
+    if !session.anomalies.is_empty() {
+        let word = |anomaly| serde_json::to_value(anomaly).ok()?.as_str().map(format::words);
+        let words: Vec<_> = session.anomalies.iter().filter_map(word).collect();
+        facts.push(("Odd about it", words.join(", ")));
+    }
+    facts
+}
+
+fn timeline(entries: &[TimelineEntry], now: Timestamp, zone: Tz) -> Vec<Entry> {
+    let entry = |entry: &TimelineEntry| Entry {
+        at: When::precise(entry.recorded_at, now, zone),
+        what: fact_word(&entry.event_type),
+        detail: entry.detail.clone().unwrap_or_default(),
+    };
+    entries.iter().take(TIMELINE_MAX).map(entry).collect()
+}
+
+fn fact_word(event_type: &str) -> String {
+    let word = match event_type {
+        "session.started" => "Started",
+        "session.stopped" => "Stopped",
+        "session.connector_status" => "Connector",
+        "session.anomaly_noted" => "Something odd",
+        "session.superseded" => "Another session began at the connector",
+        "session.settled" => "Settled",
+        "session.rated" => "Rated",
+        "session.outcome_decided" => "Outcome",
+        other => return format::words(other.trim_start_matches("session.")),
+    };
+    word.to_owned()
+}
+
+fn curve_of(detail: &SessionDetail, now: Timestamp, zone: Tz) -> LineChart {
+    let session = &detail.session;
+    let last = detail.curve.last().map(|point| point.sampled_at);
+    let from = session.started_at;
+    let to = session.ended_at.or(last).unwrap_or(now).max(last.unwrap_or(from));
+    let thousandth = |value: Decimal| value.checked_div(Decimal::ONE_THOUSAND).unwrap_or_default();
+    let energy = |point: &CurvePoint| Some((point.sampled_at, thousandth(point.energy_wh?.0)));
+    let power = |point: &CurvePoint| Some((point.sampled_at, thousandth(point.power_w?)));
+    let power: Vec<_> = detail.curve.iter().filter_map(power).collect();
+    let mut register: Vec<_> = vec![(from, Decimal::ZERO)];
+    register.extend(detail.curve.iter().filter_map(energy).filter(|(at, _)| *at > from));
+    if let Some(ended) = session.ended_at
+        && register.last().is_none_or(|(at, _)| *at < ended)
+    {
+        register.push((ended, thousandth(session.energy_wh.0)));
+    }
+    let by_time: BTreeMap<_, _> =
+        detail.curve.iter().map(|point| (point.sampled_at, point)).collect();
+    let clock = |at: Timestamp, format| at.utc().with_timezone(&zone).format(format).to_string();
+    let hint = |at: Timestamp| {
+        let point = by_time.get(&at);
+        let power = point.and_then(|point| point.power_w).map(format::kw);
+        let energy = point.and_then(|point| point.energy_wh);
+        let energy = energy.map(|energy| format!("{} kWh", format::kwh(energy, 3)));
+        let time = Some(clock(at, "%H:%M:%S"));
+        [time, power, energy].into_iter().flatten().collect::<Vec<_>>().join(" · ")
+    };
+    let labels = (0..=4).filter_map(|quarter| {
+        let gone = (to.as_millis() - from.as_millis()) * quarter / 4;
+        let span_is_short = to.seconds_since(from) < 600;
+        let format = if span_is_short { "%H:%M:%S" } else { "%H:%M" };
+        Timestamp::from_millis(from.as_millis() + gone).map(|at| clock(at, format))
+    });
+    let summary = format!(
+        "Meter curve: {} kWh in {}",
+        format::kwh(session.energy_wh, 3),
+        format::duration(to.seconds_since(from))
+    );
+    let lines = vec![
+        Line { class: "power", name: "Power, kW", filled: true, points: power },
+        Line { class: "energy", name: "Energy, kWh", filled: false, points: register },
+    ];
+    let nothing = "No meter values yet. Stations send them every few minutes while charging.";
+    LineChart::new(summary, (from, to), lines, labels.collect(), hint, nothing)
+}

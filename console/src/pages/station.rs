@@ -1,0 +1,198 @@
+//! One station: connectors, sessions, commands and what it said of itself.
+
+use super::station_commands::CommandLine;
+use super::{SessionLine, render};
+use crate::components::{Badge, Frame, When, address_part};
+use crate::error::PageError;
+use crate::format;
+use crate::login::Operator;
+use crate::state::Console;
+use crate::zones::Zones;
+use askama::Template;
+use axum::Extension;
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use chargebook_domain::units::Timestamp;
+use chargebook_projections::{Connector, Paging, SecurityEvent, SessionFilter, Station};
+use chrono_tz::Tz;
+use serde::Deserialize;
+
+/// Sessions that are shown.
+const SESSIONS_SHOWN: u32 = 10;
+/// Commands that are shown.
+const COMMANDS_SHOWN: u32 = 10;
+/// Security events that are shown.
+const SECURITY_SHOWN: u32 = 5;
+
+#[derive(Template)]
+#[template(path = "station.html")]
+struct StationPage {
+    frame: Frame,
+    csrf: String,
+    name: String,
+    part: String,
+    badge: Badge,
+    connected: bool,
+    site: Option<String>,
+    power: String,
+    seen: Option<When>,
+    said: Option<&'static str>,
+    connectors: Vec<ConnectorRow>,
+    /// Numbers that a command can name.
+    numbers: Vec<u32>,
+    stops: Vec<StopButton>,
+    sessions: Vec<SessionLine>,
+    no_sessions: &'static str,
+    commands: Vec<CommandLine>,
+    facts: Vec<(&'static str, String)>,
+    security: Vec<SecurityLine>,
+}
+
+struct ConnectorRow {
+    name: String,
+    description: String,
+    badge: Badge,
+    error: String,
+    at: Option<When>,
+    power: String,
+    energy: String,
+    session: Option<String>,
+}
+
+struct StopButton {
+    transaction: i32,
+    connector: u32,
+}
+
+struct SecurityLine {
+    kind: String,
+    at: When,
+    detail: String,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct StationQuery {
+    command: Option<String>,
+}
+
+/// The page.
+pub(crate) async fn show(
+    State(console): State<Console>,
+    Extension(operator): Extension<Operator>,
+    Path(id): Path<String>,
+    Query(query): Query<StationQuery>,
+) -> Result<Response, PageError> {
+    let now = console.now();
+    let station = console.models().station(&id).await?;
+    let station =
+        station.ok_or_else(|| PageError::NotFound(format!("There is no station {id}.")))?;
+    let zones = Zones::read(&console).await?;
+    let zone = zones.of(station.site_id);
+    let live = "station session command";
+    let frame = Frame::inside(&console, &operator, id.clone(), "stations", live).await?;
+    let filter = SessionFilter { station: Some(id.clone()), ..SessionFilter::default() };
+    let paging = |limit| Paging { limit: Some(limit), next: None };
+    let sessions = console.models().list_sessions(&filter, &paging(SESSIONS_SHOWN)).await?;
+    let commands = console.models().list_commands(Some(&id), &paging(COMMANDS_SHOWN)).await?;
+    let events = console.models().list_security_events(Some(&id), &paging(SECURITY_SHOWN)).await?;
+    let asked = query.command.as_deref();
+    let line = |command| CommandLine::new(command, asked, now, zone);
+    let own = station.connectors.iter().filter(|connector| connector.connector.0 > 0);
+    let numbers: Vec<_> = own.map(|connector| connector.connector.0).collect();
+    render(&StationPage {
+        frame,
+        csrf: operator.csrf().to_owned(),
+        name: station.id.to_string(),
+        part: address_part(station.id.as_str()),
+        badge: Badge::station(&station),
+        connected: station.connected,
+        site: zones.site_name(station.site_id).map(str::to_owned),
+        power: format::kw(station.power_w()),
+        seen: station.last_seen.map(|at| When::ago(at, now)),
+        said: asked.map(|_| "Asked. The answer appears under recent commands."),
+        connectors: connectors(&station, now, zone),
+        numbers: if numbers.is_empty() { vec![1] } else { numbers },
+        stops: station.connectors.iter().filter_map(stop_button).collect(),
+        sessions: sessions.items.iter().map(|session| SessionLine::new(session, now)).collect(),
+        no_sessions: "No session at this station yet.",
+        commands: commands.items.iter().map(line).collect(),
+        facts: facts_of(&station, now, zone),
+        security: security(&console, events.items, now, zone).await,
+    })
+}
+
+fn stop_button(connector: &Connector) -> Option<StopButton> {
+    connector.session?;
+    let transaction = connector.transaction_id?;
+    Some(StopButton { transaction: transaction.0, connector: connector.connector.0 })
+}
+
+fn connectors(station: &Station, now: Timestamp, zone: Tz) -> Vec<ConnectorRow> {
+    let row = |connector: &Connector| ConnectorRow {
+        name: match connector.connector.0 {
+            0 => "Station itself".to_owned(),
+            number => number.to_string(),
+        },
+        description: description(connector),
+        badge: Badge::connector(connector, station.connected),
+        error: connector.error_code.clone().filter(|code| code != "NoError").unwrap_or_default(),
+        at: connector.status_at.map(|at| When::new(at, now, zone)),
+        power: connector.power_w.map_or_else(|| "–".to_owned(), format::kw),
+        energy: connector
+            .energy_wh
+            .filter(|_| connector.session.is_some())
+            .map_or_else(|| "–".to_owned(), |wh| format!("{} kWh", format::kwh(wh, 2))),
+        session: connector.session.map(|id| id.to_string()),
+    };
+    station.connectors.iter().map(row).collect()
+}
+
+fn description(connector: &Connector) -> String {
+    let power = connector.power_w_max.map(|watts| format!("up to {}", format::kw(watts.into())));
+    let plug = connector.plug.as_deref().map(|plug| plug.replace('_', " "));
+    let parts = [connector.evse_id.clone(), plug, power];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
+}
+
+fn facts_of(station: &Station, now: Timestamp, zone: Tz) -> Vec<(&'static str, String)> {
+    let time = |at| format::local_time(at, now, zone);
+    let boot = station.boot.as_ref();
+    let facts = [
+        ("Maker", boot.map(|boot| boot.vendor.clone())),
+        ("Model", boot.map(|boot| boot.model.clone())),
+        ("Serial number", boot.and_then(|boot| boot.serial_number.clone())),
+        ("Firmware", boot.and_then(|boot| boot.firmware_version.clone())),
+        ("Meter", boot.and_then(|boot| boot.meter_type.clone())),
+        ("Protocol", station.protocol.clone()),
+        ("Security profile", station.security_profile.map(|profile| profile.to_string())),
+        ("Came from", station.remote.clone()),
+        ("Booted", station.booted_at.map(time)),
+        ("Connected", station.connected_at.map(time)),
+        ("Went away", station.disconnected_at.filter(|_| !station.connected).map(time)),
+        (
+            "Because",
+            station.disconnect_reason.as_deref().filter(|_| !station.connected).map(format::words),
+        ),
+        ("Registered", Some(time(station.registered_at))),
+        ("Times in", Some(zone.name().to_owned())),
+    ];
+    facts.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))).collect()
+}
+
+async fn security(
+    console: &Console,
+    events: Vec<SecurityEvent>,
+    now: Timestamp,
+    zone: Tz,
+) -> Vec<SecurityLine> {
+    let mut lines = Vec::with_capacity(events.len());
+    for event in events {
+        let detail = match &event.detail {
+            Some(detail) => console.chargebook().personal().open(detail).await,
+            None => String::new(),
+        };
+        let at = When::new(event.recorded_at, now, zone);
+        lines.push(SecurityLine { kind: format::words(&event.kind), at, detail });
+    }
+    lines
+}
