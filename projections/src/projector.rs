@@ -1,6 +1,6 @@
 //! The projector: follows the log and keeps one generation of the read models up to date.
 
-use crate::changes::ChangeHub;
+use crate::changes::{ChangeHub, ChangeKind};
 use crate::error::ProjectionError;
 use crate::fold::decode;
 use crate::generation::{Durability, FolderLock, Generation, ReadFolder};
@@ -189,6 +189,7 @@ impl Projector {
                     if let Some(current) = self.switched_to() {
                         break Ended::Switched(current);
                     }
+                    tell_lag(self, writer.folded());
                     serving.tidy(self)?;
                 }
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if writer.pending() > 0 => {
@@ -237,6 +238,13 @@ fn pointer_poll() -> Interval {
     poll
 }
 
+/// How far the log is ahead, in positions: these may have holes, so it is an upper bound of the
+/// events that are still to come.
+fn tell_lag(projector: &Projector, position: Position) {
+    let lag = projector.models.head().as_u64().saturating_sub(position.as_u64());
+    metrics::gauge!("chargebook_projection_position_lag").set(lag as f64);
+}
+
 /// What the queries see: the projector's own generation, or still the one before while its own
 /// is not as far yet.
 struct Serving {
@@ -263,16 +271,17 @@ impl Serving {
         let began = Instant::now();
         let events = writer.pending();
         let changes = writer.flush().await?;
+        let position = writer.checkpoint();
         if events > 0 {
             metrics::histogram!("chargebook_projection_batch_seconds")
                 .record(began.elapsed().as_secs_f64());
             metrics::counter!("chargebook_projection_events_total").increment(events as u64);
         }
-        let position = writer.checkpoint();
-        let head = projector.models.head();
-        // Positions may have holes: an upper bound of the events that are still to come.
-        let lag = head.as_u64().saturating_sub(position.as_u64());
-        metrics::gauge!("chargebook_projection_position_lag").set(lag as f64);
+        metrics::gauge!("chargebook_projection_parked_events").set(writer.parked() as f64);
+        tell_lag(projector, position);
+        for change in changes.iter().filter(|change| change.kind == ChangeKind::ParkedEvent) {
+            tracing::warn!(position = change.id, "an event could not be projected and was parked");
+        }
         match self.until {
             Some(until) if position < until => return Ok(()),
             Some(_) => {

@@ -134,7 +134,7 @@ pub async fn rebuild(
     rebuilder.fold_to(head, &mut progress).await?;
     let Rebuilder { mut writer, events, elapsed, .. } = rebuilder;
     let dump = canonical_dump(writer.connection()).await?;
-    let (parked_events, parked) = parked(&mut writer).await?;
+    let (parked_events, parked) = (writer.parked(), parked(&mut writer).await?);
     sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(writer.connection()).await?;
     writer.close().await?;
     folder.switch_to(&generation)?;
@@ -237,14 +237,12 @@ async fn read_pages(
     }
 }
 
-async fn parked(writer: &mut Writer) -> Result<(u64, Vec<ParkedEvent>), ProjectionError> {
+/// The first events that could not be taken in.
+async fn parked(writer: &mut Writer) -> Result<Vec<ParkedEvent>, ProjectionError> {
     let columns = ParkedEventRow::TABLE.column_list("");
-    let all = Select::new("SELECT COUNT(*) FROM parked_events");
-    let rows = all.rows(writer.connection()).await?;
-    let count = rows.first().map_or(Ok(0), |row| crate::query::column(row, 0))?;
     let first = Select::new(format!(
         "SELECT {columns} FROM parked_events ORDER BY position LIMIT {PARKED_REPORTED_MAX}"
     ));
     let rows: Vec<ParkedEventRow> = first.read(writer.connection()).await?;
-    Ok((count, rows.into_iter().map(crate::query::parked_view).collect()))
+    Ok(rows.into_iter().map(crate::query::parked_view).collect())
 }

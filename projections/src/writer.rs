@@ -4,7 +4,7 @@ use crate::changes::Change;
 use crate::error::ProjectionError;
 use crate::fold::{Decoded, Need, State};
 use crate::generation::read_checkpoint;
-use crate::query::Select;
+use crate::query::{Select, column};
 use crate::tables::{
     BalanceRow, CommandRow, ConnectorRow, EnergyHourRow, Json, RevenueHourRow, Row,
     SessionMeterRow, SessionRow, StationRow, StationSeenRow, TariffVersionRow, TokenRow,
@@ -32,6 +32,8 @@ pub(crate) struct Writer {
     folded: Position,
     /// Events folded since the checkpoint.
     pending: usize,
+    /// Events parked, as the database holds them.
+    parked: u64,
     upserts: Upserts,
 }
 
@@ -44,12 +46,16 @@ impl Writer {
         let checkpoint = read_checkpoint(&mut connection).await?;
         let mut state = State::new(checkpoint == Position::START, cached_rows_max);
         load_registry(&mut connection, &mut state).await?;
+        let parked = Select::new("SELECT COUNT(*) FROM parked_events");
+        let parked = parked.rows(&mut connection).await?;
+        let parked = parked.first().map_or(Ok(0), |row| column(row, 0))?;
         Ok(Self {
             connection,
             state,
             checkpoint,
             folded: checkpoint,
             pending: 0,
+            parked,
             upserts: HashMap::new(),
         })
     }
@@ -64,6 +70,10 @@ impl Writer {
 
     pub(crate) fn pending(&self) -> usize {
         self.pending
+    }
+
+    pub(crate) fn parked(&self) -> u64 {
+        self.parked
     }
 
     pub(crate) fn connection(&mut self) -> &mut SqliteConnection {
@@ -108,6 +118,7 @@ impl Writer {
         transaction.commit().await?;
         self.checkpoint = self.folded;
         self.pending = 0;
+        self.parked += self.state.written.parked.len() as u64;
         Ok(self.state.flushed())
     }
 

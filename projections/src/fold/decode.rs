@@ -5,7 +5,7 @@ use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::Quantity;
 use chargebook_domain::ids::{EventId, StationId};
 use chargebook_domain::units::{Timestamp, WattHours};
-use chargebook_store::{Position, RecordedEvent};
+use chargebook_store::{Position, RecordedEvent, StreamName};
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -24,7 +24,7 @@ pub(crate) struct Decoded {
     pub(crate) recorded_at: Timestamp,
     /// The uuid in the stream's name, where there is one.
     pub(crate) stream_id: Option<Uuid>,
-    pub(crate) stream: String,
+    pub(crate) stream: StreamName,
     pub(crate) event_type: String,
     pub(crate) schema_version: u32,
     /// What it says, or why that cannot be told.
@@ -115,7 +115,7 @@ pub(crate) fn decode(event: RecordedEvent) -> Decoded {
         id: EventId(event.id),
         recorded_at: Timestamp::new(event.recorded_at),
         stream_id,
-        stream: event.stream.as_str().to_owned(),
+        stream: event.stream,
         event_type: event.event_type,
         schema_version: event.schema_version,
         fact,

@@ -102,10 +102,10 @@ impl State {
             }
             Fact::Sent(_) => event.stream_id.map(|id| Need::Command(CommandId(id))),
             Fact::Other(Event::InvoiceIssued(issued)) => Some(Need::Session(issued.session_id)),
-            Fact::Other(_) => match event.stream.split('-').next() {
-                Some("session") => event.stream_id.map(|id| Need::Session(SessionId(id))),
-                Some("command") => event.stream_id.map(|id| Need::Command(CommandId(id))),
-                Some("token") => event.stream_id.map(|id| Need::Token(TokenId(id))),
+            Fact::Other(_) => match event.stream.category() {
+                "session" => event.stream_id.map(|id| Need::Session(SessionId(id))),
+                "command" => event.stream_id.map(|id| Need::Command(CommandId(id))),
+                "token" => event.stream_id.map(|id| Need::Token(TokenId(id))),
                 _ => None,
             },
         }?;
@@ -196,17 +196,10 @@ impl State {
 
     fn park(&mut self, event: Decoded, reason: &str) {
         let reason = decode::shortened(reason, REASON_BYTES_MAX).into_owned();
-        tracing::warn!(
-            position = event.position.as_u64(),
-            event_type = event.event_type,
-            reason,
-            "an event could not be projected and was parked"
-        );
-        metrics::counter!("chargebook_projection_parked_total").increment(1);
         self.written.parked.push(ParkedEventRow {
             position: event.position.as_u64(),
             event_id: event.id,
-            stream: event.stream,
+            stream: event.stream.as_str().to_owned(),
             event_type: event.event_type,
             schema_version: event.schema_version,
             reason,
