@@ -2,6 +2,8 @@
 
 use crate::auth::Authenticator;
 use crate::problem::Problem;
+use crate::routes::health::Readiness;
+use crate::routes::stream::STREAMS_MAX;
 use chargebook_commands::Chargebook;
 use chargebook_domain::sealed::{HOLE_PLACEHOLDER, SealedText};
 use chargebook_projections::{QueryError, ReadModels};
@@ -10,6 +12,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 /// How long `wait_for` waits.
@@ -34,7 +37,8 @@ pub struct ApiState {
     pub bundles: Option<Arc<dyn BundleSource>>,
     /// Cancelled when the server is to end: streams end, and it is not ready any more.
     pub shutdown: CancellationToken,
-    pub(crate) readiness: Arc<crate::routes::health::Readiness>,
+    pub(crate) readiness: Arc<Readiness>,
+    pub(crate) streams: Arc<Semaphore>,
 }
 
 /// Exports the proof of an invoice: what `chargebook audit verify` reads.
@@ -64,7 +68,7 @@ impl ApiState {
         authenticator: Authenticator,
         shutdown: CancellationToken,
     ) -> Self {
-        let readiness = crate::routes::health::Readiness::new(&chargebook);
+        let readiness = Readiness::new(&chargebook);
         Self {
             chargebook,
             read_models,
@@ -74,6 +78,7 @@ impl ApiState {
             bundles: None,
             shutdown,
             readiness: Arc::new(readiness),
+            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
         }
     }
 
@@ -81,6 +86,11 @@ impl ApiState {
     pub(crate) async fn opened(&self, text: &SealedText) -> Option<String> {
         let opened = self.chargebook.personal().open(text).await;
         (opened != HOLE_PLACEHOLDER).then_some(opened)
+    }
+
+    /// A name for a thing that nobody has named.
+    pub(crate) fn fresh_name(&self) -> String {
+        self.chargebook.journal().clock().fresh_id().to_string()
     }
 
     /// Where the log stands.

@@ -1,9 +1,18 @@
 //! The routes, what guards them, and the document that describes them.
 
+mod analytics;
+mod commands;
+mod drivers;
 mod events;
 pub(crate) mod health;
+mod invoices;
+mod log;
+mod reviews;
+mod sessions;
 mod settings;
+mod sites;
 mod stations;
+pub(crate) mod stream;
 mod tariffs;
 mod tokens;
 
@@ -83,6 +92,29 @@ fn guarded_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(tariffs::get, tariffs::publish))
         .routes(routes!(settings::default_tariff, settings::set_default_tariff))
         .routes(routes!(events::list))
+        .routes(routes!(commands::request))
+        .routes(routes!(commands::list))
+        .routes(routes!(commands::get))
+        .routes(routes!(drivers::list, drivers::register))
+        .routes(routes!(drivers::get))
+        .routes(routes!(drivers::erase))
+        .routes(routes!(sites::list, sites::register))
+        .routes(routes!(sites::get))
+        .routes(routes!(sessions::list))
+        .routes(routes!(sessions::get))
+        .routes(routes!(invoices::list))
+        .routes(routes!(invoices::get))
+        .routes(routes!(invoices::bundle))
+        .routes(routes!(invoices::list_accounts))
+        .routes(routes!(invoices::get_account))
+        .routes(routes!(stream::changes))
+        .routes(routes!(analytics::analytics))
+        .routes(routes!(analytics::totals))
+        .routes(routes!(reviews::list))
+        .routes(routes!(reviews::list_security_events))
+        .routes(routes!(reviews::list_parked_events))
+        .routes(routes!(log::status))
+        .routes(routes!(log::checkpoint))
 }
 
 /// Lets a read wait for the read models.

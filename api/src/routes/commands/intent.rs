@@ -1,0 +1,255 @@
+//! From a request's body to an intent: what is missing or out of bounds is pointed at, and what
+//! may be personal or secret is sealed before it goes any further.
+
+use super::exact::ExactRequest;
+use crate::problem::Problem;
+use crate::state::ApiState;
+use chargebook_commands::StationState;
+use chargebook_domain::events::v1::Intent;
+use chargebook_domain::ids::{ConnectorNumber, SessionId, SubjectId, TransactionNumber};
+use serde::Deserialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// Greatest number of a connector: OCPP writes it as a signed integer of 32 bits.
+const CONNECTOR_MAX: u32 = i32::MAX as u32;
+/// Longest uid of a token, in characters.
+const TOKEN_CHARACTERS_MAX: usize = 36;
+/// Longest name of a setting or a message, in characters.
+const NAME_CHARACTERS_MAX: usize = 50;
+/// Longest value of a setting, in characters.
+const VALUE_CHARACTERS_MAX: usize = 500;
+/// Most settings that are asked for at once.
+const KEYS_MAX: usize = 100;
+
+/// What a station is asked to do. `verb` says what; which other members it needs or takes is
+/// said at each. Instead of `verb`, `action` and `payload` may give an OCPP 1.6 request in its
+/// own words.
+#[derive(Default, Deserialize, ToSchema)]
+pub(crate) struct NewCommand {
+    /// What it is to do.
+    pub(super) verb: Option<Verb>,
+    /// `unlock`: which connector. `start`: where; any if absent. `trigger`: for which; all if
+    /// absent. `set_availability`: which; the whole station (0) if absent.
+    pub(super) connector: Option<u32>,
+    /// `start`: for which token (`token` and `id_tag` mean the same).
+    #[serde(alias = "id_tag")]
+    #[schema(example = "04A1B2C3")]
+    pub(super) token: Option<String>,
+    /// `stop`: which transaction; this or `session`.
+    pub(super) transaction_id: Option<i32>,
+    /// `stop`: which session; this or `transaction_id`.
+    pub(super) session: Option<Uuid>,
+    /// `reset`: at once (`true`), or after ending transactions (`false`, if absent).
+    pub(super) hard: Option<bool>,
+    /// `reset`: `hard` or `soft`; the same in a word.
+    #[serde(rename = "type")]
+    pub(super) kind: Option<ResetKind>,
+    /// `set_availability`: whether it is in service.
+    pub(super) operative: Option<bool>,
+    /// `get_configuration`: which settings; all if absent or empty.
+    pub(super) keys: Option<Vec<String>>,
+    /// `change_configuration`: which setting.
+    pub(super) key: Option<String>,
+    /// `change_configuration`: to what. It is sealed, since it may be a secret.
+    pub(super) value: Option<String>,
+    /// `trigger`: which message, in OCPP's word.
+    #[schema(example = "StatusNotification")]
+    pub(super) message: Option<String>,
+    /// An OCPP 1.6 action, instead of `verb`: `RemoteStartTransaction`, `RemoteStopTransaction`,
+    /// `Reset`, `UnlockConnector`, `ChangeAvailability`, `GetConfiguration`,
+    /// `ChangeConfiguration`, `TriggerMessage`.
+    #[schema(example = "UnlockConnector")]
+    pub(super) action: Option<String>,
+    /// The payload of `action`, exactly as OCPP 1.6 has it.
+    #[schema(value_type = Option<Object>)]
+    pub(super) payload: Option<ExactRequest>,
+    /// How the members are called where the request is in OCPP's words.
+    #[serde(skip)]
+    pub(super) spelling: Spelling,
+}
+
+/// What a station can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Verb {
+    /// Begin charging.
+    Start,
+    /// End charging.
+    Stop,
+    /// Restart.
+    Reset,
+    /// Release the cable.
+    Unlock,
+    /// Take in or out of service.
+    SetAvailability,
+    /// Read settings.
+    GetConfiguration,
+    /// Change a setting.
+    ChangeConfiguration,
+    /// Send a message.
+    Trigger,
+}
+
+/// How a station restarts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ResetKind {
+    /// At once.
+    #[serde(alias = "Hard")]
+    Hard,
+    /// After ending transactions.
+    #[serde(alias = "Soft")]
+    Soft,
+}
+
+/// Whose names the members have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Spelling {
+    /// This API's.
+    #[default]
+    Ours,
+    /// OCPP 1.6's, inside `payload`.
+    Exact,
+}
+
+impl Spelling {
+    fn pointer(self, member: &str) -> String {
+        let exact = match member {
+            "connector" => "connectorId",
+            "token" => "idTag",
+            "transaction_id" => "transactionId",
+            "operative" => "type",
+            "keys" => "key",
+            "message" => "requestedMessage",
+            same => same,
+        };
+        match self {
+            Self::Ours => format!("/{member}"),
+            Self::Exact => format!("/payload/{exact}"),
+        }
+    }
+}
+
+impl NewCommand {
+    /// The intent for a station.
+    pub(super) async fn intent(
+        mut self,
+        state: &ApiState,
+        station: &StationState,
+    ) -> Result<Intent, Problem> {
+        if let Some(action) = self.action.take() {
+            if self.verb.is_some() {
+                return Err(Problem::invalid("/action", "`verb` or `action`, not both"));
+            }
+            let payload = self.payload.take().unwrap_or_default();
+            self = payload.in_our_words(&action)?;
+        }
+        let verb = self.verb.ok_or_else(|| Problem::invalid("/verb", "this member is missing"))?;
+        match verb {
+            Verb::Start => self.start(state).await,
+            Verb::Stop => self.stop(state, station).await,
+            Verb::Reset => {
+                let hard = self.hard.or(self.kind.map(|kind| kind == ResetKind::Hard));
+                Ok(Intent::Reset { hard: hard.unwrap_or(false) })
+            }
+            Verb::Unlock => {
+                let connector = self.connector(1)?.ok_or_else(|| self.missing("connector"))?;
+                Ok(Intent::Unlock { connector })
+            }
+            Verb::SetAvailability => Ok(Intent::SetAvailability {
+                connector: self.connector(0)?.unwrap_or(ConnectorNumber(0)),
+                operative: self.operative.ok_or_else(|| self.missing("operative"))?,
+            }),
+            Verb::GetConfiguration => self.get_configuration(),
+            Verb::ChangeConfiguration => self.change_configuration(state, station).await,
+            Verb::Trigger => Ok(Intent::Trigger {
+                message: self.text("message", self.message.as_ref(), NAME_CHARACTERS_MAX)?,
+                connector: self.connector(1)?,
+            }),
+        }
+    }
+
+    async fn start(&self, state: &ApiState) -> Result<Intent, Problem> {
+        let uid = self.text("token", self.token.as_ref(), TOKEN_CHARACTERS_MAX)?;
+        let uid = uid.trim();
+        let connector = self.connector(1)?;
+        let token = state.chargebook.registry().token(uid).await?;
+        Ok(Intent::Start {
+            connector,
+            id_tag: state.chargebook.personal().seal_uid(uid).await?,
+            token_id: token.map(|token| token.token_id),
+        })
+    }
+
+    async fn stop(&self, state: &ApiState, station: &StationState) -> Result<Intent, Problem> {
+        if let Some(transaction_id) = self.transaction_id {
+            return Ok(Intent::Stop { transaction_id: TransactionNumber(transaction_id) });
+        }
+        let session = self.session.ok_or_else(|| self.missing("transaction_id"))?;
+        let session = SessionId(session);
+        let row = state.found(|| state.read_models.session(session)).await?;
+        let row = row.filter(|row| row.station_id == station.station_id);
+        let row = row.ok_or_else(|| Problem::invalid("/session", "no session of this station"))?;
+        Ok(Intent::Stop { transaction_id: row.transaction_id })
+    }
+
+    fn get_configuration(&self) -> Result<Intent, Problem> {
+        let keys = self.keys.as_deref().unwrap_or_default();
+        if keys.len() > KEYS_MAX {
+            let detail = format!("at most {KEYS_MAX} settings at once");
+            return Err(Problem::invalid(self.spelling.pointer("keys"), detail));
+        }
+        let checked = keys.iter().enumerate().map(|(index, key)| {
+            self.text(&format!("keys/{index}"), Some(key), NAME_CHARACTERS_MAX)
+        });
+        Ok(Intent::GetConfiguration { keys: checked.collect::<Result<_, _>>()? })
+    }
+
+    async fn change_configuration(
+        &self,
+        state: &ApiState,
+        station: &StationState,
+    ) -> Result<Intent, Problem> {
+        let key = self.text("key", self.key.as_ref(), NAME_CHARACTERS_MAX)?;
+        let value = self.value.as_deref().ok_or_else(|| self.missing("value"))?;
+        if value.chars().count() > VALUE_CHARACTERS_MAX {
+            let detail = format!("at most {VALUE_CHARACTERS_MAX} characters");
+            return Err(Problem::invalid(self.spelling.pointer("value"), detail));
+        }
+        let subject = SubjectId(station.station_id.0);
+        let value = state.chargebook.personal().seal(subject, value).await?;
+        Ok(Intent::ChangeConfiguration { key, value })
+    }
+
+    fn connector(&self, least: u32) -> Result<Option<ConnectorNumber>, Problem> {
+        let Some(connector) = self.connector else { return Ok(None) };
+        if !(least..=CONNECTOR_MAX).contains(&connector) {
+            let detail = format!("from {least} to {CONNECTOR_MAX}");
+            return Err(Problem::invalid(self.spelling.pointer("connector"), detail));
+        }
+        Ok(Some(ConnectorNumber(connector)))
+    }
+
+    fn text(
+        &self,
+        member: &str,
+        text: Option<&String>,
+        characters_max: usize,
+    ) -> Result<String, Problem> {
+        let text = text.ok_or_else(|| self.missing(member))?;
+        let length = text.chars().count();
+        let printable = !text.chars().any(char::is_control) && !text.trim().is_empty();
+        match printable && length <= characters_max {
+            true => Ok(text.clone()),
+            false => {
+                let detail = format!("1 to {characters_max} printable characters");
+                Err(Problem::invalid(self.spelling.pointer(member), detail))
+            }
+        }
+    }
+
+    fn missing(&self, member: &str) -> Problem {
+        Problem::invalid(self.spelling.pointer(member), "this member is missing")
+    }
+}

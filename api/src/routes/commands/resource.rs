@@ -1,0 +1,236 @@
+//! A command as the API shows it: the same whether it comes from the log or from the read
+//! models.
+
+use crate::state::ApiState;
+use chargebook_commands::{CommandStage, CommandView};
+use chargebook_domain::events::v1::{CommandFailure, Intent};
+use chargebook_domain::units::Timestamp;
+use chargebook_projections::Command as CommandRow;
+use chargebook_projections::CommandState;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// An intent to a station, and what became of it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Command {
+    /// Its id, as in stream names.
+    id: Uuid,
+    /// To which station, by its id.
+    station: String,
+    /// What the station is to do.
+    intent: IntentView,
+    /// How far it is.
+    state: State,
+    /// The status of the station's answer; null where it has none yet, or its answer has none.
+    #[schema(example = "Accepted")]
+    status: Option<String>,
+    /// The payload of the station's answer, as it wrote it; of a CALLERROR its code,
+    /// description and details in a list. Left out in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    reply: Option<Box<RawValue>>,
+    /// Why it failed.
+    failure: Option<Failure>,
+    /// Why it failed, in words.
+    detail: Option<String>,
+    /// When it was asked for.
+    #[schema(value_type = String, format = DateTime)]
+    requested_at: Timestamp,
+    /// After this it is not sent any more.
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: Timestamp,
+    /// When it was sent.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    sent_at: Option<Timestamp>,
+    /// When it was answered, or failed.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    finished_at: Option<Timestamp>,
+}
+
+/// What a station is to do, members as in the request.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(crate) struct IntentView {
+    /// What.
+    #[schema(example = "unlock")]
+    verb: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connector: Option<u32>,
+    /// Null once erased.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<Option<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transaction_id: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hard: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operative: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keys: Option<Vec<String>>,
+    /// The setting; its value may be a secret and is not shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+}
+
+/// How far a command is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    /// In the log, not sent.
+    Requested,
+    /// Sent, no answer yet.
+    Sent,
+    /// The station answered.
+    Answered,
+    /// It came to no answer; see `failure`.
+    Failed,
+}
+
+/// Why a command did not come to an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Failure {
+    /// The station is not connected, and this kind of command does not wait.
+    StationOffline,
+    /// Its time passed before it could be sent.
+    Expired,
+    /// The station answered with a CALLERROR.
+    CallError,
+    /// It was sent, and whether it had an effect is not known.
+    OutcomeUnknown,
+    /// The station's OCPP version has no such message.
+    NotSupported,
+}
+
+impl From<CommandFailure> for Failure {
+    fn from(failure: CommandFailure) -> Self {
+        match failure {
+            CommandFailure::StationOffline => Self::StationOffline,
+            CommandFailure::Expired => Self::Expired,
+            CommandFailure::CallError => Self::CallError,
+            CommandFailure::OutcomeUnknown => Self::OutcomeUnknown,
+            CommandFailure::NotSupported => Self::NotSupported,
+        }
+    }
+}
+
+impl Command {
+    /// From the log.
+    pub(super) async fn of_view(state: &ApiState, view: CommandView) -> Self {
+        let stage = match (view.stage, &view.failure) {
+            (CommandStage::Requested, _) => State::Requested,
+            (CommandStage::Sent, _) => State::Sent,
+            (CommandStage::Finished, None) => State::Answered,
+            (CommandStage::Finished, Some(_)) => State::Failed,
+        };
+        let requested = view.requested;
+        Self {
+            id: requested.command_id.0,
+            station: requested.station.as_str().to_owned(),
+            intent: IntentView::of(state, requested.intent).await,
+            state: stage,
+            status: view.status,
+            reply: view.reply.as_deref().and_then(payload),
+            failure: view.failure.as_ref().map(|failed| failed.failure.into()),
+            detail: view.failure.map(|failed| failed.detail),
+            requested_at: view.requested_at,
+            expires_at: requested.expires_at,
+            sent_at: view.sent_at,
+            finished_at: view.finished_at,
+        }
+    }
+
+    /// From the read models.
+    pub(super) async fn of_row(state: &ApiState, row: CommandRow) -> Self {
+        Self {
+            id: row.command_id.0,
+            station: row.station.as_str().to_owned(),
+            intent: IntentView::of(state, row.intent).await,
+            state: match row.state {
+                CommandState::Requested => State::Requested,
+                CommandState::Sent => State::Sent,
+                CommandState::Answered => State::Answered,
+                CommandState::Failed => State::Failed,
+            },
+            status: row.reply_status,
+            reply: None,
+            failure: row.failure.map(Failure::from),
+            detail: row.detail,
+            requested_at: row.requested_at,
+            expires_at: row.expires_at,
+            sent_at: row.sent_at,
+            finished_at: row.finished_at,
+        }
+    }
+}
+
+impl IntentView {
+    async fn of(state: &ApiState, intent: Intent) -> Self {
+        match intent {
+            Intent::Start { connector, id_tag, .. } => Self {
+                verb: "start",
+                connector: connector.map(|connector| connector.0),
+                token: Some(state.opened(&id_tag).await),
+                ..Self::default()
+            },
+            Intent::Stop { transaction_id } => {
+                Self { verb: "stop", transaction_id: Some(transaction_id.0), ..Self::default() }
+            }
+            Intent::Reset { hard } => Self { verb: "reset", hard: Some(hard), ..Self::default() },
+            Intent::Unlock { connector } => {
+                Self { verb: "unlock", connector: Some(connector.0), ..Self::default() }
+            }
+            Intent::SetAvailability { connector, operative } => Self {
+                verb: "set_availability",
+                connector: Some(connector.0),
+                operative: Some(operative),
+                ..Self::default()
+            },
+            Intent::GetConfiguration { keys } => {
+                Self { verb: "get_configuration", keys: Some(keys), ..Self::default() }
+            }
+            Intent::ChangeConfiguration { key, .. } => {
+                Self { verb: "change_configuration", key: Some(key), ..Self::default() }
+            }
+            Intent::Trigger { message, connector } => Self {
+                verb: "trigger",
+                message: Some(message),
+                connector: connector.map(|connector| connector.0),
+                ..Self::default()
+            },
+        }
+    }
+}
+
+/// What a frame says after its type and id: of an answer its payload, of an error the rest.
+/// `None` for what is no frame.
+fn payload(frame: &str) -> Option<Box<RawValue>> {
+    let mut parts: Vec<Box<RawValue>> = serde_json::from_str(frame).ok()?;
+    if parts.len() == 3 {
+        return parts.pop();
+    }
+    let rest = parts.get(2..).filter(|rest| !rest.is_empty())?;
+    serde_json::value::to_raw_value(rest).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::payload;
+
+    #[test]
+    fn the_payload_is_what_the_station_wrote() {
+        let check = |frame: &str, expect: Option<&str>| {
+            assert_eq!(payload(frame).map(|raw| raw.get().to_owned()).as_deref(), expect);
+        };
+        check(
+            r#"[3,"id",{"status": "Accepted","n":1.10}]"#,
+            Some(r#"{"status": "Accepted","n":1.10}"#),
+        );
+        check(r#"[4,"id","GenericError","no",{}]"#, Some(r#"["GenericError","no",{}]"#));
+        check("[3]", None);
+        check("hello", None);
+    }
+}
