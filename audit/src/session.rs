@@ -222,6 +222,7 @@ impl<'a> Source<'a> {
             same("the connector", i64::from(fact.connector.0), known(connector))?;
             let status = frame.text_member("status").unwrap_or_default();
             same("the status", fact.status.as_str(), known(status))?;
+            same("the time of receipt", fact.received_at, known(exchange.received_at))?;
             match frame.text_member("timestamp") {
                 Some(_) => frame.says_instant("the time", frame.payload(), fact.at),
                 None => same("the time", fact.at, known(exchange.received_at)),

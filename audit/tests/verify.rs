@@ -325,6 +325,7 @@ fn a_fact_that_the_charger_did_not_say_is_refused() {
     status(|s| s["status"] = json!("Charging"), "the status is Charging in the fact");
     status(|s| s["at"] = json!("2026-11-22T10:29:00.000Z"), "the time is");
     status(|s| s["connector"] = json!(2), "the connector is 2 in the fact");
+    status(|s| s["received_at"] = json!("2026-11-22T10:29:00.000Z"), "the time of receipt is");
 }
 
 /// A log without the `nth` event of a type; the versions of what follows it close the hole.
