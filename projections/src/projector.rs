@@ -23,6 +23,10 @@ pub const FLUSH_INTERVAL_DEFAULT: Duration = Duration::from_millis(100);
 /// Sessions, commands and tokens that are kept in memory, of each so many, where nothing else is
 /// asked for: what events are about now. The others are loaded again where an event names them.
 pub const CACHED_ROWS_DEFAULT: usize = 20_000;
+/// Where writing takes long, the projector leaves so many times as long to the others.
+const PAUSE_PER_FLUSH: u32 = 8;
+/// But what happened is never held back for longer than this.
+const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// How often the pointer to the current generation is looked at.
 const POINTER_POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// So often in a row a failed projector starts again from its checkpoint before it gives up.
@@ -36,7 +40,7 @@ const RESTART_PAUSE: Duration = Duration::from_millis(500);
 pub struct ProjectorOptions {
     /// Events of one transaction at most; at least 1.
     pub batch_events_max: usize,
-    /// See [`FLUSH_INTERVAL_DEFAULT`].
+    /// See [`FLUSH_INTERVAL_DEFAULT`]; at most a second.
     pub flush_interval: Duration,
     /// See [`CACHED_ROWS_DEFAULT`].
     pub cached_rows_max: usize,
@@ -178,10 +182,9 @@ impl Projector {
         let mut serving = Serving::new(self, writer.checkpoint());
         let mut subscription = self.models.log().subscribe(writer.checkpoint());
         let mut poll = pointer_poll();
-        let mut flushed_at: Option<Instant> = None;
+        let mut due = Instant::now();
         serving.flushed(self, &mut writer).await?;
         let ended = loop {
-            let due = flushed_at.map(|at| at + self.options.flush_interval);
             tokio::select! {
                 biased;
                 () = &mut *stop => break Ended::Stopped,
@@ -192,9 +195,11 @@ impl Projector {
                     tell_lag(self, writer.folded());
                     serving.tidy(self)?;
                 }
-                () = sleep_until(due.unwrap_or_else(Instant::now)), if writer.pending() > 0 => {
+                () = sleep_until(due), if writer.pending() > 0 => {
+                    let began = Instant::now();
                     serving.flushed(self, &mut writer).await?;
-                    flushed_at = Some(Instant::now());
+                    let pause = began.elapsed() * PAUSE_PER_FLUSH;
+                    due = Instant::now() + pause.max(self.options.flush_interval).min(PAUSE_MAX);
                 }
                 page = subscription.next_page() => {
                     let page = page?;
