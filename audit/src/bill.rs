@@ -6,7 +6,7 @@ use crate::chain::{Chain, Entry, follows};
 use crate::session::ProvenSession;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
-    InvoiceIssued, LedgerPosted, SessionRated, TariffReference, TariffVersionPublished,
+    AccountKind, InvoiceIssued, LedgerPosted, SessionRated, TariffReference, TariffVersionPublished,
 };
 use chargebook_domain::ids::EventId;
 use chargebook_domain::invoice::{InvoiceFigures, posting_of};
@@ -163,7 +163,6 @@ pub(crate) fn prove_postings<'c>(
     invoice_at: &Entry<'_>,
     invoice: &InvoiceIssued,
 ) -> Result<Vec<(&'c Entry<'c>, &'c LedgerPosted)>, AuditError> {
-    let own = posting_of(invoice);
     let mut postings = Vec::new();
     for entry in chain.entries() {
         let Event::LedgerPosted(posting) = &entry.event else { continue };
@@ -178,12 +177,21 @@ pub(crate) fn prove_postings<'c>(
             .try_fold(0_i64, |sum, leg| sum.checked_add(leg.amount_minor))
             .ok_or(AuditError::Overflow { id: entry.id })?;
         follows(entry.id, "the sum of all legs", sum, 0)?;
+        let own = posting_of(invoice, payer_of(posting));
         if posting.purpose == own.purpose {
             follows(entry.id, "the posting", canonical(posting), canonical(&own))?;
         }
         postings.push((entry, posting.as_ref()));
     }
     Ok(postings)
+}
+
+/// How the account pays that a posting is about: its ledger account says so.
+fn payer_of(posting: &LedgerPosted) -> AccountKind {
+    match posting.legs.iter().any(|leg| leg.account.starts_with("wallet:")) {
+        true => AccountKind::Wallet,
+        false => AccountKind::PayLater,
+    }
 }
 
 /// As the log would write it; for comparing and for telling differences.

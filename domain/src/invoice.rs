@@ -1,8 +1,9 @@
 //! From a rating to an invoice's figures, and from an invoice to its posting.
 
 use crate::events::v1::{
-    InvoiceIssued, InvoiceKind, InvoiceLine, InvoiceVat, LedgerLeg, LedgerPosted,
+    AccountKind, InvoiceIssued, InvoiceKind, InvoiceLine, InvoiceVat, LedgerLeg, LedgerPosted,
 };
+use crate::ids::AccountId;
 use crate::rating::{NetLine, Rating, RatingError, invoice_lines, invoice_totals};
 use rust_decimal::Decimal;
 
@@ -114,12 +115,12 @@ impl InvoiceFigures {
     }
 }
 
-/// The posting of an invoice or credit note: the payer owes the gross, revenue gets the net,
-/// the tax office the VAT. The legs sum to zero.
-pub fn posting_of(invoice: &InvoiceIssued) -> LedgerPosted {
+/// The posting of an invoice or credit note: the payer owes the gross (a wallet has it taken
+/// out), revenue gets the net, the tax office the VAT. The legs sum to zero.
+pub fn posting_of(invoice: &InvoiceIssued, payer: AccountKind) -> LedgerPosted {
     let mut legs = vec![
         LedgerLeg {
-            account: format!("receivable:{}", invoice.account_id),
+            account: ledger_account(invoice.account_id, payer),
             amount_minor: invoice.total_gross_minor,
         },
         LedgerLeg {
@@ -140,5 +141,36 @@ pub fn posting_of(invoice: &InvoiceIssued) -> LedgerPosted {
         invoice: Some(invoice.number.clone()),
         currency: invoice.currency.clone(),
         legs,
+    }
+}
+
+/// The posting of money that a payer has paid in: the bank holds it, the payer's account has it
+/// to its credit.
+pub fn top_up_of(
+    account_id: AccountId,
+    payer: AccountKind,
+    amount_minor: i64,
+    currency: &str,
+) -> LedgerPosted {
+    let legs = vec![
+        LedgerLeg { account: "bank".to_owned(), amount_minor },
+        LedgerLeg {
+            account: ledger_account(account_id, payer),
+            amount_minor: amount_minor.saturating_neg(),
+        },
+    ];
+    let purpose = match payer {
+        AccountKind::Wallet => "top_up",
+        AccountKind::PayLater => "payment",
+    };
+    LedgerPosted { purpose: purpose.to_owned(), invoice: None, currency: currency.to_owned(), legs }
+}
+
+/// The ledger's name for a payer's account; its balance is what the payer owes, so a wallet
+/// with money in it stands below zero.
+fn ledger_account(account_id: AccountId, payer: AccountKind) -> String {
+    match payer {
+        AccountKind::PayLater => format!("receivable:{account_id}"),
+        AccountKind::Wallet => format!("wallet:{account_id}"),
     }
 }

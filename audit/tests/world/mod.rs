@@ -441,7 +441,7 @@ impl World {
         };
         self.append(register, at("10:43:02"), invoice.clone());
         let stream = format!("account-{}", account_id());
-        self.append(&stream, at("10:43:04"), posting_of(&invoice));
+        self.append(&stream, at("10:43:04"), posting_of(&invoice, AccountKind::PayLater));
         invoice.number
     }
 

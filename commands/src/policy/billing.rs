@@ -1,7 +1,7 @@
 //! Follows every session from its first fact to its outcome.
 
 use super::PolicyError;
-use super::invoicing::Invoicing;
+use super::invoicing::{CONTENTION_RETRIES_MAX, Invoicing};
 use crate::Chargebook;
 use crate::journal::{Draft, JournalError, is_exchange, read_event};
 use crate::registry::TariffChoice;
@@ -107,10 +107,6 @@ impl Billing {
                     rated
                         .insert(recorded.position, (recorded.stream.clone(), EventId(recorded.id)));
                 }
-                Event::SessionOutcomeDecided(_) => {
-                    self.forget(&recorded.stream);
-                    changed.remove(&recorded.stream);
-                }
                 Event::SessionStarted(started) => {
                     superseded.extend(self.superseded_by(recorded, started));
                     changed.insert(recorded.stream.clone());
@@ -122,8 +118,10 @@ impl Billing {
             }
         }
         self.write(superseded).await?;
-        self.judge(changed).await?;
-        self.invoice(rated.into_values().collect()).await
+        // A rating is invoiced before its session is judged again: what came after it is then
+        // judged against that invoice, and never billed beside it.
+        self.invoice(rated.into_values().collect()).await?;
+        self.judge(changed).await
     }
 
     async fn fold(
@@ -152,14 +150,6 @@ impl Billing {
         let tracked = Tracked { session, begins_after: before, look_again_at: None };
         self.tracked.insert(recorded.stream.clone(), tracked);
         Ok(())
-    }
-
-    fn forget(&mut self, stream: &StreamName) {
-        if let Some(tracked) = self.tracked.remove(stream)
-            && let Some(at) = tracked.look_again_at
-        {
-            self.waiting.remove(&(at, stream.clone()));
-        }
     }
 
     /// The session that was going on at the connector, if its stop has not come.
@@ -271,12 +261,39 @@ impl Billing {
             let tracked = self.tracked.get(stream);
             due.extend(tracked.map(|tracked| (stream.clone(), *rated_id, &tracked.session)));
         }
-        let writes = self.invoicing.invoice(due).await?;
-        let writes = writes
-            .into_iter()
-            .map(|(stream, expected, drafts)| Write { stream, expected, drafts })
-            .collect();
-        self.write(writes).await
+        let decided = self.invoicing.invoice(due).await?;
+        let chargebook = &self.chargebook;
+        let mut outcomes = futures::stream::iter(decided)
+            .map(|(stream, expected, drafts)| decide(chargebook, stream, expected, drafts))
+            .buffer_unordered(WRITES_AT_ONCE_MAX);
+        while let Some(outcome) = outcomes.next().await {
+            outcome?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes the outcome that an invoice has brought about. It holds whatever the station has said
+/// since, so a stream that has moved on is tried again at its new version.
+async fn decide(
+    chargebook: &Chargebook,
+    stream: StreamName,
+    mut expected: ExpectedVersion,
+    drafts: Vec<Draft>,
+) -> Result<(), PolicyError> {
+    let mut tries = 0;
+    loop {
+        match chargebook.journal().append(&stream, expected, &drafts).await {
+            Err(JournalError::Append(AppendError::WrongVersion { current: Some(current) }))
+                if tries < CONTENTION_RETRIES_MAX =>
+            {
+                expected = ExpectedVersion::Exact(current);
+                tries += 1;
+            }
+            // Decided before: the log has it.
+            Ok(_) | Err(JournalError::Append(AppendError::IdConflict { .. })) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
     }
 }
 

@@ -17,8 +17,8 @@ use chargebook_store::port::APPEND_EVENTS_MAX;
 use chargebook_store::{AppendError, ExpectedVersion, StreamName};
 use std::collections::{BTreeMap, HashMap};
 
-/// How often a posting or an invoice is tried against other writers.
-const CONTENTION_RETRIES_MAX: u32 = 100;
+/// How often a posting, an invoice or its outcome is tried against other writers.
+pub(super) const CONTENTION_RETRIES_MAX: u32 = 100;
 /// Accounts whose versions are remembered.
 const ACCOUNTS_REMEMBERED_MAX: usize = 200_000;
 
@@ -224,7 +224,9 @@ impl Invoicing {
         let mut by_account: BTreeMap<AccountId, Vec<Draft>> = BTreeMap::new();
         for due in batch {
             let ordinal = ordinal_of(due.invoice.kind);
-            let draft = Draft::following(due.rated_id, ordinal, posting_of(&due.invoice))
+            let payer = self.chargebook.registry().account_kind(due.invoice.account_id).await?;
+            let posting = posting_of(&due.invoice, payer);
+            let draft = Draft::following(due.rated_id, ordinal, posting)
                 .by("policy:billing")
                 .within(due.invoice.session_id.0);
             by_account.entry(due.invoice.account_id).or_default().push(draft);

@@ -1,5 +1,6 @@
 //! What an operator registers: decided at once, in force when the answer arrives.
 
+mod account;
 mod station;
 mod tariff;
 mod token;
@@ -11,10 +12,8 @@ pub use token::{KnownToken, TokenChange, TokenRegistration};
 use crate::journal::{Draft, Journal, JournalError, is_exchange, read_event};
 use crate::personal::PersonalData;
 use chargebook_domain::events::Event;
-use chargebook_domain::events::v1::{
-    AccountKind, AccountOpened, DriverRegistered, SiteRegistered, SubjectErased,
-};
-use chargebook_domain::ids::{AccountId, DriverId, SiteId, SubjectId};
+use chargebook_domain::events::v1::{AccountKind, DriverRegistered, SiteRegistered, SubjectErased};
+use chargebook_domain::ids::{DriverId, SiteId, SubjectId};
 use chargebook_store::vault::VaultError;
 use chargebook_store::{AppendError, ExpectedVersion, Position, StreamName};
 use std::collections::HashMap;
@@ -74,6 +73,7 @@ pub struct Registry {
     tokens: Cache<KnownToken>,
     tariffs: Cache<tariff::TariffHistory>,
     sites: Cache<SiteRegistered>,
+    accounts: Cache<AccountKind>,
     defaults: Mutex<Option<Arc<tariff::DefaultHistory>>>,
 }
 
@@ -114,6 +114,7 @@ impl Registry {
             tokens: Cache::default(),
             tariffs: Cache::default(),
             sites: Cache::default(),
+            accounts: Cache::default(),
             defaults: Mutex::new(None),
         }
     }
@@ -203,12 +204,23 @@ impl Registry {
         Ok(found)
     }
 
-    /// Registers a driver, with an account of their own.
+    /// Registers a driver, with a pay-later account of their own.
     pub async fn register_driver(
         &self,
         driver: &str,
         name: &str,
         email: Option<&str>,
+    ) -> Result<Registered, RegistryError> {
+        self.register_driver_paying(driver, name, email, AccountKind::PayLater).await
+    }
+
+    /// Registers a driver, with an account of their own that pays in the given way.
+    pub async fn register_driver_paying(
+        &self,
+        driver: &str,
+        name: &str,
+        email: Option<&str>,
+        payer: AccountKind,
     ) -> Result<Registered, RegistryError> {
         named("/id", driver)?;
         named("/name", name)?;
@@ -222,8 +234,9 @@ impl Registry {
                 Some(email) => Some(self.personal.open(email).await),
                 None => None,
             };
+            let same_payer = self.account_kind(known.account_id).await? == payer;
             let position = *self.journal.store().head().borrow();
-            return match same_name && known_email.as_deref() == email {
+            return match same_name && known_email.as_deref() == email && same_payer {
                 true => Ok(Registered { created: false, position }),
                 false => Err(RegistryError::Conflict(format!(
                     "driver `{driver}` is registered already, with other content"
@@ -232,7 +245,7 @@ impl Registry {
         }
         let driver_id = DriverId(self.journal.clock().fresh_id());
         let subject_id = SubjectId(driver_id.0);
-        let (account_id, _) = self.open_account().await?;
+        let account_id = self.open_account(payer).await?;
         let sealed_email = match email {
             Some(email) => Some(self.personal.seal(subject_id, email).await?),
             None => None,
@@ -264,16 +277,6 @@ impl Registry {
             })
             .await?;
         Ok(found)
-    }
-
-    /// Opens a pay-later account.
-    pub(crate) async fn open_account(&self) -> Result<(AccountId, Position), RegistryError> {
-        let account_id = AccountId(self.journal.clock().fresh_id());
-        let fact = AccountOpened { account_id, kind: AccountKind::PayLater };
-        let stream = StreamName::of("account", account_id.0);
-        let draft = Draft::new(self.journal.fresh_id(), fact).by("operator");
-        let appended = self.journal.append(&stream, ExpectedVersion::NoStream, &[draft]).await?;
-        Ok((account_id, appended.position))
     }
 
     /// Destroys a subject's key: what it sealed can be read by nobody from here on. Recorded in

@@ -3,7 +3,9 @@
 use super::{Registered, Registry, RegistryError};
 use crate::journal::{Draft, read_event};
 use chargebook_domain::events::Event;
-use chargebook_domain::events::v1::{Authorization, TokenChanged, TokenRegistered, TokenStatus};
+use chargebook_domain::events::v1::{
+    AccountKind, Authorization, TokenChanged, TokenRegistered, TokenStatus,
+};
 use chargebook_domain::ids::{AccountId, DriverId, SubjectId, TokenId};
 use chargebook_domain::units::Timestamp;
 use chargebook_store::{ExpectedVersion, Position, StreamName};
@@ -126,7 +128,7 @@ impl Registry {
         }
         let account_id = match account_id {
             Some(account_id) => account_id,
-            None => self.open_account().await?.0,
+            None => self.open_account(AccountKind::PayLater).await?,
         };
         let fact = TokenRegistered {
             token_id: TokenId(self.journal.clock().fresh_id()),
