@@ -9,8 +9,8 @@ use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection};
 use std::sync::{Arc, LazyLock};
 
 /// The numbers of rows that statements come in, largest first; the last is one, so that any
-/// number can be made up of them.
-const STATEMENT_ROWS: [usize; 4] = [100, 32, 8, 1];
+/// number can be made up of them, and the small ones double, so that it takes few.
+const STATEMENT_ROWS: [usize; 7] = [100, 32, 16, 8, 4, 2, 1];
 const _: () = assert!(STATEMENT_ROWS[STATEMENT_ROWS.len() - 1] == 1);
 
 /// An event with the stream's row id; its position is set.

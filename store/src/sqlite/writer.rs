@@ -12,7 +12,7 @@ use super::faults::{CommitFault, CommitFaults};
 use super::insert::{insert_events, insert_streams, upsert_keys};
 use super::plan::{Base, IdCheck, Plan, plan};
 use super::read::{Reader, last_position};
-use super::schema::writer_options;
+use super::schema::{reader_options, writer_options};
 use super::streams::{StreamCache, last_stream_id, stream_cache};
 use crate::file::{code, result_code};
 use crate::lock::FolderLock;
@@ -213,19 +213,24 @@ impl Writer {
         }
     }
 
-    /// A full or read-only disk usually leaves the log as it was; then that is said, since it
-    /// is more useful to the caller than "unknown". It is believed only after a look through a
-    /// new connection.
+    /// A full or read-only disk leaves the log as it was; then that is said, since it is more
+    /// useful to the caller than "unknown". It is believed only after a look through a new
+    /// connection, which reads the write-ahead log anew.
     async fn judge_failed_commit(&mut self, error: sqlx::Error) -> BatchError {
         let reason = error.to_string();
         let may_be_unwritten = matches!(result_code(&error), Some(code::FULL | code::READONLY));
-        let head_before = self.base.head;
         self.disconnect().await;
-        self.recover_from = Instant::now();
-        if may_be_unwritten && self.recover().await.is_ok() && self.base.head == head_before {
+        if may_be_unwritten && self.stored_head().await.is_ok_and(|head| head == self.base.head) {
             return BatchError::NotWritten(reason);
         }
         BatchError::Unknown(reason)
+    }
+
+    async fn stored_head(&self) -> Result<Position, sqlx::Error> {
+        let mut connection = reader_options(&self.path).connect().await?;
+        let head = last_position(&mut connection).await?;
+        connection.close().await?;
+        Ok(head)
     }
 
     /// The batch is durable: now it may be seen and told.
