@@ -6,7 +6,7 @@ use crate::units::Timestamp;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-/// `account.opened`.
+/// `account.opened`: somebody who pays, and whose ledger this stream is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountOpened {
     /// Our id.
@@ -66,9 +66,9 @@ pub struct InvoiceIssued {
     pub account_id: AccountId,
     /// When it was issued.
     pub issued_at: Timestamp,
-    /// When the session began and ended, as billed.
+    /// When the session began, as billed.
     pub delivered_from: Timestamp,
-    /// See `delivered_from`.
+    /// When the session ended, as billed.
     pub delivered_to: Timestamp,
     /// ISO 4217.
     pub currency: String,
@@ -103,7 +103,8 @@ pub enum InvoiceKind {
 /// A line: one dimension at one price.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InvoiceLine {
-    /// OCPI word: `ENERGY`, `TIME`, `PARKING_TIME`, `FLAT`, or `ADJUSTMENT` (minimum or maximum price).
+    /// OCPI word: `ENERGY`, `TIME`, `PARKING_TIME`, `FLAT`, `RESERVATION_TIME`,
+    /// `RESERVATION_FLAT`, or `ADJUSTMENT` (minimum or maximum price).
     pub dimension: String,
     /// How much, in `unit`, as billed.
     pub quantity: Decimal,

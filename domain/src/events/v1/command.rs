@@ -7,7 +7,7 @@ use crate::sealed::SealedText;
 use crate::units::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// `command.requested`.
+/// `command.requested`: somebody wants a station to do something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandRequested {
     /// The command.

@@ -5,7 +5,7 @@ use crate::sealed::SealedText;
 use crate::units::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// `site.registered`.
+/// `site.registered`: a place where stations stand, with its local time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SiteRegistered {
     /// Our id.
@@ -22,7 +22,7 @@ pub struct SiteRegistered {
     pub country: Option<String>,
 }
 
-/// `driver.registered`.
+/// `driver.registered`: a person who charges; name and address are sealed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DriverRegistered {
     /// Our id.
@@ -37,7 +37,7 @@ pub struct DriverRegistered {
     pub account_id: AccountId,
 }
 
-/// `token.registered`.
+/// `token.registered`: a card, or another thing that a driver presents, and who pays for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenRegistered {
     /// Our id.
@@ -92,7 +92,7 @@ pub struct TariffVersionPublished {
     pub content_sha256: String,
 }
 
-/// `settings.default_tariff_set`.
+/// `settings.default_tariff_set`: another tariff is the default from now on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DefaultTariffSet {
     /// The tariff for sessions that have no other.

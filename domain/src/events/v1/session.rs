@@ -11,7 +11,7 @@ use crate::units::{Timestamp, WattHours};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-/// `session.started`.
+/// `session.started`: a StartTransaction is a fact, whatever we said to its token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionStarted {
     /// The session.
@@ -127,7 +127,7 @@ pub enum Quantity {
     TemperatureC,
 }
 
-/// `session.stopped`.
+/// `session.stopped`: a StopTransaction that found this session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionStopped {
     /// The register when it ended.

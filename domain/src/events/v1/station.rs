@@ -9,7 +9,7 @@ use crate::sealed::SealedText;
 use crate::units::{Timestamp, WattHours};
 use serde::{Deserialize, Serialize};
 
-/// `station.registered`.
+/// `station.registered`: a charge point that may connect from now on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StationRegistered {
     /// Our id.
@@ -26,20 +26,20 @@ pub struct StationRegistered {
 /// vault it says nothing about the password.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PasswordVerifier {
-    /// Random, hex.
+    /// Another one for every password; no secret.
     pub salt: String,
-    /// Hex.
+    /// In hex.
     pub keyed_hash: String,
 }
 
-/// `station.password_changed`.
+/// `station.password_changed`: by an operator, or since the station took a new one over OCPP.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StationPasswordChanged {
     /// The new one; the old one counts no more.
     pub password: Option<PasswordVerifier>,
 }
 
-/// `station.site_assigned`.
+/// `station.site_assigned`: it stands at another site, or at none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StationSiteAssigned {
     /// Where it stands now.
@@ -109,7 +109,7 @@ pub struct CarriedConnector {
     pub declared: Option<StationConnectorDeclared>,
 }
 
-/// `station.connected`.
+/// `station.connected`: it has been let in, and a connection is open.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StationConnected {
     /// Counts connections of this station; only the highest one sends.
@@ -122,7 +122,7 @@ pub struct StationConnected {
     pub security_profile: u8,
 }
 
-/// `station.disconnected`.
+/// `station.disconnected`: a connection is over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StationDisconnected {
     /// The connection that ended.
