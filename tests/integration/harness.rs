@@ -6,8 +6,9 @@ mod http;
 mod python;
 
 pub(crate) use charge_point::ChargePoint;
-pub(crate) use csms::{Settings, TestCsms};
+pub(crate) use csms::{Settings, TestCsms, chargebook};
 pub(crate) use http::Answer;
+pub(crate) use python::python;
 
 use std::time::{Duration, Instant};
 

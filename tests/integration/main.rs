@@ -4,4 +4,18 @@
 //! speaks OCPP to it with an independent implementation (PyPI's `ocpp` on `websockets`) and reads
 //! the outcome over HTTP. `cargo xtask test` prepares what they need.
 
+mod api_input;
 mod architecture;
+mod full_session;
+mod harness;
+mod hundred_messy_sessions;
+mod kill_under_load;
+mod messages;
+mod messy_sessions;
+mod ocpp_input;
+mod offline_replay;
+mod personal_data;
+mod rate_command;
+mod restart;
+mod retransmission;
+mod station_commands;

@@ -56,10 +56,6 @@ impl ChargePoint {
         station
     }
 
-    pub(crate) fn id(&self) -> &str {
-        &self.id
-    }
-
     /// Connects as a charge point does: OCPP 1.6, basic auth with its own id.
     #[track_caller]
     pub(crate) fn connect(&mut self, csms: &TestCsms) {

@@ -147,7 +147,7 @@ impl TestCsms {
 
     /// The exchange events, in order: one for every receipt.
     pub(crate) fn exchanges(&self) -> Vec<Value> {
-        let is_exchange = |event: &Value| event["data"].get("received_at").is_some();
+        let is_exchange = |event: &Value| event["type"] == "exchange.recorded";
         self.events().into_iter().filter(is_exchange).collect()
     }
 
@@ -169,6 +169,7 @@ impl Deref for TestCsms {
 }
 
 impl Drop for TestCsms {
+    #[expect(clippy::print_stdout, reason = "shown by the test runner with a failed test")]
     fn drop(&mut self) {
         if std::thread::panicking() {
             let log = self.server.log.lock().expect("the log");
@@ -179,15 +180,13 @@ impl Drop for TestCsms {
 
 impl Server {
     fn start(data: &Path, settings: &Settings, ocpp: &str, http: &str) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_chargebook"))
+        let mut process = binary()
             .arg("serve")
             .arg("--data")
             .arg(data)
             .args(["--ocpp", ocpp, "--http", http])
             .env("CHARGEBOOK_ADMIN_TOKEN", ADMIN_TOKEN)
             .env("CHARGEBOOK_SETTLE_AFTER", settings.settle_after_seconds.to_string())
-            .env_remove("CHARGEBOOK_DATA")
-            .env_remove("RUST_LOG")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -253,12 +252,20 @@ pub(crate) fn password_of(station: &str) -> String {
 
 /// Runs a subcommand of the binary to its end, in a folder.
 pub(crate) fn chargebook(arguments: &[&str], folder: &Path) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_chargebook"))
-        .args(arguments)
-        .current_dir(folder)
-        .env_remove("CHARGEBOOK_DATA")
-        .output()
-        .expect("the binary runs")
+    binary().args(arguments).current_dir(folder).output().expect("the binary runs")
+}
+
+/// The binary with an environment of the tests' own: no setting of the machine reaches it.
+fn binary() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chargebook"));
+    let foreign = std::env::vars_os().map(|(name, _)| name).filter(|name| {
+        let name = name.to_string_lossy();
+        name.starts_with("CHARGEBOOK_") || name == "RUST_LOG"
+    });
+    for name in foreign {
+        command.env_remove(name);
+    }
+    command
 }
 
 /// An OCPI 2.2.1 tariff with one energy price per kWh (net), 19 % VAT and a step of 1 Wh.

@@ -1,0 +1,155 @@
+//! A driver charges, the session is invoiced, an auditor proves the invoice offline.
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use serde_json::{Value, json};
+
+use crate::harness::{ChargePoint, TestCsms};
+use crate::messages::{
+    TAG, after, an_hour_ago, begin, boot, csms_with_station, end, invoice_of, meter, only_session,
+    same_text, status,
+};
+
+/// How many positions of a bundle the tamper test flips.
+const FLIPS: usize = 60;
+
+/// One session of 10 kWh at connector 1, every message a well-behaved charge point sends.
+fn charge_ten_kwh(csms: &TestCsms) -> ChargePoint {
+    let mut station = ChargePoint::connected(csms, "CP-1");
+    let booted = station.call("BootNotification", boot());
+    assert_eq!(booted["status"], "Accepted");
+    for connector in 0..=1 {
+        station.call("StatusNotification", status(connector, "Available"));
+    }
+    station.call("Heartbeat", json!({}));
+    let authorized = station.call("Authorize", json!({ "idTag": TAG }));
+    assert_eq!(authorized["idTagInfo"]["status"], "Accepted");
+
+    let begun = an_hour_ago();
+    station.call("StatusNotification", status(1, "Preparing"));
+    let transaction = begin(&mut station, 1_000, begun);
+    station.call("StatusNotification", status(1, "Charging"));
+    for (minutes, register_wh) in [(10, 3_500), (20, 6_000), (30, 8_500)] {
+        station.call("MeterValues", meter(1, transaction, register_wh, &after(begun, minutes)));
+    }
+    station.call("StatusNotification", status(1, "Finishing"));
+    end(&mut station, transaction, 11_000, &after(begun, 40));
+    station
+}
+
+#[test]
+fn a_session_becomes_one_exact_invoice() {
+    let csms = csms_with_station("CP-1");
+    charge_ten_kwh(&csms);
+
+    let session = only_session(&csms, "CP-1");
+    assert_eq!(session["station"], "CP-1");
+    assert_eq!(session["connector"], 1);
+    assert_eq!(session["stop_reason"], "Local");
+    assert_eq!(session["currency"], "EUR");
+    let invoice = invoice_of(&csms, &session, 10_000);
+    // 10 kWh at 0.50 net; 19 % VAT on the sum.
+    assert_eq!(invoice["totals"]["net"], "5.00", "{invoice:#}");
+    assert_eq!(invoice["totals"]["vat"], "0.95", "{invoice:#}");
+    assert_eq!(invoice["totals"]["gross"], "5.95", "{invoice:#}");
+}
+
+#[test]
+fn every_frame_is_in_the_log_verbatim() {
+    let csms = csms_with_station("CP-1");
+    let mut station = charge_ten_kwh(&csms);
+
+    let exchanges = csms.exchanges();
+    let frames = station.frames();
+    let calls: Vec<&Value> = frames.iter().filter(|frame| frame["direction"] == "sent").collect();
+    assert_eq!(exchanges.len(), calls.len(), "{exchanges:#?}");
+    for (call, exchange) in calls.iter().zip(&exchanges) {
+        let sent = call["text"].as_str().expect("a text");
+        let message: Value = serde_json::from_str(sent).expect("a frame");
+        let answer = frames.iter().find(|frame| {
+            let text = frame["text"].as_str().expect("a text");
+            let answer: Value = serde_json::from_str(text).expect("a frame");
+            frame["direction"] == "received" && answer[1] == message[1]
+        });
+        let received = answer.expect("an answer")["text"].as_str().expect("a text");
+        let data = &exchange["data"];
+        assert!(same_text(&data["request"], sent), "{sent} became {data:#}");
+        assert!(same_text(&data["reply"], received), "{received} became {data:#}");
+        assert_eq!(data["message_id"], message[1]);
+        assert_eq!(data["action"], message[2]);
+    }
+}
+
+#[test]
+fn an_auditor_proves_the_invoice_while_the_server_runs() {
+    let csms = csms_with_station("CP-1");
+    charge_ten_kwh(&csms);
+    let bundle = export_bundle(&csms);
+
+    let verified = verify(&csms, &bundle);
+    let said = String::from_utf8_lossy(&verified.stdout).into_owned();
+    assert!(verified.status.success(), "{verified:?}");
+    let session = only_session(&csms, "CP-1");
+    let number = invoice_of(&csms, &session, 10_000)["number"].as_str().expect("text").to_owned();
+    assert!(said.contains(&number), "{said}");
+    assert!(said.contains("5.95"), "{said}");
+}
+
+#[test]
+fn a_bundle_with_any_byte_changed_is_refused() {
+    let csms = csms_with_station("CP-1");
+    charge_ten_kwh(&csms);
+    let bundle = export_bundle(&csms);
+    let bytes = std::fs::read(&bundle).expect("the bundle");
+
+    let changed = csms.scratch().join("changed.json");
+    for flip in 0..FLIPS {
+        let position = flip * (bytes.len() - 1) / (FLIPS - 1);
+        let mut copy = bytes.clone();
+        copy[position] ^= 1;
+        std::fs::write(&changed, &copy).expect("a changed copy");
+        let verified = verify(&csms, &changed);
+        assert!(!verified.status.success(), "byte {position} changed and nobody noticed");
+        assert!(!verified.stderr.is_empty(), "byte {position}: refused without a word");
+    }
+}
+
+#[test]
+fn a_log_that_has_lived_a_session_verifies() {
+    let mut csms = csms_with_station("CP-1");
+    charge_ten_kwh(&csms);
+    only_session(&csms, "CP-1");
+    assert!(csms.terminate().success());
+    let data = csms.data();
+    let verified = csms.run(&["log", "verify", "--data", path(&data)]);
+    assert!(verified.status.success(), "{verified:?}");
+}
+
+fn export_bundle(csms: &TestCsms) -> PathBuf {
+    let session = only_session(csms, "CP-1");
+    let invoice = invoice_of(csms, &session, 10_000);
+    let number = invoice["number"].as_str().expect("an invoice number");
+    let bundle = csms.scratch().join("bundle.json");
+    let data = csms.data();
+    let exported = csms.run(&[
+        "audit",
+        "export",
+        "--data",
+        path(&data),
+        "--invoice",
+        number,
+        "-o",
+        path(&bundle),
+    ]);
+    assert!(exported.status.success(), "{exported:?}");
+    bundle
+}
+
+fn verify(csms: &TestCsms, bundle: &Path) -> Output {
+    csms.run(&["audit", "verify", path(bundle)])
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().expect("a UTF-8 path")
+}
