@@ -312,11 +312,10 @@ async fn read_whole(
     loop {
         let next = events.last().map_or(0, |event| event.version + 1);
         let page = store.read_stream(stream, next, PAGE_EVENTS).await?;
-        let is_last = page.len() < PAGE_EVENTS;
-        events.extend(page);
-        if is_last {
+        if page.is_empty() {
             return Ok(events);
         }
+        events.extend(page);
     }
 }
 

@@ -2,9 +2,9 @@
 
 use crate::config::DATA_DEFAULT;
 use anyhow::bail;
-use chargebook_proof::merkle::Frontier;
 use chargebook_store::sealer::Tree;
 use chargebook_store::vault::KeyVault;
+use chargebook_store::verify_log;
 use chargebook_store::{EventStore, OpenMode, Position, RecordedEvent, SqliteStore};
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -87,9 +87,7 @@ async fn scan(
     mut visit: impl FnMut(&RecordedEvent) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let head = *store.head().borrow();
-    let bar = ProgressBar::new(head.as_u64()).with_style(
-        ProgressStyle::with_template("{bar:40} {pos}/{len} events, {per_sec}, {eta} left")?,
-    );
+    let bar = progress_bar(head.as_u64())?;
     let mut after = Position::START;
     loop {
         let page = store.read_all(after, PAGE_EVENTS).await?;
@@ -172,76 +170,50 @@ fn file_bytes(data: &Path) -> u64 {
 struct Verified {
     events: u64,
     sealed_events: u64,
-    root: Option<String>,
     unsealed_events: u64,
+    checkpoints: u64,
+    root: Option<String>,
     key_fingerprint: String,
+    findings: Vec<String>,
 }
 
 async fn verify(args: &LogArgs) -> anyhow::Result<()> {
     let store = SqliteStore::open(&args.data, OpenMode::ReadOnly).await?;
     let key = KeyVault::open_read_only(&args.data).await?.verifier_key();
-    // The checkpoint first: a running server only adds to what it covers.
-    let sealed = Tree::open(&args.data).checkpoint(&key)?;
-    let sealed_size = sealed.as_ref().map_or(0, |sealed| sealed.checkpoint.size);
-    let mut range = Frontier::new();
-    let mut root_at_checkpoint = (sealed_size == 0).then(|| range.root());
-    let mut versions: BTreeMap<String, u64> = BTreeMap::new();
-    let mut events = 0;
-    scan(&store, |event| {
-        if event.envelope().leaf_hash() != event.leaf {
-            bail!("position {}: the event does not match its leaf", event.position);
-        }
-        let next = versions.entry(event.stream.to_string()).or_insert(0);
-        if event.version != *next {
-            bail!(
-                "position {}: stream {} goes from version {next} to {}",
-                event.position,
-                event.stream,
-                event.version
-            );
-        }
-        *next += 1;
-        range.append(event.leaf, |_, _| {});
-        events += 1;
-        if events == sealed_size {
-            root_at_checkpoint = Some(range.root());
-        }
-        Ok(())
-    })
-    .await?;
-    if let Some(sealed) = &sealed {
-        match root_at_checkpoint {
-            None => bail!(
-                "the log has {events} events, its signed checkpoint {sealed_size}: events are missing"
-            ),
-            Some(root) if root != sealed.checkpoint.root => bail!(
-                "the first {sealed_size} events have root {root}, the signed checkpoint says {}",
-                sealed.checkpoint.root
-            ),
-            Some(_) => {}
-        }
-    }
+    let bar = progress_bar(store.head().borrow().as_u64())?;
+    let tree = Tree::open(&args.data);
+    let report = verify_log(&store, &tree, Some(&key), |events| bar.set_position(events)).await?;
+    bar.finish_and_clear();
     let verified = Verified {
-        events,
-        sealed_events: sealed_size,
-        root: sealed.as_ref().map(|sealed| sealed.checkpoint.root.to_string()),
-        unsealed_events: events - sealed_size,
+        events: report.events,
+        sealed_events: report.sealed_events,
+        unsealed_events: report.events.saturating_sub(report.sealed_events),
+        checkpoints: report.checkpoints,
+        root: report.root.map(|root| root.to_string()),
         key_fingerprint: key.fingerprint().to_string(),
+        findings: report.findings.iter().map(ToString::to_string).collect(),
     };
     let mut out = std::io::stdout().lock();
-    if args.json {
-        writeln!(out, "{}", serde_json::to_string(&verified)?)?;
-        return Ok(());
+    match args.json {
+        true => writeln!(out, "{}", serde_json::to_string(&verified)?)?,
+        false => write_verified(&mut out, &verified)?,
     }
-    writeln!(out, "{events} events match their leaves; every stream is without holes")?;
-    match &verified.root {
-        Some(root) => writeln!(
-            out,
-            "the first {sealed_size} are what the checkpoint of {} signs: root {root}",
-            key.origin()
-        )?,
-        None => writeln!(out, "no checkpoint has been signed yet")?,
+    if !report.is_clean() {
+        bail!("the log is not what was signed: {} findings", report.findings_count);
     }
+    Ok(())
+}
+
+fn write_verified(out: &mut impl std::io::Write, verified: &Verified) -> std::io::Result<()> {
+    for finding in &verified.findings {
+        writeln!(out, "{finding}")?;
+    }
+    writeln!(out, "{} events read", verified.events)?;
+    writeln!(
+        out,
+        "{} of them are under {} signed checkpoints",
+        verified.sealed_events, verified.checkpoints
+    )?;
     if verified.unsealed_events > 0 {
         writeln!(
             out,
@@ -249,6 +221,14 @@ async fn verify(args: &LogArgs) -> anyhow::Result<()> {
             verified.unsealed_events
         )?;
     }
-    writeln!(out, "key fingerprint {}", verified.key_fingerprint)?;
-    Ok(())
+    if let Some(root) = &verified.root {
+        writeln!(out, "root {root}")?;
+    }
+    writeln!(out, "key fingerprint {}", verified.key_fingerprint)
+}
+
+fn progress_bar(events: u64) -> anyhow::Result<ProgressBar> {
+    let style =
+        ProgressStyle::with_template("{bar:40} {pos}/{len} events, {per_sec}, {eta} left")?;
+    Ok(ProgressBar::new(events).with_style(style))
 }

@@ -4,6 +4,7 @@ use crate::clock::{Clock, derived_id};
 use chargebook_domain::events::{Event, EventError, Meta};
 use chargebook_domain::ids::{EventId, StationId};
 use chargebook_domain::units::Timestamp;
+use chargebook_store::port::{EVENT_BYTES_MAX, PAGE_BYTES_MAX};
 use chargebook_store::{
     Append, AppendError, Appended, EventStore, ExpectedVersion, LookupKey, NewEvent, Position,
     RecordedEvent, StoreError, StreamName, Subscription,
@@ -19,6 +20,9 @@ const UNKNOWN_RETRIES_MAX: u32 = 5;
 const UNKNOWN_RETRY_PAUSE: Duration = Duration::from_millis(20);
 /// Events read at a time.
 const PAGE_EVENTS: usize = 1000;
+/// A page with fewer events ends its stream: so few cannot fill a page's bytes, however large
+/// they are.
+const PAGE_SURELY_CUT_SHORT: usize = PAGE_BYTES_MAX / EVENT_BYTES_MAX;
 
 /// An event on its way into the log.
 #[derive(Clone, Debug)]
@@ -228,7 +232,7 @@ impl Journal {
             let page = self.store.read_stream(stream, next, PAGE_EVENTS).await?;
             let Some(last) = page.last() else { return Ok(()) };
             next = last.version + 1;
-            let is_last = page.len() < PAGE_EVENTS;
+            let is_last = page.len() < PAGE_SURELY_CUT_SHORT;
             for event in &page {
                 visit(event)?;
             }
