@@ -11,6 +11,7 @@
 
 mod answer;
 mod auth;
+mod document;
 mod observe;
 mod problem;
 mod request;
@@ -20,8 +21,9 @@ mod state;
 
 pub use answer::POSITION_HEADER;
 pub use auth::Authenticator;
+pub use document::openapi;
 pub use observe::describe_metrics;
 pub use request::BODY_BYTES_MAX;
-pub use routes::{openapi, router};
-pub use serve::{DRAIN_MAX, serve};
+pub use routes::router;
+pub use serve::{CONNECTIONS_MAX, DRAIN_MAX, HEAD_READ_MAX, serve};
 pub use state::{ApiState, BundleFailure, BundleSource, WAIT_FOR_MAX};

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use utoipa::ToSchema;
 
 /// Media type of every problem.
-const MEDIA_TYPE: &str = "application/problem+json";
+pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
 /// When to come again where the log or the read models are only slow.
 const RETRY_SOON_SECONDS: u32 = 1;
 /// When to come again where the log cannot be written.

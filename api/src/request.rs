@@ -9,7 +9,8 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use chargebook_projections::Paging;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::error::Category;
 use serde_path_to_error::{Path, Segment};
 use utoipa::IntoParams;
 
@@ -149,9 +150,10 @@ pub(crate) fn read_json<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let read = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let (path, error) = (error.path().clone(), error.into_inner());
-        match error.classify() {
-            serde_json::error::Category::Data => invalid(&path, &error),
-            _ => Problem::malformed(error.to_string()),
+        match (error.classify(), serde_json::from_str::<IgnoredAny>(text)) {
+            (Category::Data, Ok(IgnoredAny)) => invalid(&path, &error),
+            (Category::Data, Err(malformed)) => Problem::malformed(malformed.to_string()),
+            (_, _) => Problem::malformed(error.to_string()),
         }
     })?;
     deserializer.end().map_err(|error| Problem::malformed(error.to_string()))?;

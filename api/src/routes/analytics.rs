@@ -40,6 +40,7 @@ pub(crate) struct AnalyticsParameters {
 /// How long a bucket is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = Bucket)]
 pub(crate) enum Grouping {
     /// A UTC hour.
     #[default]

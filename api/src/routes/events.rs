@@ -27,6 +27,7 @@ const FRAMES: [&str; 2] = ["request", "reply"];
 
 /// An event.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Event)]
 pub(crate) struct EventItem {
     /// Where it stands in the log: later is greater, and that is all.
     position: u64,

@@ -22,7 +22,7 @@ use uuid::Uuid;
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Invoice {
     /// Its number.
-    #[schema(example = "INV-1")]
+    #[schema(example = "INV-000001")]
     number: String,
     /// `invoice`, or `credit_note` to one.
     kind: Kind,
@@ -66,6 +66,7 @@ pub(crate) struct Invoice {
 /// Money owed, or money owed back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = InvoiceKind)]
 pub(crate) enum Kind {
     /// Money owed to the operator.
     Invoice,
@@ -75,6 +76,7 @@ pub(crate) enum Kind {
 
 /// A line: one dimension at one price.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = InvoiceLine)]
 pub(crate) struct Line {
     /// OCPI word: `ENERGY`, `TIME`, `PARKING_TIME`, `FLAT`, or `ADJUSTMENT` (minimum or
     /// maximum price).
@@ -102,6 +104,7 @@ pub(crate) struct Line {
 
 /// VAT of one rate.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = InvoiceVat)]
 pub(crate) struct Vat {
     /// In percent, a decimal string; null where the tariff names none.
     #[schema(example = "19")]
@@ -120,6 +123,7 @@ pub(crate) struct Vat {
 
 /// The sums of an invoice.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = InvoiceTotals)]
 pub(crate) struct Totals {
     /// In major units.
     #[schema(example = "5.00")]

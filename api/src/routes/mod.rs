@@ -1,4 +1,4 @@
-//! The routes, what guards them, and the document that describes them.
+//! The routes, and what guards them.
 
 mod analytics;
 mod commands;
@@ -17,6 +17,7 @@ mod tariffs;
 mod tokens;
 
 use crate::auth::require_token;
+use crate::document::openapi;
 use crate::observe::observe;
 use crate::problem::Problem;
 use crate::request::{BODY_BYTES_MAX, Query, WaitParameters};
@@ -30,8 +31,6 @@ use axum::routing::get;
 use chargebook_store::Position;
 use std::any::Any;
 use tower_http::catch_panic::CatchPanicLayer;
-use utoipa::OpenApi;
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::{Config, SwaggerUi};
@@ -62,25 +61,14 @@ pub fn router(state: ApiState) -> Router {
         .with_state(state)
 }
 
-/// The OpenAPI document, pretty JSON that ends with a newline.
-pub fn openapi() -> String {
-    let document = OpenApiRouter::with_openapi(Description::openapi())
-        .merge(open_routes())
-        .merge(guarded_routes())
-        .into_openapi();
-    // A document of plain maps and strings always has a JSON form.
-    let text = document.to_pretty_json().unwrap_or_default();
-    format!("{text}\n")
-}
-
-fn open_routes() -> OpenApiRouter<ApiState> {
+pub(crate) fn open_routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))
 }
 
-fn guarded_routes() -> OpenApiRouter<ApiState> {
+pub(crate) fn guarded_routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .routes(routes!(stations::list, stations::register))
         .routes(routes!(stations::get, stations::change))
@@ -145,48 +133,4 @@ fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let said = panic.downcast_ref::<String>().map(String::as_str);
     let said = said.or_else(|| panic.downcast_ref::<&str>().copied());
     Problem::internal(&said.unwrap_or("a panic without words")).into_response()
-}
-
-/// What the document says beside the routes.
-#[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "Chargebook",
-        description = "A charging management system. Everything that happens is an event in a \
-            log; what is read here is derived from it.\n\n\
-            Everything under `/v1` needs `Authorization: Bearer TOKEN`. Every write answers the \
-            header `Chargebook-Position` and is in force when the answer arrives; a read that \
-            must have seen it takes `?wait_for=POSITION`. Lists are pages: send `next` as \
-            `after` to get the next one. Instants are RFC 3339 in UTC, money is a decimal \
-            string in major units, energy is in Wh. What cannot be done is answered with a \
-            problem (RFC 9457). Members and parameters that are not known are ignored.",
-        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
-    ),
-    components(schemas(Problem)),
-    security(("token" = [])),
-    modifiers(&TokenScheme),
-    tags(
-        (name = "stations", description = "Charge points and their connectors"),
-        (name = "commands", description = "Intents to stations"),
-        (name = "tokens", description = "What drivers present"),
-        (name = "drivers", description = "Who charges and pays"),
-        (name = "sites", description = "Where stations stand"),
-        (name = "tariffs", description = "What charging costs"),
-        (name = "sessions", description = "Charging sessions"),
-        (name = "invoices", description = "What was billed, and its proof"),
-        (name = "log", description = "The log itself, and live changes"),
-        (name = "analytics", description = "Sums over time"),
-        (name = "server", description = "The state of this server"),
-    ),
-)]
-struct Description;
-
-struct TokenScheme;
-
-impl utoipa::Modify for TokenScheme {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let components = document.components.get_or_insert_default();
-        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
-        components.add_security_scheme("token", scheme);
-    }
 }

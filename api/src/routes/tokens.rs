@@ -50,6 +50,7 @@ pub(crate) struct Token {
 /// Whether a token may charge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = TokenStatus)]
 pub(crate) enum Status {
     /// It may.
     Accepted,
@@ -96,6 +97,7 @@ pub(crate) struct NewToken {
 
 /// What may change about a token; what is absent stays.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = TokenChange)]
 pub(crate) struct TokenChangeBody {
     /// Whether it may charge.
     status: Option<Status>,

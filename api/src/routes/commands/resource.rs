@@ -51,6 +51,7 @@ pub(crate) struct Command {
 
 /// What a station is to do, members as in the request.
 #[derive(Debug, Default, Serialize, ToSchema)]
+#[schema(as = Intent)]
 pub(crate) struct IntentView {
     /// What.
     #[schema(example = "unlock")]
@@ -78,6 +79,7 @@ pub(crate) struct IntentView {
 /// How far a command is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = CommandState)]
 enum State {
     /// In the log, not sent.
     Requested,
@@ -92,6 +94,7 @@ enum State {
 /// Why a command did not come to an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = CommandFailure)]
 enum Failure {
     /// The station is not connected, and this kind of command does not wait.
     StationOffline,

@@ -1,14 +1,10 @@
 //! Stations, tokens and tariffs through the router.
 
-#![allow(unused_crate_dependencies)]
-
-mod harness;
-
+use crate::harness::{Answer, TestApi};
 use axum::http::Method;
-use harness::{Answer, TestApi};
 use serde_json::{Value, json};
 
-fn tariff(price: &str) -> String {
+pub(crate) fn tariff(price: &str) -> String {
     format!(
         r#"{{"country_code":"DE","party_id":"CHB","id":"day","currency":"EUR","elements":[
         {{"price_components":[{{"type":"ENERGY","price":{price},"vat":19,"step_size":1}}]}}],

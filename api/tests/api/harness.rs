@@ -11,51 +11,70 @@ use chargebook_store::vault::KeyVault;
 use chargebook_store::{EventStore, MemoryStore};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
+/// How long a test waits for what must happen.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// The token of every test's server.
-pub const TOKEN: &str = "a token of the tests";
+pub(crate) const TOKEN: &str = "a token of the tests";
 
 /// A server without a network.
-pub struct TestApi {
-    pub chargebook: Chargebook,
-    pub read_models: ReadModels,
-    pub router: Router,
-    pub shutdown: CancellationToken,
-    pub folder: TempDir,
+pub(crate) struct TestApi {
+    pub(crate) chargebook: Chargebook,
+    pub(crate) read_models: ReadModels,
+    pub(crate) router: Router,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) folder: TempDir,
     projector: JoinHandle<()>,
 }
 
 impl TestApi {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(|state| state).await
     }
 
     /// With a state that the test has changed.
-    pub async fn start_with(change: impl FnOnce(ApiState) -> ApiState) -> Self {
+    pub(crate) async fn start_with(change: impl FnOnce(ApiState) -> ApiState) -> Self {
         let store: Arc<dyn EventStore> = Arc::new(MemoryStore::new());
         Self::start_on(store, change).await
     }
 
     /// On a log of the test's own.
-    pub async fn start_on(
+    pub(crate) async fn start_on(
         store: Arc<dyn EventStore>,
         change: impl FnOnce(ApiState) -> ApiState,
     ) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
+        let read = folder.path().join("read");
+        Self::start_in(store, folder, &read, change).await
+    }
+
+    /// A new process on a log and read models that are there.
+    pub(crate) async fn start_over(store: Arc<dyn EventStore>, read: &Path) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        Self::start_in(store, folder, read, |state| state).await
+    }
+
+    async fn start_in(
+        store: Arc<dyn EventStore>,
+        folder: TempDir,
+        read: &Path,
+        change: impl FnOnce(ApiState) -> ApiState,
+    ) -> Self {
         let vault = Arc::new(KeyVault::in_memory().await.expect("a vault"));
         let clock = Arc::new(SystemClock);
         let chargebook = Chargebook::open(Arc::clone(&store), vault, clock, Settings::default())
             .await
             .expect("a log");
-        let read = folder.path().join("read");
         let options = ProjectorOptions::default();
         let (read_models, projector) =
-            chargebook_projections::open(store, &read, options).await.expect("read models");
+            chargebook_projections::open(store, read, options).await.expect("read models");
         let shutdown = CancellationToken::new();
         let stop = shutdown.clone().cancelled_owned();
         let projector = tokio::spawn(async move { projector.run(stop).await.expect("it follows") });
@@ -69,32 +88,58 @@ impl TestApi {
         Self { chargebook, read_models, router, shutdown, folder, projector }
     }
 
+    /// Runs the policies, which settle, rate and invoice.
+    pub(crate) fn run_policies(&self) {
+        let (chargebook, stop) = (self.chargebook.clone(), self.shutdown.clone());
+        tokio::spawn(async move { chargebook.run_policies(stop).await.expect("they run") });
+    }
+
+    /// What a list holds, once `is_there` says that it is.
+    pub(crate) async fn list_until(
+        &self,
+        path: &str,
+        is_there: impl Fn(&[Value]) -> bool,
+    ) -> Vec<Value> {
+        let mut level = self.read_models.position();
+        let found = async {
+            loop {
+                level.borrow_and_update();
+                let items = self.list(path).await;
+                if is_there(&items) {
+                    return items;
+                }
+                level.changed().await.expect("the projector runs");
+            }
+        };
+        tokio::time::timeout(PATIENCE, found).await.expect("it is there in time")
+    }
+
     /// Stops following the log.
-    pub async fn stop_projector(&self) {
+    pub(crate) async fn stop_projector(&self) {
         self.shutdown.cancel();
         while !self.projector.is_finished() {
             tokio::task::yield_now().await;
         }
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path, &[], "").await
     }
 
-    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
         self.send(Method::POST, path, &[], &body.to_string()).await
     }
 
-    pub async fn put(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Answer {
         self.send(Method::PUT, path, &[], &body.to_string()).await
     }
 
-    pub async fn patch(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Answer {
         self.send(Method::PATCH, path, &[], &body.to_string()).await
     }
 
     /// A request with the token and a JSON body; headers given here come on top.
-    pub async fn send(
+    pub(crate) async fn send(
         &self,
         method: Method,
         path: &str,
@@ -109,7 +154,7 @@ impl TestApi {
     }
 
     /// A request with these headers and no others.
-    pub async fn send_raw(
+    pub(crate) async fn send_raw(
         &self,
         method: Method,
         path: &str,
@@ -120,7 +165,7 @@ impl TestApi {
     }
 
     /// The answer's head, its body still to be read.
-    pub async fn response(
+    pub(crate) async fn response(
         &self,
         method: Method,
         path: &str,
@@ -136,7 +181,7 @@ impl TestApi {
     }
 
     /// All items of a list, page by page.
-    pub async fn list(&self, path: &str) -> Vec<Value> {
+    pub(crate) async fn list(&self, path: &str) -> Vec<Value> {
         let joint = if path.contains('?') { '&' } else { '?' };
         let mut items = Vec::new();
         let mut page = path.to_owned();
@@ -153,10 +198,10 @@ impl TestApi {
 
 /// One answer.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub text: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
 }
 
 impl Answer {
@@ -168,29 +213,29 @@ impl Answer {
     }
 
     #[track_caller]
-    pub fn expect(self, status: u16) -> Self {
+    pub(crate) fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{self:#?}");
         self
     }
 
     #[track_caller]
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|e| panic!("{e}: {self:#?}"))
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().expect("a plain header"))
     }
 
     /// The position of a write.
     #[track_caller]
-    pub fn position(&self) -> u64 {
+    pub(crate) fn position(&self) -> u64 {
         self.header("chargebook-position").parse().unwrap_or_else(|e| panic!("{e}: {self:#?}"))
     }
 
     /// A problem of this status and code.
     #[track_caller]
-    pub fn problem(self, status: u16, code: &str) -> Value {
+    pub(crate) fn problem(self, status: u16, code: &str) -> Value {
         let answer = self.expect(status);
         assert_eq!(answer.header("content-type"), "application/problem+json", "{answer:#?}");
         let problem = answer.json();

@@ -1,0 +1,187 @@
+//! Commands to a station, and what it answers.
+
+use crate::harness::TestApi;
+use crate::station::{Station, TAG, minute};
+use axum::http::Method;
+use serde_json::{Value, json};
+
+const PATH: &str = "/v1/stations/CP-1/commands";
+
+async fn with_station() -> (TestApi, Station) {
+    let api = TestApi::start().await;
+    api.post("/v1/stations", &json!({ "id": "CP-1" })).await.expect(201);
+    let station = Station::connected(&api, "CP-1").await;
+    (api, station)
+}
+
+#[tokio::test]
+async fn a_command_is_accepted_at_once_and_followed_by_its_resource() {
+    let (api, mut station) = with_station().await;
+    let body = json!({ "verb": "unlock", "connector": 1 });
+    let accepted = api.post(PATH, &body).await.expect(202);
+    let command = accepted.json();
+    assert_eq!(command["state"], "requested");
+    assert_eq!(command["intent"], body);
+    assert_eq!(command["station"], "CP-1");
+    let location = accepted.header("location").to_owned();
+    assert_eq!(location, format!("/v1/commands/{}", command["id"].as_str().expect("an id")));
+    let asked = station.answer_command(r#"{"status":"Unlocked", "n":1.10}"#, "Unlocked").await;
+    assert!(asked.starts_with("Unlock"), "{asked}");
+    let read = api.get(&location).await.expect(200);
+    assert!(read.text.contains(r#""reply":{"status":"Unlocked", "n":1.10}"#), "{read:?}");
+    let command = read.json();
+    assert_eq!((&command["state"], &command["status"]), (&json!("answered"), &json!("Unlocked")));
+    assert!(command["sent_at"].is_string() && command["finished_at"].is_string(), "{command:#}");
+    let listed = api.list_until("/v1/commands?station=CP-1", |commands| {
+        commands.first().is_some_and(|command| command["state"] == "answered")
+    });
+    assert_eq!(listed.await[0]["id"], command["id"]);
+    assert_eq!(api.list("/v1/commands?station=CP-2").await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn the_answer_can_be_waited_for_in_the_same_call() {
+    let (api, mut station) = with_station().await;
+    let body = json!({ "verb": "reset", "hard": true }).to_string();
+    let asking = api.send(Method::POST, PATH, &[("prefer", "wait=30")], &body);
+    let answering = async {
+        while station.due().await.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        station.answer_command(r#"{"status":"Accepted"}"#, "Accepted").await
+    };
+    let (answer, asked) = tokio::join!(asking, answering);
+    assert_eq!(asked, "Reset { hard: true }");
+    let answer = answer.expect(200);
+    assert_eq!(answer.header("preference-applied"), "wait=30");
+    assert_eq!(answer.json()["status"], "Accepted");
+    assert_eq!(answer.json()["reply"], json!({ "status": "Accepted" }));
+    // Nobody answers: the resource says how far it is.
+    let body = json!({ "verb": "reset" }).to_string();
+    let answer = api.send(Method::POST, PATH, &[("prefer", "wait=0")], &body).await.expect(202);
+    assert_eq!(answer.json()["state"], "requested");
+}
+
+#[tokio::test]
+async fn every_verb_becomes_its_intent_in_either_spelling() {
+    let (api, mut station) = with_station().await;
+    api.post("/v1/tokens", &json!({ "uid": TAG, "type": "RFID" })).await.expect(201);
+    let id = station.start(minute(0), 0).await;
+    let sessions = api.list_until("/v1/sessions", |sessions| sessions.len() == 1).await;
+    let session = &sessions[0]["id"];
+    let cases = [
+        (
+            json!({ "verb": "start", "connector": 1, "token": TAG }),
+            json!({ "action": "RemoteStartTransaction",
+                    "payload": { "connectorId": 1, "idTag": TAG } }),
+            format!(r#"Start {{ connector: Some(ConnectorNumber(1)), id_tag: "{TAG}" }}"#),
+        ),
+        (
+            json!({ "verb": "stop", "session": session }),
+            json!({ "action": "RemoteStopTransaction", "payload": { "transactionId": id } }),
+            format!("Stop {{ transaction_id: TransactionNumber({id}) }}"),
+        ),
+        (
+            json!({ "verb": "reset", "type": "soft" }),
+            json!({ "action": "Reset", "payload": { "type": "Soft" } }),
+            "Reset { hard: false }".to_owned(),
+        ),
+        (
+            json!({ "verb": "unlock", "connector": 2 }),
+            json!({ "action": "UnlockConnector", "payload": { "connectorId": 2 } }),
+            "Unlock { connector: ConnectorNumber(2) }".to_owned(),
+        ),
+        (
+            json!({ "verb": "set_availability", "operative": false }),
+            json!({ "action": "ChangeAvailability",
+                    "payload": { "connectorId": 0, "type": "Inoperative" } }),
+            "SetAvailability { connector: ConnectorNumber(0), operative: false }".to_owned(),
+        ),
+        (
+            json!({ "verb": "get_configuration", "keys": ["HeartbeatInterval"] }),
+            json!({ "action": "GetConfiguration", "payload": { "key": ["HeartbeatInterval"] } }),
+            r#"GetConfiguration { keys: ["HeartbeatInterval"] }"#.to_owned(),
+        ),
+        (
+            json!({ "verb": "change_configuration", "key": "K", "value": "a secret" }),
+            json!({ "action": "ChangeConfiguration",
+                    "payload": { "key": "K", "value": "a secret" } }),
+            r#"ChangeConfiguration { key: "K", value: "a secret" }"#.to_owned(),
+        ),
+        (
+            json!({ "verb": "trigger", "message": "Heartbeat" }),
+            json!({ "action": "TriggerMessage",
+                    "payload": { "requestedMessage": "Heartbeat" } }),
+            r#"Trigger { message: "Heartbeat", connector: None }"#.to_owned(),
+        ),
+    ];
+    for (ours, exact, expect) in cases {
+        for body in [&ours, &exact] {
+            api.post(PATH, body).await.expect(202);
+            let asked = station.answer_command(r#"{"status":"Accepted"}"#, "Accepted").await;
+            assert_eq!(asked, expect, "{body}");
+        }
+    }
+    let log = api.get("/v1/events?limit=1000&sealed=true").await.expect(200);
+    assert!(!log.text.contains("a secret") && !log.text.contains(TAG), "unsealed in the log");
+    let listed = api.get("/v1/commands").await.expect(200);
+    assert!(!listed.text.contains("a secret"), "{listed:?}");
+}
+
+#[tokio::test]
+async fn what_is_wrong_never_becomes_an_intent() {
+    let (api, mut station) = with_station().await;
+    let other = "018f0000-0000-7000-8000-000000000000";
+    let cases = [
+        (json!({}), "/verb"),
+        (json!({ "verb": "dance" }), "/verb"),
+        (json!({ "verb": "unlock" }), "/connector"),
+        (json!({ "verb": "unlock", "connector": 0 }), "/connector"),
+        (json!({ "verb": "unlock", "connector": "one" }), "/connector"),
+        (json!({ "verb": "unlock", "connector": 4_000_000_000_u32 }), "/connector"),
+        (json!({ "verb": "start" }), "/token"),
+        (json!({ "verb": "start", "token": "" }), "/token"),
+        (json!({ "verb": "stop" }), "/transaction_id"),
+        (json!({ "verb": "stop", "session": other }), "/session"),
+        (json!({ "verb": "set_availability" }), "/operative"),
+        (json!({ "verb": "get_configuration", "keys": ["ok", ""] }), "/keys/1"),
+        (json!({ "verb": "change_configuration", "key": "K" }), "/value"),
+        (json!({ "verb": "trigger" }), "/message"),
+        (json!({ "verb": "reset", "action": "Reset" }), "/action"),
+        (json!({ "action": "MakeCoffee", "payload": {} }), "/action"),
+        (json!({ "action": "UnlockConnector", "payload": {} }), "/payload/connectorId"),
+        (json!({ "action": "UnlockConnector" }), "/payload/connectorId"),
+        (
+            json!({ "action": "UnlockConnector", "payload": { "connectorId": "one" } }),
+            "/payload/connectorId",
+        ),
+        (
+            json!({ "action": "UnlockConnector", "payload": { "connectorId": 1, "type": "Hard" } }),
+            "/payload",
+        ),
+        (
+            json!({ "action": "UnlockConnector", "payload": { "connectorId": 1, "x": 1 } }),
+            "/payload/x",
+        ),
+        (json!({ "action": "Reset", "payload": { "type": "Operative" } }), "/payload/type"),
+    ];
+    for (body, pointer) in cases {
+        let problem = api.post(PATH, &body).await.problem(422, "invalid");
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{body}: {problem:#}");
+    }
+    assert_eq!(station.due().await, Vec::<String>::new());
+    let body = json!({ "verb": "reset" });
+    api.post("/v1/stations/nobody/commands", &body).await.problem(404, "not_found");
+}
+
+#[tokio::test]
+async fn a_deed_does_not_wait_for_a_station_that_is_not_there() {
+    let api = TestApi::start().await;
+    api.post("/v1/stations", &json!({ "id": "CP-1" })).await.expect(201);
+    let failed = api.post(PATH, &json!({ "verb": "reset" })).await.expect(202).json();
+    assert_eq!(failed["state"], "failed");
+    assert_eq!(failed["failure"], "station_offline");
+    let body = json!({ "verb": "get_configuration" });
+    let waiting = api.post(PATH, &body).await.expect(202).json();
+    assert_eq!(waiting["state"], "requested");
+}

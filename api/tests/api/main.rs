@@ -1,0 +1,13 @@
+//! The API through its router, as a client sees it.
+
+mod commands;
+mod document;
+mod events;
+mod harness;
+mod input;
+mod live;
+mod registering;
+mod server;
+mod serving;
+mod sessions;
+mod station;
