@@ -17,6 +17,8 @@ use std::time::Instant;
 use uuid::Uuid;
 
 const SESSIONS_DEFAULT: u64 = 4_000;
+/// The machine's other work shows in single rounds.
+const ROUNDS: u32 = 5;
 const STATIONS: u64 = 200;
 /// MeterValues of one session.
 const METER_MESSAGES: u64 = 20;
@@ -52,7 +54,7 @@ async fn main() -> Result<(), Failure> {
     while let Some(written) = writers.join_next().await {
         written??;
     }
-    for round in 1..=3 {
+    for round in 1..=ROUNDS {
         let (events, bytes, reading) = read_all(&log).await?;
         let read = folder.path().join("read");
         let options = RebuildOptions { compare: false, ..RebuildOptions::default() };

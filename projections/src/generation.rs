@@ -2,7 +2,7 @@
 //! Switching is one atomic rename; deleting the whole folder is always allowed.
 
 use crate::error::ProjectionError;
-use crate::tables::{SCHEMA_VERSION, create_statements};
+use crate::tables::{INDEXES, SCHEMA_VERSION, create_statements};
 use chargebook_store::Position;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
@@ -92,7 +92,7 @@ impl ReadFolder {
         Ok(names.filter_map(|name| self.named(&name)).collect())
     }
 
-    /// An empty generation under a new name.
+    /// An empty generation under a new name, without its indexes.
     pub(crate) async fn create(&self) -> Result<Generation, ProjectionError> {
         let generation = self.claim()?;
         let mut connection = generation.connect_writer(Durability::Rebuilt).await?;
@@ -225,6 +225,18 @@ impl Generation {
             }
         }
     }
+}
+
+/// Makes the indexes that the queries use.
+pub(crate) async fn create_indexes(
+    connection: &mut SqliteConnection,
+) -> Result<(), ProjectionError> {
+    let mut transaction = connection.begin().await?;
+    for statement in INDEXES {
+        sqlx::query(*statement).execute(&mut *transaction).await?;
+    }
+    transaction.commit().await?;
+    Ok(())
 }
 
 /// The checkpoint, after checking that the tables are of this release's schema.

@@ -3,10 +3,11 @@
 use crate::changes::{ChangeHub, ChangeKind};
 use crate::error::ProjectionError;
 use crate::fold::decode;
-use crate::generation::{Durability, FolderLock, Generation, ReadFolder};
+use crate::generation::{Durability, FolderLock, Generation, ReadFolder, create_indexes};
 use crate::read_models::ReadModels;
 use crate::writer::Writer;
 use chargebook_store::{EventStore, Position, RecordedEvent};
+use sqlx::Connection as _;
 use std::future::Future;
 use std::path::Path;
 use std::pin::pin;
@@ -124,6 +125,9 @@ async fn usable_generation(
         }
     }
     let generation = folder.create().await?;
+    let mut connection = generation.connect_writer(Durability::Live).await?;
+    create_indexes(&mut connection).await?;
+    connection.close().await?;
     folder.switch_to(&generation)?;
     Ok((generation, Position::START))
 }

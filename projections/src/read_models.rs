@@ -35,8 +35,8 @@ impl ReadModels {
         Self { inner: Arc::new(Inner { log, served, position, changes }) }
     }
 
-    /// Where the read models stand, as a level that can be waited on. It goes back where a
-    /// generation that is not caught up yet takes over.
+    /// Where the read models stand, as a level that can be waited on. It never goes back: a rebuilt
+    /// generation takes over once it stands as far.
     pub fn position(&self) -> watch::Receiver<Position> {
         self.inner.position.clone()
     }

@@ -3,7 +3,7 @@
 use crate::dump::{CanonicalDump, canonical_dump};
 use crate::error::ProjectionError;
 use crate::fold::{Decoded, decode};
-use crate::generation::{Durability, Generation, ReadFolder};
+use crate::generation::{Durability, Generation, ReadFolder, create_indexes};
 use crate::projector::{BATCH_EVENTS_DEFAULT, CACHED_ROWS_DEFAULT};
 use crate::query::Select;
 use crate::tables::{ParkedEventRow, Row as _};
@@ -132,6 +132,9 @@ pub async fn rebuild(
     };
     let head = *rebuilder.log.head().borrow();
     rebuilder.fold_to(head, &mut progress).await?;
+    let began = Instant::now();
+    create_indexes(rebuilder.writer.connection()).await?;
+    rebuilder.elapsed += began.elapsed();
     let Rebuilder { mut writer, events, elapsed, .. } = rebuilder;
     let dump = canonical_dump(writer.connection()).await?;
     let (parked_events, parked) = (writer.parked(), parked(&mut writer).await?);

@@ -7,10 +7,13 @@ mod schema;
 
 pub(crate) use cell::{Cell, Json, SiteKey, Value, Word};
 pub(crate) use rows::*;
-pub(crate) use schema::{DUMPED, SCHEMA_VERSION, create_statements};
+pub(crate) use schema::{DUMPED, INDEXES, SCHEMA_VERSION, create_statements};
 
 use crate::error::ProjectionError;
 use sqlx::sqlite::SqliteRow;
+
+/// Rows with more columns are wide.
+const NARROW_COLUMNS_MAX: usize = 6;
 
 /// A column.
 #[derive(Clone, Copy, Debug)]
@@ -60,11 +63,17 @@ impl Table {
             format!("{} {}{null}", column.name, column.sql_type)
         });
         format!(
-            "CREATE TABLE {} ({}, PRIMARY KEY ({})) STRICT, WITHOUT ROWID",
+            "CREATE TABLE {} ({}, PRIMARY KEY ({})) STRICT{}",
             self.name,
             columns.collect::<Vec<_>>().join(", "),
-            self.key_list()
+            self.key_list(),
+            if self.is_narrow() { ", WITHOUT ROWID" } else { "" },
         )
+    }
+
+    /// Narrow rows live in the key's own tree; wide ones would make it deep.
+    fn is_narrow(&self) -> bool {
+        self.columns.len() <= NARROW_COLUMNS_MAX
     }
 
     /// An upsert of so many rows at once.

@@ -36,8 +36,9 @@ pub(crate) const DUMPED: &[Table] = &[
     TokenRow::TABLE,
 ];
 
-/// Beside the primary keys; lists go by position, newest first.
-const INDEXES: &[&str] = &[
+/// Beside the primary keys; lists go by position, newest first. No fold needs them: a rebuild
+/// makes them at its end.
+pub(crate) const INDEXES: &[&str] = &[
     "CREATE INDEX accounts_position ON accounts (position)",
     "CREATE INDEX commands_position ON commands (position)",
     "CREATE INDEX commands_station ON commands (station, position)",
@@ -64,10 +65,10 @@ const BOOKKEEPING: &[&str] = &[
     "CREATE TABLE generation (id INTEGER PRIMARY KEY CHECK (id = 1), schema_version INTEGER NOT NULL) STRICT",
 ];
 
-/// Everything that makes an empty generation.
+/// Everything that makes an empty generation, but its indexes.
 pub(crate) fn create_statements() -> Vec<String> {
     let tables = DUMPED.iter().map(Table::create);
-    let rest = INDEXES.iter().chain(BOOKKEEPING).map(|statement| (*statement).to_owned());
+    let rest = BOOKKEEPING.iter().map(|statement| (*statement).to_owned());
     let seed = [
         "INSERT INTO checkpoint (id, position) VALUES (1, 0)".to_owned(),
         format!("INSERT INTO generation (id, schema_version) VALUES (1, {SCHEMA_VERSION})"),
