@@ -11,9 +11,7 @@ use chargebook_proof::bundle::{Bundle, ProvenEvent};
 use chargebook_proof::merkle::NodeAddress;
 use chargebook_store::sealer::{Sealer, SealerOptions, SignedCheckpoint, Tree};
 use chargebook_store::vault::KeyVault;
-use chargebook_store::{
-    EventStore, OpenMode, Position, RecordedEvent, SqliteStore, StreamName,
-};
+use chargebook_store::{EventStore, OpenMode, Position, RecordedEvent, SqliteStore, StreamName};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -294,8 +292,7 @@ async fn find_invoice(
     let (series, sequence) = number.rsplit_once('-').ok_or_else(unknown)?;
     let sequence: u64 = sequence.parse().map_err(|_| unknown())?;
     let version = sequence.checked_sub(1).ok_or_else(unknown)?;
-    let stream =
-        StreamName::new(format!("invoice_series-{series}")).map_err(|_| unknown())?;
+    let stream = StreamName::new(format!("invoice_series-{series}")).map_err(|_| unknown())?;
     let found = store.read_stream(&stream, version, 1).await?.into_iter().next();
     let recorded = found.ok_or_else(unknown)?;
     match read(&recorded)? {

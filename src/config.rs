@@ -122,9 +122,7 @@ impl Config {
         }
         let series = &self.invoice_series;
         let allowed = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '_';
-        if series.is_empty()
-            || series.len() > SERIES_CHARACTERS_MAX
-            || !series.chars().all(allowed)
+        if series.is_empty() || series.len() > SERIES_CHARACTERS_MAX || !series.chars().all(allowed)
         {
             bail!(
                 "invoice series `{series}` must have 1 to {SERIES_CHARACTERS_MAX} letters, \

@@ -228,7 +228,6 @@ fn write_verified(out: &mut impl std::io::Write, verified: &Verified) -> std::io
 }
 
 fn progress_bar(events: u64) -> anyhow::Result<ProgressBar> {
-    let style =
-        ProgressStyle::with_template("{bar:40} {pos}/{len} events, {per_sec}, {eta} left")?;
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} events, {per_sec}, {eta} left")?;
     Ok(ProgressBar::new(events).with_style(style))
 }

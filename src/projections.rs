@@ -30,19 +30,15 @@ pub(crate) struct RebuildArgs {
 pub(crate) async fn run(command: ProjectionsCommand) -> anyhow::Result<()> {
     let ProjectionsCommand::Rebuild(args) = command;
     let store = SqliteStore::open(&args.data, OpenMode::ReadOnly).await?;
-    let bar = ProgressBar::new(0).with_style(
-        ProgressStyle::with_template("{bar:40} {pos}/{len} events, {per_sec}, {eta} left")?,
-    );
-    let report = rebuild(
-        Arc::new(store),
-        &args.data.join("read"),
-        RebuildOptions::default(),
-        |progress| {
+    let bar = ProgressBar::new(0).with_style(ProgressStyle::with_template(
+        "{bar:40} {pos}/{len} events, {per_sec}, {eta} left",
+    )?);
+    let report =
+        rebuild(Arc::new(store), &args.data.join("read"), RebuildOptions::default(), |progress| {
             bar.set_length(progress.head.as_u64());
             bar.set_position(progress.position.as_u64());
-        },
-    )
-    .await?;
+        })
+        .await?;
     bar.finish_and_clear();
     let mut out = std::io::stdout().lock();
     if args.json {

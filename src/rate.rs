@@ -25,12 +25,13 @@ pub(crate) struct RateArgs {
 
 /// Runs it.
 pub(crate) fn run(args: &RateArgs) -> anyhow::Result<()> {
-    let zone = match &args.time_zone {
-        None => None,
-        Some(name) => Some(name.parse::<chrono_tz::Tz>().map_err(|_| {
-            anyhow::anyhow!("`{name}` is no IANA time zone such as Europe/Berlin")
-        })?),
-    };
+    let zone =
+        match &args.time_zone {
+            None => None,
+            Some(name) => Some(name.parse::<chrono_tz::Tz>().map_err(|_| {
+                anyhow::anyhow!("`{name}` is no IANA time zone such as Europe/Berlin")
+            })?),
+        };
     let cdr = read(&args.cdr)?;
     let tariff = args.tariff.as_deref().map(read).transpose()?;
     let report = rate_cdr(&cdr, tariff.as_deref(), zone)?;

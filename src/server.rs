@@ -7,6 +7,7 @@ use anyhow::Context;
 use chargebook_api::{ApiState, Authenticator};
 use chargebook_commands::clock::SystemClock;
 use chargebook_commands::{Chargebook, Settings};
+use chargebook_console::{Console, ConsoleOptions};
 use chargebook_gateway::Limits;
 use chargebook_projections::{ProjectorOptions, ReadModels};
 use chargebook_proof::checkpoint::Origin;
@@ -107,9 +108,7 @@ impl Server {
             projector: tokio::spawn(async move {
                 Ok(projector.run(stop_projector.cancelled_owned()).await?)
             }),
-            policies: tokio::spawn(async move {
-                Ok(policies.run_policies(stop_policies).await?)
-            }),
+            policies: tokio::spawn(async move { Ok(policies.run_policies(stop_policies).await?) }),
             gateway: tokio::spawn(chargebook_gateway::serve(
                 ocpp,
                 chargebook.clone(),
@@ -187,13 +186,22 @@ impl Web {
         data: std::path::PathBuf,
         shutdown: CancellationToken,
     ) -> anyhow::Result<()> {
-        let authenticator = Authenticator::new([self.admin_token]);
+        let authenticator = Authenticator::new([&self.admin_token]);
+        let console = self.console(authenticator.clone(), shutdown.clone());
         let mut state =
             ApiState::new(self.chargebook, self.read_models, authenticator, shutdown.clone());
         state.metrics = Some(self.metrics);
         state.checkpoint_file = Some(data.join("tree").join("checkpoint"));
         state.bundles = Some(Arc::new(Bundles { data }));
-        Ok(chargebook_api::serve(listener, chargebook_api::router(state), shutdown).await?)
+        let router = chargebook_api::router(state).merge(chargebook_console::router(console));
+        Ok(chargebook_api::serve(listener, router, shutdown).await?)
+    }
+
+    fn console(&self, authenticator: Authenticator, shutdown: CancellationToken) -> Console {
+        let accepts = move |token: &str| authenticator.accepts(token);
+        let options = ConsoleOptions { shutdown, ..ConsoleOptions::default() };
+        let (chargebook, models) = (self.chargebook.clone(), self.read_models.clone());
+        Console::new(chargebook, models, Arc::new(accepts), options)
     }
 }
 
@@ -262,9 +270,8 @@ fn write_secret(path: &Path, text: &str) -> anyhow::Result<()> {
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options
-        .open(path)
-        .with_context(|| format!("cannot write {}", path.display()))?;
+    let mut file =
+        options.open(path).with_context(|| format!("cannot write {}", path.display()))?;
     writeln!(file, "{text}")?;
     file.sync_all()?;
     Ok(())
