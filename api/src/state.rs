@@ -9,14 +9,18 @@ use chargebook_domain::sealed::{HOLE_PLACEHOLDER, SealedText};
 use chargebook_projections::{QueryError, ReadModels};
 use chargebook_store::Position;
 use metrics_exporter_prometheus::PrometheusHandle;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, MutexGuard, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 /// How long `wait_for` waits.
 pub const WAIT_FOR_MAX: Duration = Duration::from_secs(10);
+/// Names that are registered at the same time at most; those that share a place wait for each
+/// other.
+const REGISTERING_AT_ONCE_MAX: usize = 64;
 /// How long a thing that the read models do not know yet is waited for.
 const CATCH_UP_MAX: Duration = Duration::from_secs(1);
 
@@ -39,6 +43,7 @@ pub struct ApiState {
     pub shutdown: CancellationToken,
     pub(crate) readiness: Arc<Readiness>,
     pub(crate) streams: Arc<Semaphore>,
+    registering: Arc<[Mutex<()>; REGISTERING_AT_ONCE_MAX]>,
 }
 
 /// Exports the proof of an invoice: what `chargebook audit verify` reads.
@@ -79,6 +84,7 @@ impl ApiState {
             shutdown,
             readiness: Arc::new(readiness),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            registering: Arc::new(std::array::from_fn(|_| Mutex::default())),
         }
     }
 
@@ -86,6 +92,17 @@ impl ApiState {
     pub(crate) async fn opened(&self, text: &SealedText) -> Option<String> {
         let opened = self.chargebook.personal().open(text).await;
         (opened != HOLE_PLACEHOLDER).then_some(opened)
+    }
+
+    /// Held while a thing of a name is registered. The register looks a name up before it
+    /// appends to a stream that is new: two at the same time would both find nothing. Names are
+    /// taken without their case, as tokens are.
+    pub(crate) async fn alone_with(&self, kind: &str, name: &str) -> MutexGuard<'_, ()> {
+        let mut hasher = DefaultHasher::new();
+        (kind, name.trim().to_uppercase()).hash(&mut hasher);
+        let place = hasher.finish() % REGISTERING_AT_ONCE_MAX as u64;
+        // The remainder is below the length, so it fits.
+        self.registering[usize::try_from(place).unwrap_or_default()].lock().await
     }
 
     /// A name for a thing that nobody has named.

@@ -105,6 +105,7 @@ pub(crate) async fn register(
 ) -> Result<Response, Problem> {
     let NewDriver { id, name, email } = driver;
     let id = id.unwrap_or_else(|| state.fresh_name());
+    let _alone = state.alone_with("driver", &id).await;
     let registry = state.chargebook.registry();
     let registered = registry.register_driver(&id, &name, email.as_deref()).await?;
     Ok(Written::registered(registered, "/v1/drivers", &id))

@@ -112,6 +112,7 @@ pub(crate) async fn register(
     {
         return Err(Problem::invalid("/country", "two capital letters (ISO 3166-1 alpha-2)"));
     }
+    let _alone = state.alone_with("site", &id).await;
     let registry = state.chargebook.registry();
     let registered =
         registry.register_site(&id, &name, &time_zone, site.address, site.country).await?;

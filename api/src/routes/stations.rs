@@ -236,6 +236,7 @@ pub(crate) async fn register(
 ) -> Result<Response, Problem> {
     let NewStation { id, password, site } = station;
     let registration = StationRegistration { id: id.clone(), password, site };
+    let _alone = state.alone_with("station", &id).await;
     let registered = state.chargebook.registry().register_station(registration).await?;
     Ok(Written::registered(registered, "/v1/stations", &id))
 }

@@ -116,6 +116,7 @@ pub(crate) async fn publish(
 ) -> Result<Response, Problem> {
     // Only to tell what is no JSON (400) from what is no tariff (422).
     crate::request::read_json::<Box<RawValue>>(&content)?;
+    let _alone = state.alone_with("tariff", &id).await;
     let published = state.chargebook.registry().publish_tariff(&id, &content).await?;
     let PublishedTariff { registered, version } = published;
     let position = registered.position;

@@ -201,6 +201,7 @@ pub(crate) async fn register(
     let NewToken { uid, kind, driver, status, expires_at } = token;
     let status = status.unwrap_or(Status::Accepted).into();
     let registration = TokenRegistration { uid: uid.clone(), kind, driver, status, expires_at };
+    let _alone = state.alone_with("token", &uid).await;
     let registered = state.chargebook.registry().register_token(registration).await?;
     Ok(Written::registered(registered, "/v1/tokens", uid.trim()))
 }

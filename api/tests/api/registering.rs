@@ -158,3 +158,38 @@ async fn the_default_tariff_is_set_among_those_published() {
     let read = api.get(&format!("{path}?wait_for={}", set.position())).await.expect(200).json();
     assert_eq!((&read["id"], &read["is_default"]), (&json!("day"), &json!(true)));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_at_the_same_time_is_registered_once() {
+    let api = std::sync::Arc::new(TestApi::start().await);
+    let kinds = [
+        ("stations", json!({ "id": "CP-1", "password": "a password" }), "station.registered"),
+        ("tokens", json!({ "uid": "04A1B2C3", "type": "RFID" }), "token.registered"),
+        ("drivers", json!({ "id": "ada", "name": "Ada" }), "driver.registered"),
+        ("sites", json!({ "id": "yard", "time_zone": "UTC" }), "site.registered"),
+    ];
+    for (kind, body, event_type) in kinds {
+        let posts = (0..8).map(|_| {
+            let (api, body) = (api.clone(), body.clone());
+            tokio::spawn(async move { api.post(&format!("/v1/{kind}"), &body).await.status })
+        });
+        let mut statuses = Vec::new();
+        for post in posts.collect::<Vec<_>>() {
+            statuses.push(post.await.expect("answered"));
+        }
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, 200, 200, 200, 200, 200, 200, 201], "{kind}");
+        let events = api.list("/v1/events?limit=1000").await;
+        let registered = events.iter().filter(|event| event["type"] == event_type).count();
+        assert_eq!(registered, 1, "{kind}");
+    }
+    let puts = (0..8).map(|_| {
+        let api = api.clone();
+        tokio::spawn(async move { put_tariff(&api, &tariff("0.50")).await.status })
+    });
+    let mut statuses = Vec::new();
+    for put in puts.collect::<Vec<_>>() {
+        statuses.push(put.await.expect("answered"));
+    }
+    assert_eq!(statuses.iter().filter(|status| **status == 201).count(), 1, "{statuses:?}");
+}
