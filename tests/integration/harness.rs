@@ -1,12 +1,15 @@
 //! Drives the system from outside: the binary, an HTTP client, an independent charge point.
 
+mod browser;
 mod charge_point;
 mod csms;
 mod http;
+mod line_process;
 mod python;
 
+pub(crate) use browser::Browser;
 pub(crate) use charge_point::ChargePoint;
-pub(crate) use csms::{Settings, TestCsms, chargebook};
+pub(crate) use csms::{ADMIN_TOKEN, Settings, TestCsms, chargebook};
 pub(crate) use http::Answer;
 pub(crate) use python::python;
 

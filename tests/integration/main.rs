@@ -6,6 +6,7 @@
 
 mod api_input;
 mod architecture;
+mod console;
 mod full_session;
 mod harness;
 mod hundred_messy_sessions;

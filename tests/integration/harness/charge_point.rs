@@ -3,14 +3,11 @@
 //! The process (`tests/python/charge_point.py`) takes one JSON request a line and answers with one
 //! JSON line; it validates every message in both directions against its own schemas.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Child, ChildStdin, Stdio};
-use std::sync::mpsc::{Receiver, sync_channel};
-
 use serde_json::{Value, json};
 
 use super::csms::{TestCsms, password_of};
-use super::{PATIENCE, python::python};
+use super::line_process::LineProcess;
+use super::python::python;
 
 /// A CALLERROR as the charge point received it.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,30 +19,14 @@ pub(crate) struct CallError {
 /// One charge point; ends with its process when dropped.
 pub(crate) struct ChargePoint {
     id: String,
-    process: Child,
-    requests: ChildStdin,
-    replies: Receiver<String>,
+    process: LineProcess,
 }
 
 impl ChargePoint {
     /// A charge point that is not connected yet.
     pub(crate) fn new(id: &str) -> Self {
-        let mut process = python("charge_point.py")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("Python runs");
-        let requests = process.stdin.take().expect("piped");
-        let output = process.stdout.take().expect("piped");
-        let (sender, replies) = sync_channel(1);
-        std::thread::spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    return;
-                }
-            }
-        });
-        Self { id: id.to_owned(), process, requests, replies }
+        let process = LineProcess::start(id, &mut python("charge_point.py"));
+        Self { id: id.to_owned(), process }
     }
 
     /// A charge point, connected with its password.
@@ -185,20 +166,8 @@ impl ChargePoint {
         self.ask(&json!({ "op": "wait_closed" }))
     }
 
+    #[track_caller]
     fn ask(&mut self, request: &Value) -> Value {
-        writeln!(self.requests, "{request}").expect("the charge point's process listens");
-        let reply = self.replies.recv_timeout(PATIENCE);
-        let reply = reply.unwrap_or_else(|_| panic!("{}: no reply to {request}", self.id));
-        let reply: Value = serde_json::from_str(&reply).expect("a JSON line");
-        assert!(reply.get("failed").is_none(), "{}: {request}: {}", self.id, reply["failed"]);
-        reply
-    }
-}
-
-impl Drop for ChargePoint {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.process.ask(request)
     }
 }
