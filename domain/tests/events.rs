@@ -5,6 +5,7 @@
 //! the log keeps (RFC 8785); `{type}.{case}.json` are further cases of the same type. The first
 //! is also the example in `docs/events.md`. `golden/words.json` holds the words of every
 //! enumeration.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use chargebook_domain::events::{EVENT_TYPES, Event, EventError, v1};
 use chargebook_domain::rating::{LimitKind, LineDimension, Unit};

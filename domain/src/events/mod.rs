@@ -3,6 +3,7 @@
 //! The types under [`v1`] are frozen. This room knows JSON values, and neither streams nor
 //! stores.
 
+pub mod reference;
 pub mod v1;
 
 use serde::Serialize;
@@ -62,6 +63,15 @@ macro_rules! events {
 
         /// Every type with its latest schema version.
         pub const EVENT_TYPES: &[(&str, u32)] = &[$(($name, 1),)*];
+
+        /// What a reference of the events is made from; a type without a golden file does not
+        /// compile.
+        pub const EVENT_REFERENCE: &[reference::Entry] = &[$(reference::Entry {
+            event_type: $name,
+            schema_version: 1,
+            data_type: stringify!($variant),
+            example: include_str!(concat!("../../tests/golden/v1/", $name, ".json")),
+        },)*];
 
         impl Event {
             /// The type: past tense, dotted.
