@@ -3,8 +3,8 @@
 use crate::problem::Problem;
 use crate::state::ApiState;
 use axum::extract::{Request, State};
-use axum::http::HeaderMap;
-use axum::http::header::AUTHORIZATION;
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL};
+use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
@@ -63,7 +63,12 @@ pub(crate) async fn require_token(
     next: Next,
 ) -> Response {
     match state.authenticator.accepts_headers(request.headers()) {
-        true => next.run(request).await,
+        true => {
+            let mut response = next.run(request).await;
+            // What is asked for with a token is for nobody else to keep.
+            response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            response
+        }
         false => Problem::unauthenticated().into_response(),
     }
 }

@@ -109,7 +109,7 @@ pub(crate) async fn list(
     let patience = Duration::from_secs(filter.wait.unwrap_or(0).min(WAIT_SECONDS_MAX));
     let store = state.chargebook.journal().store().as_ref();
     let page = page_waited(store, stream.as_ref(), after, limit, patience, &state).await?;
-    let more = page.len() == limit;
+    let more = follows(store, stream.as_ref(), &page, limit).await?;
     let position = page.last().map_or(after, |last| last.position);
     let sealed = filter.sealed.unwrap_or(false);
     let mut items = Vec::with_capacity(page.len());
@@ -134,10 +134,7 @@ async fn page_waited(
     let deadline = tokio::time::Instant::now() + patience;
     loop {
         head.borrow_and_update();
-        let page = match stream {
-            None => full_page(store, after, limit).await?,
-            Some(stream) => stream_page(store, stream, after, limit).await?,
-        };
+        let page = read(store, stream, after, limit).await?;
         if !page.is_empty() {
             return Ok(page);
         }
@@ -152,41 +149,35 @@ async fn page_waited(
     }
 }
 
-/// A page that is shorter than `limit` only at the end of the log.
-async fn full_page(
+/// What the store reads at once: at most `limit` events, and fewer where they are large.
+async fn read(
     store: &dyn EventStore,
+    stream: Option<&StreamName>,
     after: Position,
     limit: usize,
 ) -> Result<Vec<RecordedEvent>, StoreError> {
-    let mut page = store.read_all(after, limit).await?;
-    // The store may end a page early where events are large.
-    while page.len() < limit {
-        let Some(last) = page.last() else { break };
-        let more = store.read_all(last.position, limit - page.len()).await?;
-        if more.is_empty() {
-            break;
-        }
-        page.extend(more);
-    }
-    Ok(page)
+    let Some(stream) = stream else { return store.read_all(after, limit).await };
+    let first = first_version_after(store, stream, after).await?;
+    store.read_stream(stream, first, limit).await
 }
 
-/// As [`full_page`], of one stream.
-async fn stream_page(
+/// Whether something may follow a page. The store ends one early where events are large, so a
+/// short page is no end by itself.
+async fn follows(
     store: &dyn EventStore,
-    stream: &StreamName,
-    after: Position,
+    stream: Option<&StreamName>,
+    page: &[RecordedEvent],
     limit: usize,
-) -> Result<Vec<RecordedEvent>, StoreError> {
-    let mut next = first_version_after(store, stream, after).await?;
-    let mut page: Vec<RecordedEvent> = Vec::new();
-    while page.len() < limit {
-        let more = store.read_stream(stream, next, limit - page.len()).await?;
-        let Some(last) = more.last() else { break };
-        next = last.version + 1;
-        page.extend(more);
+) -> Result<bool, StoreError> {
+    let Some(last) = page.last() else { return Ok(false) };
+    if page.len() == limit {
+        return Ok(true);
     }
-    Ok(page)
+    let next = match stream {
+        None => store.read_all(last.position, 1).await?,
+        Some(stream) => store.read_stream(stream, last.version + 1, 1).await?,
+    };
+    Ok(!next.is_empty())
 }
 
 /// The first version of a stream that stands after a position. Positions grow with versions,

@@ -107,7 +107,9 @@ pub(crate) async fn ready(State(state): State<ApiState>) -> Result<Json<Health>,
 /// Counters and histograms in Prometheus' text format.
 #[utoipa::path(
     get, path = "/metrics", tag = "server", security(()),
-    responses((status = 200, description = "The metrics", content_type = "text/plain", body = String)),
+    responses(
+        (status = 200, description = "The metrics", content_type = "text/plain", body = String),
+    ),
 )]
 pub(crate) async fn metrics(State(state): State<ApiState>) -> impl IntoResponse {
     let text = state.metrics.as_ref().map(|metrics| metrics.render()).unwrap_or_default();

@@ -37,6 +37,27 @@ async fn the_log_is_read_page_by_page_without_a_gap() {
 }
 
 #[tokio::test]
+async fn large_events_make_short_pages_and_nothing_is_left_out() {
+    let api = TestApi::start().await;
+    api.post("/v1/stations", &json!({ "id": "CP-1" })).await.expect(201);
+    let mut station = Station::connected(&api, "CP-1").await;
+    // Together more than the store reads at once.
+    for _ in 0..40 {
+        station.boast(900 * 1024).await;
+    }
+    let page = api.get("/v1/events?limit=1000").await.expect(200).json();
+    let items = page["items"].as_array().expect("items");
+    assert!(items.len() < 40, "{}", items.len());
+    assert_eq!(page["next"], items.last().expect("one")["position"].to_string());
+    let whole = api.list("/v1/events?limit=1000").await;
+    let exchanges = whole.iter().filter(|event| event["type"] == "exchange.recorded");
+    assert_eq!(exchanges.count(), 40);
+    let stream = items.last().expect("one")["stream"].as_str().expect("a name").to_owned();
+    let of_stream = api.list(&format!("/v1/events?limit=1000&stream={stream}")).await;
+    assert_eq!(of_stream.len(), whole.iter().filter(|event| event["stream"] == stream).count());
+}
+
+#[tokio::test]
 async fn a_stream_is_read_from_any_position_on() {
     let api = TestApi::start().await;
     with_sessions(&api).await;

@@ -70,9 +70,9 @@ impl Station {
     /// Starts a session with [`TAG`] and gives its transaction id.
     pub(crate) async fn start(&mut self, started_at: Timestamp, register_wh: i64) -> i32 {
         // Odd spacing and a number with a trailing zero: nothing of it may be lost.
-        let text = format!(
-            r#"[2, "1","StartTransaction",{{"connectorId":1,"idTag":"{TAG}","meterStart":{register_wh},"timestamp":"{started_at}","x":1.10}}]"#
-        );
+        let meter = format!(r#""meterStart":{register_wh},"timestamp":"{started_at}","x":1.10"#);
+        let payload = format!(r#"{{"connectorId":1,"idTag":"{TAG}",{meter}}}"#);
+        let text = format!(r#"[2, "1","StartTransaction",{payload}]"#);
         let start = StartReport {
             connector: ConnectorNumber(1),
             id_tag: TAG.to_owned(),
@@ -84,6 +84,12 @@ impl Station {
             Answer::Start { transaction_id, .. } => transaction_id.0,
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Says something of so many bytes that means nothing.
+    pub(crate) async fn boast(&mut self, bytes: usize) {
+        let text = format!(r#"[2,"1","Heartbeat",{{"x":"{}"}}]"#, "x".repeat(bytes));
+        self.say("Heartbeat", text, StationMessage::Heartbeat).await;
     }
 
     /// Samples the energy register.
