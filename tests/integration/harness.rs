@@ -9,8 +9,8 @@ mod python;
 
 pub(crate) use browser::Browser;
 pub(crate) use charge_point::ChargePoint;
-pub(crate) use csms::{ADMIN_TOKEN, Settings, TestCsms, chargebook};
-pub(crate) use http::Answer;
+pub(crate) use csms::{ADMIN_TOKEN, Settings, TestCsms, binary, chargebook};
+pub(crate) use http::{Answer, Http};
 pub(crate) use python::python;
 
 use std::time::{Duration, Instant};

@@ -7,6 +7,7 @@
 mod api_input;
 mod architecture;
 mod console;
+mod demo;
 mod full_session;
 mod harness;
 mod hundred_messy_sessions;
@@ -17,6 +18,7 @@ mod ocpp_input;
 mod offline_replay;
 mod personal_data;
 mod rate_command;
+mod read_models;
 mod restart;
 mod retransmission;
 mod station_commands;

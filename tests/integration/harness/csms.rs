@@ -256,7 +256,7 @@ pub(crate) fn chargebook(arguments: &[&str], folder: &Path) -> Output {
 }
 
 /// The binary with an environment of the tests' own: no setting of the machine reaches it.
-fn binary() -> Command {
+pub(crate) fn binary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chargebook"));
     let foreign = std::env::vars_os().map(|(name, _)| name).filter(|name| {
         let name = name.to_string_lossy();

@@ -57,12 +57,13 @@ impl Http {
         }
     }
 
+    #[track_caller]
     pub(crate) fn get(&self, path: &str) -> Answer {
         let mut request = self.agent.get(self.url(path));
         if let Some(authorization) = &self.authorization {
             request = request.header("Authorization", authorization);
         }
-        answer(request.call())
+        answer(request.call().expect("the server answers"))
     }
 
     pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
@@ -99,7 +100,7 @@ impl Http {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        answer(request.send(body))
+        answer(request.send(body).expect("the server answers"))
     }
 
     /// Every item of a listing, page by page.
@@ -126,8 +127,7 @@ impl Http {
     }
 }
 
-fn answer(outcome: Result<Response<ureq::Body>, ureq::Error>) -> Answer {
-    let mut response = outcome.expect("the server answers");
+fn answer(mut response: Response<ureq::Body>) -> Answer {
     let header = |name: &str| {
         let value = response.headers().get(name)?;
         Some(value.to_str().expect("a plain header").to_owned())

@@ -1,0 +1,93 @@
+//! What a new user does first: `chargebook demo`, a look, an invoice, its proof, and Ctrl-C.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use crate::harness::{ADMIN_TOKEN, Http, binary, chargebook, eventually};
+
+const DEMO_STATIONS: usize = 12;
+
+/// A running demo; ends with the test.
+struct Demo {
+    process: Child,
+    http: Http,
+}
+
+impl Demo {
+    fn start(folder: &Path) -> Self {
+        let address = free_address();
+        let mut process = binary()
+            .args(["demo", "--ocpp", &free_address(), "--http", &address])
+            .env("CHARGEBOOK_ADMIN_TOKEN", ADMIN_TOKEN)
+            .current_dir(folder)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the binary starts");
+        let mut said = BufReader::new(process.stdout.take().expect("piped")).lines();
+        let demo = Self { process, http: Http::new(&address, Some(ADMIN_TOKEN)) };
+        let invited = said.any(|line| line.expect("a line").contains("Ctrl-C"));
+        assert!(invited, "the demo ended before it said how to end it");
+        std::thread::spawn(move || said.for_each(drop));
+        demo
+    }
+
+    /// As Ctrl-C does.
+    fn interrupt(mut self) {
+        let id = self.process.id().to_string();
+        let asked = Command::new("kill").args(["-INT", &id]).status().expect("kill runs");
+        assert!(asked.success());
+        let ended = eventually("the demo's end", || self.process.try_wait().expect("a status"));
+        assert!(ended.success(), "{ended}");
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn free_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("an address").to_string()
+}
+
+#[test]
+fn a_new_user_sees_invoices_proves_one_and_goes_on_after_ctrl_c() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let demo = Demo::start(folder.path());
+    assert_eq!(demo.http.list("/v1/stations").len(), DEMO_STATIONS);
+    let invoices = demo.http.list("/v1/invoices");
+    assert!(!invoices.is_empty(), "a new user finds invoices");
+    eventually("a live session", || {
+        let open = demo.http.list("/v1/sessions?open=true");
+        open.iter().any(|session| session["energy_wh"] != "0").then_some(())
+    });
+
+    let number = text(&invoices[0]["number"]);
+    let run = |arguments: &[&str]| {
+        let output = chargebook(arguments, folder.path());
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    run(&["audit", "export", "--invoice", &number, "-o", "bundle.json"]);
+    assert!(run(&["audit", "verify", "bundle.json"]).contains(&number));
+    demo.interrupt();
+
+    run(&["log", "verify"]);
+    let again = Demo::start(folder.path());
+    let kept = again.http.list("/v1/invoices");
+    assert!(invoices.iter().all(|invoice| kept.contains(invoice)), "invoices are for ever");
+    again.interrupt();
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().expect("a text").to_owned()
+}
