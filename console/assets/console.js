@@ -127,6 +127,8 @@
     addEventListener("pagehide", () => stream.close(), { once: true });
   };
 
+  const here = document.querySelector(".side nav [aria-current]");
+  if (here) here.scrollIntoView({ block: "nearest", inline: "center" });
   setInterval(ages, 5000);
   if (kinds.length === 0) return;
   listen();

@@ -231,12 +231,12 @@ fn across(at: Timestamp, (from, to): (Timestamp, Timestamp)) -> Decimal {
     x.clamp(Decimal::ZERO, Decimal::from(WIDTH))
 }
 
-/// The next round number: 1, 2, 4, 5 or 10 times a power of ten. 1 for nothing.
+/// The next round number whose half is round too. 1 for nothing.
 fn round_up(value: Decimal) -> Decimal {
     if value <= Decimal::ZERO {
         return Decimal::ONE;
     }
-    let steps = [1, 2, 4, 5, 10].map(Decimal::from);
+    let steps = [10, 12, 16, 20, 24, 30, 40, 50, 60, 80, 100].map(Decimal::from);
     let mut power = Decimal::new(1, 6);
     loop {
         let fits =
@@ -263,8 +263,9 @@ mod tests {
     fn axes_end_at_round_numbers() {
         let round_up = |text: &str| super::round_up(text.parse().unwrap()).to_string();
         assert_eq!(round_up("0"), "1");
-        assert_eq!(round_up("0.03"), "0.04");
-        assert_eq!(round_up("7.2"), "10");
+        assert_eq!(round_up("0.03"), "0.03");
+        assert_eq!(round_up("7.2"), "8");
+        assert_eq!(round_up("107"), "120");
         assert_eq!(round_up("10"), "10");
         assert_eq!(round_up("3210"), "4000");
         assert_eq!(super::round_up(Decimal::MAX), Decimal::MAX);
@@ -290,7 +291,7 @@ mod tests {
         let line = Line { class: "power", name: "Power", filled: true, points };
         let drawn = draw(&line, (at(0), at(4_999)));
         assert!(drawn.line.starts_with("M0 200L"), "{}", drawn.line);
-        assert!(drawn.line.ends_with("L1000 0.1"), "{}", drawn.line);
+        assert!(drawn.line.ends_with("L1000 0"), "{}", drawn.line);
         assert_eq!(drawn.ticks, ["5,000", "2,500", "0"]);
     }
 }

@@ -214,6 +214,26 @@ pub(crate) fn status_tone(status: &str) -> Tone {
     }
 }
 
+/// A name and what is known under it.
+pub(crate) struct Fact {
+    pub(crate) name: &'static str,
+    pub(crate) value: String,
+    /// An id or a hash: long, and read by machines.
+    pub(crate) is_id: bool,
+}
+
+impl Fact {
+    /// In words.
+    pub(crate) fn new(name: &'static str, value: impl ToString) -> Self {
+        Self { name, value: value.to_string(), is_id: false }
+    }
+
+    /// An id or a hash.
+    pub(crate) fn id(name: &'static str, value: impl ToString) -> Self {
+        Self { name, value: value.to_string(), is_id: true }
+    }
+}
+
 /// A name as a part of an address.
 pub(crate) fn address_part(name: &str) -> String {
     percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()

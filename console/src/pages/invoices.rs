@@ -2,7 +2,7 @@
 
 use super::lines::{BillLine, vat};
 use super::{PAGE_ROWS, Pager, render};
-use crate::components::{Frame, When, address_part};
+use crate::components::{Fact, Frame, When, address_part};
 use crate::error::PageError;
 use crate::format;
 use crate::login::Operator;
@@ -96,7 +96,7 @@ struct InvoicePage {
     gross: String,
     currency: String,
     file: String,
-    facts: Vec<(&'static str, String)>,
+    facts: Vec<Fact>,
     session: String,
 }
 
@@ -146,22 +146,19 @@ pub(crate) async fn show(
 }
 
 /// What the invoice rests on, as the audit index tells it.
-async fn facts_of(
-    console: &Console,
-    invoice: &Invoice,
-) -> Result<Vec<(&'static str, String)>, PageError> {
+async fn facts_of(console: &Console, invoice: &Invoice) -> Result<Vec<Fact>, PageError> {
     let issued = &invoice.issued;
     let mut facts = vec![
-        ("Tariff", format!("{}, version {}", issued.tariff.tariff, issued.tariff.version)),
-        ("Tariff's SHA-256", issued.tariff.content_sha256.clone()),
-        ("Payer's account", issued.account_id.to_string()),
-        ("Invoice event", invoice.event_id.to_string()),
-        ("Rating event", issued.rated.to_string()),
+        Fact::new("Tariff", format!("{}, version {}", issued.tariff.tariff, issued.tariff.version)),
+        Fact::new("Log position", invoice.position),
+        Fact::id("Invoice event", invoice.event_id),
+        Fact::id("Rating event", issued.rated),
     ];
     if let Some(entry) = console.models().audit_entry(&issued.number).await? {
-        facts.extend(entry.settled_event.map(|id| ("Settlement event", id.to_string())));
-        facts.push(("Tariff event", entry.tariff_event.to_string()));
+        facts.extend(entry.settled_event.map(|id| Fact::id("Settlement event", id)));
+        facts.push(Fact::id("Tariff event", entry.tariff_event));
     }
-    facts.push(("Log position", invoice.position.to_string()));
+    facts.push(Fact::id("Tariff's SHA-256", &issued.tariff.content_sha256));
+    facts.push(Fact::id("Payer's account", issued.account_id));
     Ok(facts)
 }

@@ -58,8 +58,10 @@ pub(crate) fn dimension(word: &str) -> String {
 
 fn quantity(quantity: Decimal, unit: &str) -> String {
     let decimals = if unit == "kWh" { 3 } else { quantity.normalize().scale().min(6) };
-    let unit = if unit == "session" { "×" } else { unit };
-    format!("{} {unit}", format::number(quantity, decimals))
+    match unit {
+        "session" => format::number(quantity, decimals),
+        unit => format!("{} {unit}", format::number(quantity, decimals)),
+    }
 }
 
 fn unit_price(price: Decimal, unit: &str, currency: &str) -> String {

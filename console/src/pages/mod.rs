@@ -16,10 +16,12 @@ pub(crate) mod tariffs;
 use crate::components::{Badge, When, address_part};
 use crate::error::PageError;
 use crate::format;
+use crate::prices;
+use crate::state::Console;
 use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
 use chargebook_domain::units::Timestamp;
-use chargebook_projections::Session;
+use chargebook_projections::{Cost, Session};
 
 /// Rows of one page of a list.
 const PAGE_ROWS: u32 = 50;
@@ -42,30 +44,55 @@ impl Pager {
 /// A session in a table.
 pub(crate) struct SessionLine {
     pub(crate) id: String,
-    pub(crate) station: String,
-    pub(crate) connector: u32,
+    /// What it is called, and what stands beside that.
+    pub(crate) name: (String, String),
     pub(crate) began: When,
     pub(crate) lasted: String,
     pub(crate) energy: String,
     pub(crate) cost: String,
+    /// Whether that is what it costs so far.
+    pub(crate) so_far: bool,
     pub(crate) badge: Badge,
     /// Number, and as a part of an address.
     pub(crate) invoice: Option<(String, String)>,
 }
 
 impl SessionLine {
-    pub(crate) fn new(session: &Session, now: Timestamp) -> Self {
+    /// The lines of a list, with the price so far of those that run.
+    pub(crate) async fn read(
+        console: &Console,
+        sessions: &[Session],
+        with_station: bool,
+    ) -> Result<Vec<Self>, PageError> {
+        let mut lines = Vec::with_capacity(sessions.len());
+        for session in sessions {
+            let running = session.cost.is_none() && session.outcome.is_none();
+            let course = match running {
+                true => prices::course(console, session).await?,
+                false => None,
+            };
+            let price = course.as_ref().and_then(|course| course.cost.as_ref());
+            let mut line = Self::new(session, price, console.now());
+            if !with_station {
+                line.name = (format!("Connector {}", session.connector), String::new());
+            }
+            lines.push(line);
+        }
+        Ok(lines)
+    }
+
+    fn new(session: &Session, so_far: Option<&Cost>, now: Timestamp) -> Self {
         let zone = crate::zones::parse(&session.time_zone);
         let ended = session.ended_at.unwrap_or(now);
-        let cost = session.cost.as_ref();
+        let cost = session.cost.as_ref().or(so_far);
         Self {
             id: session.id.to_string(),
-            station: session.station.to_string(),
-            connector: session.connector.0,
+            name: (session.station.to_string(), format!("connector {}", session.connector)),
             began: When::new(session.started_at, now, zone),
             lasted: format::duration(ended.seconds_since(session.started_at)),
             energy: format::kwh(session.energy_wh, 2),
             cost: cost.map_or_else(|| "–".to_owned(), |c| format::money(c.gross, &c.currency)),
+            so_far: session.cost.is_none() && so_far.is_some(),
             badge: Badge::session(session),
             invoice: session.invoice.clone().map(|number| {
                 let part = address_part(&number);

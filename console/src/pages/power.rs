@@ -35,7 +35,7 @@ pub(crate) fn chart(sessions: &[(Session, Arc<Course>)], now: Timestamp, zone: T
         let power = by_time.get(&at).copied().unwrap_or_default();
         format!("{}: {} kW", clock(at), format::number(power, 1))
     };
-    let line = Line { class: "power", name: "kW", filled: true, points: points.clone() };
+    let line = Line { class: "power", name: "kW", filled: true, points };
     LineChart::new(summary, (from, now), vec![line], labels.collect(), hint, "No power yet.")
 }
 
@@ -57,8 +57,8 @@ fn power_at(session: &Session, course: &Course, at: Timestamp) -> Option<Decimal
         return None;
     }
     let before = course.curve.partition_point(|point| point.sampled_at <= at);
-    let known = course.curve.get(..before)?.iter().rev();
-    let sample = known.filter(|point| point.power_w.is_some()).next()?;
+    let mut known = course.curve.get(..before)?.iter().rev();
+    let sample = known.find(|point| point.power_w.is_some())?;
     let age = at.as_millis() - sample.sampled_at.as_millis();
     sample.power_w.filter(|_| age <= SAMPLE_STANDS_MILLIS)
 }

@@ -3,7 +3,7 @@
 use super::lines::BillLine;
 use super::render;
 use crate::chart::{Line, LineChart};
-use crate::components::{Badge, Frame, When, address_part};
+use crate::components::{Badge, Fact, Frame, When, address_part};
 use crate::error::PageError;
 use crate::format;
 use crate::login::Operator;
@@ -16,7 +16,7 @@ use axum::response::Response;
 use chargebook_commands::CostSoFar;
 use chargebook_domain::events::v1::{Authorization, Outcome};
 use chargebook_domain::ids::SessionId;
-use chargebook_domain::units::Timestamp;
+use chargebook_domain::units::{Timestamp, WattHours};
 use chargebook_projections::{CurvePoint, Session, SessionDetail, SessionStatus, TimelineEntry};
 use chrono_tz::Tz;
 use rust_decimal::Decimal;
@@ -54,7 +54,7 @@ struct SessionPage {
     no_lines: &'static str,
     tariff: Option<String>,
     timeline: Vec<Entry>,
-    facts: Vec<(&'static str, String)>,
+    facts: Vec<Fact>,
 }
 
 struct Sum {
@@ -192,7 +192,7 @@ fn tariff_text(cost: &CostSoFar) -> String {
     format!("Tariff {}, version {}; rating rules {rules}.{until}", tariff.tariff, tariff.version)
 }
 
-fn facts_of(session: &Session, token: String) -> Vec<(&'static str, String)> {
+fn facts_of(session: &Session, token: String) -> Vec<Fact> {
     let authorization = match session.authorization {
         Authorization::Accepted => "accepted",
         Authorization::Blocked => "blocked",
@@ -200,20 +200,19 @@ fn facts_of(session: &Session, token: String) -> Vec<(&'static str, String)> {
         Authorization::Invalid => "not known",
     };
     let mut facts = vec![
-        ("Card", token),
-        ("Card's answer", authorization.to_owned()),
-        ("Transaction id", session.transaction_id.to_string()),
-        ("Session id", session.id.to_string()),
-        ("Time zone", session.time_zone.clone()),
+        Fact::new("Card", token),
+        Fact::new("Card was", authorization),
+        Fact::new("Transaction id", session.transaction_id),
     ];
     let reason = session.stop_reason.as_deref().map(format::station_word);
-    facts.extend(reason.map(|reason| ("Stopped because", reason)));
-    facts.extend(session.account_id.map(|id| ("Payer's account", id.to_string())));
+    facts.extend(reason.map(|reason| Fact::new("Stopped because", reason)));
     if !session.anomalies.is_empty() {
         let word = |anomaly| serde_json::to_value(anomaly).ok()?.as_str().map(format::words);
         let words: Vec<_> = session.anomalies.iter().filter_map(word).collect();
-        facts.push(("Odd about it", words.join(", ")));
+        facts.push(Fact::new("Odd about it", words.join(", ")));
     }
+    facts.push(Fact::id("Session id", session.id));
+    facts.extend(session.account_id.map(|id| Fact::id("Payer's account", id)));
     facts
 }
 
@@ -221,7 +220,7 @@ fn timeline(entries: &[TimelineEntry], now: Timestamp, zone: Tz) -> Vec<Entry> {
     let entry = |entry: &TimelineEntry| Entry {
         at: When::precise(entry.recorded_at, now, zone),
         what: fact_word(&entry.event_type),
-        detail: entry.detail.clone().unwrap_or_default(),
+        detail: entry.detail.as_deref().map(|text| fact_detail(entry, text)).unwrap_or_default(),
     };
     entries.iter().take(TIMELINE_MAX).map(entry).collect()
 }
@@ -241,6 +240,25 @@ fn fact_word(event_type: &str) -> String {
     word.to_owned()
 }
 
+/// What a fact says beyond its name, with its figures as everywhere else.
+fn fact_detail(entry: &TimelineEntry, text: &str) -> String {
+    let put = match entry.event_type.as_str() {
+        "session.settled" => text.strip_suffix(" Wh").and_then(|wh| {
+            let energy = WattHours(wh.parse().ok()?);
+            Some(format!("{} kWh", format::kwh(energy, 3)))
+        }),
+        "session.rated" => text
+            .split_once(' ')
+            .and_then(|(amount, currency)| Some(format::money(amount.parse().ok()?, currency))),
+        "session.outcome_decided" => {
+            text.split_once(": ").map(|(word, rest)| format!("{}: {rest}", format::words(word)))
+        }
+        "session.connector_status" => Some(format::station_word(text)),
+        _ => None,
+    };
+    put.unwrap_or_else(|| text.to_owned())
+}
+
 fn curve_of(detail: &SessionDetail, now: Timestamp, zone: Tz) -> LineChart {
     let session = &detail.session;
     let last = detail.curve.last().map(|point| point.sampled_at);
@@ -251,8 +269,10 @@ fn curve_of(detail: &SessionDetail, now: Timestamp, zone: Tz) -> LineChart {
     let power = |point: &CurvePoint| Some((point.sampled_at, thousandth(point.power_w?)));
     let power: Vec<_> = detail.curve.iter().filter_map(power).collect();
     let mut register: Vec<_> = vec![(from, Decimal::ZERO)];
+    let metered = !detail.curve.is_empty() || session.energy_wh > WattHours::ZERO;
     register.extend(detail.curve.iter().filter_map(energy).filter(|(at, _)| *at > from));
     if let Some(ended) = session.ended_at
+        && metered
         && register.last().is_none_or(|(at, _)| *at < ended)
     {
         register.push((ended, thousandth(session.energy_wh.0)));
@@ -283,6 +303,6 @@ fn curve_of(detail: &SessionDetail, now: Timestamp, zone: Tz) -> LineChart {
         Line { class: "power", name: "Power, kW", filled: true, points: power },
         Line { class: "energy", name: "Energy, kWh", filled: false, points: register },
     ];
-    let nothing = "No meter values yet. Stations send them every few minutes while charging.";
+    let nothing = "No meter values. Stations send them every few minutes while charging.";
     LineChart::new(summary, (from, to), lines, labels.collect(), hint, nothing)
 }

@@ -75,7 +75,6 @@ pub(crate) async fn list(
     let address =
         format!("/sessions?station={}&status={}", address_part(&station), address_part(chosen.0));
     let narrowed = filter != SessionFilter::default();
-    let now = console.now();
     render(&SessionsPage {
         frame,
         station,
@@ -83,7 +82,7 @@ pub(crate) async fn list(
         choices: CHOICES
             .map(|(key, name, ..)| Choice { key, name, chosen: key == chosen.0 })
             .into(),
-        sessions: page.items.iter().map(|session| SessionLine::new(session, now)).collect(),
+        sessions: SessionLine::read(&console, &page.items, true).await?,
         no_sessions: match narrowed {
             true => "No session fits. Choose any station and any status to see all.",
             false => "No session yet. One appears here as soon as a station reports its start.",

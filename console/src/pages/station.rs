@@ -2,7 +2,7 @@
 
 use super::station_commands::CommandLine;
 use super::{SessionLine, render};
-use crate::components::{Badge, Frame, When, address_part};
+use crate::components::{Badge, Fact, Frame, When, address_part};
 use crate::error::PageError;
 use crate::format;
 use crate::login::Operator;
@@ -44,7 +44,7 @@ struct StationPage {
     sessions: Vec<SessionLine>,
     no_sessions: &'static str,
     commands: Vec<CommandLine>,
-    facts: Vec<(&'static str, String)>,
+    facts: Vec<Fact>,
     security: Vec<SecurityLine>,
 }
 
@@ -113,7 +113,7 @@ pub(crate) async fn show(
         connectors: connectors(&station, now, zone),
         numbers: if numbers.is_empty() { vec![1] } else { numbers },
         stops: station.connectors.iter().filter_map(stop_button).collect(),
-        sessions: sessions.items.iter().map(|session| SessionLine::new(session, now)).collect(),
+        sessions: SessionLine::read(&console, &sessions.items, false).await?,
         no_sessions: "No session at this station yet.",
         commands: commands.items.iter().map(line).collect(),
         facts: facts_of(&station, now, zone),
@@ -154,9 +154,12 @@ fn description(connector: &Connector) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 
-fn facts_of(station: &Station, now: Timestamp, zone: Tz) -> Vec<(&'static str, String)> {
+fn facts_of(station: &Station, now: Timestamp, zone: Tz) -> Vec<Fact> {
     let time = |at| format::local_time(at, now, zone);
     let boot = station.boot.as_ref();
+    let went = |text: String| Some(text).filter(|_| !station.connected);
+    let gone_at = station.disconnected_at.map(time).and_then(went);
+    let gone_because = station.disconnect_reason.as_deref().map(format::words).and_then(went);
     let facts = [
         ("Maker", boot.map(|boot| boot.vendor.clone())),
         ("Model", boot.map(|boot| boot.model.clone())),
@@ -165,18 +168,16 @@ fn facts_of(station: &Station, now: Timestamp, zone: Tz) -> Vec<(&'static str, S
         ("Meter", boot.and_then(|boot| boot.meter_type.clone())),
         ("Protocol", station.protocol.clone()),
         ("Security profile", station.security_profile.map(|profile| profile.to_string())),
-        ("Came from", station.remote.clone()),
+        ("Address", station.remote.clone()),
         ("Booted", station.booted_at.map(time)),
         ("Connected", station.connected_at.map(time)),
-        ("Went away", station.disconnected_at.filter(|_| !station.connected).map(time)),
-        (
-            "Because",
-            station.disconnect_reason.as_deref().filter(|_| !station.connected).map(format::words),
-        ),
+        ("Went away", gone_at),
+        ("Because", gone_because),
         ("Registered", Some(time(station.registered_at))),
         ("Times in", Some(zone.name().to_owned())),
     ];
-    facts.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))).collect()
+    let known = |(name, value): (_, Option<String>)| value.map(|value| Fact::new(name, value));
+    facts.into_iter().filter_map(known).collect()
 }
 
 async fn security(

@@ -67,6 +67,7 @@ fn row_of(station: &Station, zones: &Zones, now: Timestamp) -> StationRow {
         number: connector.connector.0,
         badge: Badge::connector(connector, station.connected),
     });
+    let charging = station.connectors.iter().any(|connector| connector.session.is_some());
     let model = station.boot.as_ref().map(|boot| format!("{} {}", boot.vendor, boot.model));
     StationRow {
         id: station.id.to_string(),
@@ -74,7 +75,7 @@ fn row_of(station: &Station, zones: &Zones, now: Timestamp) -> StationRow {
         site: zones.site_name(station.site_id).map(str::to_owned),
         badge: Badge::station(station),
         connectors: connectors.collect(),
-        power: format::kw(station.power_w()),
+        power: if charging { format::kw(station.power_w()) } else { "–".to_owned() },
         seen: station.last_seen.map(|at| When::ago(at, now)),
         model: model.unwrap_or_else(|| "not booted yet".to_owned()),
     }

@@ -1,0 +1,160 @@
+//! What the pages show of events that really happened.
+
+use crate::client::Browser;
+use crate::world::{CARD, World, later, noon};
+use axum::http::StatusCode;
+use chargebook_domain::events::v1::Quantity::{EnergyImportRegisterWh, PowerImportW};
+use chargebook_projections::{Paging, SessionFilter};
+
+async fn only_session(world: &World) -> String {
+    let page = world.models.list_sessions(&SessionFilter::default(), &Paging::default()).await;
+    let ids: Vec<_> = page.unwrap().items.iter().map(|session| session.id.to_string()).collect();
+    assert_eq!(ids.len(), 1);
+    ids.into_iter().next().unwrap()
+}
+
+#[tokio::test]
+async fn an_empty_house_says_what_to_do_next() {
+    let world = World::new(noon()).await;
+    world.shown().await;
+    let browser = Browser::logged_in(&world).await;
+    browser.get("/").await.shows("Nobody is charging").shows("POST /v1/stations");
+    browser.get("/stations").await.shows("No station is registered");
+    browser.get("/sessions").await.shows("No session yet");
+    browser.get("/invoices").await.shows("No invoice yet");
+    browser.get("/reviews").await.shows("Nothing to review");
+    let tariffs = browser.get("/tariffs").await;
+    tariffs.shows("standard").shows("0.49 EUR / kWh").shows("22:00–06:00");
+}
+
+#[tokio::test]
+async fn a_session_is_shown_from_its_start_to_its_invoice() {
+    let world = World::new(noon()).await;
+    let mut station = world.station("CP-1").await;
+    station.boot("Nordlader", "Duo 22").await;
+    let transaction = station.start(1, CARD, 10_000).await;
+    station.status(1, "Charging", "NoError").await;
+    world.clock.set(later(noon(), 900));
+    let values = [(EnergyImportRegisterWh, 12_800), (PowerImportW, 11_100)];
+    station.meter(1, transaction, &values).await;
+    world.clock.set(later(noon(), 1_800));
+    let values = [(EnergyImportRegisterWh, 15_500), (PowerImportW, 11_000)];
+    station.meter(1, transaction, &values).await;
+    world.shown().await;
+    let browser = Browser::logged_in(&world).await;
+
+    // 5.5 kWh at 0.49, and 0.35 for the session: 3.045 without VAT, 3.62 with 19 %.
+    let home = browser.get("/").await;
+    home.shows("CP-1").shows("5.50 kWh").shows("11.0 kW").shows("3.62 EUR");
+    browser.get("/stations").await.shows("Duo 22").shows("Online").shows("Charging");
+    let on_site = browser.get("/stations/CP-1").await;
+    on_site.shows("Stop charging at connector 1").shows("Harbour garage").shows("5.50 kWh");
+    let address = format!("/sessions/{}", only_session(&world).await);
+    let running = browser.get(&address).await;
+    running.shows("Price so far").shows("3.62 <small>EUR</small>").shows("5.500 kWh");
+    running.shows("class=\"line power\"").shows("class=\"line energy\"").shows(CARD);
+    // 12:00 UTC is 13:00 at the site; UTC stands in the title.
+    running.shows("title=\"2026-11-22 12:00:00 UTC\">13:00</time>");
+
+    world.clock.set(later(noon(), 3_600));
+    station.stop(transaction, 20_000).await;
+    station.status(1, "Available", "NoError").await;
+    world.billed().await;
+    // 10 kWh: 4.90 + 0.35 = 5.25, VAT 1.00 (0.9975), 6.25.
+    let done = browser.get(&address).await;
+    done.shows("Invoiced").shows("INV-000001").shows("6.25").hides("Price so far");
+    done.shows("Stopped").shows("EVDisconnected");
+    let invoice = browser.get("/invoices/INV%2D000001").await;
+    invoice.shows("10.000 kWh").shows("5.25 EUR").shows("VAT 19 % on 5.25").shows("6.25 EUR");
+    invoice.shows("chargebook audit export --invoice INV-000001 -o INV-000001.json");
+    invoice.shows("chargebook audit verify INV-000001.json");
+    browser.get("/invoices").await.shows("/invoices/INV%2D000001").shows("6.25 EUR");
+    browser.get("/sessions?status=invoiced").await.shows("CP-1").shows("6.25 EUR");
+    browser.get("/sessions?status=needs_review").await.shows("No session fits");
+    browser.get("/sessions?station=CP-2").await.shows("No session fits");
+    browser.get("/").await.shows("10.00 <small>kWh</small>").shows("6.25 <small>EUR</small>");
+}
+
+#[tokio::test]
+async fn a_review_says_why_and_what_would_resolve_it() {
+    let world = World::new(noon()).await;
+    let mut station = world.station("CP-1").await;
+    let transaction = station.start(1, CARD, 10_000).await;
+    world.clock.set(later(noon(), 600));
+    station.stop(transaction, 9_000).await;
+    world.billed().await;
+    let browser = Browser::logged_in(&world).await;
+    let reviews = browser.get("/reviews").await;
+    reviews.shows("Registers do not join").shows("the end register is below the begin register");
+    reviews.shows("a corrected reading").shows("<span class=\"count\">1</span>");
+    let session = browser.get(&format!("/sessions/{}", only_session(&world).await)).await;
+    session.shows("Needs review").shows("What would resolve it: a corrected reading");
+}
+
+#[tokio::test]
+async fn what_stations_say_of_themselves_is_text() {
+    let world = World::new(noon()).await;
+    let odd = "<b>\"A'&";
+    let mut station = world.station(odd).await;
+    station.boot("<script>alert(1)</script>", "\"><img src=x onerror=alert(2)>").await;
+    station.status(1, "<i>Odd", "<u>Error").await;
+    let transaction = station.start(1, "<s>card", 0).await;
+    world.clock.set(later(noon(), 60));
+    station.meter(1, transaction, &[(EnergyImportRegisterWh, 100)]).await;
+    world.shown().await;
+    let browser = Browser::logged_in(&world).await;
+    let part = "%3Cb%3E%22A%27%26";
+    let session = format!("/sessions/{}", only_session(&world).await);
+    for address in ["/", "/stations", "/sessions", &format!("/stations/{part}"), &session] {
+        let page = browser.get(address).await;
+        assert_eq!(page.status, StatusCode::OK, "{address}: {}", page.text);
+        for markup in ["<b>", "<script>", "<img", "<i>", "<u>", "<s>", "\"A'"] {
+            page.hides(markup);
+        }
+        page.shows("&#60;b&#62;&#34;A&#39;&#38;");
+    }
+    let page = browser.get("/stations").await;
+    page.shows(&format!("href=\"/stations/{part}\"")).shows("&#60;script&#62;alert(1)");
+    // A search term comes back as text too.
+    let search = browser.get("/sessions?station=%22%3E%3Cscript%3E").await;
+    search.hides("<script>").shows("value=\"&#34;&#62;&#60;script&#62;\"");
+}
+
+#[tokio::test]
+async fn lists_go_on_where_a_page_ends() {
+    let world = World::new(noon()).await;
+    let mut station = world.station("CP-1").await;
+    for second in 0..60 {
+        world.clock.set(later(noon(), second));
+        station.start(1, CARD, 1_000 + second).await;
+    }
+    world.shown().await;
+    let browser = Browser::logged_in(&world).await;
+    let first = browser.get("/sessions?station=CP-1").await;
+    let count = |text: &str| text.matches("<tr><th scope=\"row\"").count();
+    assert_eq!(count(&first.text), 50);
+    let (before, _) = first.text.split_once("\" rel=\"next\"").unwrap();
+    let next = before.rsplit_once("href=\"").unwrap().1.replace("&#38;", "&");
+    let second = browser.get(&next).await;
+    assert_eq!(count(&second.text), 10);
+    second.shows("First page").hides("Next page");
+    let wrong = browser.get("/sessions?next=nonsense").await;
+    assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_said_in_a_page() {
+    let world = World::new(noon()).await;
+    world.shown().await;
+    let browser = Browser::logged_in(&world).await;
+    for address in [
+        "/stations/CP-9",
+        "/sessions/none",
+        "/sessions/00000000-0000-0000-0000-000000000000",
+        "/invoices/INV-000009",
+    ] {
+        let page = browser.get(address).await;
+        assert_eq!(page.status, StatusCode::NOT_FOUND, "{address}");
+        page.shows("Nothing here").shows("To the overview");
+    }
+}
