@@ -77,31 +77,62 @@ pub struct Registry {
     defaults: Mutex<Option<Arc<tariff::DefaultHistory>>>,
 }
 
-/// What was loaded once, by its stream's name.
-struct Cache<T>(Mutex<HashMap<String, Arc<T>>>);
+/// What was loaded once, by a name of its own.
+struct Cache<T>(Mutex<Cached<T>>);
+
+struct Cached<T> {
+    entries: HashMap<String, Arc<T>>,
+    /// Counts what was forgotten: what was being loaded meanwhile may be out of date.
+    changes: u64,
+}
 
 impl<T> Default for Cache<T> {
     fn default() -> Self {
-        Self(Mutex::default())
+        Self(Mutex::new(Cached { entries: HashMap::new(), changes: 0 }))
     }
 }
 
 impl<T> Cache<T> {
-    fn entries(&self) -> MutexGuard<'_, HashMap<String, Arc<T>>> {
+    fn cached(&self) -> MutexGuard<'_, Cached<T>> {
         // A panic elsewhere leaves whole entries behind: each is put in at once.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn get(&self, key: &str) -> Option<Arc<T>> {
-        self.entries().get(key).cloned()
+    fn get(&self, name: &str) -> Option<Arc<T>> {
+        self.cached().entries.get(name).cloned()
     }
 
-    fn put(&self, key: &str, value: Arc<T>) {
-        let mut entries = self.entries();
-        if entries.len() >= CACHE_ENTRIES_MAX {
-            entries.clear();
+    fn changes(&self) -> u64 {
+        self.cached().changes
+    }
+
+    fn put(&self, name: &str, value: Arc<T>) {
+        let seen = self.changes();
+        self.put_unchanged(name, value, seen);
+    }
+
+    /// Keeps what was loaded, unless something was forgotten since `seen`.
+    fn put_unchanged(&self, name: &str, value: Arc<T>, seen: u64) {
+        let mut cached = self.cached();
+        if cached.changes != seen {
+            return;
         }
-        entries.insert(key.to_owned(), value);
+        if cached.entries.len() >= CACHE_ENTRIES_MAX {
+            cached.entries.clear();
+        }
+        cached.entries.insert(name.to_owned(), value);
+    }
+
+    fn forget(&self, name: &str) {
+        let mut cached = self.cached();
+        cached.changes += 1;
+        cached.entries.remove(name);
+    }
+
+    fn forget_all(&self) {
+        let mut cached = self.cached();
+        cached.changes += 1;
+        cached.entries.clear();
     }
 }
 
@@ -294,7 +325,7 @@ impl Registry {
             })
             .await?;
         self.personal.vault().erase(subject_id.0).await?;
-        self.tokens.entries().remove(stream.as_str());
+        self.tokens.forget_all();
         Ok(Registered { created: true, position: appended })
     }
 

@@ -101,10 +101,10 @@ impl Registry {
             let draft = Draft::new(self.journal.fresh_id(), fact).by("operator").keyed(key);
             match self.journal.append(&stream, expected, &[draft]).await {
                 Err(JournalError::Append(AppendError::WrongVersion { .. })) => {
-                    self.tariffs.entries().remove(stream.as_str());
+                    self.tariffs.forget(stream.as_str());
                 }
                 appended => {
-                    self.tariffs.entries().remove(stream.as_str());
+                    self.tariffs.forget(stream.as_str());
                     let registered = Registered { created: true, position: appended?.position };
                     return Ok(PublishedTariff { registered, version: before + 1 });
                 }
@@ -120,6 +120,7 @@ impl Registry {
         if let Some(known) = self.tariffs.get(stream.as_str()) {
             return Ok(Some(known));
         }
+        let seen = self.tariffs.changes();
         let mut versions = Vec::new();
         self.journal
             .replay(stream, 0, |recorded| {
@@ -147,7 +148,7 @@ impl Registry {
             return Ok(None);
         }
         let history = Arc::new(TariffHistory { versions });
-        self.tariffs.put(stream.as_str(), Arc::clone(&history));
+        self.tariffs.put_unchanged(stream.as_str(), Arc::clone(&history), seen);
         Ok(Some(history))
     }
 

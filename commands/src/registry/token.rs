@@ -8,7 +8,7 @@ use chargebook_domain::events::v1::{
 };
 use chargebook_domain::ids::{AccountId, DriverId, SubjectId, TokenId};
 use chargebook_domain::units::Timestamp;
-use chargebook_store::{ExpectedVersion, Position, StreamName};
+use chargebook_store::{ExpectedVersion, LookupKey, Position, StreamName};
 use std::sync::Arc;
 
 /// Longest uid: OCPI's CiString(36) holds OCPP 1.6's 20 and 2.x's 36.
@@ -170,7 +170,7 @@ impl Registry {
                 })
             })
             .await?;
-        self.tokens.entries().remove(stream.as_str());
+        self.tokens.forget(&cache_name(&key));
         Ok(position)
     }
 
@@ -184,22 +184,27 @@ impl Registry {
         self.erase_subject(&stream, known.subject_id, reason).await
     }
 
-    /// A token by its uid.
+    /// A token by its uid. Asked at every authorisation, so what was found once is kept until
+    /// it changes; what was not found is looked for again.
     pub async fn token(&self, uid: &str) -> Result<Option<Arc<KnownToken>>, RegistryError> {
         let key = self.personal.token_key(uid);
-        match self.journal.lookup(&key).await? {
-            Some(stream) => self.load_token(&stream).await,
-            None => Ok(None),
+        let name = cache_name(&key);
+        if let Some(known) = self.tokens.get(&name) {
+            return Ok(Some(known));
         }
+        let seen = self.tokens.changes();
+        let Some(stream) = self.journal.lookup(&key).await? else { return Ok(None) };
+        let known = self.load_token(&stream).await?;
+        if let Some(token) = &known {
+            self.tokens.put_unchanged(&name, Arc::clone(token), seen);
+        }
+        Ok(known)
     }
 
     async fn load_token(
         &self,
         stream: &StreamName,
     ) -> Result<Option<Arc<KnownToken>>, RegistryError> {
-        if let Some(known) = self.tokens.get(stream.as_str()) {
-            return Ok(Some(known));
-        }
         let mut events = Vec::new();
         self.journal
             .replay(stream, 0, |recorded| {
@@ -208,12 +213,12 @@ impl Registry {
             })
             .await?;
         let erased = events.iter().any(|event| matches!(event, Event::SubjectErased(_)));
-        let known = KnownToken::of(&events).filter(|_| !erased).map(Arc::new);
-        if let Some(token) = &known {
-            self.tokens.put(stream.as_str(), Arc::clone(token));
-        }
-        Ok(known)
+        Ok(KnownToken::of(&events).filter(|_| !erased).map(Arc::new))
     }
+}
+
+fn cache_name(key: &LookupKey) -> String {
+    hex::encode(key.0)
 }
 
 fn checked_uid(uid: &str) -> Result<&str, RegistryError> {
