@@ -4,6 +4,7 @@ mod audit;
 mod bench;
 mod config;
 mod demo;
+mod docs;
 mod log;
 mod projections;
 mod rate;
@@ -45,6 +46,9 @@ enum Command {
     Projections(projections::ProjectionsCommand),
     /// Run a fleet of simulated charge points against any OCPP 1.6J server
     Simulate(simulate::SimulateArgs),
+    /// Print the reference of the events, or of the HTTP API
+    #[command(subcommand)]
+    Docs(docs::DocsCommand),
     /// Measure this server on this machine
     Bench(bench::BenchArgs),
 }
@@ -62,8 +66,10 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> anyhow::Result<()> {
-    if let Command::Rate(args) = &command {
-        return rate::run(args);
+    match &command {
+        Command::Rate(args) => return rate::run(args),
+        Command::Docs(command) => return docs::run(*command),
+        _ => {}
     }
     init_log(matches!(command, Command::Serve(_)));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -72,6 +78,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             Command::Demo(args) => demo::run(args).await,
             Command::Serve(args) => serve(args).await,
             Command::Rate(args) => rate::run(&args),
+            Command::Docs(command) => docs::run(command),
             Command::Audit(command) => audit::run(command).await,
             Command::Log(command) => log::run(command).await,
             Command::Projections(command) => projections::run(command).await,

@@ -47,7 +47,8 @@ pub struct LedgerLeg {
     pub amount_minor: i64,
 }
 
-/// `invoice.issued`: the register entry; number = stream version + 1, so numbers have no gaps.
+/// `invoice.issued`: an invoice or credit note in its register; number = stream version + 1, so
+/// numbers have no gaps.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InvoiceIssued {
     /// `{series}-{sequence}`.
@@ -147,7 +148,7 @@ pub struct TransactionIdsLeased {
     pub last: i32,
 }
 
-/// `policy.checkpointed`: everything up to here has been acted upon.
+/// `policy.checkpointed`: a policy has acted upon everything up to here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyCheckpointed {
     /// The log's position, as text.

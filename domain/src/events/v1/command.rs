@@ -80,7 +80,7 @@ pub enum Intent {
     },
 }
 
-/// `command.sent`: durable before the frame leaves.
+/// `command.sent`: our CALL to the station; durable before its frame leaves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandSent {
     /// The id of our CALL.
@@ -93,7 +93,7 @@ pub struct CommandSent {
     pub frame: SealedText,
 }
 
-/// `command.answered`: the station answered with a CALLRESULT.
+/// `command.answered`: the station answered our CALL with a CALLRESULT.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandAnswered {
     /// The status in the answer: `Accepted`, …; absent where the answer has none.
@@ -102,7 +102,7 @@ pub struct CommandAnswered {
     pub exchange: EventId,
 }
 
-/// `command.failed`: it will not happen, or has been refused.
+/// `command.failed`: what was wanted will not happen, or has been refused, or nobody knows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandFailed {
     /// How it ended.

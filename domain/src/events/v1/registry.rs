@@ -58,7 +58,7 @@ pub struct TokenRegistered {
     pub expires_at: Option<Timestamp>,
 }
 
-/// `token.changed`: the whole of what can change, as it is now.
+/// `token.changed`: the whole of what can change about a token, as it is now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenChanged {
     /// Whether it may charge.
@@ -77,7 +77,7 @@ pub enum TokenStatus {
     Blocked,
 }
 
-/// `tariff.version_published`: tariffs are immutable versions.
+/// `tariff.version_published`: a version of a tariff, which never changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TariffVersionPublished {
     /// The tariff.
@@ -101,7 +101,7 @@ pub struct DefaultTariffSet {
     pub tariff: String,
 }
 
-/// `subject.erased`: the key is destroyed; what it sealed can be read by nobody.
+/// `subject.erased`: a person's key is destroyed; what it sealed can be read by nobody.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubjectErased {
     /// Whose.

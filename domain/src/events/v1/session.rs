@@ -83,7 +83,7 @@ pub struct MeterReading {
     pub evidence: Evidence,
 }
 
-/// `session.meter_recorded`: samples of one message, in its order.
+/// `session.meter_recorded`: meter samples of one message, in its order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionMeterRecorded {
     /// The samples that mean something to us; all others are in the exchange.
@@ -160,7 +160,8 @@ pub enum StopMatch {
     StartCameLater,
 }
 
-/// `session.connector_status`: what its connector said while it was open or unsettled.
+/// `session.connector_status`: what the session's connector said while the session was open or
+/// unsettled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionConnectorStatus {
     /// The connector.
@@ -214,7 +215,7 @@ pub enum Anomaly {
     StartAmbiguous,
 }
 
-/// `session.superseded`: another session began at its connector.
+/// `session.superseded`: another session began at the connector of this one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionSuperseded {
     /// The session that began.
@@ -260,7 +261,7 @@ pub enum SettledBecause {
     LateFacts,
 }
 
-/// `session.rated`: what it costs, and everything needed to compute it again.
+/// `session.rated`: what the session costs, and everything needed to compute it again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionRated {
     /// The tariff it was rated by.
@@ -290,7 +291,7 @@ pub struct TariffReference {
     pub content_sha256: String,
 }
 
-/// `session.outcome_decided`: what became of it. The last one holds.
+/// `session.outcome_decided`: what became of the session. The last one holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionOutcomeDecided {
     /// Exactly one of these.

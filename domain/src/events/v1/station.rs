@@ -32,14 +32,15 @@ pub struct PasswordVerifier {
     pub keyed_hash: String,
 }
 
-/// `station.password_changed`: by an operator, or since the station took a new one over OCPP.
+/// `station.password_changed`: the station has another password, given by an operator or taken over
+/// OCPP.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StationPasswordChanged {
     /// The new one; the old one counts no more.
     pub password: Option<PasswordVerifier>,
 }
 
-/// `station.site_assigned`: it stands at another site, or at none.
+/// `station.site_assigned`: the station stands at another site, or at none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StationSiteAssigned {
     /// Where it stands now.
@@ -109,7 +110,7 @@ pub struct CarriedConnector {
     pub declared: Option<StationConnectorDeclared>,
 }
 
-/// `station.connected`: it has been let in, and a connection is open.
+/// `station.connected`: the station has been let in, and a connection is open.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StationConnected {
     /// Counts connections of this station; only the highest one sends.
@@ -122,7 +123,7 @@ pub struct StationConnected {
     pub security_profile: u8,
 }
 
-/// `station.disconnected`: a connection is over.
+/// `station.disconnected`: a connection of the station is over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StationDisconnected {
     /// The connection that ended.
@@ -175,7 +176,7 @@ pub enum Registration {
     Rejected,
 }
 
-/// `station.connector_status`: outside a session.
+/// `station.connector_status`: what a connector, or the station itself, said outside a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StationConnectorStatus {
     /// The connector; 0 is the station itself.
@@ -192,7 +193,7 @@ pub struct StationConnectorStatus {
     pub exchange: EventId,
 }
 
-/// `station.meter_recorded`: values outside a transaction (clock-aligned and the like).
+/// `station.meter_recorded`: meter values outside a transaction (clock-aligned and the like).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StationMeterRecorded {
     /// The connector; 0 is the station's main meter.
@@ -232,7 +233,7 @@ pub enum Job {
     Log,
 }
 
-/// `station.certificate_requested`: SignCertificate.
+/// `station.certificate_requested`: the station asks to have a certificate signed (SignCertificate).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StationCertificateRequested {
     /// The PEM text.
@@ -241,7 +242,7 @@ pub struct StationCertificateRequested {
     pub exchange: EventId,
 }
 
-/// `station.security_noted`: from the station, or seen by us.
+/// `station.security_noted`: something that matters to security, said by the station or seen by us.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StationSecurityNoted {
     /// The station's event type, or ours: `foreign_transaction`, `clone_suspected`, ….
@@ -298,7 +299,7 @@ pub struct OrphanStop {
     pub exchange: EventId,
 }
 
-/// `station.orphan_resolved`: the stop found its session, or got one of its own.
+/// `station.orphan_resolved`: such a stop found its session, or got one of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StationOrphanResolved {
     /// The exchange of the stop.
