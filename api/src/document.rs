@@ -110,6 +110,7 @@ fn problem_content() -> RefOr<Content> {
         (name = "tariffs", description = "What charging costs"),
         (name = "sessions", description = "Charging sessions"),
         (name = "invoices", description = "What was billed, and its proof"),
+        (name = "accounts", description = "Who owes, and what was paid in"),
         (name = "log", description = "The log itself, and live changes"),
         (name = "analytics", description = "Sums over time"),
         (name = "server", description = "The state of this server"),

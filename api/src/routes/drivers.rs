@@ -9,7 +9,7 @@ use crate::state::ApiState;
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
-use chargebook_domain::events::v1::DriverRegistered;
+use chargebook_domain::events::v1::{AccountKind, DriverRegistered};
 use chargebook_domain::ids::DriverId;
 use chargebook_domain::units::Timestamp;
 use chargebook_projections::Driver as DriverRow;
@@ -45,6 +45,29 @@ pub(crate) struct NewDriver {
     name: String,
     /// Their e-mail address.
     email: Option<String>,
+    /// How they pay: `pay_later` (the default) or `wallet`.
+    #[serde(default)]
+    account: Payer,
+}
+
+/// How an account pays.
+#[derive(Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Payer {
+    /// It owes, and settles invoices later.
+    #[default]
+    PayLater,
+    /// It has paid in before.
+    Wallet,
+}
+
+impl From<Payer> for AccountKind {
+    fn from(payer: Payer) -> Self {
+        match payer {
+            Payer::PayLater => Self::PayLater,
+            Payer::Wallet => Self::Wallet,
+        }
+    }
 }
 
 /// The drivers, newest first.
@@ -103,11 +126,12 @@ pub(crate) async fn register(
     State(state): State<ApiState>,
     Body(driver): Body<NewDriver>,
 ) -> Result<Response, Problem> {
-    let NewDriver { id, name, email } = driver;
+    let NewDriver { id, name, email, account } = driver;
     let id = id.unwrap_or_else(|| state.fresh_name());
     let _alone = state.alone_with("driver", &id).await;
     let registry = state.chargebook.registry();
-    let registered = registry.register_driver(&id, &name, email.as_deref()).await?;
+    let registered =
+        registry.register_driver_paying(&id, &name, email.as_deref(), account.into()).await?;
     Ok(Written::registered(registered, "/v1/drivers", &id))
 }
 

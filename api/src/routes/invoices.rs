@@ -1,4 +1,4 @@
-//! Invoices, their proof, and the accounts that owe them.
+//! Invoices and their proof.
 
 use crate::answer::{Page, major};
 use crate::problem::Problem;
@@ -8,10 +8,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use chargebook_domain::events::v1::{AccountKind, InvoiceKind, InvoiceLine, InvoiceVat};
+use chargebook_domain::events::v1::{InvoiceKind, InvoiceLine, InvoiceVat};
 use chargebook_domain::ids::{AccountId, SessionId};
 use chargebook_domain::units::Timestamp;
-use chargebook_projections::Account as AccountRow;
 use chargebook_projections::Invoice as InvoiceRow;
 use chargebook_projections::InvoiceFilter;
 use serde::{Deserialize, Serialize};
@@ -303,88 +302,6 @@ pub(crate) async fn bundle(
         (CONTENT_DISPOSITION, format!("attachment; filename=\"bundle-{name}.json\"")),
     ];
     Ok((headers, bundle).into_response())
-}
-
-/// An account, with what its ledger says.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Account {
-    /// Its id, as in stream names.
-    account_id: Uuid,
-    /// How it pays: `pay_later`, `wallet`.
-    #[schema(example = "pay_later")]
-    kind: &'static str,
-    /// When it was opened.
-    #[schema(value_type = String, format = DateTime)]
-    opened_at: Timestamp,
-    /// What it owes and has.
-    balances: Vec<Balance>,
-}
-
-/// The sum of a ledger account's postings in one currency.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Balance {
-    /// `receivable:{account}`, `wallet:{account}`.
-    ledger_account: String,
-    /// ISO 4217.
-    currency: String,
-    /// In minor units; what the account owes is positive.
-    balance_minor: i64,
-    /// How many legs of postings that is the sum of.
-    legs: u64,
-}
-
-impl From<AccountRow> for Account {
-    fn from(row: AccountRow) -> Self {
-        let balances = row.balances.into_iter().map(|balance| Balance {
-            ledger_account: balance.ledger_account,
-            currency: balance.currency,
-            balance_minor: balance.balance_minor,
-            legs: balance.legs,
-        });
-        Self {
-            account_id: row.account_id.0,
-            kind: match row.kind {
-                AccountKind::PayLater => "pay_later",
-                AccountKind::Wallet => "wallet",
-            },
-            opened_at: row.opened_at,
-            balances: balances.collect(),
-        }
-    }
-}
-
-/// Accounts with their balances, newest first.
-#[utoipa::path(
-    get, path = "/v1/accounts", tag = "invoices", operation_id = "list_accounts",
-    params(PageParameters, WaitParameters),
-    responses((status = 200, description = "A page", body = Page<Account>)),
-)]
-pub(crate) async fn list_accounts(
-    State(state): State<ApiState>,
-    Query(page): Query<PageParameters>,
-) -> Result<Json<Page<Account>>, Problem> {
-    let page = state.read_models.list_accounts(&page.paging()?).await?;
-    let items = page.items.into_iter().map(Account::from).collect();
-    Ok(Json(Page { items, next: page.next }))
-}
-
-/// One account with its balances.
-#[utoipa::path(
-    get, path = "/v1/accounts/{id}", tag = "invoices", operation_id = "get_account",
-    params(("id" = Uuid, Path, description = "The account's id"), WaitParameters),
-    responses(
-        (status = 200, description = "The account", body = Account),
-        (status = 404, description = "No such account", body = Problem),
-    ),
-)]
-pub(crate) async fn get_account(
-    State(state): State<ApiState>,
-    PathText(id): PathText,
-) -> Result<Json<Account>, Problem> {
-    let no_account = || Problem::not_found(format!("no account `{id}`"));
-    let account_id: AccountId = id.parse().map_err(|_| no_account())?;
-    let found = state.found(|| state.read_models.account(account_id)).await?;
-    found.map(|row| Json(row.into())).ok_or_else(no_account)
 }
 
 fn no_invoice(number: &str) -> Problem {

@@ -1,5 +1,6 @@
 //! The routes, and what guards them.
 
+mod accounts;
 mod analytics;
 mod commands;
 mod drivers;
@@ -93,8 +94,9 @@ pub(crate) fn guarded_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(invoices::list))
         .routes(routes!(invoices::get))
         .routes(routes!(invoices::bundle))
-        .routes(routes!(invoices::list_accounts))
-        .routes(routes!(invoices::get_account))
+        .routes(routes!(accounts::list))
+        .routes(routes!(accounts::get))
+        .routes(routes!(accounts::pay_in))
         .routes(routes!(stream::changes))
         .routes(routes!(analytics::analytics))
         .routes(routes!(analytics::totals))

@@ -1,5 +1,6 @@
 //! The API through its router, as a client sees it.
 
+mod accounts;
 mod commands;
 mod document;
 mod events;

@@ -63,6 +63,9 @@ impl Registry {
                 format!("an amount is 1 to {TOP_UP_MINOR_MAX} minor units"),
             ));
         }
+        if iso_currency::Currency::from_code(currency).is_none() {
+            return Err(RegistryError::invalid("/currency", "an ISO 4217 code such as EUR"));
+        }
         let kind = self.account_kind(account_id).await?;
         let posting = top_up_of(account_id, kind, amount_minor, currency);
         let stream = StreamName::of("account", account_id.0);
