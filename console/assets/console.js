@@ -102,29 +102,37 @@
     }
   };
 
+  // A hidden page holds no stream: a browser has few connections to one server.
+  let stream = null;
   let retryMs = 1000;
+  let retry = 0;
+  const hush = () => {
+    clearTimeout(retry);
+    if (stream) stream.close();
+    stream = null;
+  };
   const listen = () => {
-    const stream = new EventSource("/live");
-    let behind = false;
-    stream.addEventListener("ready", () => {
+    hush();
+    const own = new EventSource("/live");
+    stream = own;
+    own.addEventListener("ready", () => {
       retryMs = 1000;
       say("Live", "on");
-      if (behind || due) readSoon();
-      behind = true;
+      if (due) readSoon();
     });
-    stream.addEventListener("changed", (event) => {
+    own.addEventListener("changed", (event) => {
       const rows = JSON.parse(event.data);
       if (rows.some((row) => kinds.includes(row))) readSoon();
     });
-    stream.addEventListener("reset", readSoon);
-    stream.addEventListener("error", () => {
+    own.addEventListener("reset", readSoon);
+    own.addEventListener("error", () => {
+      if (own !== stream) return;
       say("Reconnecting …", "off");
-      if (stream.readyState !== EventSource.CLOSED) return;
       due = true;
-      setTimeout(listen, retryMs);
+      if (own.readyState !== EventSource.CLOSED) return;
+      retry = setTimeout(listen, retryMs);
       retryMs = Math.min(retryMs * 2, RETRY_MAX_MS);
     });
-    addEventListener("pagehide", () => stream.close(), { once: true });
   };
 
   const here = document.querySelector(".side nav [aria-current]");
@@ -136,6 +144,15 @@
     if (Date.now() - lastRead >= READ_ANYWAY_AFTER_MS) readSoon();
   }, 1000);
   document.addEventListener("visibilitychange", () => {
-    if (!document.hidden && due) readSoon();
+    if (document.hidden) {
+      hush();
+      return;
+    }
+    due = true;
+    listen();
+  });
+  addEventListener("pagehide", hush);
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) listen();
   });
 })();

@@ -3,6 +3,7 @@
 
 use crate::error::PageError;
 use crate::state::Console;
+use chargebook_domain::events::v1::Authorization;
 use chargebook_domain::ids::SessionId;
 use chargebook_projections::{Cost, CurvePoint, Session, SessionStatus};
 use std::collections::HashMap;
@@ -12,7 +13,7 @@ use tokio::time::Instant;
 
 /// Sessions that are remembered; beyond that it begins anew.
 const SESSIONS_MAX: usize = 1_000;
-/// What runs is looked at again after this.
+/// What runs is looked at again after this, also if nothing was said: time may cost.
 const FRESH_FOR: Duration = Duration::from_secs(5);
 /// What is over is looked at again after this.
 const OVER_FRESH_FOR: Duration = Duration::from_secs(60);
@@ -28,11 +29,19 @@ pub(crate) struct Course {
 /// What was read lately.
 #[derive(Default)]
 pub(crate) struct Prices {
-    entries: Mutex<HashMap<SessionId, (Instant, Arc<Course>)>>,
+    entries: Mutex<HashMap<SessionId, Entry>>,
+}
+
+#[derive(Clone)]
+struct Entry {
+    /// What the session's row was.
+    of: Session,
+    read: Instant,
+    course: Arc<Course>,
 }
 
 impl Prices {
-    fn entries(&self) -> MutexGuard<'_, HashMap<SessionId, (Instant, Arc<Course>)>> {
+    fn entries(&self) -> MutexGuard<'_, HashMap<SessionId, Entry>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -47,19 +56,31 @@ pub(crate) async fn course(
         SessionStatus::Stopped | SessionStatus::Settled => OVER_FRESH_FOR,
     };
     let known = console.prices().entries().get(&session.id).cloned();
-    if let Some((read, course)) = known
-        && read.elapsed() < fresh_for
+    if let Some(known) = known
+        && known.of == *session
+        && known.read.elapsed() < fresh_for
     {
-        return Ok(Some(course));
+        return Ok(Some(known.course));
     }
     let detail = console.models().session_detail(session.id, console.now()).await?;
     let Some(detail) = detail else { return Ok(None) };
-    let cost = detail.session.cost.or(detail.running_cost);
+    // A refused card pays nothing, whatever its session would cost.
+    let priced = session.authorization == Authorization::Accepted;
+    let cost = match priced {
+        true => console.chargebook().running_cost(session.id).await?,
+        false => None,
+    };
+    let cost = cost.map(|cost| Cost {
+        net: cost.rating.total_cost.excl_vat,
+        gross: cost.rating.total_cost.incl_vat,
+        currency: cost.rating.currency,
+    });
     let course = Arc::new(Course { cost, curve: detail.curve });
     let mut entries = console.prices().entries();
     if entries.len() >= SESSIONS_MAX {
         entries.clear();
     }
-    entries.insert(session.id, (Instant::now(), Arc::clone(&course)));
+    let entry = Entry { of: session.clone(), read: Instant::now(), course: Arc::clone(&course) };
+    entries.insert(session.id, entry);
     Ok(Some(course))
 }

@@ -2,6 +2,7 @@
 
 use crate::live::LIVE_STREAMS_MAX;
 use crate::login::{LoginThrottle, Logins};
+use crate::pages::power::CountedShares;
 use crate::prices::Prices;
 use chargebook_commands::Chargebook;
 use chargebook_domain::units::Timestamp;
@@ -49,6 +50,7 @@ struct Inner {
     logins: Logins,
     throttle: LoginThrottle,
     prices: Prices,
+    counted_shares: CountedShares,
     live_streams: Arc<Semaphore>,
 }
 
@@ -68,6 +70,7 @@ impl Console {
             options,
             throttle: LoginThrottle::default(),
             prices: Prices::default(),
+            counted_shares: CountedShares::default(),
             live_streams: Arc::new(Semaphore::new(LIVE_STREAMS_MAX)),
         };
         Self { inner: Arc::new(inner) }
@@ -99,6 +102,10 @@ impl Console {
 
     pub(crate) fn prices(&self) -> &Prices {
         &self.inner.prices
+    }
+
+    pub(crate) fn counted_shares(&self) -> &CountedShares {
+        &self.inner.counted_shares
     }
 
     pub(crate) fn live_streams(&self) -> &Arc<Semaphore> {

@@ -1,6 +1,6 @@
 //! What an operator sees first: today's figures, how they came, who is charging.
 
-use super::{power, render};
+use super::{Asked, power, render};
 use crate::chart::{Bar, BarChart, LineChart, ShareBar};
 use crate::components::{Badge, Frame, When};
 use crate::error::PageError;
@@ -11,12 +11,12 @@ use crate::state::Console;
 use crate::zones::Zones;
 use askama::Template;
 use axum::Extension;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use chargebook_domain::units::{Timestamp, WattHours};
 use chargebook_projections::{
-    AnalyticsBucket, AnalyticsQuery, Bucket, PAGE_ROWS_MAX, Paging, Revenue, Session,
-    SessionFilter, SessionStatus, Totals,
+    AnalyticsBucket, AnalyticsQuery, Bucket, Paging, Revenue, Session, SessionFilter,
+    SessionStatus, Totals,
 };
 use chrono::{Days, NaiveTime, TimeZone, Utc};
 use chrono_tz::Tz;
@@ -124,7 +124,7 @@ pub(crate) struct DashboardQuery {
 pub(crate) async fn show(
     State(console): State<Console>,
     Extension(operator): Extension<Operator>,
-    Query(query): Query<DashboardQuery>,
+    Asked(query): Asked<DashboardQuery>,
 ) -> Result<Response, PageError> {
     let now = console.now();
     let zones = Zones::read(&console).await?;
@@ -137,9 +137,7 @@ pub(crate) async fn show(
     let slots = Slots::read(&console, span, now, zone).await?;
     let sessions = recent_sessions(&console).await?;
     let (live, more_live) = live_rows(&sessions, &totals, now);
-    let paging = Paging { limit: Some(PAGE_ROWS_MAX), next: None };
-    let stations = console.models().list_stations(&paging).await?.items;
-    let shares = power::shares(&stations);
+    let shares = power::shares(&console).await?;
     let bar: Vec<_> =
         shares.iter().map(|(tone, word, count)| (tone.class(), word.clone(), *count)).collect();
     render(&Dashboard {

@@ -1,7 +1,7 @@
 //! Issued invoices and credit notes, and how anybody can verify one.
 
 use super::lines::{BillLine, vat};
-use super::{PAGE_ROWS, Pager, render};
+use super::{Asked, PAGE_ROWS, Pager, render};
 use crate::components::{Fact, Frame, When, address_part};
 use crate::error::PageError;
 use crate::format;
@@ -10,7 +10,7 @@ use crate::state::Console;
 use crate::zones::{self, Zones};
 use askama::Template;
 use axum::Extension;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use chargebook_domain::events::v1::InvoiceKind;
 use chargebook_domain::units::Timestamp;
@@ -48,7 +48,7 @@ pub(crate) struct InvoicesQuery {
 pub(crate) async fn list(
     State(console): State<Console>,
     Extension(operator): Extension<Operator>,
-    Query(query): Query<InvoicesQuery>,
+    Asked(query): Asked<InvoicesQuery>,
 ) -> Result<Response, PageError> {
     let now = console.now();
     let zone = Zones::read(&console).await?.common();

@@ -19,12 +19,30 @@ use crate::format;
 use crate::prices;
 use crate::state::Console;
 use askama::Template;
+use axum::extract::{FromRequestParts, Query};
+use axum::http::request::Parts;
 use axum::response::{Html, IntoResponse, Response};
 use chargebook_domain::units::Timestamp;
 use chargebook_projections::{Cost, Session};
+use serde::de::DeserializeOwned;
 
 /// Rows of one page of a list.
 const PAGE_ROWS: u32 = 50;
+
+/// What the address asks for behind its `?`; an error page where that cannot be read.
+pub(crate) struct Asked<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Asked<T> {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, PageError> {
+        let query = Query::try_from_uri(&parts.uri);
+        let Query(asked) = query.map_err(|_| {
+            PageError::BadRequest("What stands behind the `?` was not understood.".to_owned())
+        })?;
+        Ok(Self(asked))
+    }
+}
 
 /// The links below a list.
 pub(crate) struct Pager {

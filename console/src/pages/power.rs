@@ -2,15 +2,24 @@
 
 use crate::chart::{Line, LineChart};
 use crate::components::Tone;
+use crate::error::PageError;
 use crate::format;
 use crate::prices::Course;
+use crate::state::Console;
 use chargebook_domain::units::Timestamp;
-use chargebook_projections::{Session, Station};
+use chargebook_projections::{PAGE_ROWS_MAX, Paging, Session, Station};
 use chrono_tz::Tz;
 use rust_decimal::Decimal;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
 
+/// Stations whose connectors are counted.
+const STATIONS_MAX: usize = 20_000;
+/// Counts are taken again after this: less than what a page waits after a change, so that it
+/// never reads what was before.
+const COUNTS_FRESH_FOR: Duration = Duration::from_millis(300);
 /// How far back, in minutes.
 pub(crate) const MINUTES: i64 = 60;
 /// A sample stands for so long at most; a station that has gone silent is not counted on.
@@ -64,7 +73,38 @@ fn power_at(session: &Session, course: &Course, at: Timestamp) -> Option<Decimal
 }
 
 /// How many connectors are in which state: tone, word, count.
-pub(crate) fn shares(stations: &[Station]) -> Vec<(Tone, String, u64)> {
+pub(crate) type Shares = Vec<(Tone, String, u64)>;
+
+/// The counts, of late, so that several open dashboards count once.
+#[derive(Default)]
+pub(crate) struct CountedShares(Mutex<Option<(Instant, Shares)>>);
+
+/// How many connectors are in which state, of up to [`STATIONS_MAX`] stations.
+pub(crate) async fn shares(console: &Console) -> Result<Shares, PageError> {
+    let counted = &console.counted_shares().0;
+    let known = counted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    if let Some((read, shares)) = known
+        && read.elapsed() < COUNTS_FRESH_FOR
+    {
+        return Ok(shares);
+    }
+    let mut stations = Vec::new();
+    let mut paging = Paging { limit: Some(PAGE_ROWS_MAX), next: None };
+    loop {
+        let page = console.models().list_stations(&paging).await?;
+        stations.extend(page.items);
+        if page.next.is_none() || stations.len() >= STATIONS_MAX {
+            break;
+        }
+        paging.next = page.next;
+    }
+    let shares = count(&stations);
+    let fresh = Some((Instant::now(), shares.clone()));
+    *counted.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
+    Ok(shares)
+}
+
+fn count(stations: &[Station]) -> Shares {
     let mut counts: BTreeMap<(u8, String), (Tone, u64)> = BTreeMap::new();
     for station in stations {
         let own = station.connectors.iter().filter(|connector| connector.connector.0 > 0);

@@ -1,6 +1,6 @@
 //! Sessions that a person has to look at: why, and what would resolve it.
 
-use super::{PAGE_ROWS, Pager, render};
+use super::{Asked, PAGE_ROWS, Pager, render};
 use crate::components::{Badge, Frame, When};
 use crate::error::PageError;
 use crate::format;
@@ -8,7 +8,7 @@ use crate::login::Operator;
 use crate::state::Console;
 use askama::Template;
 use axum::Extension;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use chargebook_domain::events::v1::Outcome;
 use chargebook_domain::units::Timestamp;
@@ -45,7 +45,7 @@ pub(crate) struct ReviewsQuery {
 pub(crate) async fn list(
     State(console): State<Console>,
     Extension(operator): Extension<Operator>,
-    Query(query): Query<ReviewsQuery>,
+    Asked(query): Asked<ReviewsQuery>,
 ) -> Result<Response, PageError> {
     let now = console.now();
     let frame = Frame::inside(&console, &operator, "Reviews", "reviews", "session").await?;

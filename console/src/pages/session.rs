@@ -86,7 +86,11 @@ pub(crate) async fn show(
     let id: SessionId = id.parse().map_err(|_| unknown())?;
     let now = console.now();
     let detail = console.models().session_detail(id, now).await?.ok_or_else(unknown)?;
-    let cost = console.chargebook().running_cost(id).await?;
+    // A refused card pays nothing, whatever its session would cost.
+    let cost = match detail.session.authorization {
+        Authorization::Accepted => console.chargebook().running_cost(id).await?,
+        _ => None,
+    };
     let title = format!("Session at {}", detail.session.station);
     let live = if is_over(&detail.session) { "" } else { "session" };
     let frame = Frame::inside(&console, &operator, title, "sessions", live).await?;
@@ -138,7 +142,10 @@ fn page_of(
                 currency: rating.currency.clone(),
             }
         }),
-        no_cost: "no tariff prices it, or its facts do not add up yet",
+        no_cost: match session.authorization {
+            Authorization::Accepted => "no tariff prices it, or its facts do not add up yet",
+            _ => "its card was refused",
+        },
         outcome: outcome_word(session),
         outcome_reason: session.reason.as_deref().map(format::words).unwrap_or_default(),
         invoice: session.invoice.clone().map(|number| {
@@ -148,9 +155,14 @@ fn page_of(
         review,
         curve: curve_of(&detail, now, zone),
         truncated: detail.truncated,
-        no_lines: match rating {
-            Some(_) => "Nothing is charged for it so far.",
-            None => "There is no price: no tariff is in force for it, or its facts do not add up.",
+        no_lines: match (rating, session.authorization) {
+            (Some(_), _) => "Nothing is charged for it so far.",
+            (None, Authorization::Blocked | Authorization::Expired | Authorization::Invalid) => {
+                "Its card was refused, so it has no price."
+            }
+            (None, Authorization::Accepted) => {
+                "There is no price: no tariff is in force for it, or its facts do not add up."
+            }
         },
         lines,
         tariff: cost.as_ref().map(tariff_text),

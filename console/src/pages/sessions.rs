@@ -1,13 +1,13 @@
 //! The sessions, narrowed by station and status.
 
-use super::{PAGE_ROWS, Pager, SessionLine, render};
+use super::{Asked, PAGE_ROWS, Pager, SessionLine, render};
 use crate::components::{Frame, address_part};
 use crate::error::PageError;
 use crate::login::Operator;
 use crate::state::Console;
 use askama::Template;
 use axum::Extension;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use chargebook_domain::events::v1::Outcome;
 use chargebook_projections::{Paging, SessionFilter};
@@ -56,7 +56,7 @@ pub(crate) struct SessionsQuery {
 pub(crate) async fn list(
     State(console): State<Console>,
     Extension(operator): Extension<Operator>,
-    Query(query): Query<SessionsQuery>,
+    Asked(query): Asked<SessionsQuery>,
 ) -> Result<Response, PageError> {
     let frame = Frame::inside(&console, &operator, "Sessions", "sessions", "session").await?;
     let station = query.station.unwrap_or_default().trim().to_owned();

@@ -1,7 +1,7 @@
 //! One station: connectors, sessions, commands and what it said of itself.
 
 use super::station_commands::CommandLine;
-use super::{SessionLine, render};
+use super::{Asked, SessionLine, render};
 use crate::components::{Badge, Fact, Frame, When, address_part};
 use crate::error::PageError;
 use crate::format;
@@ -10,7 +10,7 @@ use crate::state::Console;
 use crate::zones::Zones;
 use askama::Template;
 use axum::Extension;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use chargebook_domain::units::Timestamp;
 use chargebook_projections::{Connector, Paging, SecurityEvent, SessionFilter, Station};
@@ -80,7 +80,7 @@ pub(crate) async fn show(
     State(console): State<Console>,
     Extension(operator): Extension<Operator>,
     Path(id): Path<String>,
-    Query(query): Query<StationQuery>,
+    Asked(query): Asked<StationQuery>,
 ) -> Result<Response, PageError> {
     let now = console.now();
     let station = console.models().station(&id).await?;
@@ -107,7 +107,7 @@ pub(crate) async fn show(
         badge: Badge::station(&station),
         connected: station.connected,
         site: zones.site_name(station.site_id).map(str::to_owned),
-        power: format::kw(station.power_w()),
+        power: power_text(&station),
         seen: station.last_seen.map(|at| When::ago(at, now)),
         said: asked.map(|_| "Asked. The answer appears under recent commands."),
         connectors: connectors(&station, now, zone),
@@ -119,6 +119,15 @@ pub(crate) async fn show(
         facts: facts_of(&station, now, zone),
         security: security(&console, events.items, now, zone).await,
     })
+}
+
+fn power_text(station: &Station) -> String {
+    let charging = station.connectors.iter().any(|connector| connector.session.is_some());
+    if charging {
+        format!("{} now", format::kw(station.power_w()))
+    } else {
+        "not charging".to_owned()
+    }
 }
 
 fn stop_button(connector: &Connector) -> Option<StopButton> {

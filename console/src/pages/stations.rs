@@ -1,6 +1,6 @@
 //! The stations, with what their connectors are doing.
 
-use super::{PAGE_ROWS, Pager, render};
+use super::{Asked, PAGE_ROWS, Pager, render};
 use crate::components::{Badge, Frame, When, address_part};
 use crate::error::PageError;
 use crate::format;
@@ -9,7 +9,7 @@ use crate::state::Console;
 use crate::zones::Zones;
 use askama::Template;
 use axum::Extension;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use chargebook_domain::units::Timestamp;
 use chargebook_projections::{Paging, Station};
@@ -48,7 +48,7 @@ pub(crate) struct StationsQuery {
 pub(crate) async fn list(
     State(console): State<Console>,
     Extension(operator): Extension<Operator>,
-    Query(query): Query<StationsQuery>,
+    Asked(query): Asked<StationsQuery>,
 ) -> Result<Response, PageError> {
     let now = console.now();
     let zones = Zones::read(&console).await?;

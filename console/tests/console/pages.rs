@@ -92,6 +92,20 @@ async fn a_review_says_why_and_what_would_resolve_it() {
 }
 
 #[tokio::test]
+async fn a_refused_card_has_no_price() {
+    let world = World::new(noon()).await;
+    let mut station = world.station("CP-1").await;
+    let transaction = station.start(1, "UNKNOWN", 10_000).await;
+    world.clock.set(later(noon(), 600));
+    station.meter(1, transaction, &[(EnergyImportRegisterWh, 15_000)]).await;
+    world.shown().await;
+    let browser = Browser::logged_in(&world).await;
+    browser.get("/sessions").await.shows("5.00 kWh").hides("EUR");
+    let session = browser.get(&format!("/sessions/{}", only_session(&world).await)).await;
+    session.shows("Its card was refused, so it has no price.").shows("not known").hides("EUR");
+}
+
+#[tokio::test]
 async fn what_stations_say_of_themselves_is_text() {
     let world = World::new(noon()).await;
     let odd = "<b>\"A'&";
@@ -138,8 +152,11 @@ async fn lists_go_on_where_a_page_ends() {
     let second = browser.get(&next).await;
     assert_eq!(count(&second.text), 10);
     second.shows("First page").hides("Next page");
-    let wrong = browser.get("/sessions?next=nonsense").await;
-    assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+    for wrong in ["/sessions?next=nonsense", "/sessions?station=a&station=b"] {
+        let page = browser.get(wrong).await;
+        assert_eq!(page.status, StatusCode::BAD_REQUEST, "{wrong}");
+        page.shows("That was not understood");
+    }
 }
 
 #[tokio::test]
