@@ -20,6 +20,7 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -82,7 +83,7 @@ pub(crate) struct DemoArgs {
 }
 
 /// Runs it until told to end.
-pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
+pub(crate) async fn run(args: DemoArgs, background: &Handle) -> anyhow::Result<()> {
     let config = Config::load(ServeArgs {
         data: Some(args.data.clone()),
         ocpp: Some(free_or_any(args.ocpp)),
@@ -93,7 +94,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
         origin: Some("chargebook.demo".to_owned()),
         ..ServeArgs::default()
     })?;
-    let mut server = Server::start(&config).await?;
+    let mut server = Server::start(&config, background).await?;
     let is_new = register(server.chargebook.registry()).await?;
     let stop = CancellationToken::new();
     let fleet = start_fleet(&server, is_new, stop.clone());

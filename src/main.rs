@@ -16,6 +16,7 @@ use config::{Config, ServeArgs};
 use server::Server;
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
+use tokio::runtime::Handle;
 use tracing_subscriber::EnvFilter;
 
 /// The system's allocator was a quarter of the server's CPU under load.
@@ -77,10 +78,16 @@ fn run(command: Command) -> anyhow::Result<()> {
     }
     init_log(matches!(command, Command::Serve(_)));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let background = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("background")
+        .enable_all()
+        .build()?;
+    let background_handle = background.handle().clone();
+    let outcome = runtime.block_on(async {
         match command {
-            Command::Demo(args) => demo::run(args).await,
-            Command::Serve(args) => serve(args).await,
+            Command::Demo(args) => demo::run(args, &background_handle).await,
+            Command::Serve(args) => serve(args, &background_handle).await,
             Command::Rate(args) => rate::run(&args),
             Command::Docs(command) => docs::run(command),
             Command::Audit(command) => audit::run(command).await,
@@ -89,12 +96,14 @@ fn run(command: Command) -> anyhow::Result<()> {
             Command::Simulate(args) => simulate::run(args).await,
             Command::Bench(args) => bench::run(args),
         }
-    })
+    });
+    background.shutdown_background();
+    outcome
 }
 
-async fn serve(args: ServeArgs) -> anyhow::Result<()> {
+async fn serve(args: ServeArgs, background: &Handle) -> anyhow::Result<()> {
     let config = Config::load(args)?;
-    let mut server = Server::start(&config).await?;
+    let mut server = Server::start(&config, background).await?;
     let told = server.until_told().await;
     server.stop().await?;
     told

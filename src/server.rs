@@ -10,17 +10,18 @@ use chargebook_commands::{Chargebook, Settings};
 use chargebook_console::{Console, ConsoleOptions};
 use chargebook_gateway::Limits;
 use chargebook_projections::{ProjectorOptions, ReadModels};
-use chargebook_proof::checkpoint::Origin;
+use chargebook_proof::checkpoint::{Origin, SigningKey};
 use chargebook_store::sealer::{Sealer, SealerOptions};
 use chargebook_store::vault::KeyVault;
 use chargebook_store::{EventStore, OpenMode, SqliteStore};
 use chrono::TimeDelta;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket};
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -61,8 +62,10 @@ struct Tasks {
 }
 
 impl Server {
-    /// Opens the data folder and both doors; ready when it returns.
-    pub(crate) async fn start(config: &Config) -> anyhow::Result<Self> {
+    /// Opens the data folder and both doors; ready when it returns. What follows the log
+    /// (policies, read models, sealer) runs on the `background` runtime: a page of the log takes
+    /// a while, and no station should wait for it.
+    pub(crate) async fn start(config: &Config, background: &Handle) -> anyhow::Result<Self> {
         let metrics = install_metrics()?;
         let ocpp = listen(config.ocpp, "OCPP")?;
         let http = listen(config.http, "HTTP")?;
@@ -75,7 +78,8 @@ impl Server {
             .with_context(|| format!("cannot open the log in {}", data.display()))?;
         let log: Arc<dyn EventStore> = Arc::new(store.clone());
         let key = vault.signing_key().clone();
-        let sealer = Sealer::start(log.clone(), data, key, SealerOptions::default()).await?;
+        let sealer = start_sealer(log.clone(), data.clone(), key);
+        let sealer = background.spawn(sealer).await??;
         let settings = Settings {
             node: config.node.clone(),
             settle_after: TimeDelta::seconds(config.settle_after_seconds.into()),
@@ -105,10 +109,10 @@ impl Server {
             metrics,
         };
         let tasks = Tasks {
-            projector: tokio::spawn(async move {
-                Ok(projector.run(stop_projector.cancelled_owned()).await?)
-            }),
-            policies: tokio::spawn(async move { Ok(policies.run_policies(stop_policies).await?) }),
+            projector: background
+                .spawn(async move { Ok(projector.run(stop_projector.cancelled_owned()).await?) }),
+            policies: background
+                .spawn(async move { Ok(policies.run_policies(stop_policies).await?) }),
             gateway: tokio::spawn(chargebook_gateway::serve(
                 ocpp,
                 chargebook.clone(),
@@ -183,7 +187,7 @@ impl Web {
     async fn serve(
         self,
         listener: TcpListener,
-        data: std::path::PathBuf,
+        data: PathBuf,
         shutdown: CancellationToken,
     ) -> anyhow::Result<()> {
         let authenticator = Authenticator::new([&self.admin_token]);
@@ -203,6 +207,14 @@ impl Web {
         let (chargebook, models) = (self.chargebook.clone(), self.read_models.clone());
         Console::new(chargebook, models, Arc::new(accepts), options)
     }
+}
+
+async fn start_sealer(
+    log: Arc<dyn EventStore>,
+    data: PathBuf,
+    key: SigningKey,
+) -> anyhow::Result<Sealer> {
+    Ok(Sealer::start(log, &data, key, SealerOptions::default()).await?)
 }
 
 fn settled<T: std::fmt::Debug>(part: &str, ended: Result<T, tokio::task::JoinError>) {

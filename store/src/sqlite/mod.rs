@@ -32,7 +32,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::task::AbortHandle;
 use writer::{Request, Writer, WriterParts};
 
 /// Appends that may wait for the writer.
@@ -104,7 +104,7 @@ struct WriterHandle {
     budget: Arc<Semaphore>,
     queue_wait: Duration,
     stop: Arc<Notify>,
-    task: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+    ended: tokio::sync::Mutex<Option<oneshot::Receiver<()>>>,
 }
 
 impl SqliteStore {
@@ -132,10 +132,10 @@ impl SqliteStore {
         match &self.inner.writer {
             Some(writer) => {
                 writer.stop.notify_one();
-                let mut task = writer.task.lock().await;
-                if let Some(task) = task.take() {
+                let mut ended = writer.ended.lock().await;
+                if let Some(ended) = ended.take() {
                     // A panic there has been reported; there is nothing left to wait for.
-                    let _ = task.await;
+                    let _ = ended.await;
                 }
             }
             None => self.inner.reader.close().await,
@@ -185,14 +185,31 @@ async fn open_writer(folder: &Path, options: SqliteOptions) -> Result<Inner, Ope
         lock,
     };
     let writer = Writer::new(path.clone(), connection, parts).await.map_err(engine_error)?;
+    let thread_error = |error: std::io::Error| OpenError::Engine {
+        path: path.clone(),
+        reason: format!("no thread for the writer: {error}"),
+    };
     let handle = WriterHandle {
         requests: sender,
         budget: Arc::new(Semaphore::new(QUEUE_KIB_MAX)),
         queue_wait: options.queue_wait,
         stop,
-        task: tokio::sync::Mutex::new(Some(tokio::spawn(writer.run()))),
+        ended: tokio::sync::Mutex::new(Some(start(writer).map_err(thread_error)?)),
     };
     Ok(Inner { reader, writer: Some(handle), poll: None })
+}
+
+/// Gives the writer a thread of its own: beside the tasks of thousands of connections it would
+/// wait for its turn at every statement, and everybody waits for it.
+fn start(writer: Writer) -> std::io::Result<oneshot::Receiver<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (end, ended) = oneshot::channel();
+    std::thread::Builder::new().name("log-writer".to_owned()).spawn(move || {
+        runtime.block_on(writer.run());
+        // Nobody need wait for the end.
+        let _ = end.send(());
+    })?;
+    Ok(ended)
 }
 
 async fn open_read_only(folder: &Path, options: SqliteOptions) -> Result<Inner, OpenError> {
