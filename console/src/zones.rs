@@ -1,11 +1,11 @@
-//! Which zone times are shown in: a site's own; on pages about all sites the one they share,
-//! else the operator's.
+//! Which zone times are shown in: a site's own; on pages about all sites the one that most of
+//! them have, else the operator's.
 
 use crate::error::PageError;
 use crate::state::Console;
 use chargebook_domain::ids::SiteId;
 use chrono_tz::Tz;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// The zones of all sites.
 pub(crate) struct Zones {
@@ -21,9 +21,12 @@ impl Zones {
             .into_iter()
             .map(|site| (site.site_id, (site.name, parse(&site.time_zone))))
             .collect();
-        let mut zones = by_site.values().map(|(_, zone)| *zone);
-        let first = zones.next();
-        let common = first.filter(|first| zones.all(|zone| zone == *first)).unwrap_or(own);
+        let mut counts: BTreeMap<&str, (usize, Tz)> = BTreeMap::new();
+        for (_, zone) in by_site.values() {
+            counts.entry(zone.name()).or_insert((0, *zone)).0 += 1;
+        }
+        let most = counts.into_values().max_by_key(|(count, _)| *count);
+        let common = most.map_or(own, |(_, zone)| zone);
         Ok(Self { by_site, common })
     }
 

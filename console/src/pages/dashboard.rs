@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Sessions that are listed as charging now.
-const LIVE_ROWS_MAX: usize = 25;
+const LIVE_ROWS_MAX: usize = 12;
 /// Sessions whose curves make the chart of power.
 const CURVES_MAX: u32 = 100;
 const HOUR_MILLIS: i64 = 3_600_000;

@@ -24,6 +24,8 @@ use std::collections::BTreeMap;
 
 /// Entries of the timeline that are shown.
 const TIMELINE_MAX: usize = 500;
+/// From here on it is said when the station says that it was: what was recorded later.
+const CLOCKS_APART_MILLIS: u64 = 60_000;
 
 #[derive(Template)]
 #[template(path = "session.html")]
@@ -166,7 +168,7 @@ fn page_of(
         },
         lines,
         tariff: cost.as_ref().map(tariff_text),
-        timeline: timeline(&detail.timeline, now, zone),
+        timeline: timeline(&detail, now, zone),
         facts: facts_of(session, token),
         frame,
     }
@@ -228,13 +230,26 @@ fn facts_of(session: &Session, token: String) -> Vec<Fact> {
     facts
 }
 
-fn timeline(entries: &[TimelineEntry], now: Timestamp, zone: Tz) -> Vec<Entry> {
-    let entry = |entry: &TimelineEntry| Entry {
-        at: When::precise(entry.recorded_at, now, zone),
-        what: fact_word(&entry.event_type),
-        detail: entry.detail.as_deref().map(|text| fact_detail(entry, text)).unwrap_or_default(),
+fn timeline(detail: &SessionDetail, now: Timestamp, zone: Tz) -> Vec<Entry> {
+    let session = &detail.session;
+    let entry = |entry: &TimelineEntry| {
+        let said = entry.detail.as_deref().map(|text| fact_detail(entry, text));
+        let station_time = match entry.event_type.as_str() {
+            "session.started" => Some(session.started_at),
+            "session.stopped" => session.ended_at,
+            _ => None,
+        };
+        let apart = station_time.filter(|at| {
+            at.as_millis().abs_diff(entry.recorded_at.as_millis()) >= CLOCKS_APART_MILLIS
+        });
+        let clock = apart.map(|at| format!("at {}", format::local_time(at, now, zone)));
+        Entry {
+            at: When::precise(entry.recorded_at, now, zone),
+            what: fact_word(&entry.event_type),
+            detail: [said, clock].into_iter().flatten().collect::<Vec<_>>().join(", "),
+        }
     };
-    entries.iter().take(TIMELINE_MAX).map(entry).collect()
+    detail.timeline.iter().take(TIMELINE_MAX).map(entry).collect()
 }
 
 fn fact_word(event_type: &str) -> String {
