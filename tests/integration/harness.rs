@@ -21,14 +21,32 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 const POLL_EVERY: Duration = Duration::from_millis(50);
 
+/// True where the large counts are asked for (`cargo xtask test --long`).
+pub(crate) fn is_long_run() -> bool {
+    std::env::var_os("CHARGEBOOK_TEST_LONG").is_some()
+}
+
 /// Asks again until there is an answer.
+#[track_caller]
 pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let begun = Instant::now();
+    eventually_ok(|| ask().ok_or_else(|| what.to_owned()))
+}
+
+/// Asks again until there is an answer; `Err` says what is still missing. The patience begins
+/// anew whenever something else is missing than before.
+#[track_caller]
+pub(crate) fn eventually_ok<T>(mut ask: impl FnMut() -> Result<T, String>) -> T {
+    let mut begun = Instant::now();
+    let mut missing = String::new();
     loop {
-        if let Some(answer) = ask() {
-            return answer;
+        match ask() {
+            Ok(answer) => return answer,
+            Err(still_missing) if still_missing != missing => {
+                begun = Instant::now();
+                missing = still_missing;
+            }
+            Err(_) => assert!(begun.elapsed() < PATIENCE, "gave up waiting for {missing}"),
         }
-        assert!(begun.elapsed() < PATIENCE, "gave up waiting for {what}");
         std::thread::sleep(POLL_EVERY);
     }
 }

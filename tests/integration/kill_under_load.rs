@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::harness::{Settings, TestCsms, eventually, python};
+use crate::harness::{Settings, TestCsms, eventually, eventually_ok, is_long_run, python};
 use crate::messages::{TAG, number, prepare, same_text};
 
 const STATIONS: usize = 6;
@@ -30,8 +30,7 @@ fn what_was_acknowledged_is_in_the_log_once() {
     let ledger_path = csms.scratch().join("ledger.jsonl");
     let mut fleet = start_fleet(&csms, &ledger_path, &names);
 
-    let long = std::env::var_os("CHARGEBOOK_TEST_LONG").is_some();
-    for kill in 1..=if long { KILLS_LONG } else { KILLS } {
+    for kill in 1..=if is_long_run() { KILLS_LONG } else { KILLS } {
         let acknowledged = lines(&ledger_path);
         eventually("load on the server", || (lines(&ledger_path) > acknowledged).then_some(()));
         std::thread::sleep(LOAD_BETWEEN_KILLS);
@@ -47,6 +46,10 @@ fn what_was_acknowledged_is_in_the_log_once() {
     every_acknowledgement_is_in_the_log(&csms, &ledger);
     every_session_is_billed_once(&csms, &ledger, &names);
     no_fact_occurs_twice(&csms);
+    assert!(csms.terminate().success());
+    let data = csms.data();
+    let verified = csms.run(&["log", "verify", "--data", data.to_str().expect("UTF-8")]);
+    assert!(verified.status.success(), "{verified:?}");
 }
 
 fn start_fleet(csms: &TestCsms, ledger: &Path, names: &[&str]) -> Child {
@@ -91,9 +94,13 @@ fn every_acknowledgement_is_in_the_log(csms: &TestCsms, ledger: &[Value]) {
 }
 
 fn every_session_is_billed_once(csms: &TestCsms, ledger: &[Value], names: &[&str]) {
-    let sessions: Vec<Value> = eventually("all outcomes", || {
+    let sessions: Vec<Value> = eventually_ok(|| {
         let sessions: Vec<Value> = names.iter().flat_map(|name| csms.sessions(name)).collect();
-        sessions.iter().all(|session| !session["outcome"].is_null()).then_some(sessions)
+        let mut undecided = sessions.iter().filter(|session| session["outcome"].is_null());
+        match undecided.next() {
+            None => Ok(sessions),
+            Some(first) => Err(format!("{} outcomes, such as of {first:#}", 1 + undecided.count())),
+        }
     });
     let mut by_transaction = BTreeMap::new();
     for session in &sessions {
