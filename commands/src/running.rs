@@ -2,10 +2,10 @@
 
 use crate::Chargebook;
 use crate::registry::RegistryError;
-use chargebook_domain::events::v1::{ClockTrust, TariffReference};
+use chargebook_domain::events::v1::TariffReference;
 use chargebook_domain::ids::SessionId;
 use chargebook_domain::rating::Rating;
-use chargebook_domain::session::{Session, running_price};
+use chargebook_domain::session::{Session, began_at, running_price};
 use chargebook_store::StreamName;
 
 /// What a session costs as far as is known.
@@ -35,10 +35,7 @@ impl Chargebook {
             return Ok(Some(CostSoFar { tariff, rating, is_rated: true }));
         }
         let Some(started) = session.started() else { return Ok(None) };
-        let began = match started.clock {
-            ClockTrust::Plausible => started.started_at,
-            ClockTrust::Implausible => started.received_at,
-        };
+        let began = began_at(started);
         let Some(choice) = self.registry().tariff_for(began, started.received_at).await? else {
             return Ok(None);
         };

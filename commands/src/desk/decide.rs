@@ -100,7 +100,8 @@ impl StationDesk {
         })
     }
 
-    /// A status belongs to the session that holds the connector: idle time needs it.
+    /// A status belongs to the session that held the connector when it was so, whenever it
+    /// arrives: idle time needs it.
     async fn decide_status(
         &mut self,
         case: &Case<'_>,
@@ -124,7 +125,7 @@ impl StationDesk {
                 let decision = Decision::session(stream, Answer::Empty, Vec::new());
                 return Ok(decision.repeating(exchange));
             }
-            if session.holds_connector() {
+            if session.holds_connector_at(at) {
                 return Ok(Decision::session(stream, Answer::Empty, vec![fact.into()]));
             }
         }

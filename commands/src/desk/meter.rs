@@ -52,7 +52,8 @@ impl StationDesk {
     }
 
     /// By its transaction id; without one (clock-aligned values), or with one that only says
-    /// that the station does not know it (0, -1), the session open at the connector.
+    /// that the station does not know it (0, -1), the session that was going on at the
+    /// connector then.
     async fn session_of(&mut self, report: &MeterReport) -> Result<Option<StreamName>, DeskError> {
         if let Some(transaction_id) = report.transaction_id
             && transaction_id > TransactionNumber(0)
@@ -64,10 +65,12 @@ impl StationDesk {
         }
         let Some(stream) = self.latest_at(report.connector).await? else { return Ok(None) };
         let Some(session) = self.session(&stream).await? else { return Ok(None) };
-        let began_before = session.started().is_some_and(|started| {
-            report.samples.iter().all(|report| report.sample.sampled_at >= started.started_at)
-        });
-        Ok((session.is_open() && began_before).then_some(stream))
+        let holds = |sample: &SampleReport| session.holds_meter_at(sample.sample.sampled_at);
+        let belongs = match report.samples.as_slice() {
+            [] => session.is_open(),
+            samples => samples.iter().all(holds),
+        };
+        Ok(belongs.then_some(stream))
     }
 }
 

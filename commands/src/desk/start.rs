@@ -1,18 +1,20 @@
 //! StartTransaction: a fact, whatever we think of the token. The same start is the same
 //! session, whenever and however often it comes.
 
-use super::{Case, Decision, DeskError, StationDesk, Target};
+use super::{Case, DECISION_RETRIES_MAX, Decision, DeskError, StationDesk, Target};
 use crate::clock::derived_id;
-use crate::journal::Draft;
-use crate::message::{Answer, StartReport};
+use crate::journal::{Draft, JournalError};
+use crate::message::{Answer, StartReport, TokenAnswer};
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
     Anomaly, Authorization, ClockTrust, Evidence, MeterReading, OrphanStop, SessionAnomalyNoted,
-    SessionStarted, SessionStopped, SessionSuperseded, StationOrphanResolved, StopMatch,
+    SessionMeterRecorded, SessionStarted, SessionStopped, SessionSuperseded, StationOrphanResolved,
+    StopMatch,
 };
-use chargebook_domain::ids::{EventId, SessionId};
+use chargebook_domain::ids::{ConnectorNumber, EventId, SessionId};
+use chargebook_domain::session::began_at;
 use chargebook_domain::units::Timestamp;
-use chargebook_store::{ExpectedVersion, StreamName};
+use chargebook_store::{AppendError, ExpectedVersion, StreamName};
 use chrono::{TimeDelta, TimeZone, Utc};
 
 /// A station's clock may be ahead of ours by this much.
@@ -59,7 +61,12 @@ impl StationDesk {
             if ambiguous {
                 facts.push(start_ambiguous(case).into());
             }
-            let answer = Answer::Start { transaction_id, token: presented.answer };
+            // Who was refused is not let in by asking again: the session stays refused.
+            let token = match started.authorization {
+                Authorization::Accepted => presented.answer,
+                authorization => TokenAnswer { authorization, expires_at: None },
+            };
+            let answer = Answer::Start { transaction_id, token };
             return Ok(Decision::session(stream, answer, facts).repeating(exchange));
         }
         let transaction_id = match case.transaction_id {
@@ -93,17 +100,22 @@ impl StationDesk {
             personal.transaction_key(self.state.station_id, transaction_id),
             personal.any_transaction_key(transaction_id),
         ];
-        if accepted && self.is_latest(report).await? {
+        let began_at = began_at(&fact);
+        if accepted && self.is_latest(report.connector, began_at).await? {
             keys.push(personal.connector_key(self.state.station_id, report.connector));
         }
         let mut facts: Vec<Event> = vec![fact.into()];
-        if let Some(orphan) = self.orphan_for(report).await? {
+        if let Some(orphan) = self.orphan_for(case, report).await? {
             keys.push(personal.adoption_key(orphan.exchange));
             keys.push(self.stop_key(
                 orphan.transaction_id,
                 orphan.stopped_at,
                 orphan.meter_stop_wh,
             ));
+            if !orphan.samples.is_empty() {
+                let samples = orphan.samples.clone();
+                facts.push(SessionMeterRecorded { samples, exchange: orphan.exchange }.into());
+            }
             facts.push(adopted(&orphan).into());
         }
         let answer = Answer::Start { transaction_id, token: presented.answer };
@@ -122,18 +134,28 @@ impl StationDesk {
     }
 
     /// Whether it began after the session that is known as the connector's latest.
-    async fn is_latest(&mut self, report: &StartReport) -> Result<bool, DeskError> {
-        let Some(stream) = self.latest_at(report.connector).await? else { return Ok(true) };
+    async fn is_latest(
+        &mut self,
+        connector: ConnectorNumber,
+        began: Timestamp,
+    ) -> Result<bool, DeskError> {
+        let Some(stream) = self.latest_at(connector).await? else { return Ok(true) };
         let latest = self.session(&stream).await?.and_then(|session| session.started());
-        Ok(latest.is_none_or(|latest| latest.started_at <= report.started_at))
+        Ok(latest.is_none_or(|latest| began_at(latest) <= began))
     }
 
     /// A stop that came before this start and fits it.
-    async fn orphan_for(&self, report: &StartReport) -> Result<Option<OrphanStop>, DeskError> {
+    async fn orphan_for(
+        &self,
+        case: &Case<'_>,
+        report: &StartReport,
+    ) -> Result<Option<OrphanStop>, DeskError> {
+        let clock = clock_trust(report.started_at, case.receipt.received_at);
         let personal = self.chargebook.personal();
         let tag_key = hex::encode(personal.token_key(&report.id_tag).0);
         let fits = |orphan: &&OrphanStop| {
             orphan.stopped_at >= report.started_at
+                && clock_trust(orphan.stopped_at, orphan.received_at) == clock
                 && orphan.meter_stop_wh >= report.meter_start.value
                 && orphan.id_tag_key.as_ref().is_none_or(|key| *key == tag_key)
         };
@@ -173,21 +195,29 @@ impl StationDesk {
     /// this fail, the billing policy does it: both write the same event.
     async fn supersede(&mut self, by: &SessionStarted, cause: EventId) {
         let Ok(Some(stream)) = self.latest_at(by.connector).await else { return };
-        let Ok(Some(session)) = self.session(&stream).await else { return };
-        let open = session.stop().is_none() && session.superseded().is_none();
-        let Some(version) = session.version().filter(|_| open) else { return };
         let fact = SessionSuperseded {
             by: by.session_id,
             at: by.started_at,
             register: by.meter_start.clone(),
         };
-        let draft = Draft::following(cause, 0, fact).by("station").about(by.station_id);
-        let journal = self.chargebook.journal();
-        let expected = ExpectedVersion::Exact(version);
-        if let Err(error) = journal.append(&stream, expected, &[draft]).await {
-            tracing::debug!(%error, "left to the billing policy");
+        for _ in 0..DECISION_RETRIES_MAX {
+            let Ok(Some(session)) = self.session(&stream).await else { return };
+            let open = session.stop().is_none() && session.superseded().is_none();
+            let Some(version) = session.version().filter(|_| open) else { return };
+            let draft = Draft::following(cause, 0, fact.clone()).by("station").about(by.station_id);
+            let journal = self.chargebook.journal();
+            let appended = journal.append(&stream, ExpectedVersion::Exact(version), &[draft]).await;
+            self.sessions.forget(&stream);
+            match appended {
+                // The session moved on: it may have got its stop.
+                Err(JournalError::Append(AppendError::WrongVersion { .. })) => {}
+                Ok(_) => return,
+                Err(error) => {
+                    tracing::debug!(%error, "left to the billing policy");
+                    return;
+                }
+            }
         }
-        self.sessions.forget(&stream);
     }
 
     /// Takes the stop off the station's list. Should this fail, the adoption key in the log

@@ -10,7 +10,8 @@ use chargebook_domain::events::v1::{
     Anomaly, OrphanStop, Quantity, SeenBy, SessionAnomalyNoted, SessionMeterRecorded,
     SessionStopped, StationOrphanRecorded, StationSecurityNoted, StopMatch,
 };
-use chargebook_domain::ids::{ConnectorNumber, TransactionNumber};
+use chargebook_domain::ids::{ConnectorNumber, SubjectId, TransactionNumber};
+use chargebook_domain::sealed::{Part, SealedText};
 use chargebook_domain::units::{Timestamp, WattHours};
 use chargebook_store::{LookupKey, StreamName};
 
@@ -87,7 +88,8 @@ impl StationDesk {
             let exchange = Some(same.exchange);
             return Ok(Decision::session(stream, answer, facts).repeating(exchange));
         }
-        let contradicts = session.stop().is_some();
+        let is_guess = matched_by != StopMatch::TransactionId;
+        let contradicts = session.stop().is_some() && (is_guess || session.is_stopped_by_name());
         facts.push(
             SessionStopped {
                 meter_stop: reading(case, &report.meter_stop),
@@ -137,8 +139,8 @@ impl StationDesk {
         })
     }
 
-    /// The one session that is open at this station and that the stop fits; `None` if there are
-    /// several, or none.
+    /// The one session that is open at this station and that the stop fits: in its time, its
+    /// register and, where it names one, its token. `None` if there are several, or none.
     async fn only_open_session(
         &mut self,
         report: &StopReport,
@@ -146,6 +148,11 @@ impl StationDesk {
         let mut connectors: Vec<ConnectorNumber> =
             (1..=CONNECTORS_GUESSED_MAX).map(ConnectorNumber).collect();
         connectors.extend(self.state.connectors.keys().filter(|c| c.0 > CONNECTORS_GUESSED_MAX));
+        let personal = self.chargebook.personal();
+        let subject = match &report.id_tag {
+            Some(id_tag) => Some(personal.token_subject(id_tag).await?),
+            None => None,
+        };
         let mut fitting = None;
         for connector in connectors {
             let Some(stream) = self.latest_at(connector).await? else { continue };
@@ -154,6 +161,7 @@ impl StationDesk {
                 && session.started().is_some_and(|started| {
                     started.started_at <= report.stopped_at
                         && started.meter_start.register_wh <= report.meter_stop.value
+                        && subject.is_none_or(|subject| is_sealed_for(&started.id_tag, subject))
                 });
             if fits && fitting.replace(stream).is_some() {
                 return Ok(None);
@@ -171,12 +179,13 @@ impl StationDesk {
             }
             None => (None, None),
         };
-        let begin =
-            report.samples.iter().map(|report| with_evidence(case, report)).find(|sample| {
-                sample.context == "Transaction.Begin"
-                    && sample.quantity == Quantity::EnergyImportRegisterWh
-                    && sample.phase.is_none()
-            });
+        let samples: Vec<_> =
+            report.samples.iter().map(|report| with_evidence(case, report)).collect();
+        let begin = samples.iter().find(|sample| {
+            sample.context == "Transaction.Begin"
+                && sample.quantity == Quantity::EnergyImportRegisterWh
+                && sample.phase.is_none()
+        });
         Ok(OrphanStop {
             transaction_id: report.transaction_id,
             meter_stop_wh: report.meter_stop.value,
@@ -186,10 +195,15 @@ impl StationDesk {
             reason: report.reason.clone(),
             id_tag,
             id_tag_key,
-            begin,
+            begin: begin.cloned(),
+            samples,
             exchange: case.receipt_id,
         })
     }
+}
+
+fn is_sealed_for(id_tag: &SealedText, subject: SubjectId) -> bool {
+    id_tag.parts().iter().any(|part| matches!(part, Part::Hole(hole) if hole.subject == subject))
 }
 
 /// A station named a transaction of another one: it changes nothing there, and somebody should
@@ -202,7 +216,7 @@ pub(super) fn foreign_transaction(
         kind: "foreign_transaction".to_owned(),
         seen_by: SeenBy::System,
         at: case.receipt.received_at,
-        detail: Some(chargebook_domain::sealed::SealedText::plain(format!(
+        detail: Some(SealedText::plain(format!(
             "the station named transaction {transaction_id}, which is another station's; \
              nothing was changed there"
         ))),

@@ -7,13 +7,14 @@ use crate::journal::{Draft, JournalError, is_exchange, read_event};
 use crate::registry::TariffChoice;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
-    Authorization, ClockTrust, Outcome, SessionOutcomeDecided, SessionRated, SessionSettled,
-    SessionStarted, SessionSuperseded,
+    Authorization, Outcome, SessionOutcomeDecided, SessionRated, SessionSettled, SessionStarted,
+    SessionSuperseded,
 };
 use chargebook_domain::ids::{ConnectorNumber, EventId, StationId};
 use chargebook_domain::rating::RULES_VERSION;
 use chargebook_domain::session::{
-    Review, Session, Settlement, SettlementRules, rate_settled, settle,
+    NOT_RATABLE, Review, Session, Settlement, SettlementRules, began_at, changes_the_bill,
+    rate_settled, settle,
 };
 use chargebook_domain::tariff::TariffDimension;
 use chargebook_domain::units::{Timestamp, WattHours};
@@ -117,7 +118,9 @@ impl Billing {
                 }
             }
         }
-        self.write(superseded).await?;
+        for (stream, by, cause) in superseded {
+            self.supersede(&stream, &by, cause).await?;
+        }
         // A rating is invoiced before its session is judged again: what came after it is then
         // judged against that invoice, and never billed beside it.
         self.invoice(rated.into_values().collect()).await?;
@@ -152,12 +155,12 @@ impl Billing {
         Ok(())
     }
 
-    /// The session that was going on at the connector, if its stop has not come.
+    /// The session that was the latest at the connector before this one.
     fn superseded_by(
         &mut self,
         recorded: &RecordedEvent,
         started: &SessionStarted,
-    ) -> Option<Write> {
+    ) -> Option<(StreamName, SessionStarted, EventId)> {
         if started.authorization != Authorization::Accepted {
             return None;
         }
@@ -165,14 +168,49 @@ impl Billing {
         if self.latest.len() >= CONNECTORS_REMEMBERED_MAX {
             self.latest.clear();
         }
+        let began = began_at(started);
         let previous = self.latest.get(&place).cloned();
-        if previous.as_ref().is_none_or(|(_, began)| *began <= started.started_at) {
-            self.latest.insert(place, (recorded.stream.clone(), started.started_at));
+        if previous.as_ref().is_none_or(|(_, before)| *before <= began) {
+            self.latest.insert(place, (recorded.stream.clone(), began));
         }
-        let (stream, _) = previous
-            .filter(|(stream, began)| *stream != recorded.stream && *began <= started.started_at)?;
-        let session = &self.tracked.get(&stream)?.session;
-        supersede(session, stream, started, EventId(recorded.id))
+        let (stream, _) =
+            previous.filter(|(stream, before)| *stream != recorded.stream && *before <= began)?;
+        Some((stream, started.clone(), EventId(recorded.id)))
+    }
+
+    /// Tells a session without a stop that another one began at its connector, unless the desk
+    /// has: both write the same event.
+    async fn supersede(
+        &self,
+        stream: &StreamName,
+        by: &SessionStarted,
+        cause: EventId,
+    ) -> Result<(), PolicyError> {
+        let tracked = self.tracked.get(stream).map(|tracked| &tracked.session);
+        if tracked.is_some_and(|session| !awaits_stop(session)) {
+            return Ok(());
+        }
+        let fact = SessionSuperseded {
+            by: by.session_id,
+            at: by.started_at,
+            register: by.meter_start.clone(),
+        };
+        let draft = Draft::following(cause, 0, fact).by("policy:billing").about(by.station_id);
+        let journal = self.chargebook.journal();
+        for _ in 0..CONTENTION_RETRIES_MAX {
+            let mut session = Session::default();
+            crate::desk::load_session(journal, stream, &mut session).await?;
+            let Some(version) = session.version().filter(|_| awaits_stop(&session)) else {
+                return Ok(());
+            };
+            let expected = ExpectedVersion::Exact(version);
+            match journal.append(stream, expected, std::slice::from_ref(&draft)).await {
+                Err(JournalError::Append(AppendError::WrongVersion { .. })) => {}
+                Ok(_) | Err(JournalError::Append(AppendError::IdConflict { .. })) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(JournalError::Append(AppendError::Overloaded).into())
     }
 
     /// Looks at the sessions whose time has come.
@@ -217,42 +255,53 @@ impl Billing {
                         self.tracked.remove(&stream);
                     }
                 }
-                decided => writes.extend(write_of(&tracked.session, stream, decided, tariff)),
+                decided => match write_of(&tracked.session, stream.clone(), decided, tariff) {
+                    Some(write) => writes.push(write),
+                    // What came late changes nothing.
+                    None if tracked.session.outcome().is_some() => {
+                        self.tracked.remove(&stream);
+                    }
+                    None => {}
+                },
             }
         }
-        self.write(writes).await
+        for stream in self.write(writes).await? {
+            let Some(tracked) = self.tracked.get_mut(&stream) else { continue };
+            tracked.look_again_at = Some(now);
+            self.waiting.insert((now, stream));
+        }
+        Ok(())
     }
 
     async fn tariff_of(
         &self,
         started: &SessionStarted,
     ) -> Result<Option<TariffChoice>, PolicyError> {
-        let began = match started.clock {
-            ClockTrust::Plausible => started.started_at,
-            ClockTrust::Implausible => started.received_at,
-        };
-        Ok(self.chargebook.registry().tariff_for(began, started.received_at).await?)
+        let registry = self.chargebook.registry();
+        Ok(registry.tariff_for(began_at(started), started.received_at).await?)
     }
 
-    /// Writes to many streams at once. A stream that has moved on will be judged again when
-    /// its newer events come by.
-    async fn write(&self, writes: Vec<Write>) -> Result<(), PolicyError> {
+    /// Writes to many streams at once. Returns those that have moved on: they have to be judged
+    /// again, for what has come may be a repeat that nobody judges.
+    async fn write(&self, writes: Vec<Write>) -> Result<Vec<StreamName>, PolicyError> {
         let journal = self.chargebook.journal();
         let mut outcomes = futures::stream::iter(writes)
             .map(|write| async move {
-                journal.append(&write.stream, write.expected, &write.drafts).await
+                let appended = journal.append(&write.stream, write.expected, &write.drafts).await;
+                (write.stream, appended)
             })
             .buffer_unordered(WRITES_AT_ONCE_MAX);
-        while let Some(outcome) = outcomes.next().await {
+        let mut moved_on = Vec::new();
+        while let Some((stream, outcome)) = outcomes.next().await {
             match outcome {
-                Ok(_)
-                | Err(JournalError::Append(
+                Ok(_) => {}
+                Err(JournalError::Append(
                     AppendError::WrongVersion { .. } | AppendError::IdConflict { .. },
-                )) => {}
+                )) => moved_on.push(stream),
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(())
+        Ok(moved_on)
     }
 
     async fn invoice(&mut self, rated: Vec<(StreamName, EventId)>) -> Result<(), PolicyError> {
@@ -297,24 +346,8 @@ async fn decide(
     }
 }
 
-/// Tells a session without a stop that another one began at its connector.
-fn supersede(
-    session: &Session,
-    stream: StreamName,
-    by: &SessionStarted,
-    cause: EventId,
-) -> Option<Write> {
-    if session.stop().is_some() || session.superseded().is_some() {
-        return None;
-    }
-    let fact = SessionSuperseded {
-        by: by.session_id,
-        at: by.started_at,
-        register: by.meter_start.clone(),
-    };
-    let draft = Draft::following(cause, 0, fact).by("policy:billing").about(by.station_id);
-    let expected = ExpectedVersion::Exact(session.version()?);
-    Some(Write { stream, expected, drafts: vec![draft] })
+fn awaits_stop(session: &Session) -> bool {
+    session.stop().is_none() && session.superseded().is_none()
 }
 
 fn prices_occupancy(choice: &TariffChoice) -> bool {
@@ -348,12 +381,21 @@ fn write_of(
         Settlement::Void { reason } => {
             vec![draft(outcome(Outcome::Void, Some(reason), None).into())]
         }
-        Settlement::Review(review) => vec![draft(for_review(review).into())],
+        Settlement::Review(review) => {
+            // What has been invoiced stays invoiced until the doubt is gone.
+            let invoice = session.outcome().and_then(|outcome| outcome.invoice.clone());
+            vec![draft(SessionOutcomeDecided { invoice, ..for_review(review) }.into())]
+        }
         Settlement::Settled(settled) => {
             let settled_draft = draft((*settled).clone().into());
             let settled_id = settled_draft.id();
             let mut drafts = vec![settled_draft];
             let follows = rate(session, &settled, settled_id, tariff);
+            if let Some(Event::SessionRated(rated)) = follows.first()
+                && !changes_the_bill(session, &settled, &rated.rating)
+            {
+                return None;
+            }
             drafts.extend(follows.into_iter().map(draft));
             drafts
         }
@@ -423,7 +465,7 @@ fn for_review(review: Review) -> SessionOutcomeDecided {
 
 pub(super) fn not_ratable(why: &str) -> SessionOutcomeDecided {
     let review = Review {
-        reason: "not_ratable",
+        reason: NOT_RATABLE,
         detail: "the tariff could not be applied",
         resolved_by: "a corrected tariff, or an operator enters the cost",
     };

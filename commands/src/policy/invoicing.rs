@@ -104,10 +104,22 @@ impl Invoicing {
             Some(number) => self.issued(&number).await?,
             None => None,
         };
-        let unchanged =
-            before.as_ref().is_some_and(|before| InvoiceFigures::of_issued(before) == figures);
-        if unchanged || figures.total_gross_minor == 0 && before.is_none() {
-            return Ok(match unchanged || session.outcome().is_some() {
+        let is_now = |kind| session.outcome().is_some_and(|outcome| outcome.outcome == kind);
+        if let Some(before) = &before
+            && InvoiceFigures::of_issued(before) == figures
+        {
+            let invoice = Some(before.number.clone());
+            return Ok(match is_now(Outcome::Invoiced) {
+                true => Ok(Vec::new()),
+                false => {
+                    Err(SessionOutcomeDecided { invoice, ..outcome(Outcome::Invoiced, None, None) })
+                }
+            });
+        }
+        if figures.total_gross_minor == 0 && before.is_none() {
+            // What costs nothing at all was decided with the rating.
+            let decided = rated.rating.total_cost.incl_vat.is_zero();
+            return Ok(match decided || is_now(Outcome::Free) {
                 true => Ok(Vec::new()),
                 false => Err(outcome(Outcome::Free, Some("below_minor_unit"), None)),
             });

@@ -250,3 +250,131 @@ async fn no_uid_is_in_the_log() {
         assert!(!text.to_uppercase().contains(TAG), "{text}");
     }
 }
+
+/// A stop that names no transaction must not end a stranger's session, and where it was taken
+/// for the wrong one, the stop that names the transaction outdoes it.
+#[tokio::test]
+async fn a_guessed_stop_yields_to_the_named_one() {
+    let service = Service::start().await;
+    service.chargebook.registry().register_token(token("OTHER")).await.unwrap();
+    let mut station = service.station("CP-1").await;
+    let id = station.start(start_at(1, "2026-11-22T11:00:00Z", 1_000)).await;
+    let mut strangers = stop_at(TransactionNumber(-1), "2026-11-22T11:05:00Z", 50_000);
+    strangers.id_tag = Some("OTHER".to_owned());
+    station.say(StationMessage::Stop(strangers)).await;
+    let mut nobodys = stop_at(TransactionNumber(0), "2026-11-22T11:10:00Z", 2_000);
+    nobodys.id_tag = None;
+    station.say(StationMessage::Stop(nobodys)).await;
+    station.say(StationMessage::Stop(stop_at(id, "2026-11-22T11:30:00Z", 11_000))).await;
+    service.pass(120);
+    service.settled_bill(TEN_KWH_GROSS_MINOR).await;
+    let outcomes = service.outcomes(1).await;
+    assert_eq!(outcomes[0].outcome, Outcome::Invoiced, "{outcomes:?}");
+}
+
+/// The answer to a start was lost, and the station says it again with a later time.
+#[tokio::test]
+async fn a_start_said_again_in_other_words_is_one_bill() {
+    let service = Service::start().await;
+    let mut station = service.station("CP-1").await;
+    station.start(start_at(1, "2026-11-22T11:00:00Z", 1_000)).await;
+    let id = station.start(start_at(1, "2026-11-22T11:00:30Z", 1_000)).await;
+    station.say(StationMessage::Stop(stop_at(id, "2026-11-22T11:30:00Z", 11_000))).await;
+    invoiced_minor(&service, 1).await;
+    service.pass(120);
+    let mut outcomes: Vec<_> = service.outcomes(2).await.iter().map(|o| o.outcome).collect();
+    outcomes.sort_unstable();
+    assert_eq!(outcomes, [Outcome::Invoiced, Outcome::Void]);
+    service.settled_bill(TEN_KWH_GROSS_MINOR).await;
+}
+
+/// A refused start that the station never comes back to is no case for a person.
+#[tokio::test]
+async fn a_refused_start_without_a_stop_is_void() {
+    let service = Service::start().await;
+    let mut station = service.station("CP-1").await;
+    let mut unknown = start_at(1, "2026-11-22T11:00:00Z", 1_000);
+    unknown.id_tag = "NOBODY".to_owned();
+    station.start(unknown.clone()).await;
+    service.chargebook.registry().register_token(token("NOBODY")).await.unwrap();
+    let answer = station.say(StationMessage::Start(unknown)).await;
+    let Answer::Start { token, .. } = answer else { panic!("{answer:?}") };
+    assert_eq!(token.authorization, Authorization::Invalid, "refused before, refused again");
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    service.pass(120);
+    let outcome = service.outcomes(1).await.remove(0);
+    assert_eq!(
+        (outcome.outcome, outcome.reason.as_deref()),
+        (Outcome::Void, Some("token_refused"))
+    );
+}
+
+/// What a stop without a session carries comes to the session when its start comes.
+#[tokio::test]
+async fn a_stop_before_its_start_brings_its_readings() {
+    let service = Service::start().await;
+    let mut station = service.station("CP-1").await;
+    let mut stop = stop_at(TransactionNumber(-1), "2026-11-22T11:30:00Z", 911_000);
+    let mut begin = meter_at(1, None, "2026-11-22T11:00:00Z", 901_000).samples.remove(0);
+    begin.sample.context = "Transaction.Begin".to_owned();
+    stop.samples = vec![begin];
+    station.say(StationMessage::Stop(stop)).await;
+    station.start(start_at(1, "2026-11-22T11:00:00Z", 0)).await;
+    assert_eq!(invoiced_minor(&service, 1).await, [TEN_KWH_GROSS_MINOR]);
+}
+
+/// A person was asked to look; then the facts came that make it the bill it was.
+#[tokio::test]
+async fn a_doubt_that_goes_away_bills_nothing_twice() {
+    let service = Service::start().await;
+    let mut station = service.station("CP-1").await;
+    let id = station.start(start_at(1, "2026-11-22T11:00:00Z", 1_000)).await;
+    let guess = |clock: &str, register| stop_at(TransactionNumber(-1), clock, register);
+    station.say(StationMessage::Stop(guess("2026-11-22T11:30:00Z", 11_000))).await;
+    assert_eq!(invoiced_minor(&service, 1).await, [TEN_KWH_GROSS_MINOR]);
+    // Two stops that name it and contradict each other, the one as it was billed.
+    station.say(StationMessage::Stop(stop_at(id, "2026-11-22T11:31:00Z", 12_000))).await;
+    station.say(StationMessage::Stop(stop_at(id, "2026-11-22T11:32:00Z", 13_000))).await;
+    let reviewed = |o: &chargebook_domain::events::v1::SessionOutcomeDecided| {
+        (o.outcome == Outcome::NeedsReview).then(|| o.invoice.clone())
+    };
+    for _ in 0..200 {
+        if let Some(invoice) = reviewed(&service.outcomes(1).await[0]) {
+            assert!(invoice.is_some(), "what was invoiced stays invoiced");
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("{:?}", service.outcomes(1).await);
+}
+
+/// A clock that was wrong once does not keep later sessions from their connector.
+#[tokio::test]
+async fn a_session_from_the_future_is_followed_by_the_next() {
+    let service = Service::start().await;
+    let mut station = service.station("CP-1").await;
+    station.start(start_at(1, "2099-01-01T00:00:00Z", 1_000)).await;
+    service.pass(60);
+    station.start(start_at(1, "2026-11-22T12:01:00Z", 2_000)).await;
+    let stop = stop_at(TransactionNumber(-1), "2026-11-22T12:30:00Z", 12_000);
+    station.say(StationMessage::Stop(stop)).await;
+    assert_eq!(invoiced_minor(&service, 1).await, [TEN_KWH_GROSS_MINOR]);
+}
+
+/// What is said late and changes no sum is kept, and nothing is billed anew.
+#[tokio::test]
+async fn late_facts_that_change_nothing_are_not_rated_again() {
+    let service = Service::start().await;
+    let mut station = service.station("CP-1").await;
+    let id = station.start(start_at(1, "2026-11-22T11:00:00Z", 1_000)).await;
+    station.say(StationMessage::Stop(stop_at(id, "2026-11-22T11:30:00Z", 11_000))).await;
+    invoiced_minor(&service, 1).await;
+    let available = status(1, "Available", "2026-11-22T11:40:00Z");
+    station.say(StationMessage::Status(available)).await;
+    let meter = meter_at(1, Some(id), "2026-11-22T11:15:00Z", 5_000);
+    station.say(StationMessage::Meter(meter)).await;
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    let ratings =
+        service.facts(|event| matches!(event, Event::SessionRated(_)).then_some(())).await;
+    assert_eq!(ratings.len(), 1);
+}

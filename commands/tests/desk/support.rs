@@ -88,6 +88,10 @@ impl Service {
         Self::over(self.store, self.vault, self.clock).await
     }
 
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     pub(crate) fn pass(&self, seconds: i64) {
         self.clock.0.fetch_add(seconds * 1000, Ordering::SeqCst);
     }
@@ -125,6 +129,26 @@ impl Service {
                 pick(read)
             })
             .collect()
+    }
+
+    /// Waits until the invoices and credit notes sum up to that, and nothing more follows.
+    pub(crate) async fn settled_bill(&self, expected_minor: i64) {
+        let mut invoiced = Vec::new();
+        for _ in 0..20 {
+            let before = self.events().await.len();
+            tokio::time::sleep(Duration::from_millis(250)).await;
+            invoiced = self
+                .facts(|event| match event {
+                    Event::InvoiceIssued(invoice) => Some(invoice.total_gross_minor),
+                    _ => None,
+                })
+                .await;
+            let is_quiet = self.events().await.len() == before;
+            if is_quiet && invoiced.iter().sum::<i64>() == expected_minor {
+                return;
+            }
+        }
+        panic!("invoiced {invoiced:?}, expected {expected_minor} in all");
     }
 
     /// Every session's last outcome, once `count` sessions have one.

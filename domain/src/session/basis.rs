@@ -1,10 +1,10 @@
 //! What a bill would rest on: begin and end in time and in the register, and every reason to
 //! doubt them.
 
+use super::clock::ClockRepair;
 use super::fold::Session;
 use crate::events::v1::{Anomaly, ClockTrust, MeterReading, MeterSample};
 use crate::units::{Timestamp, WattHours};
-use chrono::TimeDelta;
 use rust_decimal::Decimal;
 
 /// More average power than this between two readings is taken for a fault of a register, not
@@ -14,9 +14,6 @@ pub const POWER_PLAUSIBLE_W_MAX: i64 = 1_000_000;
 /// Energy between two readings that no time check is made for: small steps come with
 /// second-resolution clocks.
 const ENERGY_UNCHECKED_WH_MAX: i64 = 1_000;
-
-/// Two clocks that are wrong by the same amount, within this, can be set right.
-const CLOCK_OFFSET_TOLERANCE: TimeDelta = TimeDelta::seconds(120);
 
 /// What the bill rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +30,6 @@ pub struct Basis {
     pub energy_wh: WattHours,
     /// When the connector was free again, where that is known.
     pub released_at: Option<Timestamp>,
-    /// How far the station's clock is behind ours, where it had to be set right.
-    pub clock_offset: TimeDelta,
     /// What is odd, and does not keep it from being billed.
     pub anomalies: Vec<Anomaly>,
 }
@@ -72,11 +67,13 @@ impl Basis {
             return Err(Doubt::StartAmbiguous);
         }
         let (end_at, end_register, stop_clock) = end_of(session, &mut anomalies)?;
-        let clock_offset = clock_offset(session, stop_clock)?;
-        if !clock_offset.is_zero() {
+        let clock = ClockRepair::of(session, end_at, stop_clock)?;
+        if clock.was_wrong() {
             anomalies.push(Anomaly::ClockImplausible);
         }
-        let register_start = begin_of(session, &end_register, end_at, &mut anomalies)?;
+        let started_at = clock.right(started.started_at);
+        let ended_at = clock.right(end_at).max(started_at);
+        let register_start = begin_of(session, &end_register, &clock, ended_at, &mut anomalies)?;
         let register_end = usable_end(session, &register_start, end_register, &mut anomalies)?;
         if let Some(next) = session.superseded().map(|next| next.register.register_wh)
             && register_end.register_wh > next
@@ -88,22 +85,18 @@ impl Basis {
             .register_wh
             .since(register_start.register_wh)
             .ok_or(Doubt::RegistersDoNotJoin)?;
-        if !plausible(energy_wh, started.started_at, end_at) {
+        if !plausible(energy_wh, started_at, ended_at) {
             return Err(Doubt::EnergyImplausible);
         }
         anomalies.sort_unstable();
         anomalies.dedup();
-        let shifted = |at: Timestamp| Timestamp::new(at.utc() + clock_offset);
-        let started_at = shifted(started.started_at);
-        let ended_at = shifted(end_at).max(started_at);
         Ok(Self {
             started_at,
             ended_at,
             register_start,
             register_end,
             energy_wh,
-            released_at: session.released_at().map(|at| shifted(at).max(ended_at)),
-            clock_offset,
+            released_at: session.released_at().map(|at| clock.right(at).max(ended_at)),
             anomalies,
         })
     }
@@ -114,18 +107,15 @@ fn end_of(
     session: &Session,
     anomalies: &mut Vec<Anomaly>,
 ) -> Result<(Timestamp, MeterReading, Option<ClockTrust>), Doubt> {
-    match session.stops() {
-        [] => end_without_stop(session, anomalies),
-        [stop] => Ok((stop.stopped_at, stop.meter_stop.clone(), Some(stop.clock))),
-        [first, rest @ ..] => {
-            let register = first.meter_stop.register_wh;
-            if rest.iter().any(|stop| stop.meter_stop.register_wh != register) {
-                return Err(Doubt::StopContradicted);
-            }
-            anomalies.push(Anomaly::StopContradicted);
-            Ok((first.stopped_at, first.meter_stop.clone(), Some(first.clock)))
-        }
+    let Some(first) = session.stop() else { return end_without_stop(session, anomalies) };
+    let register = first.meter_stop.register_wh;
+    if session.holding_stops().any(|stop| stop.meter_stop.register_wh != register) {
+        return Err(Doubt::StopContradicted);
     }
+    if session.holding_stops().nth(1).is_some() {
+        anomalies.push(Anomaly::StopContradicted);
+    }
+    Ok((first.stopped_at, first.meter_stop.clone(), Some(first.clock)))
 }
 
 /// Where the stop was lost: the next session's begin register is this one's end, since nobody
@@ -152,7 +142,8 @@ fn end_without_stop(
 fn begin_of(
     session: &Session,
     end: &MeterReading,
-    end_at: Timestamp,
+    clock: &ClockRepair,
+    ended_at: Timestamp,
     anomalies: &mut Vec<Anomaly>,
 ) -> Result<MeterReading, Doubt> {
     let started = session.started().ok_or(Doubt::StartMissing)?;
@@ -167,10 +158,10 @@ fn begin_of(
     }
     let first = session.registers().next();
     let (first_register, first_at) = match first {
-        Some(sample) => (WattHours(sample.value), sample.sampled_at),
-        None => (end.register_wh, end_at),
+        Some(sample) => (WattHours(sample.value), clock.right(sample.sampled_at)),
+        None => (end.register_wh, ended_at),
     };
-    if plausible(first_register, started.started_at, first_at) {
+    if plausible(first_register, clock.right(started.started_at), first_at) {
         return Ok(given);
     }
     Err(Doubt::EnergyImplausible)
@@ -202,28 +193,8 @@ fn usable_end(
     }
 }
 
-/// How far the station's clock is behind ours, where it cannot be believed but was wrong by
-/// the same amount at start and stop, so that a live session's times can be set right.
-fn clock_offset(session: &Session, stop_clock: Option<ClockTrust>) -> Result<TimeDelta, Doubt> {
-    let started = session.started().ok_or(Doubt::StartMissing)?;
-    let start_wrong = started.clock == ClockTrust::Implausible;
-    let stop_wrong = stop_clock == Some(ClockTrust::Implausible);
-    if !start_wrong && !stop_wrong {
-        return Ok(TimeDelta::zero());
-    }
-    let stop = session.stop().filter(|_| start_wrong && stop_wrong);
-    let stop = stop.ok_or(Doubt::ClockImplausible)?;
-    let at_start = started.received_at.utc() - started.started_at.utc();
-    let at_stop = stop.received_at.utc() - stop.stopped_at.utc();
-    if (at_start - at_stop).abs() <= CLOCK_OFFSET_TOLERANCE {
-        Ok(at_start)
-    } else {
-        Err(Doubt::ClockImplausible)
-    }
-}
-
 /// Whether a charger could have delivered that much in that time.
-fn plausible(energy_wh: WattHours, from: Timestamp, to: Timestamp) -> bool {
+pub(super) fn plausible(energy_wh: WattHours, from: Timestamp, to: Timestamp) -> bool {
     if energy_wh.0 <= Decimal::from(ENERGY_UNCHECKED_WH_MAX) {
         return true;
     }

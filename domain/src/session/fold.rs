@@ -4,7 +4,7 @@ use crate::events::Event;
 use crate::events::v1::{
     Anomaly, MeterSample, Quantity, SessionConnectorStatus, SessionMeterRecorded,
     SessionOutcomeDecided, SessionRated, SessionSettled, SessionStarted, SessionStopped,
-    SessionSuperseded,
+    SessionSuperseded, StopMatch,
 };
 use crate::ids::EventId;
 use crate::units::{Timestamp, WattHours};
@@ -31,6 +31,7 @@ pub struct Session {
     rated: Option<(EventId, SessionRated)>,
     outcome: Option<SessionOutcomeDecided>,
     last_heard_at: Option<Timestamp>,
+    last_fact_version: Option<u64>,
     version: Option<u64>,
 }
 
@@ -42,6 +43,13 @@ impl Session {
     /// exchanges) only move the version on.
     pub fn apply(&mut self, id: EventId, version: u64, recorded_at: Timestamp, event: &Event) {
         self.version = Some(version);
+        // What a connector says after it was free again keeps nobody waiting for more.
+        let is_afterthought = match event {
+            Event::SessionConnectorStatus(fact) => {
+                self.released_at().is_some_and(|released| fact.at > released)
+            }
+            _ => false,
+        };
         match event {
             Event::SessionStarted(fact) => self.started = Some(fact.as_ref().clone()),
             Event::SessionStopped(fact) => self.add_stop(fact),
@@ -60,7 +68,11 @@ impl Session {
             event,
             Event::SessionSettled(_) | Event::SessionRated(_) | Event::SessionOutcomeDecided(_)
         );
-        if !ours {
+        if ours {
+            return;
+        }
+        self.last_fact_version = Some(version);
+        if !is_afterthought {
             self.last_heard_at = self.last_heard_at.max(Some(recorded_at));
         }
     }
@@ -107,9 +119,21 @@ impl Session {
         &self.stops
     }
 
+    /// The stops that count, earliest first: those that name the transaction; only where none
+    /// does, those that were matched by a guess.
+    pub fn holding_stops(&self) -> impl Iterator<Item = &Stop> {
+        let named = self.is_stopped_by_name();
+        self.stops.iter().filter(move |stop| !named || names_transaction(stop))
+    }
+
+    /// Whether a stop that names the transaction is known.
+    pub fn is_stopped_by_name(&self) -> bool {
+        self.stops.iter().any(names_transaction)
+    }
+
     /// The stop that the bill would rest on.
     pub fn stop(&self) -> Option<&Stop> {
-        self.stops.first()
+        self.holding_stops().next()
     }
 
     /// The session that began at the connector before this one's stop came.
@@ -142,7 +166,12 @@ impl Session {
         self.outcome.as_ref()
     }
 
-    /// When we last recorded a fact of it.
+    /// Whether a fact of it came after that version of its stream.
+    pub fn heard_after(&self, version: u64) -> bool {
+        self.last_fact_version > Some(version)
+    }
+
+    /// When we last recorded a fact of it that more may follow.
     pub fn last_heard_at(&self) -> Option<Timestamp> {
         self.last_heard_at
     }
@@ -184,24 +213,25 @@ impl Session {
     }
 
     /// When its connector was free again, as far as is known: the first word after the stop
-    /// that no car is connected, or the next session's start.
+    /// (without one: after the start) that no car is connected, or the next session's start.
     ///
     /// A station that was offline says after it came back how things stand, not since when. So
     /// where the stop came late and the word that the connector is free did not, nothing proves
     /// that the car stayed beyond the stop.
     pub fn released_at(&self) -> Option<Timestamp> {
+        let began_at = self.started.as_ref()?.started_at;
         let ended_at = self.stop().map(|stop| stop.stopped_at);
         let stop_was_late = self.stop().is_some_and(|stop| late(stop.received_at, stop.stopped_at));
         let by_status = self
             .statuses
             .iter()
-            .filter(|status| ended_at.is_none_or(|ended| status.at >= ended))
+            .filter(|status| status.at >= ended_at.unwrap_or(began_at))
             .find(|status| matches!(status.status.as_str(), "Available" | "Reserved"))
             .map(|status| match ended_at {
                 Some(ended) if stop_was_late && !late(status.received_at, status.at) => ended,
                 _ => status.at,
             });
-        let by_next = self.superseded.as_ref().map(|next| next.at);
+        let by_next = self.superseded.as_ref().map(|next| next.at).filter(|at| *at >= began_at);
         match (by_status, by_next) {
             (Some(status), Some(next)) => Some(status.min(next)),
             (status, next) => status.or(next),
@@ -213,10 +243,32 @@ impl Session {
         self.started.is_some() && self.stops.is_empty() && self.superseded.is_none()
     }
 
-    /// Whether what its connector says still belongs to it.
-    pub fn holds_connector(&self) -> bool {
-        self.started.is_some() && self.superseded.is_none() && self.released_at().is_none()
+    /// Whether what its connector said at an instant belongs to it: whenever the word arrives,
+    /// it does from the start until the connector was free again or another session began.
+    /// Without a stop, an `Available` in between may be a slip, and does not end it.
+    pub fn holds_connector_at(&self, at: Timestamp) -> bool {
+        let until = match self.stop() {
+            Some(_) => self.released_at(),
+            None => self.superseded.as_ref().map(|next| next.at),
+        };
+        self.began_before(at) && until.is_none_or(|until| at <= until)
     }
+
+    /// Whether a reading of its connector's meter at an instant belongs to it: whenever it
+    /// arrives, it does from the start until the stop or the next session's start.
+    pub fn holds_meter_at(&self, at: Timestamp) -> bool {
+        let stopped_at = self.stop().map(|stop| stop.stopped_at);
+        let until = stopped_at.or_else(|| self.superseded.as_ref().map(|next| next.at));
+        self.began_before(at) && until.is_none_or(|until| at <= until)
+    }
+
+    fn began_before(&self, at: Timestamp) -> bool {
+        self.started.as_ref().is_some_and(|started| started.started_at <= at)
+    }
+}
+
+fn names_transaction(stop: &Stop) -> bool {
+    stop.matched_by == StopMatch::TransactionId
 }
 
 /// Whether a message was delivered so long after its time that the station must have been

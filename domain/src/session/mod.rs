@@ -5,6 +5,7 @@
 //! number: any permutation and any duplication of a session's messages gives the same bill.
 
 mod basis;
+mod clock;
 mod fold;
 mod periods;
 mod running;
@@ -14,7 +15,8 @@ mod settlement;
 mod tests;
 
 pub use basis::{Basis, Doubt, POWER_PLAUSIBLE_W_MAX};
+pub use clock::began_at;
 pub use fold::{Session, Stop};
 pub use periods::{billing_input, rate_settled};
 pub use running::running_price;
-pub use settlement::{Review, Settlement, SettlementRules, settle};
+pub use settlement::{NOT_RATABLE, Review, Settlement, SettlementRules, changes_the_bill, settle};

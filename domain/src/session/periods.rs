@@ -1,5 +1,6 @@
 //! From a settled session to what is rated: its registers and what the car was doing.
 
+use super::clock::ClockRepair;
 use super::fold::Session;
 use crate::events::v1::SessionSettled;
 use crate::rating::{
@@ -8,7 +9,6 @@ use crate::rating::{
 };
 use crate::tariff::Tariff;
 use crate::units::Timestamp;
-use chrono::TimeDelta;
 use chrono_tz::Tz;
 
 /// Rates a settled session by the rules of a version.
@@ -43,10 +43,10 @@ pub fn billing_input(
     tariff: &Tariff,
     local_time: LocalTime,
 ) -> Result<RatingInput, RatingError> {
-    let offset = clock_offset(session, settled);
+    let clock = ClockRepair::as_settled(session, settled);
     let timeline = SessionTimeline {
-        registers: registers(session, settled, offset),
-        activities: activities(session, settled, offset),
+        registers: registers(session, settled, &clock),
+        activities: activities(session, settled, &clock),
         ended_at: occupied_until(settled),
     };
     let periods = split_at_boundaries(tariff, &local_time, &timeline)?;
@@ -57,31 +57,28 @@ fn occupied_until(settled: &SessionSettled) -> Timestamp {
     settled.released_at.map_or(settled.ended_at, |released| released.max(settled.ended_at))
 }
 
-/// What was added to the station's clock when the session was settled.
-fn clock_offset(session: &Session, settled: &SessionSettled) -> TimeDelta {
-    session
-        .started()
-        .map_or(TimeDelta::zero(), |started| settled.started_at.utc() - started.started_at.utc())
-}
-
 /// Begin and end, and between them every sample that fits: neither below what was read before
 /// nor above the end. What does not fit can shift energy between hours, never change its sum.
 fn registers(
     session: &Session,
     settled: &SessionSettled,
-    offset: TimeDelta,
+    clock: &ClockRepair,
 ) -> Vec<RegisterReading> {
     let reading = |at, register_wh| RegisterReading { at, register_wh, current_a: None };
     let start = settled.register_start.register_wh.0;
     let end = settled.register_end.register_wh.0;
     let mut readings = vec![reading(settled.started_at, start)];
+    let mut samples: Vec<_> = session
+        .registers()
+        .map(|sample| (clock.right(sample.sampled_at), sample.value))
+        .filter(|(at, _)| *at > settled.started_at && *at < settled.ended_at)
+        .collect();
+    samples.sort_unstable();
     let mut last = start;
-    for sample in session.registers() {
-        let at = Timestamp::new(sample.sampled_at.utc() + offset);
-        let in_time = at > settled.started_at && at < settled.ended_at;
-        if in_time && sample.value >= last && sample.value <= end {
-            readings.push(reading(at, sample.value));
-            last = sample.value;
+    for (at, value) in samples {
+        if value >= last && value <= end {
+            readings.push(reading(at, value));
+            last = value;
         }
     }
     readings.push(reading(settled.ended_at, end));
@@ -91,13 +88,13 @@ fn registers(
 fn activities(
     session: &Session,
     settled: &SessionSettled,
-    offset: TimeDelta,
+    clock: &ClockRepair,
 ) -> Vec<ActivityStart> {
     let mut activities =
         vec![ActivityStart { from: settled.started_at, activity: Activity::Charging }];
     let mut after_stop = Activity::Parking;
     for status in session.statuses() {
-        let from = Timestamp::new(status.at.utc() + offset);
+        let from = clock.right(status.at);
         let activity = match status.status.as_str() {
             "Charging" => Activity::Charging,
             "SuspendedEV" | "Finishing" => Activity::Parking,
@@ -108,7 +105,7 @@ fn activities(
             activities[0].activity = activity;
         } else if from < settled.ended_at {
             activities.push(ActivityStart { from, activity });
-        } else if activity == Activity::Withheld {
+        } else if activity == Activity::Withheld && from < occupied_until(settled) {
             // A station that broke down keeps the car: that is not the driver's doing.
             after_stop = Activity::Withheld;
         }

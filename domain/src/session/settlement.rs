@@ -2,9 +2,14 @@
 
 use super::basis::{Basis, Doubt};
 use super::fold::Session;
-use crate::events::v1::{Authorization, SessionSettled, SettledBecause};
+use crate::events::v1::{Authorization, Outcome, SessionSettled, SettledBecause};
+use crate::invoice::InvoiceFigures;
+use crate::rating::Rating;
 use crate::units::{Timestamp, WattHours};
 use chrono::TimeDelta;
+
+/// The reason of a review that more facts do not resolve: the tariff cannot be applied.
+pub const NOT_RATABLE: &str = "not_ratable";
 
 /// The operator's rules for settling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +33,7 @@ pub enum Settlement {
     Settled(Box<SessionSettled>),
     /// It stands as it stood: nothing new follows.
     Unchanged,
-    /// No session at all: refused, and nothing flowed.
+    /// No session at all: refused, or never ended by the station, and nothing flowed.
     Void {
         /// In a word.
         reason: &'static str,
@@ -48,7 +53,8 @@ pub struct Review {
     pub resolved_by: &'static str,
 }
 
-/// Judges a session at an instant.
+/// Judges a session at an instant. After facts that came late it may say `Settled` again;
+/// whether that [`changes_the_bill`] is seen when it is priced.
 pub fn settle(session: &Session, now: Timestamp, rules: SettlementRules) -> Settlement {
     let Some(started) = session.started() else {
         return Settlement::NotYet { look_again_at: later(now, rules.settle_after) };
@@ -56,8 +62,12 @@ pub fn settle(session: &Session, now: Timestamp, rules: SettlementRules) -> Sett
     let last_heard_at = session.last_heard_at().unwrap_or(started.received_at);
     let deadline = later(last_heard_at, rules.settle_after);
     let overdue = now >= deadline;
+    let accepted = started.authorization == Authorization::Accepted;
     let basis = match Basis::of(session) {
         Ok(basis) => basis,
+        Err(Doubt::StopMissing) if overdue && !accepted && nothing_drawn(session) => {
+            return void_once(session, TOKEN_REFUSED);
+        }
         Err(doubt) if final_doubt(session, doubt) || overdue => {
             return review_once(session, doubt);
         }
@@ -68,11 +78,20 @@ pub fn settle(session: &Session, now: Timestamp, rules: SettlementRules) -> Sett
     if !(overdue || stop_known && occupancy_known) {
         return Settlement::NotYet { look_again_at: deadline };
     }
-    if started.authorization != Authorization::Accepted {
-        return refused(session, &basis);
+    let was_invoiced = session.outcome().is_some_and(|outcome| outcome.invoice.is_some());
+    if basis.energy_wh == WattHours::ZERO && !was_invoiced {
+        if !accepted {
+            return void_once(session, TOKEN_REFUSED);
+        }
+        if !stop_known {
+            return void_once(session, NEVER_RAN);
+        }
+    }
+    if !accepted {
+        return refused_yet_charged(session);
     }
     let because = match session.settled() {
-        Some((_, before)) if same_basis(before, &basis) => return Settlement::Unchanged,
+        Some((_, before)) if stands(session, before, &basis) => return Settlement::Unchanged,
         Some(_) => SettledBecause::LateFacts,
         None if stop_known && occupancy_known => SettledBecause::Complete,
         None => SettledBecause::Deadline,
@@ -90,6 +109,12 @@ pub fn settle(session: &Session, now: Timestamp, rules: SettlementRules) -> Sett
     }))
 }
 
+/// Nothing flowed to a token that had been refused.
+const TOKEN_REFUSED: &str = "token_refused";
+/// The station never ended it, and nothing flowed: a start that came to nothing, or was said
+/// again in other words.
+const NEVER_RAN: &str = "never_ran";
+
 fn later(at: Timestamp, by: TimeDelta) -> Timestamp {
     Timestamp::new(at.utc() + by)
 }
@@ -100,21 +125,52 @@ fn final_doubt(session: &Session, doubt: Doubt) -> bool {
     session.stop().is_some() && doubt != Doubt::StartMissing
 }
 
-fn same_basis(before: &SessionSettled, basis: &Basis) -> bool {
-    before.started_at == basis.started_at
+/// Whether the last settlement stands as it stood: no fact came after it, and no doubt.
+fn stands(session: &Session, before: &SessionSettled, basis: &Basis) -> bool {
+    !session.heard_after(before.as_of_version)
+        && !is_doubted(session)
+        && before.started_at == basis.started_at
         && before.ended_at == basis.ended_at
         && before.register_start.register_wh == basis.register_start.register_wh
         && before.register_end.register_wh == basis.register_end.register_wh
         && before.released_at == basis.released_at
 }
 
-fn refused(session: &Session, basis: &Basis) -> Settlement {
-    if basis.energy_wh == WattHours::ZERO {
-        return match session.outcome() {
-            Some(_) => Settlement::Unchanged,
-            None => Settlement::Void { reason: "token_refused" },
-        };
+/// Whether a person was asked to look, for a reason that facts can resolve.
+fn is_doubted(session: &Session) -> bool {
+    session.outcome().is_some_and(|outcome| {
+        outcome.outcome == Outcome::NeedsReview && outcome.reason.as_deref() != Some(NOT_RATABLE)
+    })
+}
+
+/// Whether settling and rating a session once more, after late facts, says anything that the
+/// last time did not: other spans or registers, another sum, or that a doubt is gone.
+pub fn changes_the_bill(session: &Session, settled: &SessionSettled, rating: &Rating) -> bool {
+    let (Some((_, before)), Some((_, rated))) = (session.settled(), session.rated()) else {
+        return true;
+    };
+    let same_spans = before.started_at == settled.started_at
+        && before.ended_at == settled.ended_at
+        && before.register_start.register_wh == settled.register_start.register_wh
+        && before.register_end.register_wh == settled.register_end.register_wh;
+    let figures = |rating| InvoiceFigures::of(rating).ok();
+    is_doubted(session) || !same_spans || figures(&rated.rating) != figures(rating)
+}
+
+/// Whether no register rose above the one it began with.
+fn nothing_drawn(session: &Session) -> bool {
+    let Some(started) = session.started() else { return false };
+    session.registers().all(|sample| sample.value <= started.meter_start.register_wh.0)
+}
+
+fn void_once(session: &Session, reason: &'static str) -> Settlement {
+    match session.outcome() {
+        Some(outcome) if outcome.outcome == Outcome::Void => Settlement::Unchanged,
+        _ => Settlement::Void { reason },
     }
+}
+
+fn refused_yet_charged(session: &Session) -> Settlement {
     reviewed(
         session,
         Review {

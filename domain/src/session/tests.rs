@@ -177,6 +177,38 @@ fn what_the_bill_rests_on() {
     // Two stops.
     check(&[start(), stop("12:30", 11_000), stop("12:31", 11_000)], Ok(10_000));
     check(&[start(), stop("12:30", 11_000), stop("12:31", 12_000)], Err(Doubt::StopContradicted));
+    // A stop that names the transaction outdoes one that was matched by a guess.
+    let guessed = || {
+        let matched_by = StopMatch::OnlyOpenSession;
+        Event::from(SessionStopped { matched_by, ..stopped("12:20", 99_000) })
+    };
+    check(&[start(), guessed()], Ok(98_000));
+    check(&[start(), guessed(), stop("12:30", 11_000)], Ok(10_000));
+    check(&[start(), stop("12:30", 11_000), guessed()], Ok(10_000));
+}
+
+/// What a connector says counts by its time, whenever it arrives.
+#[test]
+fn what_a_session_holds() {
+    let held = |facts: &[Event]| {
+        let session = session(facts);
+        let clocks = ["11:59", "12:00", "12:20", "12:30", "12:40", "12:50"].map(at);
+        let status = clocks.map(|at| u8::from(session.holds_connector_at(at)));
+        let meter = clocks.map(|at| u8::from(session.holds_meter_at(at)));
+        (status, meter)
+    };
+    let start = || Event::from(started("12:00", 1_000));
+    let stop = || Event::from(stopped("12:30", 11_000));
+    let free = || Event::from(status("12:40", "Available"));
+    let next = || Event::from(superseded("12:20", 9_000));
+    let open = [0, 1, 1, 1, 1, 1];
+    assert_eq!(held(&[start()]), (open, open));
+    assert_eq!(held(&[start(), free()]), (open, open), "without a stop it may be a slip");
+    assert_eq!(held(&[start(), stop()]), (open, [0, 1, 1, 1, 0, 0]));
+    assert_eq!(held(&[start(), free(), stop()]), ([0, 1, 1, 1, 1, 0], [0, 1, 1, 1, 0, 0]));
+    assert_eq!(held(&[start(), next()]), ([0, 1, 1, 0, 0, 0], [0, 1, 1, 0, 0, 0]));
+    let before = Event::from(status("11:50", "Available"));
+    assert_eq!(session(&[before, start()]).released_at(), None, "free before it began");
 }
 
 #[test]
@@ -202,7 +234,25 @@ fn clocks_that_cannot_be_believed() {
         &[start.clone(), wrong_stop("1970-01-01T00:40:00Z", "12:50")],
         Err(Doubt::ClockImplausible),
     );
-    check(&[start, Event::from(stopped("12:30", 11_000))], Err(Doubt::ClockImplausible));
+    // The clock was set while the car charged: what came before is moved, what came after not.
+    let set_meanwhile = [
+        start.clone(),
+        Event::from(meter("1970-01-01T00:20:00Z", 5_000)),
+        Event::from(stopped("12:30", 11_000)),
+        Event::from(status("12:40", "Available")),
+    ];
+    let basis = Basis::of(&session(&set_meanwhile)).unwrap();
+    assert_eq!((basis.started_at, basis.ended_at), (at("12:00"), at("12:30")));
+    assert_eq!(basis.released_at, Some(at("12:40")));
+    let set_after = [&live[..], &[Event::from(status("12:40", "Available"))]].concat();
+    let basis = Basis::of(&session(&set_after)).unwrap();
+    assert!(basis.released_at <= Some(at("12:40")), "{basis:?}");
+    // A start that was kept back says nothing of when it was.
+    check(&[start.clone(), Event::from(stopped("11:50", 11_000))], Err(Doubt::ClockImplausible));
+    check(
+        &[Event::from(started("12:00", 1_000)), wrong_stop("1970-01-01T00:40:00Z", "12:30")],
+        Err(Doubt::ClockImplausible),
+    );
 }
 
 #[test]
@@ -235,7 +285,16 @@ fn when_the_bill_is_made() {
     refused.authorization = Authorization::Invalid;
     let nothing = Event::from(stopped("12:30", 1_000));
     assert_eq!(judge(&[refused.clone().into(), nothing], "13:00", false), "token_refused");
-    assert_eq!(judge(&[refused.into(), stop()], "13:00", false), "refused_yet_charged");
+    assert_eq!(judge(&[refused.clone().into(), stop()], "13:00", false), "refused_yet_charged");
+    assert_eq!(judge(&[refused.clone().into()], "13:30", false), "not yet");
+    assert_eq!(judge(&[refused.clone().into()], "14:00", false), "token_refused");
+    let drawn = Event::from(meter("12:10", 5_000));
+    assert_eq!(judge(&[refused.into(), drawn], "14:00", false), "stop_missing");
+    // The same start in other words: nothing was drawn in the first, and it was never stopped.
+    let again = || Event::from(superseded("12:01", 1_000));
+    assert_eq!(judge(&[start(), again()], "13:30", false), "not yet");
+    assert_eq!(judge(&[start(), again()], "14:00", false), "never_ran");
+    assert_eq!(judge(&[start(), again(), stop()], "14:00", false), "registers_overlap");
 }
 
 /// A station that was offline reports the present state, not since when it holds.

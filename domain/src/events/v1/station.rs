@@ -295,6 +295,9 @@ pub struct OrphanStop {
     pub id_tag_key: Option<String>,
     /// The begin register, where the stop itself carries one (`Transaction.Begin`).
     pub begin: Option<MeterSample>,
+    /// All that it carries (`transactionData`), for its session to take over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub samples: Vec<MeterSample>,
     /// The exchange that said so.
     pub exchange: EventId,
 }
