@@ -1,6 +1,6 @@
 //! Commands on their way over one connection.
 
-use super::{DeskError, StationDesk};
+use super::{DECISION_RETRIES_MAX, DeskError, StationDesk};
 use crate::intent::CommandStage;
 use crate::journal::{Draft, JournalError};
 use crate::message::{Personal, RenderedReply};
@@ -266,9 +266,24 @@ impl StationDesk {
             Draft::new(exchange_id, exchange).by("station").about(self.state.station_id),
             Draft::following(exchange_id, 0, fact.clone()).about(self.state.station_id),
         ];
-        journal.append(&stream, ExpectedVersion::Exact(version), &drafts).await?;
-        self.chargebook.note_command(command_id, &fact);
-        self.take_effect(&view.requested.intent, &outcome.result).await
+        // First what it brings about: if we die between the two, the station can still log in,
+        // and the command ends as one whose outcome is unknown.
+        self.take_effect(&view.requested.intent, &outcome.result).await?;
+        let mut expected = ExpectedVersion::Exact(version);
+        for _ in 0..DECISION_RETRIES_MAX {
+            match journal.append(&stream, expected, &drafts).await {
+                // It was given up meanwhile; the late answer holds.
+                Err(JournalError::Append(AppendError::WrongVersion { current: Some(current) })) => {
+                    expected = ExpectedVersion::Exact(current);
+                }
+                appended => {
+                    appended?;
+                    self.chargebook.note_command(command_id, &fact);
+                    return Ok(());
+                }
+            }
+        }
+        Err(DeskError::Contended)
     }
 
     /// What an accepted command changes on our side: a new password counts from now on.

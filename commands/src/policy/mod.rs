@@ -27,6 +27,8 @@ const TICK: Duration = Duration::from_millis(200);
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// Failures in a row after which a policy gives up.
 const FAILURES_MAX: u32 = 60;
+/// A policy that has run so long since its last failure has got over it.
+const RECOVERED_AFTER: Duration = Duration::from_secs(60);
 
 /// A policy that cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -104,7 +106,12 @@ pub(crate) async fn run(
 ) -> Result<(), PolicyError> {
     let mut failures = 0;
     loop {
-        match run_once(&chargebook, &stop).await {
+        let began = Instant::now();
+        let outcome = run_once(&chargebook, &stop).await;
+        if began.elapsed() >= RECOVERED_AFTER {
+            failures = 0;
+        }
+        match outcome {
             Ok(()) => return Ok(()),
             Err(error) if failures >= FAILURES_MAX => return Err(error),
             Err(error) => {

@@ -248,7 +248,7 @@ fn clocks_that_cannot_be_believed() {
     let basis = Basis::of(&session(&set_after)).unwrap();
     assert!(basis.released_at <= Some(at("12:40")), "{basis:?}");
     // A start that was kept back says nothing of when it was.
-    check(&[start.clone(), Event::from(stopped("11:50", 11_000))], Err(Doubt::ClockImplausible));
+    check(&[start, Event::from(stopped("11:50", 11_000))], Err(Doubt::ClockImplausible));
     check(
         &[Event::from(started("12:00", 1_000)), wrong_stop("1970-01-01T00:40:00Z", "12:30")],
         Err(Doubt::ClockImplausible),
