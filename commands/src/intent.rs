@@ -16,7 +16,8 @@ use chargebook_store::port::PAGE_EVENTS_MAX;
 use chargebook_store::{AppendError, ExpectedVersion, StreamName};
 use chrono::TimeDelta;
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
@@ -95,6 +96,7 @@ struct Entries {
     open: HashMap<CommandId, Entry>,
     by_station: HashMap<StationId, VecDeque<CommandId>>,
     present: HashMap<StationId, u64>,
+    moves: HashMap<StationId, Arc<AtomicU64>>,
     finished: VecDeque<CommandId>,
 }
 
@@ -124,6 +126,12 @@ impl CommandBoard {
         let mut entries = self.entries();
         let known = entries.present.entry(station_id).or_insert(epoch);
         *known = (*known).max(epoch);
+    }
+
+    /// Counts what the desks of a station have written that its other desks cannot see in the
+    /// streams they write to: sessions begun, stops without a session.
+    pub(crate) fn moves(&self, station_id: StationId) -> Arc<AtomicU64> {
+        self.entries().moves.entry(station_id).or_default().clone()
     }
 
     pub(crate) fn left(&self, station_id: StationId, epoch: u64) {

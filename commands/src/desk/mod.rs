@@ -31,6 +31,8 @@ use chargebook_domain::sealed::SealedText;
 use chargebook_store::vault::VaultError;
 use chargebook_store::{AppendError, ExpectedVersion, LookupKey, StreamName};
 use sessions::SessionCache;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How often one message is decided again because the log had moved on.
 const DECISION_RETRIES_MAX: u32 = 16;
@@ -98,6 +100,9 @@ pub struct StationDesk {
     sessions: SessionCache,
     connection: ConnectionInformation,
     epoch: u64,
+    /// Shared by all desks of the station, and how far this one has followed.
+    moves: Arc<AtomicU64>,
+    moves_seen: u64,
 }
 
 /// Which stream a decision is written to.
@@ -157,7 +162,9 @@ impl StationDesk {
         admitted: Admitted,
         connection: ConnectionInformation,
     ) -> Result<Self, DeskError> {
+        let moves = chargebook.board().moves(admitted.station_id);
         for _ in 0..DECISION_RETRIES_MAX {
+            let moves_seen = moves.load(Ordering::SeqCst);
             let state = chargebook.registry().station(admitted.identity.as_str()).await?;
             let state = state.ok_or_else(|| {
                 RegistryError::NotFound(format!("no station `{}`", admitted.identity))
@@ -169,6 +176,8 @@ impl StationDesk {
                 sessions: SessionCache::default(),
                 connection: connection.clone(),
                 epoch,
+                moves: moves.clone(),
+                moves_seen,
             };
             let connected = StationConnected {
                 epoch,
@@ -237,6 +246,7 @@ impl StationDesk {
             met: None,
         };
         for _ in 0..DECISION_RETRIES_MAX {
+            self.follow_other_desks().await?;
             let decision = self.decide(&mut case).await?;
             let (frame, reply) = self.reply(&judged, decision.answer.as_ref(), render).await?;
             let exchange = self.exchange(&case, request.clone(), reply, decision.duplicate_of);
@@ -354,17 +364,40 @@ impl StationDesk {
         decision: &Decision,
     ) -> Result<(), DeskError> {
         match &decision.target {
-            Target::Station => {
-                let identity = self.state.identity.clone();
-                let state = self.chargebook.registry().station(identity.as_str()).await?;
-                self.state = state
-                    .ok_or_else(|| RegistryError::NotFound(format!("no station `{identity}`")))?;
-            }
+            Target::Station => self.load_state().await?,
             Target::Session(stream) | Target::NewSession(stream) => {
                 case.met = self.sessions.forget(stream);
             }
         }
         Ok(())
+    }
+
+    async fn load_state(&mut self) -> Result<(), DeskError> {
+        let identity = self.state.identity.clone();
+        let state = self.chargebook.registry().station(identity.as_str()).await?;
+        self.state =
+            state.ok_or_else(|| RegistryError::NotFound(format!("no station `{identity}`")))?;
+        Ok(())
+    }
+
+    /// Another connection of the station may have begun a session, or left a stop: what is at
+    /// hand here is then out of date, though no stream that is written to here says so.
+    async fn follow_other_desks(&mut self) -> Result<(), DeskError> {
+        let moves = self.moves.load(Ordering::SeqCst);
+        if moves != self.moves_seen {
+            self.sessions = SessionCache::default();
+            self.load_state().await?;
+            self.moves_seen = moves;
+        }
+        Ok(())
+    }
+
+    /// Tells the station's other desks that they are out of date.
+    fn has_moved(&mut self) {
+        let before = self.moves.fetch_add(1, Ordering::SeqCst);
+        if before == self.moves_seen {
+            self.moves_seen = before + 1;
+        }
     }
 
     /// Says that the connection has ended. Disturbs no newer connection: its epoch says which

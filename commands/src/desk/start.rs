@@ -181,8 +181,10 @@ impl StationDesk {
                         self.supersede(fact, derived_id(case.receipt_id, "session.started", 0))
                             .await;
                         self.sessions.set_latest(fact.connector, stream);
+                        self.has_moved();
                     }
                 }
+                Event::StationOrphanRecorded(_) => self.has_moved(),
                 Event::SessionStopped(fact) if fact.matched_by == StopMatch::StartCameLater => {
                     self.resolve_orphan(case, fact, decision).await;
                 }

@@ -378,3 +378,31 @@ async fn late_facts_that_change_nothing_are_not_rated_again() {
         service.facts(|event| matches!(event, Event::SessionRated(_)).then_some(())).await;
     assert_eq!(ratings.len(), 1);
 }
+
+/// The old socket of a station lives on for a while beside the new one.
+#[tokio::test]
+async fn two_connections_of_a_station_know_of_each_other() {
+    let service = Service::start().await;
+    let mut old = service.station("CP-1").await;
+    let first = old.start(start_at(1, "2026-11-22T11:00:00Z", 1_000)).await;
+    old.say(StationMessage::Stop(stop_at(first, "2026-11-22T11:10:00Z", 1_000))).await;
+    let mut new = service.station("CP-1").await;
+    // The stop comes over one of them, its start over the other, and the next stop over the first.
+    let early = stop_at(TransactionNumber(-1), "2026-11-22T11:30:00Z", 11_000);
+    old.say(StationMessage::Stop(early)).await;
+    new.start(start_at(1, "2026-11-22T11:20:00Z", 1_000)).await;
+    new.start(start_at(1, "2026-11-22T11:40:00Z", 11_000)).await;
+    let suspended = status(1, "SuspendedEV", "2026-11-22T11:45:00Z");
+    old.say(StationMessage::Status(suspended)).await;
+    let late = stop_at(TransactionNumber(0), "2026-11-22T11:50:00Z", 21_000);
+    old.say(StationMessage::Stop(late)).await;
+    service.outcomes(3).await;
+    // The first drew nothing, and costs its fee.
+    service.settled_bill(119 + 2 * TEN_KWH_GROSS_MINOR).await;
+    let events = service.events().await;
+    let of = |event_type: &str| {
+        let found = events.iter().filter(|event| &*event.event_type == event_type);
+        found.map(|event| event.stream.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(of("session.connector_status"), of("session.started")[2..]);
+}
