@@ -2,7 +2,7 @@
 
 use crate::live::LIVE_STREAMS_MAX;
 use crate::login::{LoginThrottle, Logins};
-use crate::pages::power::CountedShares;
+use crate::pages::power::CountedFleet;
 use crate::prices::Prices;
 use chargebook_commands::Chargebook;
 use chargebook_domain::units::Timestamp;
@@ -50,7 +50,7 @@ struct Inner {
     logins: Logins,
     throttle: LoginThrottle,
     prices: Prices,
-    counted_shares: CountedShares,
+    counted_fleet: CountedFleet,
     live_streams: Arc<Semaphore>,
 }
 
@@ -70,7 +70,7 @@ impl Console {
             options,
             throttle: LoginThrottle::default(),
             prices: Prices::default(),
-            counted_shares: CountedShares::default(),
+            counted_fleet: CountedFleet::default(),
             live_streams: Arc::new(Semaphore::new(LIVE_STREAMS_MAX)),
         };
         Self { inner: Arc::new(inner) }
@@ -104,8 +104,8 @@ impl Console {
         &self.inner.prices
     }
 
-    pub(crate) fn counted_shares(&self) -> &CountedShares {
-        &self.inner.counted_shares
+    pub(crate) fn counted_fleet(&self) -> &CountedFleet {
+        &self.inner.counted_fleet
     }
 
     pub(crate) fn live_streams(&self) -> &Arc<Semaphore> {

@@ -27,6 +27,8 @@ use std::sync::Arc;
 
 /// Sessions that are listed as charging now.
 const LIVE_ROWS_MAX: usize = 12;
+/// Sites that are listed, those that draw most power first.
+const SITES_SHOWN_MAX: usize = 5;
 /// Sessions whose curves make the chart of power.
 const CURVES_MAX: u32 = 100;
 const HOUR_MILLIS: i64 = 3_600_000;
@@ -52,6 +54,7 @@ struct Dashboard {
     power_chart: LineChart,
     shares: Vec<Share>,
     share_bar: ShareBar,
+    sites: Vec<SiteRow>,
     live: Vec<LiveRow>,
     more_live: u64,
 }
@@ -72,6 +75,13 @@ struct SpanLink {
 struct Share {
     badge: Badge,
     count: u64,
+}
+
+struct SiteRow {
+    name: String,
+    connected: u64,
+    stations: u64,
+    power: String,
 }
 
 struct LiveRow {
@@ -137,7 +147,8 @@ pub(crate) async fn show(
     let slots = Slots::read(&console, span, now, zone).await?;
     let sessions = recent_sessions(&console).await?;
     let (live, more_live) = live_rows(&sessions, &totals, now);
-    let shares = power::shares(&console).await?;
+    let power::Fleet { shares, sites } = power::fleet(&console).await?;
+    let sites = sites.iter().take(SITES_SHOWN_MAX).map(|site| site_row(site, &zones)).collect();
     let bar: Vec<_> =
         shares.iter().map(|(tone, word, count)| (tone.class(), word.clone(), *count)).collect();
     render(&Dashboard {
@@ -167,9 +178,19 @@ pub(crate) async fn show(
             .into_iter()
             .map(|(tone, word, count)| Share { badge: Badge::new(tone, word), count })
             .collect(),
+        sites,
         live,
         more_live,
     })
+}
+
+fn site_row(sum: &power::SiteSum, zones: &Zones) -> SiteRow {
+    SiteRow {
+        name: zones.site_name(sum.site_id).unwrap_or("Without a site").to_owned(),
+        connected: sum.connected,
+        stations: sum.stations,
+        power: format::kw(sum.power_w),
+    }
 }
 
 fn sum_of(revenue: &Revenue) -> Sum {

@@ -6,6 +6,7 @@ use crate::error::PageError;
 use crate::format;
 use crate::prices::Course;
 use crate::state::Console;
+use chargebook_domain::ids::SiteId;
 use chargebook_domain::units::Timestamp;
 use chargebook_projections::{PAGE_ROWS_MAX, Paging, Session, Station};
 use chrono_tz::Tz;
@@ -72,21 +73,37 @@ fn power_at(session: &Session, course: &Course, at: Timestamp) -> Option<Decimal
     sample.power_w.filter(|_| age <= SAMPLE_STANDS_MILLIS)
 }
 
-/// How many connectors are in which state: tone, word, count.
-pub(crate) type Shares = Vec<(Tone, String, u64)>;
+/// What the stations are doing, all together.
+#[derive(Clone, Default)]
+pub(crate) struct Fleet {
+    /// How many connectors are in which state: tone, word, count.
+    pub(crate) shares: Vec<(Tone, String, u64)>,
+    /// The sites, by how much power they draw.
+    pub(crate) sites: Vec<SiteSum>,
+}
 
-/// The counts, of late, so that several open dashboards count once.
+/// A site and its stations.
+#[derive(Clone)]
+pub(crate) struct SiteSum {
+    /// `None` for stations that have none.
+    pub(crate) site_id: Option<SiteId>,
+    pub(crate) stations: u64,
+    pub(crate) connected: u64,
+    pub(crate) power_w: Decimal,
+}
+
+/// The fleet, of late, so that several open dashboards count once.
 #[derive(Default)]
-pub(crate) struct CountedShares(Mutex<Option<(Instant, Shares)>>);
+pub(crate) struct CountedFleet(Mutex<Option<(Instant, Fleet)>>);
 
-/// How many connectors are in which state, of up to [`STATIONS_MAX`] stations.
-pub(crate) async fn shares(console: &Console) -> Result<Shares, PageError> {
-    let counted = &console.counted_shares().0;
+/// What up to [`STATIONS_MAX`] stations are doing.
+pub(crate) async fn fleet(console: &Console) -> Result<Fleet, PageError> {
+    let counted = &console.counted_fleet().0;
     let known = counted.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    if let Some((read, shares)) = known
+    if let Some((read, fleet)) = known
         && read.elapsed() < COUNTS_FRESH_FOR
     {
-        return Ok(shares);
+        return Ok(fleet);
     }
     let mut stations = Vec::new();
     let mut paging = Paging { limit: Some(PAGE_ROWS_MAX), next: None };
@@ -98,13 +115,28 @@ pub(crate) async fn shares(console: &Console) -> Result<Shares, PageError> {
         }
         paging.next = page.next;
     }
-    let shares = count(&stations);
-    let fresh = Some((Instant::now(), shares.clone()));
+    let fleet = Fleet { shares: shares(&stations), sites: sites(&stations) };
+    let fresh = Some((Instant::now(), fleet.clone()));
     *counted.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
-    Ok(shares)
+    Ok(fleet)
 }
 
-fn count(stations: &[Station]) -> Shares {
+fn sites(stations: &[Station]) -> Vec<SiteSum> {
+    let mut sums: BTreeMap<Option<SiteId>, SiteSum> = BTreeMap::new();
+    for station in stations {
+        let site_id = station.site_id;
+        let none = SiteSum { site_id, stations: 0, connected: 0, power_w: Decimal::ZERO };
+        let sum = sums.entry(site_id).or_insert(none);
+        sum.stations += 1;
+        sum.connected += u64::from(station.connected);
+        sum.power_w = sum.power_w.saturating_add(station.power_w());
+    }
+    let mut sums: Vec<_> = sums.into_values().collect();
+    sums.sort_by_key(|sum| std::cmp::Reverse(sum.power_w));
+    sums
+}
+
+fn shares(stations: &[Station]) -> Vec<(Tone, String, u64)> {
     let mut counts: BTreeMap<(u8, String), (Tone, u64)> = BTreeMap::new();
     for station in stations {
         let own = station.connectors.iter().filter(|connector| connector.connector.0 > 0);
