@@ -90,7 +90,11 @@ macro_rules! events {
             }
 
             /// Reads data of a type and schema version.
-            pub fn read(event_type: &str, schema_version: u32, data: &str) -> Result<Self, EventError> {
+            pub fn read(
+                event_type: &str,
+                schema_version: u32,
+                data: &str,
+            ) -> Result<Self, EventError> {
                 match (event_type, schema_version) {
                     $(($name, 1) => serde_json::from_str(data)
                         .map(|data| Self::$variant(Box::new(data)))
@@ -99,7 +103,10 @@ macro_rules! events {
                             schema_version,
                             reason: e.to_string(),
                         }),)*
-                    _ => Err(EventError::Unknown { event_type: event_type.to_owned(), schema_version }),
+                    _ => Err(EventError::Unknown {
+                        event_type: event_type.to_owned(),
+                        schema_version,
+                    }),
                 }
             }
         }

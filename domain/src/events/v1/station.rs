@@ -233,7 +233,7 @@ pub enum Job {
     Log,
 }
 
-/// `station.certificate_requested`: the station asks to have a certificate signed (SignCertificate).
+/// `station.certificate_requested`: the station asks for a certificate (SignCertificate).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StationCertificateRequested {
     /// The PEM text.
