@@ -88,10 +88,10 @@ fn stopped(clock: &str, register_wh: i64) -> Event {
     })
 }
 
-fn available(clock: &str) -> Event {
+fn connector(status: &str, clock: &str) -> Event {
     Event::from(SessionConnectorStatus {
         connector: ConnectorNumber(1),
-        status: "Available".to_owned(),
+        status: status.to_owned(),
         error_code: "NoError".to_owned(),
         at: at(clock),
         received_at: at(clock),
@@ -126,16 +126,22 @@ fn it_grows_with_the_meter() {
 #[test]
 fn after_the_stop_parking_goes_on_until_the_connector_is_free() {
     let mut events = vec![started(1_000), stopped("13:00", 6_000)];
+    assert_eq!(price(&events, "15:00").as_deref(), Some("2.5"), "nobody says it is still there");
+    events.push(connector("Finishing", "13:00"));
     assert_eq!(price(&events, "13:00").as_deref(), Some("2.5"));
     assert_eq!(price(&events, "13:10").as_deref(), Some("3.5"));
-    events.push(available("13:20"));
+    events.push(connector("Available", "13:20"));
     assert_eq!(price(&events, "15:00").as_deref(), Some("4.5"));
 }
 
 #[test]
 fn it_ends_at_the_bill() {
-    let facts =
-        [started(1_000), metered("12:30", 4_000), stopped("13:00", 6_000), available("13:20")];
+    let facts = [
+        started(1_000),
+        metered("12:30", 4_000),
+        stopped("13:00", 6_000),
+        connector("Available", "13:20"),
+    ];
     let session = session(&facts);
     let rules = SettlementRules { settle_after: TimeDelta::hours(24), occupancy_is_priced: true };
     let Settlement::Settled(settled) = settle(&session, at("13:20"), rules) else {
@@ -151,4 +157,6 @@ fn it_ends_at_the_bill() {
 fn what_does_not_add_up_has_no_price() {
     assert_eq!(price(&[metered("12:10", 500)], "12:10"), None);
     assert_eq!(price(&[started(1_000), stopped("13:00", 900)], "13:00"), None);
+    // A begin of 0 that was none: no charger delivers 9 MWh in ten minutes.
+    assert_eq!(price(&[started(0), metered("12:10", 9_000_000)], "12:10"), None);
 }

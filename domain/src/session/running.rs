@@ -1,6 +1,8 @@
 //! What a session costs so far: what its bill would be if it ended now. Priced by the function
 //! that prices the bill, from the same facts, so that the price a driver sees runs into it.
 
+use super::basis::plausible;
+use super::clock::began_at;
 use super::fold::Session;
 use super::periods::rate_settled;
 use crate::events::v1::{ClockTrust, MeterReading, MeterSample, SessionSettled, SettledBecause};
@@ -10,10 +12,11 @@ use crate::units::{Timestamp, WattHours};
 use chrono_tz::Tz;
 use rust_decimal::Decimal;
 
-/// Rates a session as if it ended, or its connector became free, at `now`.
+/// Rates a session as if it ended, or its connector became free, at `now`. After the stop, time
+/// only goes on costing while the station's own words say that the car is still there.
 ///
-/// `None` where it has no start yet, or its registers do not join: then the settlement, or a
-/// person, decides what it comes to.
+/// `None` where it has no start yet, its registers do not join, or no charger delivers that much
+/// in that time: then the settlement, or a person, decides what it comes to.
 ///
 /// # Errors
 /// As [`rate_settled`].
@@ -34,13 +37,10 @@ fn as_if_settled(session: &Session, now: Timestamp) -> Option<SessionSettled> {
     let register_start = begin_of(session)?;
     let register_end = end_of(session, &register_start);
     let energy_wh = register_end.register_wh.since(register_start.register_wh)?;
-    if energy_wh < WattHours::ZERO {
+    let started_at = began_at(started);
+    if energy_wh < WattHours::ZERO || !plausible(energy_wh, started_at, now) {
         return None;
     }
-    let started_at = match started.clock {
-        ClockTrust::Plausible => started.started_at,
-        ClockTrust::Implausible => started.received_at,
-    };
     let stopped_at = session.stop().map(|stop| match stop.clock {
         ClockTrust::Plausible => stop.stopped_at,
         ClockTrust::Implausible => stop.received_at,
@@ -49,7 +49,7 @@ fn as_if_settled(session: &Session, now: Timestamp) -> Option<SessionSettled> {
     let released_at = match (stopped_at, session.released_at()) {
         (None, _) => None,
         (Some(_), Some(released)) => Some(released.max(ended_at)),
-        (Some(_), None) => Some(now.max(ended_at)),
+        (Some(stopped_at), None) => still_there(session, stopped_at).then(|| now.max(ended_at)),
     };
     Some(SessionSettled {
         because: SettledBecause::Deadline,
@@ -61,6 +61,15 @@ fn as_if_settled(session: &Session, now: Timestamp) -> Option<SessionSettled> {
         released_at,
         anomalies: Vec::new(),
         as_of_version: session.version()?,
+    })
+}
+
+/// Whether the station's last word is that a car whose session has ended keeps the connector.
+fn still_there(session: &Session, stopped_at: Timestamp) -> bool {
+    session.statuses().last().is_some_and(|status| match status.status.as_str() {
+        "Finishing" => true,
+        "Charging" | "SuspendedEV" | "SuspendedEVSE" => status.at > stopped_at,
+        _ => false,
     })
 }
 
