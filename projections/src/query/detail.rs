@@ -8,10 +8,10 @@ use crate::read_models::ReadModels;
 use crate::tables::{Row as _, SettingRow, TariffVersionRow};
 use crate::views::{Cost, CurvePoint, SessionDetail, TimelineEntry};
 use chargebook_domain::events::Event;
-use chargebook_domain::events::v1::{MeterReading, Quantity, SessionSettled, SettledBecause};
+use chargebook_domain::events::v1::Quantity;
 use chargebook_domain::ids::{EventId, SessionId, TariffId};
-use chargebook_domain::rating::{RULES_VERSION, Rating};
-use chargebook_domain::session::{Session as Facts, rate_settled};
+use chargebook_domain::rating::Rating;
+use chargebook_domain::session::{Session as Facts, running_price};
 use chargebook_domain::tariff::Tariff;
 use chargebook_domain::units::{Timestamp, WattHours};
 use chargebook_store::port::PAGE_EVENTS_MAX;
@@ -185,36 +185,8 @@ impl Told {
     /// `None` where it cannot be priced yet: the bill will tell, or a person.
     fn rate(&self, content: &str, now: Timestamp) -> Option<Rating> {
         let tariff = Tariff::parse(content).ok()?;
-        let settled = self.as_if_settled(now)?;
         let zone = self.facts.started()?.time_zone.parse().ok()?;
-        rate_settled(RULES_VERSION, &self.facts, &settled, &tariff, zone).ok()
-    }
-
-    /// As if it had ended now, at the last register.
-    fn as_if_settled(&self, now: Timestamp) -> Option<SessionSettled> {
-        let started = self.facts.started()?;
-        let mut register_start = started.meter_start.clone();
-        register_start.register_wh = self.register_start_wh;
-        let (register_end, ended_at) = match (self.facts.stop(), self.facts.registers().last()) {
-            (Some(stop), _) => (stop.meter_stop.clone(), stop.stopped_at),
-            (None, Some(sample)) => {
-                let register_wh = WattHours(sample.value);
-                let evidence = sample.evidence.clone();
-                (MeterReading { register_wh, evidence }, now.max(sample.sampled_at))
-            }
-            (None, None) => (register_start.clone(), now.max(started.started_at)),
-        };
-        Some(SessionSettled {
-            because: SettledBecause::Deadline,
-            started_at: started.started_at,
-            ended_at: ended_at.max(started.started_at),
-            energy_wh: register_end.register_wh.since(register_start.register_wh)?,
-            register_start,
-            register_end,
-            released_at: None,
-            anomalies: Vec::new(),
-            as_of_version: self.facts.version()?,
-        })
+        running_price(&self.facts, &tariff, zone, now).ok()?
     }
 }
 
