@@ -94,10 +94,12 @@ impl Billing {
             }
             self.unsaved = true;
             if is_exchange(recorded) && recorded.version > 0 {
-                if let Some(tracked) = self.tracked.get_mut(&recorded.stream)
-                    && tracked.session.version() < Some(recorded.version)
-                {
-                    tracked.session.skip(recorded.version);
+                if let Some(tracked) = self.tracked.get_mut(&recorded.stream) {
+                    if tracked.session.version() < Some(recorded.version) {
+                        tracked.session.skip(recorded.version);
+                    }
+                    // It says nothing new, but may have outrun what was last decided.
+                    changed.insert(recorded.stream.clone());
                 }
                 continue;
             }
