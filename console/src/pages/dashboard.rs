@@ -52,6 +52,7 @@ struct Dashboard {
     energy_chart: BarChart,
     revenue_chart: BarChart,
     power_chart: LineChart,
+    curves_max: u64,
     shares: Vec<Share>,
     share_bar: ShareBar,
     sites: Vec<SiteRow>,
@@ -173,6 +174,7 @@ pub(crate) async fn show(
         energy_chart: slots.energy_chart(),
         revenue_chart: slots.revenue_chart(),
         power_chart: power::chart(&sessions, now, zone),
+        curves_max: CURVES_MAX.into(),
         share_bar: ShareBar::new(&bar),
         shares: shares
             .into_iter()
