@@ -71,7 +71,8 @@ fn the_zone_is_the_one_given_or_the_location_s_or_the_country_s() {
     total(&place(r#""time_zone":"Europe/London","country":"FIN""#), night, None, "0");
     total(&cdr("", "", r#""time_zone":"Europe/Berlin","#), night, None, "2");
     total(&cdr("", "", ""), Some(ENERGY), None, "2");
-    let required = "the tariff depends on the local time and the CDR names no time zone: pass --time-zone, such as Europe/Berlin";
+    let required = "the tariff depends on the local time and the CDR names no time zone: pass \
+                    --time-zone, such as Europe/Berlin";
     refused(&cdr("", "", ""), night, required);
     refused(&place(r#""country":"USA""#), night, required);
     refused(

@@ -13,7 +13,8 @@ const TARIFF: &str = r#"{
             {"type": "ENERGY", "price": 0.250, "vat": 20.0, "step_size": 1},
             {"type": "FLAT", "price": 1, "step_size": 1}
         ],
-        "restrictions": {"start_time": "08:00", "end_time": "20:00", "day_of_week": ["SUNDAY", "MONDAY"], "max_kwh": 1e2}
+        "restrictions": {"start_time": "08:00", "end_time": "20:00", "day_of_week": ["SUNDAY", "MONDAY"],
+                         "max_kwh": 1e2}
     }],
     "end_date_time": null,
     "last_updated": "2025-01-01T00:00:00Z"
