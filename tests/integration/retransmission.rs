@@ -4,9 +4,11 @@ use serde_json::Value;
 
 use crate::harness::{ChargePoint, TestCsms};
 use crate::messages::{
-    TAG, after, an_hour_ago, boot, csms_with_station, invoice_of, meter, only_session, start,
-    status, stop, time, transaction_of,
+    TAG, after, an_hour_ago, boot, csms_with_station, finished_sessions, invoice_of, meter,
+    only_session, start, status, stop, time, transaction_of,
 };
+
+const SESSIONS_STOPPED_REPEATEDLY: i64 = 20;
 
 /// What lies between a message and its repetition.
 #[derive(Clone, Copy)]
@@ -126,4 +128,27 @@ fn a_message_id_used_again_for_something_else_is_no_duplicate() {
     let exchanges = csms.exchanges();
     assert_eq!(exchanges.len(), 2, "{exchanges:#?}");
     assert!(exchanges[1]["data"]["duplicate_of"].is_null(), "{exchanges:#?}");
+}
+
+#[test]
+fn repeats_that_outrun_the_settlement_do_not_prevent_it() {
+    let csms = csms_with_station("CP-1");
+    let mut station = ChargePoint::connected(&csms, "CP-1");
+    let mut begun = an_hour_ago() - chrono::Duration::hours(10);
+    for session in 0..SESSIONS_STOPPED_REPEATEDLY {
+        let register_wh = 1_000 * session;
+        let answer = station.call("StartTransaction", start(1, TAG, register_wh, &time(begun)));
+        let transaction = transaction_of(&answer);
+        // Each lands in the session's stream while the policy is about to settle it; and then
+        // the station says nothing more about it.
+        for _ in 0..5 {
+            let payload = stop(transaction, TAG, register_wh + 1_000, &after(begun, 20));
+            station.call("StopTransaction", payload);
+        }
+        begun += chrono::Duration::minutes(25);
+    }
+    let count = usize::try_from(SESSIONS_STOPPED_REPEATEDLY).expect("a small number");
+    for session in finished_sessions(&csms, "CP-1", count) {
+        invoice_of(&csms, &session, 1_000);
+    }
 }
