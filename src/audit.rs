@@ -3,6 +3,7 @@
 use crate::config::DATA_DEFAULT;
 use anyhow::{Context, anyhow, bail};
 use chargebook_api::BundleFailure;
+use chargebook_audit::cited_exchanges;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{InvoiceIssued, InvoiceKind, SessionStopped};
 use chargebook_domain::ids::{EventId, StationId};
@@ -224,8 +225,16 @@ impl<'a> Evidence<'a> {
         let mut elsewhere = Elsewhere::default();
         for event in read_whole(self.store, &stream).await? {
             let is_rating = EventId(event.id) == invoice.rated;
-            match read(&event)? {
-                Event::SessionStarted(started) => station = Some(started.station_id),
+            let fact = read(&event)?;
+            elsewhere.ids.extend(cited_exchanges([&fact]));
+            match fact {
+                Event::SessionStarted(started) => {
+                    station = Some(started.station_id);
+                    // What came before the start lies with the station, in the start's month.
+                    for at in [started.received_at, Timestamp::new(event.recorded_at)] {
+                        elsewhere.streams.extend(month_stream(started.station_id, at));
+                    }
+                }
                 Event::SessionStopped(stopped) => elsewhere.cite_stop(&stopped, station),
                 Event::SessionSuperseded(by) => {
                     elsewhere.ids.insert(by.register.evidence.event_id);

@@ -2,19 +2,26 @@
 
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
-    BootInformation, CarriedConnector, CarriedStation, OrphanStop, PasswordVerifier, Registration,
-    StationConnectorDeclared,
+    BootInformation, CarriedConnector, CarriedStation, MeterSample, OrphanStop, PasswordVerifier,
+    Quantity, Registration, SessionConnectorStatus, StationConnectorDeclared,
+    StationConnectorStatus, StationMeterRecorded,
 };
 use chargebook_domain::ids::{ConnectorNumber, EventId, SiteId, StationId, StationIdentity};
 use chargebook_domain::units::Timestamp;
 use chargebook_store::StreamName;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Most connectors of one station that are kept track of.
 pub(crate) const CONNECTORS_MAX: usize = 256;
 /// Most stops without a session that a station keeps; the oldest gives way (it stays in the
 /// log and on the list for review).
 pub(crate) const ORPHANS_MAX: usize = 64;
+
+/// Statuses of one connector outside sessions that are kept for a session whose start comes
+/// later; the oldest gives way.
+const EARLY_STATUSES_MAX: usize = 16;
+/// Register readings of one connector outside sessions that are kept for such a session.
+const EARLY_READINGS_MAX: usize = 32;
 
 /// A station's state.
 #[derive(Clone, Debug)]
@@ -56,6 +63,49 @@ pub struct ConnectorState {
     pub exchange: Option<EventId>,
     /// The operator's description.
     pub declared: Option<StationConnectorDeclared>,
+    /// What it said this month that belonged to no session then: a start that comes after it
+    /// may claim it.
+    pub early: Early,
+}
+
+/// What a connector said outside sessions, oldest first.
+#[derive(Clone, Debug, Default)]
+pub struct Early {
+    /// Statuses.
+    pub statuses: VecDeque<SessionConnectorStatus>,
+    /// Readings of the import register, each with its exchange in its evidence.
+    pub readings: VecDeque<MeterSample>,
+}
+
+impl Early {
+    fn add_status(&mut self, fact: &StationConnectorStatus) {
+        if self.statuses.len() >= EARLY_STATUSES_MAX {
+            self.statuses.pop_front();
+        }
+        self.statuses.push_back(SessionConnectorStatus {
+            connector: fact.connector,
+            status: fact.status.clone(),
+            error_code: fact.error_code.clone(),
+            at: fact.at,
+            received_at: fact.received_at.unwrap_or(fact.at),
+            exchange: fact.exchange,
+        });
+    }
+
+    /// Readings that name a transaction we do not know belong to none of ours.
+    fn add_readings(&mut self, fact: &StationMeterRecorded) {
+        if fact.transaction_id.is_some_and(|id| id > 0) {
+            return;
+        }
+        let is_register =
+            |sample: &&MeterSample| sample.quantity == Quantity::EnergyImportRegisterWh;
+        for sample in fact.samples.iter().filter(is_register) {
+            if self.readings.len() >= EARLY_READINGS_MAX {
+                self.readings.pop_front();
+            }
+            self.readings.push_back(sample.clone());
+        }
+    }
 }
 
 impl StationState {
@@ -114,6 +164,12 @@ impl StationState {
                     connector.error_code = Some(fact.error_code.clone());
                     connector.status_at = Some(fact.at);
                     connector.exchange = Some(fact.exchange);
+                    connector.early.add_status(fact);
+                }
+            }
+            Event::StationMeterRecorded(fact) if fact.connector != ConnectorNumber(0) => {
+                if let Some(connector) = self.connector(fact.connector) {
+                    connector.early.add_readings(fact);
                 }
             }
             Event::StationOrphanRecorded(fact) => {
@@ -154,6 +210,7 @@ impl StationState {
                     status_at: connector.status_at,
                     exchange: None,
                     declared: connector.declared.clone(),
+                    early: Early::default(),
                 };
                 (connector.connector, state)
             })

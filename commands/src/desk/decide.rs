@@ -146,6 +146,7 @@ impl StationDesk {
             error_code: report.error_code.clone(),
             vendor_error_code: report.vendor_error_code.clone(),
             at,
+            received_at: Some(case.receipt.received_at),
             exchange: case.receipt_id,
         };
         Ok(Decision::station(Answer::Empty, vec![fact.into()]))

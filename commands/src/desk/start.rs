@@ -12,10 +12,11 @@ use chargebook_domain::events::v1::{
     StopMatch,
 };
 use chargebook_domain::ids::{ConnectorNumber, EventId, SessionId};
-use chargebook_domain::session::began_at;
+use chargebook_domain::session::{Session, began_at};
 use chargebook_domain::units::Timestamp;
 use chargebook_store::{AppendError, ExpectedVersion, StreamName};
 use chrono::{TimeDelta, TimeZone, Utc};
+use uuid::Uuid;
 
 /// A station's clock may be ahead of ours by this much.
 const CLOCK_AHEAD_MAX: TimeDelta = TimeDelta::hours(24);
@@ -118,6 +119,7 @@ impl StationDesk {
             }
             facts.push(adopted(&orphan).into());
         }
+        self.claim_early(report.connector, &mut facts);
         let answer = Answer::Start { transaction_id, token: presented.answer };
         let mut decision = Decision::session(stream.clone(), answer, facts);
         decision.target = Target::NewSession(stream);
@@ -142,6 +144,32 @@ impl StationDesk {
         let Some(stream) = self.latest_at(connector).await? else { return Ok(true) };
         let latest = self.session(&stream).await?.and_then(|session| session.started());
         Ok(latest.is_none_or(|latest| began_at(latest) <= began))
+    }
+
+    /// What the connector said of the session before its start came: from its state when the
+    /// month began on, as far as it is kept.
+    fn claim_early(&self, connector: ConnectorNumber, facts: &mut Vec<Event>) {
+        let Some(known) = self.state.connectors.get(&connector) else { return };
+        let mut session = Session::default();
+        for (version, fact) in (0..).zip(facts.iter()) {
+            session.apply(EventId(Uuid::nil()), version, self.chargebook.journal().now(), fact);
+        }
+        let is_believed =
+            session.started().is_some_and(|started| started.clock == ClockTrust::Plausible);
+        if !is_believed {
+            return;
+        }
+        for status in &known.early.statuses {
+            if session.holds_connector_at(status.at) {
+                facts.push(status.clone().into());
+            }
+        }
+        for sample in &known.early.readings {
+            if session.holds_meter_at(sample.sampled_at) {
+                let exchange = sample.evidence.event_id;
+                facts.push(SessionMeterRecorded { samples: vec![sample.clone()], exchange }.into());
+            }
+        }
     }
 
     /// A stop that came before this start and fits it.

@@ -72,12 +72,16 @@ enum Break {
     Settle,
 }
 
-async fn told(order: &[(usize, Break)]) -> (Service, i64) {
+/// `early` words come before the start, and name no transaction that we know.
+async fn told(order: &[(usize, Break)], early: usize) -> (Service, i64) {
     let mut service = service().await;
     let start = || start_at(1, "2026-11-22T13:20:00Z", 1_000);
     let mut station: Station = service.station("CP-1").await;
+    for (index, _) in &order[..early] {
+        station.say(word(*index, TransactionNumber(-1))).await;
+    }
     let id = station.start(start()).await;
-    for (index, pause) in order {
+    for (index, pause) in &order[early..] {
         match pause {
             Break::None => {}
             Break::Reconnect => station = service.station("CP-1").await,
@@ -148,6 +152,7 @@ proptest! {
         repeats in prop::collection::vec(0..WORDS, 0..6),
         places in prop::collection::vec(any::<prop::sample::Index>(), 6),
         breaks in prop::collection::vec(pauses(), WORDS + 6),
+        early in prop_oneof![Just(0), 1..WORDS],
     ) {
         let mut order = order;
         for (repeat, place) in repeats.iter().zip(&places) {
@@ -156,7 +161,7 @@ proptest! {
         let order: Vec<_> = order.into_iter().zip(breaks).collect();
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async {
-            let (service, bill) = told(&order).await;
+            let (service, bill) = told(&order, early).await;
             assert_eq!(bill, BILL_MINOR);
             let before = service.events().await.len();
             let service = service.restart().await;

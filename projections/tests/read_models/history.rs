@@ -257,6 +257,7 @@ impl History {
             error_code: "NoError".to_owned(),
             vendor_error_code: None,
             at: self.now,
+            received_at: Some(self.now),
             exchange: EventId(uuid(8, 2)),
         };
         self.write(Self::station_stream(number), fact).await;

@@ -189,6 +189,9 @@ pub struct StationConnectorStatus {
     pub vendor_error_code: Option<String>,
     /// The station's time, or ours where it gave none.
     pub at: Timestamp,
+    /// Our time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub received_at: Option<Timestamp>,
     /// The exchange that said so.
     pub exchange: EventId,
 }
