@@ -369,10 +369,10 @@ async fn a_full_check_names_what_was_tampered_with() {
     let root = |finding: &Finding| matches!(finding, Finding::Root { size: 600, .. });
     type Expect<'a> = &'a dyn Fn(&[Finding]) -> bool;
     let cases: [(&str, Expect<'_>); 6] = [
-        (
-            "UPDATE event SET data = '{\"number\":8}' WHERE position = 400",
-            &|found| matches!(found, [Finding::Damaged { position: at, .. }] if *at == position(400)),
-        ),
+        ("UPDATE event SET data = '{\"number\":8}' WHERE position = 400", &|found| {
+            let at_400 = position(400);
+            matches!(found, [Finding::Damaged { position, .. }] if *position == at_400)
+        }),
         (
             "UPDATE event SET recorded_at = recorded_at + 1 WHERE position = 5",
             &|found| matches!(found, [Finding::Damaged { position: at, .. }] if *at == position(5)),

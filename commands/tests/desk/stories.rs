@@ -142,7 +142,11 @@ fn pauses() -> impl Strategy<Value = Break> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 0, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 24,
+        max_shrink_iters: 0,
+        ..ProptestConfig::default()
+    })]
 
     /// The law, at the desk: one session, one bill, however it is told; and a new process over
     /// the same log has nothing to add.
