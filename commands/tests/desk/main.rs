@@ -1,6 +1,8 @@
 //! The desk, the register and the policies through their public doors, on the memory engine.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod crashes;
+mod mortal;
 mod sessions;
 mod stories;
 mod support;

@@ -71,8 +71,16 @@ impl Service {
     }
 
     async fn over(store: Arc<MemoryStore>, vault: Arc<KeyVault>, clock: Arc<TestClock>) -> Self {
+        Self::over_engine(store.clone(), store, vault, clock).await
+    }
+
+    async fn over_engine(
+        engine: Arc<dyn EventStore>,
+        store: Arc<MemoryStore>,
+        vault: Arc<KeyVault>,
+        clock: Arc<TestClock>,
+    ) -> Self {
         let settings = Settings { settle_after: TimeDelta::seconds(60), ..Settings::default() };
-        let engine: Arc<dyn EventStore> = store.clone();
         let chargebook =
             Chargebook::open(engine, vault.clone(), clock.clone(), settings).await.unwrap();
         let stop = CancellationToken::new();
@@ -88,6 +96,12 @@ impl Service {
         Self::over(self.store, self.vault, self.clock).await
     }
 
+    /// A new process that reaches the same log through another engine.
+    pub(crate) async fn restart_over(self, engine: Arc<dyn EventStore>) -> Self {
+        self.stop.cancel();
+        Self::over_engine(engine, self.store, self.vault, self.clock).await
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
@@ -97,6 +111,11 @@ impl Service {
     }
 
     pub(crate) async fn station(&self, id: &str) -> Station {
+        self.try_station(id).await.unwrap()
+    }
+
+    /// `None` where the log cannot be written to.
+    pub(crate) async fn try_station(&self, id: &str) -> Option<Station> {
         let password = b"0123456789abcdef0123456789abcdef";
         let admitted = self.chargebook.admit(id, Some(password)).await.unwrap();
         let connection = ConnectionInformation {
@@ -104,8 +123,8 @@ impl Service {
             remote: "127.0.0.1:1".to_owned(),
             security_profile: 1,
         };
-        let desk = self.chargebook.open_desk(admitted, connection).await.unwrap();
-        Station { desk, clock: self.clock.clone() }
+        let desk = self.chargebook.open_desk(admitted, connection).await.ok()?;
+        Some(Station { desk, clock: self.clock.clone() })
     }
 
     pub(crate) async fn events(&self) -> Vec<RecordedEvent> {
@@ -187,6 +206,11 @@ pub(crate) struct Station {
 
 impl Station {
     pub(crate) async fn say(&mut self, message: StationMessage) -> Answer {
+        self.try_say(message).await.unwrap()
+    }
+
+    /// `None` where it was not answered.
+    pub(crate) async fn try_say(&mut self, message: StationMessage) -> Option<Answer> {
         let receipt = Receipt {
             direction: Direction::FromStation,
             text: Some(format!("[2,\"{}\",\"Any\",{{}}]", Uuid::now_v7())),
@@ -203,8 +227,8 @@ impl Station {
             *said.lock().unwrap() = Some(answer.clone());
             RenderedReply { frame: "[3,\"1\",{}]".to_owned(), personal: Vec::new() }
         };
-        self.desk.receive(receipt, Judged::Message(message), &render).await.unwrap();
-        said.into_inner().unwrap().unwrap()
+        self.desk.receive(receipt, Judged::Message(message), &render).await.ok()?;
+        said.into_inner().unwrap()
     }
 
     pub(crate) async fn start(&mut self, start: StartReport) -> TransactionNumber {

@@ -96,7 +96,11 @@ impl Basis {
             register_start,
             register_end,
             energy_wh,
-            released_at: session.released_at().map(|at| clock.right(at).max(ended_at)),
+            // Without a stop nothing proves that the car stayed beyond the last reading.
+            released_at: match session.stop() {
+                Some(_) => session.released_at().map(|at| clock.right(at).max(ended_at)),
+                None => Some(ended_at),
+            },
             anomalies,
         })
     }

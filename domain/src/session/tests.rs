@@ -152,6 +152,9 @@ fn what_the_bill_rests_on() {
     let next = || Event::from(superseded("12:50", 9_000));
     check(&[start(), meter("12:10", 5_000), next()], Ok(8_000));
     check(&[start(), next()], Ok(8_000));
+    let basis = Basis::of(&session(&[start(), meter("12:10", 5_000), next()])).unwrap();
+    let spans = (basis.ended_at, basis.released_at);
+    assert_eq!(spans, (at("12:10"), Some(at("12:10"))), "nothing proves that it stayed");
     check(&[start(), stop("12:30", 8_500), next()], Ok(7_500));
     check(&[start(), stop("12:30", 9_500), next()], Err(Doubt::RegistersOverlap));
     // Registers.
