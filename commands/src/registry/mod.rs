@@ -15,7 +15,7 @@ use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{AccountKind, DriverRegistered, SiteRegistered, SubjectErased};
 use chargebook_domain::ids::{DriverId, SiteId, SubjectId};
 use chargebook_store::vault::VaultError;
-use chargebook_store::{AppendError, ExpectedVersion, Position, StreamName};
+use chargebook_store::{AppendError, ExpectedVersion, LookupKey, Position, StreamName};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -23,6 +23,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 const CACHE_ENTRIES_MAX: usize = 200_000;
 /// How often a decision is taken again because the stream had moved on.
 pub(crate) const DECISION_RETRIES_MAX: u32 = 32;
+/// Registrations of different names that go on at the same time, at most.
+const REGISTRATIONS_AT_ONCE_MAX: usize = 64;
 /// Longest name of a site, a driver, a tariff, in characters.
 const NAME_CHARACTERS_MAX: usize = 200;
 
@@ -75,6 +77,9 @@ pub struct Registry {
     sites: Cache<SiteRegistered>,
     accounts: Cache<AccountKind>,
     defaults: Mutex<Option<Arc<tariff::DefaultHistory>>>,
+    /// Things have random stream names, so no version check keeps the same name from being
+    /// registered twice at once: whoever registers it holds its lock.
+    registering: [tokio::sync::Mutex<()>; REGISTRATIONS_AT_ONCE_MAX],
 }
 
 /// What was loaded once, by a name of its own.
@@ -147,7 +152,14 @@ impl Registry {
             sites: Cache::default(),
             accounts: Cache::default(),
             defaults: Mutex::new(None),
+            registering: std::array::from_fn(|_| tokio::sync::Mutex::new(())),
         }
+    }
+
+    /// Held while a name is looked up and registered.
+    async fn registering(&self, key: &LookupKey) -> tokio::sync::MutexGuard<'_, ()> {
+        let stripe = usize::from(key.0[0]) % REGISTRATIONS_AT_ONCE_MAX;
+        self.registering[stripe].lock().await
     }
 
     /// Registers a site; the same again is the same.
@@ -168,6 +180,7 @@ impl Registry {
             )
         })?;
         let key = self.personal.name_key("site", site);
+        let _held = self.registering(&key).await;
         if let Some(known) = self.site(site).await? {
             let same = known.name == name
                 && known.time_zone == time_zone
@@ -259,6 +272,7 @@ impl Registry {
             return Err(RegistryError::invalid("/email", "an e-mail address has an `@`"));
         }
         let key = self.personal.name_key("driver", driver);
+        let _held = self.registering(&key).await;
         if let Some(known) = self.driver(driver).await? {
             let same_name = self.personal.open(&known.name).await == name;
             let known_email = match &known.email {

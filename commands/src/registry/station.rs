@@ -63,6 +63,8 @@ impl Registry {
             None => None,
             Some(site) => Some(self.site_named(site).await?),
         };
+        let key = self.personal.station_key(identity.as_str());
+        let _held = self.registering(&key).await;
         if let Some(known) = self.station(&registration.id).await? {
             let same_password = match (&known.password, &registration.password) {
                 (None, None) => true,
@@ -83,10 +85,8 @@ impl Registry {
         let station_id = StationId(self.journal.clock().fresh_id());
         let password = registration.password.as_deref().map(|text| self.verifier(station_id, text));
         let fact = StationRegistered { station_id, station: identity.clone(), password, site_id };
-        let draft = Draft::new(self.journal.fresh_id(), fact)
-            .by("operator")
-            .about(station_id)
-            .keyed(self.personal.station_key(identity.as_str()));
+        let draft =
+            Draft::new(self.journal.fresh_id(), fact).by("operator").about(station_id).keyed(key);
         let month = StationState::month_of(self.journal.now());
         let stream = station_stream(station_id, &month)?;
         let appended = self.journal.append(&stream, ExpectedVersion::NoStream, &[draft]).await?;

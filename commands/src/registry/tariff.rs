@@ -67,6 +67,7 @@ impl Registry {
         let text = parsed.canonical_text();
         let content_sha256 = hex::encode(Sha256::digest(text.as_bytes()));
         let key = self.personal.name_key("tariff", tariff);
+        let _held = self.registering(&key).await;
         for _ in 0..DECISION_RETRIES_MAX {
             let stream = self.journal.lookup(&key).await?;
             let known = match &stream {

@@ -112,6 +112,8 @@ impl Registry {
                 (Some(driver.driver_id), Some(driver.account_id))
             }
         };
+        let key = self.personal.token_key(uid);
+        let _held = self.registering(&key).await;
         if let Some(known) = self.token(uid).await? {
             let same = known.kind == registration.kind
                 && known.driver_id == driver_id
@@ -141,9 +143,7 @@ impl Registry {
             expires_at: registration.expires_at,
         };
         let stream = StreamName::of("token", fact.token_id.0);
-        let draft = Draft::new(self.journal.fresh_id(), fact)
-            .by("operator")
-            .keyed(self.personal.token_key(uid));
+        let draft = Draft::new(self.journal.fresh_id(), fact).by("operator").keyed(key);
         let appended = self.journal.append(&stream, ExpectedVersion::NoStream, &[draft]).await?;
         Ok(Registered { created: true, position: appended.position })
     }

@@ -3,6 +3,7 @@
 
 mod crashes;
 mod mortal;
+mod registering;
 mod sessions;
 mod stories;
 mod support;
