@@ -74,7 +74,9 @@ pub fn settle(session: &Session, now: Timestamp, rules: SettlementRules) -> Sett
         Err(_) => return Settlement::NotYet { look_again_at: deadline },
     };
     let stop_known = session.stop().is_some();
-    let occupancy_known = !rules.occupancy_is_priced || basis.released_at.is_some();
+    // Who was refused pays no parking either: nothing is gained by waiting for the connector.
+    let occupancy_matters = rules.occupancy_is_priced && accepted;
+    let occupancy_known = !occupancy_matters || basis.released_at.is_some();
     if !(overdue || stop_known && occupancy_known) {
         return Settlement::NotYet { look_again_at: deadline };
     }

@@ -287,7 +287,10 @@ fn when_the_bill_is_made() {
     let mut refused = started("12:00", 1_000);
     refused.authorization = Authorization::Invalid;
     let nothing = Event::from(stopped("12:30", 1_000));
-    assert_eq!(judge(&[refused.clone().into(), nothing], "13:00", false), "token_refused");
+    for priced in [false, true] {
+        let facts = [refused.clone().into(), nothing.clone()];
+        assert_eq!(judge(&facts, "13:00", priced), "token_refused");
+    }
     assert_eq!(judge(&[refused.clone().into(), stop()], "13:00", false), "refused_yet_charged");
     assert_eq!(judge(&[refused.clone().into()], "13:30", false), "not yet");
     assert_eq!(judge(&[refused.clone().into()], "14:00", false), "token_refused");
