@@ -5,7 +5,9 @@ use crate::error::PageError;
 use crate::state::Console;
 use chargebook_domain::events::v1::Authorization;
 use chargebook_domain::ids::SessionId;
+use chargebook_domain::invoice::InvoiceFigures;
 use chargebook_projections::{Cost, CurvePoint, Session, SessionStatus};
+use rust_decimal::Decimal;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -70,10 +72,14 @@ pub(crate) async fn course(
         true => console.chargebook().running_cost(session.id).await?,
         false => None,
     };
-    let cost = cost.map(|cost| Cost {
-        net: cost.rating.total_cost.excl_vat,
-        gross: cost.rating.total_cost.incl_vat,
-        currency: cost.rating.currency,
+    // As an invoice would have it, so that the price does not jump when there is one.
+    let cost = cost.and_then(|cost| InvoiceFigures::of(&cost.rating).ok()).map(|figures| {
+        let amount = |minor| Decimal::try_new(minor, figures.currency_exponent).unwrap_or_default();
+        Cost {
+            net: amount(figures.total_net_minor),
+            gross: amount(figures.total_gross_minor),
+            currency: figures.currency.clone(),
+        }
     });
     let course = Arc::new(Course { cost, curve: detail.curve });
     let mut entries = console.prices().entries();

@@ -1,6 +1,6 @@
 //! Issued invoices and credit notes, and how anybody can verify one.
 
-use super::lines::{BillLine, vat};
+use super::lines::Bill;
 use super::{Asked, PAGE_ROWS, Pager, render};
 use crate::components::{Fact, Frame, When, address_part};
 use crate::error::PageError;
@@ -13,6 +13,7 @@ use axum::Extension;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use chargebook_domain::events::v1::InvoiceKind;
+use chargebook_domain::invoice::InvoiceFigures;
 use chargebook_domain::units::Timestamp;
 use chargebook_projections::{Invoice, InvoiceFilter, Paging};
 use chrono_tz::Tz;
@@ -90,11 +91,7 @@ struct InvoicePage {
     from: When,
     to: When,
     zone: &'static str,
-    lines: Vec<BillLine>,
-    rates: Vec<(String, String)>,
-    net: String,
-    gross: String,
-    currency: String,
+    bill: Bill,
     file: String,
     facts: Vec<Fact>,
     session: String,
@@ -115,13 +112,6 @@ pub(crate) async fn show(
     let session = console.models().session(issued.session_id).await?;
     let zone = session.map_or(Tz::UTC, |session| zones::parse(&session.time_zone));
     let frame = Frame::inside(&console, &operator, issued.number.clone(), "invoices", "").await?;
-    let exponent = issued.currency_exponent;
-    let line = |line| BillLine::of_issued(line, &issued.currency, exponent);
-    let rate = |rate: &chargebook_domain::events::v1::InvoiceVat| {
-        let net = format::minor(rate.net_minor, exponent);
-        let what = format!("VAT {} on {net}", vat(rate.vat_percent));
-        (what, format::minor(rate.vat_minor, exponent))
-    };
     render(&InvoicePage {
         frame,
         credit: issued.kind == InvoiceKind::CreditNote,
@@ -133,11 +123,7 @@ pub(crate) async fn show(
         from: When::new(issued.delivered_from, now, zone),
         to: When::new(issued.delivered_to, now, zone),
         zone: zone.name(),
-        lines: issued.lines.iter().map(line).collect(),
-        rates: issued.vat.iter().map(rate).collect(),
-        net: format::minor(issued.total_net_minor, exponent),
-        gross: format::minor(issued.total_gross_minor, exponent),
-        currency: issued.currency.clone(),
+        bill: Bill::new(&InvoiceFigures::of_issued(&issued)),
         file: format!("{}.json", issued.number),
         facts,
         session: issued.session_id.to_string(),

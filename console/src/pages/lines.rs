@@ -1,8 +1,8 @@
 //! The lines of a bill, of a price that still runs and of an issued invoice alike.
 
 use crate::format;
-use chargebook_domain::events::v1::InvoiceLine as IssuedLine;
-use chargebook_domain::rating::{InvoiceLine, Rating, invoice_lines};
+use chargebook_domain::events::v1::{InvoiceLine, InvoiceVat};
+use chargebook_domain::invoice::InvoiceFigures;
 use rust_decimal::Decimal;
 
 /// A line as it is shown.
@@ -15,29 +15,46 @@ pub(crate) struct BillLine {
 }
 
 impl BillLine {
-    /// The lines of a rating, as its invoice would show them; none where they cannot be drawn
-    /// up.
-    pub(crate) fn of_rating(rating: &Rating) -> Vec<Self> {
-        let exponent = format::exponent(&rating.currency);
-        let line = |line: InvoiceLine| Self {
-            what: dimension(&line.dimension),
-            quantity: quantity(line.quantity, &line.unit),
-            price: unit_price(line.unit_price, &line.unit, &rating.currency),
-            vat: vat(line.vat_percent),
-            net: format::number(line.excl_vat, exponent),
-        };
-        let lines = invoice_lines(rating).unwrap_or_default();
-        lines.into_iter().map(line).collect()
-    }
-
-    /// A line of an issued invoice.
-    pub(crate) fn of_issued(line: &IssuedLine, currency: &str, exponent: u32) -> Self {
+    fn new(line: &InvoiceLine, currency: &str, exponent: u32) -> Self {
         Self {
             what: dimension(&line.dimension),
             quantity: quantity(line.quantity, &line.unit),
             price: unit_price(line.unit_price, &line.unit, currency),
             vat: vat(line.vat_percent),
             net: format::minor(line.net_minor, exponent),
+        }
+    }
+}
+
+/// A bill as it is shown: lines and sums to the minor unit, VAT per rate on the sum of its
+/// lines. Net and VAT add up to gross as they stand.
+pub(crate) struct Bill {
+    pub(crate) lines: Vec<BillLine>,
+    /// VAT per rate: what on which net, and how much.
+    pub(crate) rates: Vec<(String, String)>,
+    pub(crate) net: String,
+    /// The VAT of all rates.
+    pub(crate) vat: String,
+    pub(crate) gross: String,
+    pub(crate) currency: String,
+}
+
+impl Bill {
+    /// The bill with these figures, issued or not.
+    pub(crate) fn new(figures: &InvoiceFigures) -> Self {
+        let (currency, exponent) = (figures.currency.as_str(), figures.currency_exponent);
+        let minor = |amount| format::minor(amount, exponent);
+        let rate = |rate: &InvoiceVat| {
+            let what = format!("VAT {} on {}", vat(rate.vat_percent), minor(rate.net_minor));
+            (what, minor(rate.vat_minor))
+        };
+        Self {
+            lines: figures.lines.iter().map(|l| BillLine::new(l, currency, exponent)).collect(),
+            rates: figures.vat.iter().map(rate).collect(),
+            net: minor(figures.total_net_minor),
+            vat: minor(figures.total_vat_minor),
+            gross: minor(figures.total_gross_minor),
+            currency: currency.to_owned(),
         }
     }
 }

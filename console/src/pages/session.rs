@@ -1,6 +1,6 @@
 //! One session: its meter curve, what it costs and why, what happened.
 
-use super::lines::BillLine;
+use super::lines::Bill;
 use super::render;
 use crate::chart::{Line, LineChart};
 use crate::components::{Badge, Fact, Frame, When, address_part};
@@ -16,6 +16,7 @@ use axum::response::Response;
 use chargebook_commands::CostSoFar;
 use chargebook_domain::events::v1::{Authorization, Outcome};
 use chargebook_domain::ids::SessionId;
+use chargebook_domain::invoice::InvoiceFigures;
 use chargebook_domain::units::{Timestamp, WattHours};
 use chargebook_projections::{CurvePoint, Session, SessionDetail, SessionStatus, TimelineEntry};
 use chrono_tz::Tz;
@@ -44,7 +45,7 @@ struct SessionPage {
     power: Option<String>,
     metered_at: Option<When>,
     is_rated: bool,
-    cost: Option<Sum>,
+    bill: Option<Bill>,
     no_cost: &'static str,
     outcome: String,
     outcome_reason: String,
@@ -52,17 +53,10 @@ struct SessionPage {
     review: Option<Review>,
     curve: LineChart,
     truncated: bool,
-    lines: Vec<BillLine>,
     no_lines: &'static str,
     tariff: Option<String>,
     timeline: Vec<Entry>,
     facts: Vec<Fact>,
-}
-
-struct Sum {
-    gross: String,
-    net: String,
-    currency: String,
 }
 
 struct Review {
@@ -117,7 +111,8 @@ fn page_of(
     let when = |at| When::new(at, now, zone);
     let ended = session.ended_at.unwrap_or(now);
     let rating = cost.as_ref().map(|cost| &cost.rating);
-    let lines = rating.map(BillLine::of_rating).unwrap_or_default();
+    // What its invoice says or would say: one price, to the minor unit.
+    let figures = rating.and_then(|rating| InvoiceFigures::of(rating).ok());
     let review = (session.outcome == Some(Outcome::NeedsReview)).then(|| review_of(session));
     let kw = |power: Decimal| {
         format::number(power.checked_div(Decimal::ONE_THOUSAND).unwrap_or_default(), 1)
@@ -136,14 +131,7 @@ fn page_of(
         power: session.power_w.map(kw),
         metered_at: session.metered_at.map(when),
         is_rated: cost.as_ref().is_some_and(|cost| cost.is_rated),
-        cost: rating.map(|rating| {
-            let exponent = format::exponent(&rating.currency);
-            Sum {
-                gross: format::number(rating.total_cost.incl_vat, exponent),
-                net: format::number(rating.total_cost.excl_vat, exponent),
-                currency: rating.currency.clone(),
-            }
-        }),
+        bill: figures.as_ref().map(Bill::new),
         no_cost: match session.authorization {
             Authorization::Accepted => "no tariff prices it, or its facts do not add up yet",
             _ => "its card was refused",
@@ -157,7 +145,7 @@ fn page_of(
         review,
         curve: curve_of(&detail, now, zone),
         truncated: detail.truncated,
-        no_lines: match (rating, session.authorization) {
+        no_lines: match (&figures, session.authorization) {
             (Some(_), _) => "Nothing is charged for it so far.",
             (None, Authorization::Blocked | Authorization::Expired | Authorization::Invalid) => {
                 "Its card was refused, so it has no price."
@@ -166,7 +154,6 @@ fn page_of(
                 "There is no price: no tariff is in force for it, or its facts do not add up."
             }
         },
-        lines,
         tariff: cost.as_ref().map(tariff_text),
         timeline: timeline(&detail, now, zone),
         facts: facts_of(session, token),

@@ -43,15 +43,17 @@ async fn a_session_is_shown_from_its_start_to_its_invoice() {
     world.shown().await;
     let browser = Browser::logged_in(&world).await;
 
-    // 5.5 kWh at 0.49, and 0.35 for the session: 3.045 without VAT, 3.62 with 19 %.
+    // 5.5 kWh at 0.49, and 0.35 for the session: 2.70 (2.695) and 0.35, 3.05 without VAT. 19 %
+    // of that is 0.58 (0.5795): 3.63, where the exact sum with VAT would have been 3.62.
     let home = browser.get("/").await;
-    home.shows("CP-1").shows("5.50 kWh").shows("11.0 kW").shows("3.62 EUR");
+    home.shows("CP-1").shows("5.50 kWh").shows("11.0 kW").shows("3.63 EUR");
     browser.get("/stations").await.shows("Duo 22").shows("Online").shows("Charging");
     let on_site = browser.get("/stations/CP-1").await;
     on_site.shows("Stop charging at connector 1").shows("Harbour garage").shows("5.50 kWh");
     let address = format!("/sessions/{}", only_session(&world).await);
     let running = browser.get(&address).await;
-    running.shows("Price so far").shows("3.62 <small>EUR</small>").shows("5.500 kWh");
+    running.shows("Price so far").shows("3.63 <small>EUR</small>").shows("5.500 kWh");
+    running.shows("3.05 EUR").shows("VAT 19 % on 3.05").shows("0.58 EUR").shows("3.63 EUR");
     running.shows("class=\"line power\"").shows("class=\"line energy\"").shows(CARD);
     // 12:00 UTC is 13:00 at the site; UTC stands in the title.
     running.shows("title=\"2026-11-22 12:00:00 UTC\">13:00</time>");
@@ -64,6 +66,8 @@ async fn a_session_is_shown_from_its_start_to_its_invoice() {
     let done = browser.get(&address).await;
     done.shows("Invoiced").shows("INV-000001").shows("6.25").hides("Price so far");
     done.shows("Stopped").shows("EVDisconnected");
+    // The invoice's sums, all three of them.
+    done.shows("5.25 EUR").shows("VAT 19 % on 5.25").shows("1.00 EUR").shows("6.25 EUR");
     let invoice = browser.get("/invoices/INV%2D000001").await;
     invoice.shows("10.000 kWh").shows("5.25 EUR").shows("VAT 19 % on 5.25").shows("6.25 EUR");
     invoice.shows("chargebook audit export --invoice INV-000001 -o INV-000001.json");
