@@ -77,9 +77,28 @@ fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
     }
     let text = String::from_utf8(bytes)
         .map_err(|e| anyhow!("the bundle is not UTF-8 at byte {}", e.utf8_error().valid_up_to()))?;
-    let report = chargebook_audit::verify(&text, args.key.as_deref())?;
-    writeln!(std::io::stdout().lock(), "{report}")?;
-    Ok(())
+    let report = match chargebook_audit::verify(&text, args.key.as_deref()) {
+        Ok(report) => report,
+        Err(error) if text.ends_with('\n') => {
+            let hint = "the file ends with a line break, which is no part of a bundle";
+            return Err(anyhow::Error::new(error).context(hint));
+        }
+        Err(error) if !text.starts_with("{\"checkpoint\":") => {
+            let hint = "this is no bundle that `chargebook audit export` wrote";
+            return Err(anyhow::Error::new(error).context(hint));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let verdict = format!(
+        "PROVEN: invoice {}{}",
+        report.invoice.what.number,
+        if report.pinned { "" } else { ", by a key that was not pinned" }
+    );
+    match writeln!(std::io::stdout().lock(), "{report}\n{verdict}") {
+        // Whoever stopped reading has seen enough; the exit code is the verdict.
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 async fn export(args: &ExportArgs) -> anyhow::Result<()> {

@@ -52,10 +52,15 @@ struct File {
     data: Option<PathBuf>,
     ocpp: Option<SocketAddr>,
     http: Option<SocketAddr>,
+    #[serde(alias = "admin-token")]
     admin_token: Option<String>,
+    #[serde(alias = "settle-after")]
     settle_after: Option<u32>,
+    #[serde(alias = "time-zone")]
     time_zone: Option<String>,
+    #[serde(alias = "invoice-series")]
     invoice_series: Option<String>,
+    #[serde(alias = "heartbeat-interval")]
     heartbeat_interval: Option<u32>,
     origin: Option<String>,
     node: Option<String>,

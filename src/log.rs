@@ -201,6 +201,13 @@ async fn verify(args: &LogArgs) -> anyhow::Result<()> {
     if !report.is_clean() {
         bail!("the log is not what was signed: {} findings", report.findings_count);
     }
+    if report.checkpoints == 0 && report.events > 0 {
+        bail!(
+            "there is no signed checkpoint in {} to compare the log with: a server signs one \
+             within seconds; if this one had run before, its `tree` folder was removed",
+            args.data.display()
+        );
+    }
     Ok(())
 }
 
@@ -217,7 +224,8 @@ fn write_verified(out: &mut impl std::io::Write, verified: &Verified) -> std::io
     if verified.unsealed_events > 0 {
         writeln!(
             out,
-            "the last {} are not under a checkpoint yet: nothing protects them",
+            "the last {} are not under a checkpoint yet: nothing protects them until a running \
+             server signs the next one, within seconds",
             verified.unsealed_events
         )?;
     }

@@ -4,6 +4,11 @@
 use crate::audit::Bundles;
 use crate::config::Config;
 use anyhow::Context;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::middleware::Next;
+use axum::response::Response;
 use chargebook_api::{ApiState, Authenticator};
 use chargebook_commands::clock::SystemClock;
 use chargebook_commands::{Chargebook, Settings};
@@ -197,7 +202,9 @@ impl Web {
         state.metrics = Some(self.metrics);
         state.checkpoint_file = Some(data.join("tree").join("checkpoint"));
         state.bundles = Some(Arc::new(Bundles { data }));
-        let router = chargebook_api::router(state).merge(chargebook_console::router(console));
+        let router = chargebook_api::router(state)
+            .merge(chargebook_console::router(console))
+            .layer(axum::middleware::from_fn(page_for_people));
         Ok(chargebook_api::serve(listener, router, shutdown).await?)
     }
 
@@ -206,6 +213,22 @@ impl Web {
         let options = ConsoleOptions { shutdown, ..ConsoleOptions::default() };
         let (chargebook, models) = (self.chargebook.clone(), self.read_models.clone());
         Console::new(chargebook, models, Arc::new(accepts), options)
+    }
+}
+
+/// A person who lost their way gets a page, a program keeps its problem.
+async fn page_for_people(request: Request, next: Next) -> Response {
+    let headers = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    let is_person = headers.is_some_and(|accept| accept.contains("text/html"));
+    let is_page = !request.uri().path().starts_with("/v1");
+    let response = next.run(request).await;
+    let is_problem = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes() == b"application/problem+json");
+    match is_person && is_page && is_problem && response.status() == StatusCode::NOT_FOUND {
+        true => chargebook_console::not_found().await,
+        false => response,
     }
 }
 
@@ -230,7 +253,10 @@ fn listen(address: SocketAddr, door: &str) -> anyhow::Result<TcpListener> {
     }?;
     socket.set_reuseaddr(true)?;
     socket.bind(address).and_then(|()| socket.listen(LISTEN_BACKLOG)).with_context(|| {
-        format!("cannot listen on {address} ({door}); is another server running there?")
+        format!(
+            "cannot listen on {address} ({door}): another server may be running there, or the \
+             address is not one of this machine's"
+        )
     })
 }
 

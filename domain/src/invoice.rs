@@ -83,6 +83,16 @@ impl InvoiceFigures {
         }
     }
 
+    /// The net total in major units: `12.34`.
+    pub fn total_net(&self) -> Decimal {
+        Decimal::new(self.total_net_minor, self.currency_exponent)
+    }
+
+    /// The gross total in major units.
+    pub fn total_gross(&self) -> Decimal {
+        Decimal::new(self.total_gross_minor, self.currency_exponent)
+    }
+
     /// The figures of the credit note that takes all of it back.
     pub fn negated(&self) -> Self {
         let lines = self

@@ -221,7 +221,7 @@ impl Session {
     pub fn released_at(&self) -> Option<Timestamp> {
         let began_at = self.started.as_ref()?.started_at;
         let ended_at = self.stop().map(|stop| stop.stopped_at);
-        let stop_was_late = self.stop().is_some_and(|stop| late(stop.received_at, stop.stopped_at));
+        let stop_was_late = self.stop_was_late();
         let by_status = self
             .statuses
             .iter()
@@ -236,6 +236,11 @@ impl Session {
             (Some(status), Some(next)) => Some(status.min(next)),
             (status, next) => status.or(next),
         }
+    }
+
+    /// Whether the stop came so long after its time that the station must have been offline.
+    pub fn stop_was_late(&self) -> bool {
+        self.stop().is_some_and(|stop| late(stop.received_at, stop.stopped_at))
     }
 
     /// No stop yet, and nothing says that it is over.

@@ -53,6 +53,9 @@ pub struct Review {
     pub resolved_by: &'static str,
 }
 
+/// Between two messages of a queue that is delivered late, no more time passes than this.
+const LATE_DELIVERY: TimeDelta = TimeDelta::seconds(10);
+
 /// Judges a session at an instant. After facts that came late it may say `Settled` again;
 /// whether that [`changes_the_bill`] is seen when it is priced.
 pub fn settle(session: &Session, now: Timestamp, rules: SettlementRules) -> Settlement {
@@ -76,9 +79,14 @@ pub fn settle(session: &Session, now: Timestamp, rules: SettlementRules) -> Sett
     let stop_known = session.stop().is_some();
     // Who was refused pays no parking either: nothing is gained by waiting for the connector.
     let occupancy_matters = rules.occupancy_is_priced && accepted;
-    let occupancy_known = !occupancy_matters || basis.released_at.is_some();
+    // A station that was offline delivers what it had queued in one go; what did not come with
+    // it will not come any more.
+    let delivered_at = later(last_heard_at, LATE_DELIVERY).min(deadline);
+    let all_delivered = session.stop_was_late() && now >= delivered_at;
+    let occupancy_known = !occupancy_matters || basis.released_at.is_some() || all_delivered;
     if !(overdue || stop_known && occupancy_known) {
-        return Settlement::NotYet { look_again_at: deadline };
+        let look_again_at = if session.stop_was_late() { delivered_at } else { deadline };
+        return Settlement::NotYet { look_again_at };
     }
     let was_invoiced = session.outcome().is_some_and(|outcome| outcome.invoice.is_some());
     if basis.energy_wh == WattHours::ZERO && !was_invoiced {

@@ -284,6 +284,11 @@ fn when_the_bill_is_made() {
     assert_eq!(judge(&[start(), stop()], "13:00", true), "not yet");
     assert_eq!(judge(&[start(), stop(), free()], "13:00", true), "Complete");
     assert_eq!(judge(&[start(), stop()], "14:00", true), "Deadline");
+    // Delivered late: nothing that proves parking is still to come.
+    let mut late_stop = stopped("12:30", 11_000);
+    late_stop.received_at = at("12:50");
+    let delivered = [start(), late_stop.into()];
+    assert_eq!(judge(&delivered, "13:01", true), "Complete");
     let mut refused = started("12:00", 1_000);
     refused.authorization = Authorization::Invalid;
     let nothing = Event::from(stopped("12:30", 1_000));

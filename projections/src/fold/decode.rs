@@ -4,6 +4,7 @@
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::Quantity;
 use chargebook_domain::ids::{EventId, StationId};
+use chargebook_domain::rating::Rating;
 use chargebook_domain::units::{Timestamp, WattHours};
 use chargebook_store::{Position, RecordedEvent, StreamName};
 use rust_decimal::Decimal;
@@ -84,20 +85,8 @@ pub(crate) struct Settled {
 /// `session.rated`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Rated {
-    pub(crate) rating: RatedCost,
+    pub(crate) rating: Rating,
     pub(crate) settled: EventId,
-}
-
-#[derive(Debug, Deserialize)]
-pub(crate) struct RatedCost {
-    pub(crate) currency: String,
-    pub(crate) total_cost: RatedPrice,
-}
-
-#[derive(Debug, Deserialize)]
-pub(crate) struct RatedPrice {
-    pub(crate) excl_vat: Decimal,
-    pub(crate) incl_vat: Decimal,
 }
 
 /// `command.sent`.

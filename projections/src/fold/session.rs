@@ -11,6 +11,8 @@ use chargebook_domain::events::v1::{
     SessionOutcomeDecided, SessionStarted,
 };
 use chargebook_domain::ids::SessionId;
+use chargebook_domain::invoice::InvoiceFigures;
+use chargebook_domain::rating::Rating;
 use chargebook_domain::session::POWER_PLAUSIBLE_W_MAX;
 use chargebook_domain::units::{Timestamp, WattHours};
 use rust_decimal::Decimal;
@@ -19,6 +21,15 @@ use rust_decimal::Decimal;
 const STOP_REASON_DEFAULT: &str = "Local";
 /// So much may be metered at once without asking how long it took: clocks have whole seconds.
 const ENERGY_UNCHECKED_WH_MAX: i64 = 1_000;
+
+/// Net and gross as an invoice over the rating has them: one price, also before there is one.
+/// Without an invoice's figures (a currency that cannot be billed) the exact sums.
+fn billed(rating: &Rating) -> (Decimal, Decimal) {
+    match InvoiceFigures::of(rating) {
+        Ok(figures) => (figures.total_net(), figures.total_gross()),
+        Err(_) => (rating.total_cost.excl_vat, rating.total_cost.incl_vat),
+    }
+}
 
 impl State {
     pub(super) fn session_started(
@@ -91,27 +102,34 @@ impl State {
                 meter.energy_wh = energy_wh;
             }
         }
-        if let Some(energy_wh) = energy_wh {
+        if let Some(energy_wh) = energy_wh
+            && self.is_believed(id, energy_wh, latest)
+        {
             self.count_energy(id, energy_wh, latest, event.recorded_at);
         }
         Ok(())
     }
 
-    /// Energy by the last register reading, where it can be believed. A begin of 0 that the
+    /// Whether a charger could have delivered that much since the session began: only then it
+    /// is part of a sum. The session itself shows what the register says.
+    fn is_believed(&self, id: SessionId, energy_wh: WattHours, at: Timestamp) -> bool {
+        self.sessions.get(id).is_some_and(|row| is_plausible(energy_wh, row.started_at, at))
+    }
+
+    /// Energy by the last register reading. A begin of 0 that the
     /// laws of power contradict is a missing value: it is counted from this reading on.
     fn energy_so_far(&mut self, id: SessionId, samples: &[Sample]) -> Option<WattHours> {
         let register = last_sample(samples, Quantity::EnergyImportRegisterWh)?;
         let (at, register) = (register.sampled_at, WattHours(register.value));
         let session = self.sessions.get(id)?;
         let energy_wh = register.since(session.register_start_wh)?;
-        if is_plausible(energy_wh, session.started_at, at) {
-            return Some(energy_wh);
-        }
-        if session.register_start_wh == WattHours::ZERO {
+        let is_missing_begin = session.register_start_wh == WattHours::ZERO
+            && !is_plausible(energy_wh, session.started_at, at);
+        if is_missing_begin {
             self.sessions.touch(id)?.register_start_wh = register;
             return Some(WattHours::ZERO);
         }
-        None
+        Some(energy_wh).filter(|energy_wh| *energy_wh >= WattHours::ZERO)
     }
 
     pub(super) fn session_connector_status(
@@ -147,10 +165,13 @@ impl State {
         row.ended_at = Some(fact.stopped_at);
         row.stop_reason = Some(fact.reason.clone().unwrap_or(STOP_REASON_DEFAULT.to_owned()));
         let energy_wh = fact.meter_stop.register_wh.since(row.register_start_wh);
-        let plausible =
-            energy_wh.filter(|energy| is_plausible(*energy, row.started_at, fact.stopped_at));
-        if let Some(energy_wh) = plausible {
+        let energy_wh = energy_wh.filter(|energy_wh| *energy_wh >= WattHours::ZERO);
+        if let Some(energy_wh) = energy_wh {
             row.energy_wh = Some(energy_wh);
+        }
+        if let Some(energy_wh) = energy_wh
+            && self.is_believed(id, energy_wh, fact.stopped_at)
+        {
             self.count_energy(id, energy_wh, fact.stopped_at, event.recorded_at);
         }
         self.end(id);
@@ -220,8 +241,9 @@ impl State {
     pub(super) fn session_rated(&mut self, event: &Decoded, fact: &Rated) -> Result<(), Refusal> {
         let (id, _) = self.known_session(event)?;
         if let Some(row) = self.sessions.touch(id) {
-            row.cost_net = Some(fact.rating.total_cost.excl_vat);
-            row.cost_gross = Some(fact.rating.total_cost.incl_vat);
+            let (net, gross) = billed(&fact.rating);
+            row.cost_net = Some(net);
+            row.cost_gross = Some(gross);
             row.currency = Some(fact.rating.currency.clone());
             row.settled_event = Some(fact.settled);
             row.rated_event = Some(event.id);

@@ -10,6 +10,7 @@ use crate::views::{Cost, CurvePoint, SessionDetail, TimelineEntry};
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::Quantity;
 use chargebook_domain::ids::{EventId, SessionId, TariffId};
+use chargebook_domain::invoice::InvoiceFigures;
 use chargebook_domain::rating::Rating;
 use chargebook_domain::session::{Session as Facts, running_price};
 use chargebook_domain::tariff::Tariff;
@@ -81,10 +82,12 @@ impl ReadModels {
         let (at, known_at) = (started.started_at, started.received_at);
         let Some(content) = self.tariff_in_force(at, known_at).await? else { return Ok(None) };
         let rating = told.rate(&content, now);
-        Ok(rating.map(|rating| Cost {
-            net: rating.total_cost.excl_vat,
-            gross: rating.total_cost.incl_vat,
-            currency: rating.currency,
+        // As an invoice over it would have it.
+        let figures = rating.and_then(|rating| InvoiceFigures::of(&rating).ok());
+        Ok(figures.map(|figures| Cost {
+            net: figures.total_net(),
+            gross: figures.total_gross(),
+            currency: figures.currency,
         }))
     }
 
@@ -198,8 +201,8 @@ fn detail_of(event: &Event) -> Option<String> {
         Event::SessionAnomalyNoted(fact) => Some(fact.detail.clone()),
         Event::SessionSettled(fact) => Some(format!("{} Wh", fact.energy_wh)),
         Event::SessionRated(fact) => {
-            let rating = &fact.rating;
-            Some(format!("{} {}", rating.total_cost.incl_vat, rating.currency))
+            let figures = InvoiceFigures::of(&fact.rating).ok();
+            figures.map(|figures| format!("{} {}", figures.total_gross(), figures.currency))
         }
         Event::SessionOutcomeDecided(fact) => {
             let words = [fact.reason.as_deref(), fact.detail.as_deref(), fact.invoice.as_deref()];
