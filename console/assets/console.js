@@ -137,6 +137,10 @@
 
   const here = document.querySelector(".side nav [aria-current]");
   if (here) here.scrollIntoView({ block: "nearest", inline: "center" });
+  addEventListener("submit", (event) => {
+    const question = event.submitter && event.submitter.dataset.confirm;
+    if (question && !confirm(question)) event.preventDefault();
+  });
   setInterval(ages, 5000);
   if (kinds.length === 0) return;
   listen();

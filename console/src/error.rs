@@ -31,7 +31,8 @@ pub(crate) enum PageError {
 }
 
 impl PageError {
-    fn status(&self) -> StatusCode {
+    /// The answer's status.
+    pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,

@@ -39,7 +39,10 @@ pub fn router(console: Console) -> Router {
         .route("/", get(pages::dashboard::show))
         .route("/stations", get(pages::stations::list))
         .route("/stations/{station}", get(pages::station::show))
-        .route("/stations/{station}/commands", post(pages::station_commands::request))
+        .route(
+            "/stations/{station}/commands",
+            get(pages::station_commands::back).post(pages::station_commands::request),
+        )
         .route("/sessions", get(pages::sessions::list))
         .route("/sessions/{session}", get(pages::session::show))
         .route("/invoices", get(pages::invoices::list))

@@ -13,7 +13,9 @@ use axum::Extension;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use chargebook_domain::units::Timestamp;
-use chargebook_projections::{Connector, Paging, SecurityEvent, SessionFilter, Station};
+use chargebook_projections::{
+    Command, CommandState, Connector, Paging, SecurityEvent, SessionFilter, Station,
+};
 use chrono_tz::Tz;
 use serde::Deserialize;
 
@@ -36,7 +38,10 @@ struct StationPage {
     site: Option<String>,
     power: String,
     seen: Option<When>,
-    said: Option<&'static str>,
+    /// Whether what was asked for just now waits for its answer.
+    is_asked: bool,
+    /// Why what was asked for just now was not passed on.
+    refused: Option<String>,
     connectors: Vec<ConnectorRow>,
     /// Numbers that a command can name.
     numbers: Vec<u32>,
@@ -82,20 +87,30 @@ pub(crate) async fn show(
     Path(id): Path<String>,
     Asked(query): Asked<StationQuery>,
 ) -> Result<Response, PageError> {
+    page(&console, &operator, id, query.command.as_deref(), None).await
+}
+
+/// The page of a station: after `asked`, the id of a command, or after one that was `refused`.
+pub(super) async fn page(
+    console: &Console,
+    operator: &Operator,
+    id: String,
+    asked: Option<&str>,
+    refused: Option<String>,
+) -> Result<Response, PageError> {
     let now = console.now();
     let station = console.models().station(&id).await?;
     let station =
         station.ok_or_else(|| PageError::NotFound(format!("There is no station {id}.")))?;
-    let zones = Zones::read(&console).await?;
+    let zones = Zones::read(console).await?;
     let zone = zones.of(station.site_id);
     let live = "station session command";
-    let frame = Frame::inside(&console, &operator, id.clone(), "stations", live).await?;
+    let frame = Frame::inside(console, operator, id.clone(), "stations", live).await?;
     let filter = SessionFilter { station: Some(id.clone()), ..SessionFilter::default() };
     let paging = |limit| Paging { limit: Some(limit), next: None };
     let sessions = console.models().list_sessions(&filter, &paging(SESSIONS_SHOWN)).await?;
     let commands = console.models().list_commands(Some(&id), &paging(COMMANDS_SHOWN)).await?;
     let events = console.models().list_security_events(Some(&id), &paging(SECURITY_SHOWN)).await?;
-    let asked = query.command.as_deref();
     let line = |command| CommandLine::new(command, asked, now, zone);
     let own = station.connectors.iter().filter(|connector| connector.connector.0 > 0);
     let numbers: Vec<_> = own.map(|connector| connector.connector.0).collect();
@@ -109,16 +124,23 @@ pub(crate) async fn show(
         site: zones.site_name(station.site_id).map(str::to_owned),
         power: power_text(&station),
         seen: station.last_seen.map(|at| When::ago(at, now)),
-        said: asked.map(|_| "Asked. The answer appears under recent commands."),
+        is_asked: asked.is_some_and(|asked| commands.items.iter().all(|c| awaits(c, asked))),
+        refused,
         connectors: connectors(&station, now, zone),
         numbers: if numbers.is_empty() { vec![1] } else { numbers },
         stops: station.connectors.iter().filter_map(stop_button).collect(),
-        sessions: SessionLine::read(&console, &sessions.items, false).await?,
+        sessions: SessionLine::read(console, &sessions.items, false).await?,
         no_sessions: "No session at this station yet.",
         commands: commands.items.iter().map(line).collect(),
         facts: facts_of(&station, now, zone),
-        security: security(&console, events.items, now, zone).await,
+        security: security(console, events.items, now, zone).await,
     })
+}
+
+/// False for the command that was asked for, once it has its answer.
+fn awaits(command: &Command, asked: &str) -> bool {
+    let is_over = matches!(command.state, CommandState::Answered | CommandState::Failed);
+    !(is_over && command.command_id.to_string() == asked)
 }
 
 fn power_text(station: &Station) -> String {

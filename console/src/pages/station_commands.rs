@@ -1,6 +1,7 @@
 //! What an operator asks a station for: a form becomes an intent in the log. The answer shows
 //! up by itself.
 
+use super::station;
 use crate::components::{Badge, When, address_part};
 use crate::error::PageError;
 use crate::format;
@@ -33,22 +34,42 @@ pub(crate) struct CommandForm {
     uid: Option<String>,
 }
 
-/// Takes the form, writes the intent, shows the station again.
+/// Takes the form, writes the intent, shows the station again; with the reason above it where
+/// the form makes no sense.
 pub(crate) async fn request(
     State(console): State<Console>,
     Extension(operator): Extension<Operator>,
     Path(station): Path<String>,
     form: Result<Form<CommandForm>, FormRejection>,
 ) -> Result<Response, PageError> {
-    let Form(form) =
-        form.map_err(|_| PageError::BadRequest("The form could not be read.".to_owned()))?;
+    let refusal = match ask(&console, &operator, &station, form).await {
+        Err(refusal @ (PageError::BadRequest(_) | PageError::Conflict(_))) => refusal,
+        other => return other,
+    };
+    let (status, reason) = (refusal.status(), refusal.to_string());
+    let page = station::page(&console, &operator, station, None, Some(reason)).await?;
+    Ok((status, page).into_response())
+}
+
+/// To the station: a page that shows a refused form is read again at the form's address.
+pub(crate) async fn back(Path(station): Path<String>) -> Redirect {
+    Redirect::to(&format!("/stations/{}", address_part(&station)))
+}
+
+async fn ask(
+    console: &Console,
+    operator: &Operator,
+    station: &str,
+    form: Result<Form<CommandForm>, FormRejection>,
+) -> Result<Response, PageError> {
+    let Form(form) = form.map_err(|_| bad("The form could not be read."))?;
     operator.check(&form.csrf)?;
-    let intent = intent_of(&console, &form).await?;
-    let asked = console.chargebook().request_command(&station, intent, "operator").await?;
+    let intent = intent_of(console, &form).await?;
+    let asked = console.chargebook().request_command(station, intent, "operator").await?;
     let (command_id, registered) = asked;
     // Slower read models are no fault: the page then shows the command when they have it.
     let _ = console.models().wait_for(registered.position, SHOWN_WITHIN).await;
-    let address = format!("/stations/{}?command={command_id}", address_part(&station));
+    let address = format!("/stations/{}?command={command_id}", address_part(station));
     Ok(Redirect::to(&address).into_response())
 }
 

@@ -126,7 +126,12 @@ async fn a_command_needs_this_logins_token_and_this_sites_page() {
     let commands = world.models.list_commands(None, &Paging::default()).await.unwrap();
     let failures: Vec<_> = commands.items.iter().map(|command| command.failure).collect();
     assert_eq!(failures, [Some(CommandFailure::StationOffline)]);
-    browser.get(page.location()).await.shows("Soft reset").shows("Station offline");
+    browser
+        .get(page.location())
+        .await
+        .shows("Soft reset")
+        .shows("Station offline")
+        .hides("The answer appears");
 }
 
 #[tokio::test]
@@ -147,11 +152,33 @@ async fn commands_that_make_no_sense_are_refused_in_words() {
     ] {
         let page = browser.post("/stations/CP-1/commands", &format!("csrf={csrf}&{form}")).await;
         assert_eq!(page.status, StatusCode::BAD_REQUEST, "{form}");
-        page.shows(expected);
+        // On the station's own page, where the form is.
+        page.shows(expected).shows("Not asked.").shows("Ask the station");
     }
+    // A script reads the page again at the form's address.
+    let again = browser.get("/stations/CP-1/commands").await;
+    assert_eq!((again.status, again.location()), (StatusCode::SEE_OTHER, "/stations/CP%2D1"));
     let form = format!("csrf={csrf}&verb=soft_reset");
     let unknown = browser.post("/stations/CP-9/commands", &form).await;
     assert_eq!(unknown.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_command_waits_for_its_answer_and_dangerous_ones_are_confirmed() {
+    let world = World::new(noon()).await;
+    let mut station = world.station("CP-1").await;
+    station.status(1, "Available", "NoError").await;
+    world.shown().await;
+    let browser = Browser::logged_in(&world).await;
+    let page = browser.get("/stations/CP-1").await;
+    page.hides("The answer appears").shows("Which <select name=\"connector\"><option value=\"1\">");
+    for verb in ["hard_reset\" type=\"submit\" class=\"danger\"", "inoperative\" type=\"submit\""] {
+        page.shows(&format!("value=\"{verb} data-confirm="));
+    }
+    let form = format!("csrf={}&verb=unlock&connector=1", page.csrf());
+    let asked = browser.post("/stations/CP-1/commands", &form).await;
+    assert_eq!(asked.status, StatusCode::SEE_OTHER, "{}", asked.text);
+    browser.get(asked.location()).await.shows("The answer appears").shows("Unlock connector 1");
 }
 
 #[tokio::test]
