@@ -94,6 +94,12 @@ impl When {
         Self { iso: at.to_string(), utc: format::utc(at), text, ago: false }
     }
 
+    /// With its date, whatever today is: for documents.
+    pub(crate) fn dated(at: Timestamp, zone: Tz) -> Self {
+        let text = format::dated(at, zone);
+        Self { iso: at.to_string(), utc: format::utc(at), text, ago: false }
+    }
+
     /// How long ago; the script keeps it true.
     pub(crate) fn ago(at: Timestamp, now: Timestamp) -> Self {
         let text = format!("{} ago", format::duration(now.seconds_since(at)));

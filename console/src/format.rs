@@ -93,6 +93,11 @@ pub(crate) fn local_time(at: Timestamp, now: Timestamp, zone: Tz) -> String {
     local.format(format).to_string()
 }
 
+/// A local time with its whole date: `21 Nov 2025 14:32`.
+pub(crate) fn dated(at: Timestamp, zone: Tz) -> String {
+    at.utc().with_timezone(&zone).format("%-d %b %Y %H:%M").to_string()
+}
+
 /// The same instant in UTC, for who has to compare logs.
 pub(crate) fn utc(at: Timestamp) -> String {
     at.utc().format("%Y-%m-%d %H:%M:%S UTC").to_string()
@@ -155,6 +160,7 @@ mod tests {
         assert_eq!(local_time(at("2026-11-21T23:30:00Z"), now, zone), "00:30");
         assert_eq!(local_time(at("2026-07-01T10:00:00Z"), now, zone), "1 Jul 12:00");
         assert_eq!(local_time(at("2025-07-01T10:00:00Z"), now, zone), "1 Jul 2025 12:00");
+        assert_eq!(dated(now, zone), "22 Nov 2026 13:00");
     }
 
     #[test]

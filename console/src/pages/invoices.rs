@@ -95,6 +95,8 @@ struct InvoicePage {
     file: String,
     facts: Vec<Fact>,
     session: String,
+    /// Station, the same as a part of an address, connector; `None` where they are not known.
+    place: Option<(String, String, u32)>,
 }
 
 /// One invoice.
@@ -103,14 +105,13 @@ pub(crate) async fn show(
     Extension(operator): Extension<Operator>,
     Path(number): Path<String>,
 ) -> Result<Response, PageError> {
-    let now = console.now();
     let invoice = console.models().invoice(&number).await?;
     let invoice =
         invoice.ok_or_else(|| PageError::NotFound(format!("There is no invoice {number}.")))?;
     let facts = facts_of(&console, &invoice).await?;
     let issued = invoice.issued;
     let session = console.models().session(issued.session_id).await?;
-    let zone = session.map_or(Tz::UTC, |session| zones::parse(&session.time_zone));
+    let zone = session.as_ref().map_or(Tz::UTC, |session| zones::parse(&session.time_zone));
     let frame = Frame::inside(&console, &operator, issued.number.clone(), "invoices", "").await?;
     render(&InvoicePage {
         frame,
@@ -119,14 +120,18 @@ pub(crate) async fn show(
             let part = address_part(&number);
             (number, part)
         }),
-        issued: When::new(issued.issued_at, now, zone),
-        from: When::new(issued.delivered_from, now, zone),
-        to: When::new(issued.delivered_to, now, zone),
+        issued: When::dated(issued.issued_at, zone),
+        from: When::dated(issued.delivered_from, zone),
+        to: When::dated(issued.delivered_to, zone),
         zone: zone.name(),
         bill: Bill::new(&InvoiceFigures::of_issued(&issued)),
         file: format!("{}.json", issued.number),
         facts,
         session: issued.session_id.to_string(),
+        place: session.map(|session| {
+            let part = address_part(session.station.as_str());
+            (session.station.to_string(), part, session.connector.0)
+        }),
         number: issued.number,
     })
 }

@@ -27,6 +27,8 @@ use std::collections::BTreeMap;
 const TIMELINE_MAX: usize = 500;
 /// From here on it is said when the station says that it was: what was recorded later.
 const CLOCKS_APART_MILLIS: u64 = 60_000;
+/// A curve shorter than this has its times with seconds.
+const SHORT_CURVE_SECONDS: u64 = 600;
 
 #[derive(Template)]
 #[template(path = "session.html")]
@@ -293,7 +295,9 @@ fn curve_of(detail: &SessionDetail, now: Timestamp, zone: Tz) -> LineChart {
     }
     let by_time: BTreeMap<_, _> =
         detail.curve.iter().map(|point| (point.sampled_at, point)).collect();
-    let clock = |at: Timestamp, format| at.utc().with_timezone(&zone).format(format).to_string();
+    let clock = |at: Timestamp, format: &'static str| {
+        at.utc().with_timezone(&zone).format(format).to_string()
+    };
     let hint = |at: Timestamp| {
         let point = by_time.get(&at);
         let power = point.and_then(|point| point.power_w).map(format::kw);
@@ -302,12 +306,7 @@ fn curve_of(detail: &SessionDetail, now: Timestamp, zone: Tz) -> LineChart {
         let time = Some(clock(at, "%H:%M:%S"));
         [time, power, energy].into_iter().flatten().collect::<Vec<_>>().join(" · ")
     };
-    let labels = (0..=4).filter_map(|quarter| {
-        let gone = (to.as_millis() - from.as_millis()) * quarter / 4;
-        let span_is_short = to.seconds_since(from) < 600;
-        let format = if span_is_short { "%H:%M:%S" } else { "%H:%M" };
-        Timestamp::from_millis(from.as_millis() + gone).map(|at| clock(at, format))
-    });
+    let labels = clock_labels((from, to), clock);
     let summary = format!(
         "Meter curve: {} kWh in {}",
         format::kwh(session.energy_wh, 3),
@@ -318,5 +317,21 @@ fn curve_of(detail: &SessionDetail, now: Timestamp, zone: Tz) -> LineChart {
         Line { class: "energy", name: "Energy, kWh", filled: false, points: register },
     ];
     let nothing = "No meter values. Stations send them every few minutes while charging.";
-    LineChart::new(summary, (from, to), lines, labels.collect(), hint, nothing)
+    LineChart::new(summary, (from, to), lines, labels, hint, nothing)
+}
+
+/// The times below a curve: fewer where they need seconds, and none twice.
+fn clock_labels(
+    (from, to): (Timestamp, Timestamp),
+    clock: impl Fn(Timestamp, &'static str) -> String,
+) -> Vec<String> {
+    let is_short = to.seconds_since(from) < SHORT_CURVE_SECONDS;
+    let (steps, format) = if is_short { (2, "%H:%M:%S") } else { (4, "%H:%M") };
+    let label = |step| {
+        let gone = to.as_millis().saturating_sub(from.as_millis()) * step / steps;
+        Timestamp::from_millis(from.as_millis() + gone).map(|at| clock(at, format))
+    };
+    let mut labels: Vec<_> = (0..=steps).filter_map(label).collect();
+    labels.dedup();
+    labels
 }

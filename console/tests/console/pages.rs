@@ -70,8 +70,11 @@ async fn a_session_is_shown_from_its_start_to_its_invoice() {
     done.shows("5.25 EUR").shows("VAT 19 % on 5.25").shows("1.00 EUR").shows("6.25 EUR");
     let invoice = browser.get("/invoices/INV%2D000001").await;
     invoice.shows("10.000 kWh").shows("5.25 EUR").shows("VAT 19 % on 5.25").shows("6.25 EUR");
-    invoice.shows("chargebook audit export --invoice INV-000001 -o INV-000001.json");
+    invoice.shows("chargebook audit export --data DIR --invoice INV-000001 -o INV-000001.json");
     invoice.shows("chargebook audit verify INV-000001.json");
+    invoice.shows(">22 Nov 2026 13:00</time> – <time").shows(">22 Nov 2026 14:00</time>");
+    invoice.shows("<a href=\"/stations/CP%2D1\">CP-1</a>, connector 1");
+    invoice.shows(&format!("<a href=\"{address}\">session "));
     browser.get("/invoices").await.shows("/invoices/INV%2D000001").shows("6.25 EUR");
     browser.get("/sessions?status=invoiced").await.shows("CP-1").shows("6.25 EUR");
     browser.get("/sessions?status=needs_review").await.shows("No session fits");
