@@ -32,6 +32,8 @@ use tokio_util::sync::CancellationToken;
 
 /// The file that keeps the token where none was given.
 const ADMIN_TOKEN_FILE: &str = "admin-token";
+/// How long the read models are waited for at a start.
+const READ_MODELS_PATIENCE: Duration = Duration::from_secs(10);
 /// How often metrics are folded, so that they stay small.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 
@@ -126,6 +128,12 @@ impl Server {
             )),
             http: tokio::spawn(web.serve(http, data.clone(), stop.doors.clone())),
         };
+        // Whoever reads after this line sees what was there before; a long rebuild is not waited
+        // for, stations are served meanwhile, and `/health/ready` tells when it is done.
+        let head = *store.head().borrow();
+        if read_models.wait_for(head, READ_MODELS_PATIENCE).await.is_err() {
+            tracing::warn!("the read models are still catching up");
+        }
         tracing::info!(
             ocpp = %ocpp_address,
             http = %http_address,

@@ -13,7 +13,9 @@ use chargebook_domain::ids::{
     AccountId, ConnectorNumber, EventId, SessionId, SiteId, StationId, StationIdentity, SubjectId,
     TariffId, TokenId, TransactionNumber,
 };
+use chargebook_domain::rating::{ChargingPeriod, LocalTime, Rating, RatingInput, rate};
 use chargebook_domain::sealed::{Hole, SealedText};
+use chargebook_domain::tariff::Tariff;
 use chargebook_domain::units::{Timestamp, WattHours};
 use chargebook_projections::{ProjectionError, Projector, ProjectorOptions, ReadModels, open};
 use chargebook_store::{
@@ -364,10 +366,9 @@ impl History {
     }
 
     pub(crate) async fn rate(&mut self, session: u64, settled: EventId, net: &str) -> EventId {
-        let price = |amount: &str| serde_json::json!({ "excl_vat": amount, "incl_vat": amount });
         let data = serde_json::json!({
             "tariff": {}, "time_zone": "Europe/Berlin", "settled": settled, "corrects": null,
-            "rating": { "currency": "EUR", "total_cost": price(net), "lines": [] },
+            "rating": flat_rating(net),
         });
         let data = CanonicalJson::from_value(&data).unwrap();
         self.write_raw(Self::session_stream(session), "session.rated", 1, data).await
@@ -514,4 +515,20 @@ pub(crate) async fn caught_up(history: &History, directory: &Path) -> Running {
     let running = Running::begin(history.store(), directory, ProjectorOptions::default()).await;
     running.reach(history.head()).await;
     running
+}
+
+/// What a session costs by a tariff that only has a fee.
+fn flat_rating(net: &str) -> Rating {
+    let tariff = format!(
+        r#"{{"currency":"EUR","elements":[{{"price_components":[{{"type":"FLAT","price":{net}}}]}}]}}"#
+    );
+    let tariff = Tariff::parse(&tariff).unwrap();
+    let local_time = LocalTime::resolve(chrono_tz::Europe::Berlin, at(0), at(60)).unwrap();
+    let input = RatingInput {
+        local_time,
+        periods: vec![ChargingPeriod::starting(at(0))],
+        ended_at: at(60),
+        reservation_expired: false,
+    };
+    rate(&tariff, &input).unwrap()
 }
