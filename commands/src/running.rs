@@ -5,7 +5,8 @@ use crate::registry::RegistryError;
 use chargebook_domain::events::v1::TariffReference;
 use chargebook_domain::ids::SessionId;
 use chargebook_domain::rating::Rating;
-use chargebook_domain::session::{Session, began_at, running_price};
+use chargebook_domain::session::{Session, began_at, registers_as_told, running_price};
+use chargebook_domain::units::WattHours;
 use chargebook_store::StreamName;
 
 /// What a session costs as far as is known.
@@ -21,6 +22,21 @@ pub struct CostSoFar {
 }
 
 impl Chargebook {
+    /// The registers that a session began with and stands at, as its station told them, believed
+    /// or not: what a person who has to judge it looks at. `None` where there is no such session.
+    ///
+    /// # Errors
+    /// The log.
+    pub async fn registers_as_told(
+        &self,
+        id: SessionId,
+    ) -> Result<Option<(WattHours, WattHours)>, RegistryError> {
+        let mut session = Session::default();
+        let stream = StreamName::of("session", id.0);
+        crate::desk::load_session(self.journal(), &stream, &mut session).await?;
+        Ok(registers_as_told(&session))
+    }
+
     /// What a session costs as far as is known. `None` where there is no such session, no
     /// tariff for it, or nothing that can be priced yet.
     ///

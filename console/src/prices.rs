@@ -3,9 +3,10 @@
 
 use crate::error::PageError;
 use crate::state::Console;
-use chargebook_domain::events::v1::Authorization;
+use chargebook_domain::events::v1::{Authorization, Outcome};
 use chargebook_domain::ids::SessionId;
 use chargebook_domain::invoice::InvoiceFigures;
+use chargebook_domain::units::WattHours;
 use chargebook_projections::{Cost, CurvePoint, Session, SessionStatus};
 use rust_decimal::Decimal;
 use std::collections::HashMap;
@@ -46,6 +47,26 @@ impl Prices {
     fn entries(&self) -> MutexGuard<'_, HashMap<SessionId, Entry>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The registers of a session that a person has to judge, believed or not; `None` for every
+/// other, whose energy stands in its row.
+pub(crate) async fn doubted_registers(
+    console: &Console,
+    session: &Session,
+) -> Result<Option<(WattHours, WattHours)>, PageError> {
+    match session.outcome {
+        Some(Outcome::NeedsReview) => {
+            Ok(console.chargebook().registers_as_told(session.id).await?)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// A session's energy: what the row says, or end less begin where that is in doubt, which may
+/// be less than nothing.
+pub(crate) fn energy(session: &Session, doubted: Option<(WattHours, WattHours)>) -> WattHours {
+    doubted.and_then(|(begin, end)| end.since(begin)).unwrap_or(session.energy_wh)
 }
 
 /// How a session goes; `None` where the read models do not know it any more.

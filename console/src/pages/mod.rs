@@ -91,6 +91,8 @@ impl SessionLine {
             };
             let price = course.as_ref().and_then(|course| course.cost.as_ref());
             let mut line = Self::new(session, price, console.now());
+            let doubted = prices::doubted_registers(console, session).await?;
+            line.energy = format::kwh(prices::energy(session, doubted), 2);
             if !with_station {
                 line.name = (format!("Connector {}", session.connector), String::new());
             }

@@ -5,13 +5,14 @@ use crate::components::{Badge, Frame, When};
 use crate::error::PageError;
 use crate::format;
 use crate::login::Operator;
+use crate::prices;
 use crate::state::Console;
 use askama::Template;
 use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use chargebook_domain::events::v1::Outcome;
-use chargebook_domain::units::Timestamp;
+use chargebook_domain::units::{Timestamp, WattHours};
 use chargebook_projections::{Paging, Session, SessionFilter};
 use serde::Deserialize;
 
@@ -52,12 +53,16 @@ pub(crate) async fn list(
     let filter = SessionFilter { outcome: Some(Outcome::NeedsReview), ..SessionFilter::default() };
     let paging = Paging { limit: Some(PAGE_ROWS), next: query.next.clone() };
     let page = console.models().list_sessions(&filter, &paging).await?;
-    let rows = page.items.iter().map(|session| row_of(session, now)).collect();
+    let mut rows = Vec::with_capacity(page.items.len());
+    for session in &page.items {
+        let doubted = prices::doubted_registers(&console, session).await?;
+        rows.push(row_of(session, prices::energy(session, doubted), now));
+    }
     let pager = Pager::new("/reviews", query.next.as_deref(), page.next.as_deref());
     render(&ReviewsPage { frame, rows, pager })
 }
 
-fn row_of(session: &Session, now: Timestamp) -> ReviewRow {
+fn row_of(session: &Session, energy: WattHours, now: Timestamp) -> ReviewRow {
     let or_unsaid = |text: &Option<String>| text.clone().unwrap_or_else(|| "not said".to_owned());
     ReviewRow {
         id: session.id.to_string(),
@@ -69,6 +74,6 @@ fn row_of(session: &Session, now: Timestamp) -> ReviewRow {
         resolved_by: or_unsaid(&session.resolved_by),
         owner: or_unsaid(&session.owner),
         began: When::new(session.started_at, now, crate::zones::parse(&session.time_zone)),
-        energy: format::kwh(session.energy_wh, 3),
+        energy: format::kwh(energy, 3),
     }
 }

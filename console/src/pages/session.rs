@@ -7,6 +7,7 @@ use crate::components::{Badge, Fact, Frame, When, address_part};
 use crate::error::PageError;
 use crate::format;
 use crate::login::Operator;
+use crate::prices;
 use crate::state::Console;
 use crate::zones;
 use askama::Template;
@@ -43,6 +44,8 @@ struct SessionPage {
     lasted: String,
     zone: &'static str,
     energy: String,
+    /// Where the energy is doubted: the registers, and why.
+    doubt: Option<Doubt>,
     charge: Option<String>,
     power: Option<String>,
     metered_at: Option<When>,
@@ -59,6 +62,15 @@ struct SessionPage {
     tariff: Option<String>,
     timeline: Vec<Entry>,
     facts: Vec<Fact>,
+}
+
+/// What a person has to judge about the energy.
+struct Doubt {
+    begin: String,
+    end: String,
+    why: String,
+    /// Whether the curve tells another energy: it begins at the first register that fits.
+    curve_differs: bool,
 }
 
 struct Review {
@@ -89,11 +101,12 @@ pub(crate) async fn show(
         Authorization::Accepted => console.chargebook().running_cost(id).await?,
         _ => None,
     };
+    let doubted = prices::doubted_registers(&console, &detail.session).await?;
     let title = format!("Session at {}", detail.session.station);
     let live = if is_over(&detail.session) { "" } else { "session" };
     let frame = Frame::inside(&console, &operator, title, "sessions", live).await?;
     let token = console.chargebook().personal().open(&detail.session.token).await;
-    render(&page_of(frame, detail, cost, token, now))
+    render(&page_of(frame, detail, (cost, doubted), token, now))
 }
 
 /// Whether nothing more is expected to happen to it.
@@ -104,7 +117,7 @@ fn is_over(session: &Session) -> bool {
 fn page_of(
     frame: Frame,
     detail: SessionDetail,
-    cost: Option<CostSoFar>,
+    (cost, doubted): (Option<CostSoFar>, Option<(WattHours, WattHours)>),
     token: String,
     now: Timestamp,
 ) -> SessionPage {
@@ -128,13 +141,15 @@ fn page_of(
         ended: session.ended_at.map(when),
         lasted: format::duration(ended.seconds_since(session.started_at)),
         zone: zone.name(),
-        energy: format::kwh(session.energy_wh, 3),
+        energy: format::kwh(prices::energy(session, doubted), 3),
+        doubt: doubted.map(|registers| doubt_of(session, registers)),
         charge: session.state_of_charge_percent.map(|p| format!("{} %", format::plain(p))),
         power: session.power_w.map(kw),
         metered_at: session.metered_at.map(when),
         is_rated: cost.as_ref().is_some_and(|cost| cost.is_rated),
         bill: figures.as_ref().map(Bill::new),
         no_cost: match session.authorization {
+            Authorization::Accepted if review.is_some() => "its facts are in doubt",
             Authorization::Accepted => "no tariff prices it, or its facts do not add up yet",
             _ => "its card was refused",
         },
@@ -144,7 +159,6 @@ fn page_of(
             let part = address_part(&number);
             (number, part)
         }),
-        review,
         curve: curve_of(&detail, now, zone),
         truncated: detail.truncated,
         no_lines: match (&figures, session.authorization) {
@@ -152,11 +166,15 @@ fn page_of(
             (None, Authorization::Blocked | Authorization::Expired | Authorization::Invalid) => {
                 "Its card was refused, so it has no price."
             }
+            (None, Authorization::Accepted) if review.is_some() => {
+                "There is no price: its facts are in doubt, as said above."
+            }
             (None, Authorization::Accepted) => {
                 "There is no price: no tariff is in force for it, or its facts do not add up."
             }
         },
-        tariff: cost.as_ref().map(tariff_text),
+        review,
+        tariff: cost.as_ref().map(|cost| tariff_text(cost, session)),
         timeline: timeline(&detail, now, zone),
         facts: facts_of(session, token),
         frame,
@@ -170,6 +188,15 @@ fn review_of(session: &Session) -> Review {
         detail: or_unsaid(&session.detail),
         resolved_by: or_unsaid(&session.resolved_by),
         owner: or_unsaid(&session.owner),
+    }
+}
+
+fn doubt_of(session: &Session, (begin, end): (WattHours, WattHours)) -> Doubt {
+    Doubt {
+        begin: format::kwh(begin, 3),
+        end: format::kwh(end, 3),
+        why: session.detail.clone().unwrap_or_else(|| "a person has to judge it".to_owned()),
+        curve_differs: end.since(begin) != Some(session.energy_wh),
     }
 }
 
@@ -187,11 +214,16 @@ fn outcome_word(session: &Session) -> String {
     word.to_owned()
 }
 
-fn tariff_text(cost: &CostSoFar) -> String {
+fn tariff_text(cost: &CostSoFar, session: &Session) -> String {
     let tariff = &cost.tariff;
     let rules = &cost.rating.rules_version;
-    let until =
-        if cost.is_rated { "" } else { " As if it ended now; the bill uses the same rules." };
+    let until = match (cost.is_rated, session.outcome) {
+        (true, _) => "",
+        (false, Some(Outcome::NeedsReview)) => {
+            " By the facts as they stand, which are in doubt: nobody was billed."
+        }
+        (false, _) => " As if it ended now; the bill uses the same rules.",
+    };
     format!("Tariff {}, version {}; rating rules {rules}.{until}", tariff.tariff, tariff.version)
 }
 
@@ -307,11 +339,11 @@ fn curve_of(detail: &SessionDetail, now: Timestamp, zone: Tz) -> LineChart {
         [time, power, energy].into_iter().flatten().collect::<Vec<_>>().join(" · ")
     };
     let labels = clock_labels((from, to), clock);
-    let summary = format!(
-        "Meter curve: {} kWh in {}",
-        format::kwh(session.energy_wh, 3),
-        format::duration(to.seconds_since(from))
-    );
+    let lasted = format::duration(to.seconds_since(from));
+    let summary = match session.outcome {
+        Some(Outcome::NeedsReview) => format!("Meter curve over {lasted}"),
+        _ => format!("Meter curve: {} kWh in {lasted}", format::kwh(session.energy_wh, 3)),
+    };
     let lines = vec![
         Line { class: "power", name: "Power, kW", filled: true, points: power },
         Line { class: "energy", name: "Energy, kWh", filled: false, points: register },

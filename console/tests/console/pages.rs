@@ -96,6 +96,32 @@ async fn a_review_says_why_and_what_would_resolve_it() {
     reviews.shows("a corrected reading").shows("<span class=\"count\">1</span>");
     let session = browser.get(&format!("/sessions/{}", only_session(&world).await)).await;
     session.shows("Needs review").shows("What would resolve it: a corrected reading");
+    // What the registers say, doubtful as it is, and why it is; no price contradicts it.
+    session.shows("−1.000 <small>kWh</small>").shows("register 10.000 to 9.000 kWh; in doubt: ");
+    session.shows("its facts are in doubt").hides("EUR");
+    reviews.shows("−1.000 kWh");
+}
+
+#[tokio::test]
+async fn a_doubted_energy_and_its_price_tell_the_same() {
+    let world = World::new(noon()).await;
+    let mut station = world.station("CP-1").await;
+    // A register of 5 MWh that is said to have begun at nothing.
+    let transaction = station.start(1, CARD, 0).await;
+    world.clock.set(later(noon(), 600));
+    station.meter(1, transaction, &[(EnergyImportRegisterWh, 5_001_000)]).await;
+    world.clock.set(later(noon(), 1_200));
+    station.stop(transaction, 5_003_000).await;
+    world.billed().await;
+    // Long after, such an amount does not look impossible any more.
+    world.clock.set(later(noon(), 86_400));
+    let browser = Browser::logged_in(&world).await;
+    let session = browser.get(&format!("/sessions/{}", only_session(&world).await)).await;
+    session.shows("Energy implausible:").shows("5,003.000 <small>kWh</small>");
+    session.shows("register 0.000 to 5,003.000 kWh; in doubt: more energy than any charger");
+    session.shows("5,003.000 kWh</td>").shows("nobody was billed").shows("The curve's is");
+    browser.get("/sessions").await.shows("5,003.00 kWh");
+    browser.get("/reviews").await.shows("5,003.000 kWh");
 }
 
 #[tokio::test]

@@ -18,5 +18,5 @@ pub use basis::{Basis, Doubt, POWER_PLAUSIBLE_W_MAX};
 pub use clock::began_at;
 pub use fold::{Session, Stop};
 pub use periods::{billing_input, rate_settled};
-pub use running::running_price;
+pub use running::{registers_as_told, running_price};
 pub use settlement::{NOT_RATABLE, Review, Settlement, SettlementRules, changes_the_bill, settle};

@@ -32,6 +32,14 @@ pub fn running_price(
     }
 }
 
+/// The registers that it began with and that it stands at, whether they can be believed or
+/// not. The end is the stop's, else the last sample's. `None` where no start is known.
+pub fn registers_as_told(session: &Session) -> Option<(WattHours, WattHours)> {
+    let begin = begin_of(session)?;
+    let end = end_of(session, &begin);
+    Some((begin.register_wh, end.register_wh))
+}
+
 fn as_if_settled(session: &Session, now: Timestamp) -> Option<SessionSettled> {
     let started = session.started()?;
     let register_start = begin_of(session)?;
