@@ -52,6 +52,7 @@ pub(crate) struct Server {
     sealer: Sealer,
     stop: Stop,
     tasks: Tasks,
+    end_signal: EndSignal,
 }
 
 /// Cancelled one after the other: first who lets requests in, then who works on them.
@@ -73,6 +74,7 @@ impl Server {
     /// (policies, read models, sealer) runs on the `background` runtime: a page of the log takes
     /// a while, and no station should wait for it.
     pub(crate) async fn start(config: &Config, background: &Handle) -> anyhow::Result<Self> {
+        let end_signal = EndSignal::listen().context("cannot listen for signals")?;
         let metrics = install_metrics()?;
         let ocpp = listen(config.ocpp, "OCPP")?;
         let http = listen(config.http, "HTTP")?;
@@ -150,13 +152,14 @@ impl Server {
             sealer,
             stop,
             tasks,
+            end_signal,
         })
     }
 
     /// Waits for a signal to end, or for a part that cannot go on.
     pub(crate) async fn until_told(&mut self) -> anyhow::Result<()> {
         tokio::select! {
-            signal = end_signal() => {
+            signal = self.end_signal.came() => {
                 tracing::info!(signal = signal?, "stopping");
                 Ok(())
             }
@@ -323,20 +326,42 @@ fn write_secret(path: &Path, text: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// SIGTERM or Ctrl-C.
+/// SIGTERM or Ctrl-C. Heard from the moment it is made, so that a server that has just said it
+/// is ready ends in order too.
 #[cfg(unix)]
-async fn end_signal() -> anyhow::Result<&'static str> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        ended = tokio::signal::ctrl_c() => ended.map(|()| "SIGINT").map_err(Into::into),
-        _ = terminate.recv() => Ok("SIGTERM"),
+struct EndSignal {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl EndSignal {
+    fn listen() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
+        Ok(Self { interrupt: signal(interrupt)?, terminate: signal(terminate)? })
+    }
+
+    async fn came(&mut self) -> std::io::Result<&'static str> {
+        Ok(tokio::select! {
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
+        })
     }
 }
 
 /// Ctrl-C.
 #[cfg(not(unix))]
-async fn end_signal() -> anyhow::Result<&'static str> {
-    tokio::signal::ctrl_c().await?;
-    Ok("Ctrl-C")
+struct EndSignal;
+
+#[cfg(not(unix))]
+impl EndSignal {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn came(&mut self) -> std::io::Result<&'static str> {
+        tokio::signal::ctrl_c().await?;
+        Ok("Ctrl-C")
+    }
 }

@@ -7,7 +7,7 @@
 use chrono::{DateTime, Duration, Utc};
 use serde_json::Value;
 
-use crate::harness::{ChargePoint, TestCsms, eventually};
+use crate::harness::{ChargePoint, Settings, TestCsms, eventually};
 use crate::messages::{
     TAG, after, an_hour_ago, boot, meter, number, prepare, start, status, stop, time,
     transaction_of,
@@ -66,7 +66,7 @@ struct Expected {
 
 #[test]
 fn at_least_98_of_100_are_billed_right() {
-    let csms = TestCsms::start();
+    let csms = TestCsms::start_with(Settings { settle_after_seconds: 10 });
     prepare(&csms, &STATIONS);
     let mut expected = Vec::new();
     for (index, name) in STATIONS.into_iter().enumerate() {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::harness::{Settings, TestCsms, eventually, eventually_ok, is_long_run, python};
+use crate::harness::{TestCsms, eventually, eventually_ok, is_long_run, python};
 use crate::messages::{TAG, number, prepare, same_text};
 
 const STATIONS: usize = 6;
@@ -22,8 +22,7 @@ const LOAD_BETWEEN_KILLS: Duration = Duration::from_millis(700);
 
 #[test]
 fn what_was_acknowledged_is_in_the_log_once() {
-    // No session may go to review while its charge point waits for the server.
-    let mut csms = TestCsms::start_with(Settings { settle_after_seconds: 600 });
+    let mut csms = TestCsms::start();
     let names: Vec<String> = (1..=STATIONS).map(|station| format!("LOAD-{station}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     prepare(&csms, &names);

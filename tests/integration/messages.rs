@@ -3,7 +3,7 @@
 use chrono::{DateTime, Duration, SecondsFormat, SubsecRound as _, Utc};
 use serde_json::{Value, json};
 
-use crate::harness::{ChargePoint, TestCsms, eventually};
+use crate::harness::{ChargePoint, Settings, TestCsms, eventually};
 
 /// The token that most scenarios charge with.
 pub(crate) const TAG: &str = "04A1B2C3D4E5F6";
@@ -64,6 +64,13 @@ pub(crate) fn stop(transaction: i64, tag: &str, meter_stop_wh: i64, at: &str) ->
 /// A server with a price of 0.50 EUR net per kWh, the token [`TAG`] and one station.
 pub(crate) fn csms_with_station(station: &str) -> TestCsms {
     let csms = TestCsms::start();
+    prepare(&csms, &[station]);
+    csms
+}
+
+/// The same, and what is incomplete is not waited for.
+pub(crate) fn impatient_csms_with_station(station: &str) -> TestCsms {
+    let csms = TestCsms::start_with(Settings { settle_after_seconds: 2 });
     prepare(&csms, &[station]);
     csms
 }

@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use crate::harness::{ChargePoint, TestCsms, eventually};
 use crate::messages::{
-    TAG, after, an_hour_ago, begin, boot, csms_with_station, end, finished_sessions, invoice_of,
-    meter, number, only_session, prepare, start, status, stop, time, transaction_of,
+    TAG, after, an_hour_ago, begin, boot, csms_with_station, end, finished_sessions,
+    impatient_csms_with_station, invoice_of, meter, number, only_session, prepare, start, status,
+    stop, time, transaction_of,
 };
 
 fn booted(csms: &TestCsms, id: &str) -> ChargePoint {
@@ -161,7 +162,7 @@ fn a_clock_of_1970_never_merges_two_sessions() {
 
 #[test]
 fn a_session_of_which_only_the_start_is_known_goes_to_review() {
-    let csms = csms_with_station("CP-1");
+    let csms = impatient_csms_with_station("CP-1");
     let mut station = booted(&csms, "CP-1");
     begin(&mut station, 1_000, an_hour_ago());
     station.call("StatusNotification", status(1, "Available"));
@@ -170,7 +171,7 @@ fn a_session_of_which_only_the_start_is_known_goes_to_review() {
 
 #[test]
 fn a_stop_that_comes_after_the_bill_corrects_it() {
-    let csms = csms_with_station("CP-1");
+    let csms = impatient_csms_with_station("CP-1");
     let mut station = booted(&csms, "CP-1");
     let begun = an_hour_ago();
     let transaction = begin(&mut station, 1_000, begun);

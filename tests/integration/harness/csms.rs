@@ -19,13 +19,14 @@ pub(crate) const ADMIN_TOKEN: &str = "integration-admin-token";
 /// What a test may want different from the defaults.
 #[derive(Clone)]
 pub(crate) struct Settings {
-    /// `CHARGEBOOK_SETTLE_AFTER`: seconds until an incomplete session goes to review.
+    /// `CHARGEBOOK_SETTLE_AFTER`: seconds until an incomplete session is settled or goes to
+    /// review. Long, so that a slow machine is no silent station; short where a test is about it.
     pub(crate) settle_after_seconds: u32,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { settle_after_seconds: 2 }
+        Self { settle_after_seconds: 600 }
     }
 }
 
