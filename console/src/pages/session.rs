@@ -142,7 +142,7 @@ fn page_of(
         lasted: format::duration(ended.seconds_since(session.started_at)),
         zone: zone.name(),
         energy: format::kwh(prices::energy(session, doubted), 3),
-        doubt: doubted.map(|registers| doubt_of(session, registers)),
+        doubt: doubted.map(|registers| doubt_of(&detail, registers)),
         charge: session.state_of_charge_percent.map(|p| format!("{} %", format::plain(p))),
         power: session.power_w.map(kw),
         metered_at: session.metered_at.map(when),
@@ -191,12 +191,13 @@ fn review_of(session: &Session) -> Review {
     }
 }
 
-fn doubt_of(session: &Session, (begin, end): (WattHours, WattHours)) -> Doubt {
+fn doubt_of(detail: &SessionDetail, (begin, end): (WattHours, WattHours)) -> Doubt {
     Doubt {
         begin: format::kwh(begin, 3),
         end: format::kwh(end, 3),
-        why: session.detail.clone().unwrap_or_else(|| "a person has to judge it".to_owned()),
-        curve_differs: end.since(begin) != Some(session.energy_wh),
+        why: detail.session.detail.clone().unwrap_or_else(|| "a person has to judge it".to_owned()),
+        curve_differs: !detail.curve.is_empty()
+            && end.since(begin) != Some(detail.session.energy_wh),
     }
 }
 
