@@ -42,7 +42,7 @@ pub(crate) enum Fact {
     Meter(Metered),
     Stopped(Stopped),
     Settled(Settled),
-    Rated(Rated),
+    Rated(Box<Rated>),
     Sent(Sent),
     Other(Event),
 }
@@ -127,7 +127,7 @@ fn read(event: &RecordedEvent, stream_id: Option<Uuid>) -> Result<Fact, String> 
         "session.meter_recorded" => parse(data).map(Fact::Meter),
         "session.stopped" => parse(data).map(Fact::Stopped),
         "session.settled" => parse(data).map(Fact::Settled),
-        "session.rated" => parse(data).map(Fact::Rated),
+        "session.rated" => parse(data).map(|rated| Fact::Rated(Box::new(rated))),
         "command.sent" => parse(data).map(Fact::Sent),
         "station.meter_recorded"
         | "station.job_status"
