@@ -6,6 +6,7 @@
 
 mod api_input;
 mod architecture;
+mod compression;
 mod console;
 mod demo;
 mod full_session;

@@ -18,6 +18,7 @@ from ocpp.messages import MessageType
 from ocpp.v16 import ChargePoint, call
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
 SECONDS_MAX = 45
 
@@ -83,6 +84,7 @@ class Driver:
                 open_timeout=SECONDS_MAX,
                 max_size=None,
                 proxy=None,
+                **compression(request.get("deflate", {})),
             )
         except InvalidStatus as refusal:
             return {"status": refusal.response.status_code}
@@ -92,7 +94,8 @@ class Driver:
                 request["id_in_url"], self.connection, self.answers, self.received_calls
             )
             self.loop_task = asyncio.create_task(self._message_loop(self.station))
-        return {"subprotocol": self.socket.subprotocol}
+        extensions = [extension.name for extension in self.socket.protocol.extensions]
+        return {"subprotocol": self.socket.subprotocol, "extensions": extensions}
 
     async def op_call(self, request):
         message = getattr(call, request["action"])(**camel_to_snake_case(request["payload"]))
@@ -169,6 +172,15 @@ class Driver:
         if self.socket is not None:
             self.socket.transport.abort()
             self.socket = None
+
+
+def compression(parameters):
+    """The package's usual offer, one with parameters of the test's choice, or none (`null`)."""
+    if parameters is None:
+        return {"compression": None}
+    if not parameters:
+        return {"compression": "deflate"}
+    return {"compression": None, "extensions": [ClientPerMessageDeflateFactory(**parameters)]}
 
 
 def basic_auth(user, password):

@@ -4,7 +4,8 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{
     ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT,
-    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE,
+    SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+    WWW_AUTHENTICATE,
 };
 use hyper::{Response, StatusCode};
 
@@ -117,19 +118,28 @@ impl Refusal {
     }
 }
 
-/// 101. Without an agreed protocol the header is left out (OCPP-J 1.6 section 3.1.2).
-pub(super) fn switching(accept_key: &str, protocol: Option<&str>) -> Response<Full<Bytes>> {
+/// The response that turns the connection into a WebSocket. A protocol or extension that was not
+/// agreed on has no header (OCPP-J 1.6 section 3.1.2, RFC 6455 section 4.2.2).
+pub(super) fn switching(
+    accept_key: &str,
+    protocol: Option<&str>,
+    extension: Option<&str>,
+) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::new()));
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-    // Both are ASCII: base64, and a name that came in a header.
-    if let Ok(value) = HeaderValue::from_str(accept_key) {
-        headers.insert(SEC_WEBSOCKET_ACCEPT, value);
-    }
-    if let Some(value) = protocol.and_then(|protocol| HeaderValue::from_str(protocol).ok()) {
-        headers.insert(SEC_WEBSOCKET_PROTOCOL, value);
+    let spoken = [
+        (SEC_WEBSOCKET_ACCEPT, Some(accept_key)),
+        (SEC_WEBSOCKET_PROTOCOL, protocol),
+        (SEC_WEBSOCKET_EXTENSIONS, extension),
+    ];
+    for (name, value) in spoken {
+        // All are ASCII: base64, a name that came in a header, and words of ours.
+        if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
+            headers.insert(name, value);
+        }
     }
     response
 }

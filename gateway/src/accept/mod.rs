@@ -4,6 +4,7 @@
 //! gone when the session begins.
 
 mod answer;
+mod extension;
 mod handshake;
 mod throttle;
 mod upgrade;
@@ -149,7 +150,7 @@ impl Service {
             security_profile: arrival.security_profile,
         };
         drop(self);
-        let socket = Socket::new(arrival.stream, &arrival.read_already).await;
+        let socket = Socket::new(arrival.stream, &arrival.read_already, arrival.deflate).await;
         drop(arrival.read_already);
         Box::pin(connection.run(socket, arrival.protocol)).await;
         drop(permit);

@@ -2,11 +2,12 @@
 //! it afterwards.
 
 use super::answer::{Refusal, switching};
-use super::handshake;
 use super::throttle::{Gate, Source, Throttle};
+use super::{extension, handshake};
 use crate::limits::REQUEST_HEAD_BYTES_MAX;
 use crate::metrics;
 use crate::protocol::Protocol;
+use crate::socket::Deflate;
 use chargebook_commands::{AdmissionRefused, Admitted, Chargebook};
 use chargebook_domain::ids::StationIdentity;
 use http_body_util::Full;
@@ -32,6 +33,8 @@ pub(super) struct Arrival {
     pub(super) admitted: Admitted,
     /// What is spoken; `None`: nothing was agreed, and the connection is to be closed at once.
     pub(super) protocol: Option<Protocol>,
+    /// Compression, where it was agreed on.
+    pub(super) deflate: Option<Deflate>,
     /// OCPP security profile: 0 none, 1 basic auth.
     pub(super) security_profile: u8,
 }
@@ -48,6 +51,7 @@ struct Granted {
     upgrade: OnUpgrade,
     admitted: Admitted,
     protocol: Option<Protocol>,
+    deflate: Option<Deflate>,
     security_profile: u8,
 }
 
@@ -74,6 +78,7 @@ impl Handshakes {
             read_already: parts.read_buf,
             admitted: granted.admitted,
             protocol: granted.protocol,
+            deflate: granted.deflate,
             security_profile: granted.security_profile,
         })
     }
@@ -110,14 +115,17 @@ impl Handshakes {
         let accept_key = handshake::accept_key(request.method(), request.version(), headers)?;
         let password = handshake::password(headers, identity)?;
         let protocol = handshake::protocol(headers);
+        let agreed = extension::deflate(headers);
         let admitted = self.admit(identity, password.as_deref(), remote).await?;
         let outcome = if protocol.is_some() { "accepted" } else { "no_common_protocol" };
         metrics::handshake(outcome);
-        let response = switching(&accept_key, protocol.as_ref().map(|(_, name)| name.as_str()));
+        let name = protocol.as_ref().map(|(_, name)| name.as_str());
+        let response = switching(&accept_key, name, agreed.as_ref().map(|a| a.answer.as_str()));
         let granted = Granted {
             upgrade: hyper::upgrade::on(&mut request),
             admitted,
             protocol: protocol.map(|(protocol, _)| protocol),
+            deflate: agreed.map(|agreed| agreed.deflate),
             security_profile: u8::from(password.is_some()),
         };
         Ok((response, granted))

@@ -1,6 +1,7 @@
 //! The gateway through its public door: real sockets, the real desk, the memory engine.
 
 mod commands;
+mod compression;
 mod ending;
 mod engine;
 mod handshake;

@@ -133,6 +133,26 @@ impl Gateway {
         found.unwrap_or_else(|_| panic!("no {count} of {event_type} in time"))
     }
 
+    /// `OPEN`, over a connection that compresses.
+    pub(crate) async fn compressing_station(&self) -> Station {
+        let url = format!("ws://{}/ocpp/OPEN", self.address);
+        let mut request = url.into_client_request().expect("a request");
+        for (name, value) in [
+            ("sec-websocket-protocol", "ocpp1.6"),
+            ("sec-websocket-extensions", "permessage-deflate; client_max_window_bits"),
+        ] {
+            request.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        let stream = TcpStream::connect(self.address).await.expect("connected");
+        let opened = tokio_tungstenite::client_async(request, stream).await;
+        let (web_socket, response) = opened.expect("let in");
+        assert_eq!(
+            response.headers()["sec-websocket-extensions"],
+            "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+        );
+        Station { web_socket }
+    }
+
     /// Connects with the right credentials.
     pub(crate) async fn station(&self, id: &str) -> Station {
         let password = (id != "OPEN").then_some(PASSWORD.as_bytes());
@@ -187,6 +207,15 @@ impl Station {
     pub(crate) async fn send(&mut self, text: impl Into<String>) {
         let text: String = text.into();
         self.web_socket.send(Message::Text(text.into())).await.expect("sent");
+    }
+
+    /// Sends a frame of at most 64 KiB as it is; `first` is its first byte.
+    pub(crate) async fn send_frame(&mut self, first: u8, payload: &[u8]) {
+        let length = u16::try_from(payload.len()).expect("at most 64 KiB").to_be_bytes();
+        // Masked, as a client's frames are; a mask of zeros changes nothing.
+        let mut frame = vec![first, 0x80 | 126, length[0], length[1], 0, 0, 0, 0];
+        frame.extend_from_slice(payload);
+        self.web_socket.get_mut().write_all(&frame).await.expect("written");
     }
 
     /// The next message that is no ping or pong.

@@ -52,7 +52,9 @@ impl ChargePoint {
     }
 
     /// Connects with some settings changed (`id_in_url`, `user`, `password`, `subprotocols`,
-    /// `raw`); returns `{"subprotocol": …}` or `{"status": …}`.
+    /// `raw`, `deflate`); returns `{"subprotocol": …, "extensions": […]}` or `{"status": …}`.
+    /// Compression is offered as the package does it, unless `deflate` holds parameters for the
+    /// offer, or is null.
     pub(crate) fn try_connect(&mut self, csms: &TestCsms, changes: Value) -> Value {
         let mut request = json!({
             "op": "connect",

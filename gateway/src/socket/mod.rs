@@ -1,23 +1,29 @@
 //! A WebSocket as the session sees it: texts, signs of life, and what could not be delivered.
 //!
-//! It knows RFC 6455 through its library, and nothing of OCPP.
+//! It knows RFC 6455 through its library, adds compression (RFC 7692) to it, and knows nothing
+//! of OCPP.
+
+mod deflate;
+mod wire;
+
+pub(crate) use deflate::Deflate;
 
 use crate::limits::{
     CLOSE_DISCARD_BYTES_MAX, CLOSE_TIMEOUT, MESSAGE_BYTES_MAX, READ_BUFFER_BYTES,
     WRITE_BUFFER_BYTES_MAX, WRITE_TIMEOUT,
 };
+use deflate::InflateError;
 use futures::{SinkExt as _, StreamExt as _};
-use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
+use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::CapacityError;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
+use wire::Wire;
 
 /// What came over a socket.
 #[derive(Debug)]
@@ -32,7 +38,7 @@ pub(crate) enum Received {
     Undelivered {
         /// Its size, as far as it was seen.
         size_bytes: u64,
-        /// Why: `binary`, `oversized`, `not_utf8`.
+        /// Why: `binary`, `oversized`, `not_deflate`, `not_utf8`.
         reason: &'static str,
         /// The closing code that says so.
         close: u16,
@@ -50,7 +56,9 @@ pub(crate) struct Unwritable;
 
 /// See the module.
 pub(crate) struct Socket {
-    web_socket: WebSocketStream<Counting<TcpStream>>,
+    web_socket: WebSocketStream<Wire<TcpStream>>,
+    /// Compression, where it was agreed on.
+    deflate: Option<Deflate>,
     /// Bytes read when the last message had been delivered.
     delivered_at: u64,
     /// Whether the library's reader can be used: after some errors it cannot.
@@ -59,18 +67,22 @@ pub(crate) struct Socket {
 
 impl Socket {
     /// The server's end of an upgraded connection, with what the client had sent already.
-    pub(crate) async fn new(stream: TcpStream, read_already: &[u8]) -> Self {
+    pub(crate) async fn new(
+        stream: TcpStream,
+        read_already: &[u8],
+        deflate: Option<Deflate>,
+    ) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER_BYTES)
             .write_buffer_size(0)
             .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX)
             .max_message_size(Some(MESSAGE_BYTES_MAX))
             .max_frame_size(Some(MESSAGE_BYTES_MAX));
-        let stream = Counting { inner: stream, read_bytes: 0 };
-        let part = read_already.to_vec();
+        let mut part = read_already.to_vec();
+        let stream = Wire::new(stream, deflate.is_some(), &mut part);
         let web_socket =
             WebSocketStream::from_partially_read(stream, part, Role::Server, Some(config)).await;
-        Self { web_socket, delivered_at: 0, is_readable: true }
+        Self { web_socket, deflate, delivered_at: 0, is_readable: true }
     }
 
     /// The next thing that comes in. Cancel safe. Not to be called again after
@@ -81,11 +93,14 @@ impl Socket {
             None => return Received::Closed,
             Some(Err(error)) => return self.failed(&error),
         };
-        let seen_bytes = self.web_socket.get_ref().read_bytes;
+        let seen_bytes = self.web_socket.get_ref().read_bytes();
         let size_bytes = seen_bytes.saturating_sub(self.delivered_at);
         self.delivered_at = seen_bytes;
         match message {
             Message::Text(text) => Received::Text(text.as_str().to_owned()),
+            Message::Binary(bytes) if self.web_socket.get_mut().take_compressed_text() => {
+                inflated(&bytes)
+            }
             Message::Binary(bytes) => Received::Undelivered {
                 size_bytes: u64::try_from(bytes.len()).unwrap_or(size_bytes),
                 reason: "binary",
@@ -115,7 +130,7 @@ impl Socket {
             }
             Error::Utf8(_) => {
                 self.is_readable = false;
-                let seen_bytes = self.web_socket.get_ref().read_bytes;
+                let seen_bytes = self.web_socket.get_ref().read_bytes();
                 Received::Undelivered {
                     size_bytes: seen_bytes.saturating_sub(self.delivered_at),
                     reason: "not_utf8",
@@ -132,7 +147,16 @@ impl Socket {
 
     /// Sends a text, and waits until the operating system has it.
     pub(crate) async fn send(&mut self, text: String) -> Result<(), Unwritable> {
-        self.write(Message::Text(text.into())).await
+        let compressed = self.deflate.and_then(|deflate| deflate.compress(text.as_bytes()));
+        let message = match compressed {
+            Some(payload) => {
+                let mut frame = Frame::message(payload, OpCode::Data(Data::Text), true);
+                frame.header_mut().rsv1 = true;
+                Message::Frame(frame)
+            }
+            None => Message::Text(text.into()),
+        };
+        self.write(message).await
     }
 
     /// Asks for a sign of life.
@@ -180,41 +204,21 @@ impl Socket {
     }
 }
 
-/// Counts the bytes that were read: the only way to tell how large a message was that the
-/// library refused.
-struct Counting<S> {
-    inner: S,
-    read_bytes: u64,
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Counting<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let polled = Pin::new(&mut self.inner).poll_read(context, buffer);
-        let read_bytes = buffer.filled().len().saturating_sub(before);
-        self.read_bytes += u64::try_from(read_bytes).unwrap_or(0);
-        polled
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Counting<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(context)
+/// The text of a compressed message.
+fn inflated(payload: &[u8]) -> Received {
+    let undelivered = |size_bytes: usize, reason, close: CloseCode| Received::Undelivered {
+        size_bytes: u64::try_from(size_bytes).unwrap_or(u64::MAX),
+        reason,
+        close: close.into(),
+    };
+    match deflate::inflate(payload, MESSAGE_BYTES_MAX).map(String::from_utf8) {
+        Ok(Ok(text)) => Received::Text(text),
+        Ok(Err(error)) => undelivered(error.as_bytes().len(), "not_utf8", CloseCode::Invalid),
+        Err(InflateError::Oversized { inflated_bytes }) => {
+            undelivered(inflated_bytes, "oversized", CloseCode::Size)
+        }
+        Err(InflateError::NotDeflate) => {
+            undelivered(payload.len(), "not_deflate", CloseCode::Invalid)
+        }
     }
 }
