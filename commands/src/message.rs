@@ -1,10 +1,20 @@
 //! What a station says and what it is answered, in words that no OCPP version owns. The
 //! gateway translates; the desk decides.
 
+mod answer;
+mod notice;
+mod token;
+mod transaction;
+
+pub use answer::{Answer, CertificateStatus, TokenAnswer, TransactionAnswer};
+pub use notice::{Notice, NoticePart, NoticeSubject};
+pub use token::{AuthorizeReport, NO_AUTHORIZATION, PresentedCertificate, PresentedToken};
+pub use transaction::{TransactionEventKind, TransactionReport};
+
 use chargebook_domain::events::v1::{
-    BootInformation, Direction, Job, MeterSample, Registration, Undelivered, Verdict,
+    BootInformation, Direction, Job, MeterSample, Undelivered, Verdict,
 };
-use chargebook_domain::ids::{ConnectorNumber, TransactionNumber};
+use chargebook_domain::ids::{ConnectorNumber, EvseNumber, TransactionNumber};
 use chargebook_domain::units::{Timestamp, WattHours};
 use std::ops::Range;
 
@@ -81,10 +91,7 @@ pub enum StationMessage {
     /// Heartbeat.
     Heartbeat,
     /// Authorize.
-    Authorize {
-        /// What was presented.
-        id_tag: String,
-    },
+    Authorize(AuthorizeReport),
     /// StatusNotification.
     Status(StatusReport),
     /// StartTransaction.
@@ -93,6 +100,8 @@ pub enum StationMessage {
     Stop(StopReport),
     /// MeterValues.
     Meter(MeterReport),
+    /// TransactionEvent (2.x).
+    Transaction(TransactionReport),
     /// Firmware, diagnostics and log statuses.
     JobStatus {
         /// Which job.
@@ -121,17 +130,21 @@ pub enum StationMessage {
         /// The vendor.
         vendor_id: String,
     },
+    /// A notification of 2.x that says how things stand at the station.
+    Notice(Notice),
 }
 
 /// StatusNotification.
 #[derive(Clone, Debug)]
 pub struct StatusReport {
-    /// The connector; 0 is the station itself.
+    /// The EVSE (2.x).
+    pub evse: Option<EvseNumber>,
+    /// The connector; in 1.6, 0 is the station itself.
     pub connector: ConnectorNumber,
     /// The station's word.
     pub status: String,
-    /// The station's word.
-    pub error_code: String,
+    /// The station's word (1.6).
+    pub error_code: Option<String>,
     /// The vendor's own code.
     pub vendor_error_code: Option<String>,
     /// The station's time, where it gave one.
@@ -173,8 +186,10 @@ pub struct StopReport {
 /// MeterValues.
 #[derive(Clone, Debug)]
 pub struct MeterReport {
-    /// Where.
-    pub connector: ConnectorNumber,
+    /// The EVSE (2.x); 0 is the station's main meter.
+    pub evse: Option<EvseNumber>,
+    /// The connector (1.6); 0 is the station's main meter.
+    pub connector: Option<ConnectorNumber>,
     /// The id given, where one was.
     pub transaction_id: Option<TransactionNumber>,
     /// The samples that mean something to us, in the message's order.
@@ -186,57 +201,6 @@ pub struct MeterReport {
 pub struct SampleReport {
     /// The sample; its evidence's `event_id` is filled in by the desk.
     pub sample: MeterSample,
-}
-
-/// What a station is answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// BootNotification.conf.
-    Boot {
-        /// May it work.
-        registration: Registration,
-        /// Our time.
-        now: Timestamp,
-        /// Seconds between heartbeats, or until it may boot again.
-        interval_seconds: u32,
-    },
-    /// Heartbeat.conf.
-    Heartbeat {
-        /// Our time.
-        now: Timestamp,
-    },
-    /// Authorize.conf.
-    Authorize(TokenAnswer),
-    /// StartTransaction.conf.
-    Start {
-        /// The id.
-        transaction_id: TransactionNumber,
-        /// About the token.
-        token: TokenAnswer,
-    },
-    /// StopTransaction.conf.
-    Stop {
-        /// About the token, where one was given.
-        token: Option<TokenAnswer>,
-    },
-    /// A confirmation without members.
-    Empty,
-    /// SignCertificate.conf: whether we take it on.
-    SignCertificate {
-        /// Taken on.
-        accepted: bool,
-    },
-    /// DataTransfer.conf: nobody here knows this vendor.
-    DataTransferUnknownVendor,
-}
-
-/// What is said about a token (idTagInfo).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenAnswer {
-    /// The status.
-    pub authorization: chargebook_domain::events::v1::Authorization,
-    /// Until when the station may keep this answer.
-    pub expires_at: Option<Timestamp>,
 }
 
 /// What a CALL gets: an answer, or a refusal in the standard's words.

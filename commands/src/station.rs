@@ -6,7 +6,9 @@ use chargebook_domain::events::v1::{
     Quantity, Registration, SessionConnectorStatus, StationConnectorDeclared,
     StationConnectorStatus, StationMeterRecorded,
 };
-use chargebook_domain::ids::{ConnectorNumber, EventId, SiteId, StationId, StationIdentity};
+use chargebook_domain::ids::{
+    ConnectorNumber, EventId, Outlet, SiteId, StationId, StationIdentity,
+};
 use chargebook_domain::units::Timestamp;
 use chargebook_store::StreamName;
 use std::collections::{BTreeMap, VecDeque};
@@ -39,7 +41,7 @@ pub struct StationState {
     /// The last boot.
     pub boot: Option<BootInformation>,
     /// Its connectors.
-    pub connectors: BTreeMap<ConnectorNumber, ConnectorState>,
+    pub connectors: BTreeMap<Outlet, ConnectorState>,
     /// Connections so far.
     pub epoch: u64,
     /// Stops that have found no session yet.
@@ -83,6 +85,7 @@ impl Early {
             self.statuses.pop_front();
         }
         self.statuses.push_back(SessionConnectorStatus {
+            evse: fact.evse,
             connector: fact.connector,
             status: fact.status.clone(),
             error_code: fact.error_code.clone(),
@@ -154,21 +157,25 @@ impl StationState {
                 self.boot = Some(fact.boot.clone());
             }
             Event::StationConnectorDeclared(fact) => {
-                if let Some(connector) = self.connector(fact.connector) {
+                let outlet = Outlet { evse: fact.evse, connector: fact.connector };
+                if let Some(connector) = self.connector(outlet) {
                     connector.declared = Some(fact.as_ref().clone());
                 }
             }
             Event::StationConnectorStatus(fact) => {
-                if let Some(connector) = self.connector(fact.connector) {
+                let outlet = Outlet { evse: fact.evse, connector: fact.connector };
+                if let Some(connector) = self.connector(outlet) {
                     connector.status = Some(fact.status.clone());
-                    connector.error_code = Some(fact.error_code.clone());
+                    connector.error_code.clone_from(&fact.error_code);
                     connector.status_at = Some(fact.at);
                     connector.exchange = Some(fact.exchange);
                     connector.early.add_status(fact);
                 }
             }
-            Event::StationMeterRecorded(fact) if fact.connector != ConnectorNumber(0) => {
-                if let Some(connector) = self.connector(fact.connector) {
+            Event::StationMeterRecorded(fact) => {
+                let connector = fact.connector.filter(|connector| *connector != ConnectorNumber(0));
+                let outlet = connector.map(Outlet::of_station);
+                if let Some(connector) = outlet.and_then(|outlet| self.connector(outlet)) {
                     connector.early.add_readings(fact);
                 }
             }
@@ -186,9 +193,9 @@ impl StationState {
     }
 
     /// `None` where the station names more connectors than [`CONNECTORS_MAX`].
-    fn connector(&mut self, number: ConnectorNumber) -> Option<&mut ConnectorState> {
-        let room = self.connectors.len() < CONNECTORS_MAX || self.connectors.contains_key(&number);
-        room.then(|| self.connectors.entry(number).or_default())
+    fn connector(&mut self, outlet: Outlet) -> Option<&mut ConnectorState> {
+        let room = self.connectors.len() < CONNECTORS_MAX || self.connectors.contains_key(&outlet);
+        room.then(|| self.connectors.entry(outlet).or_default())
     }
 
     fn carry_in(&mut self, carried: &CarriedStation, month: &str) {
@@ -212,7 +219,7 @@ impl StationState {
                     declared: connector.declared.clone(),
                     early: Early::default(),
                 };
-                (connector.connector, state)
+                (Outlet { evse: connector.evse, connector: connector.connector }, state)
             })
             .collect();
     }
@@ -228,8 +235,9 @@ impl StationState {
             connectors: self
                 .connectors
                 .iter()
-                .map(|(number, state)| CarriedConnector {
-                    connector: *number,
+                .map(|(outlet, state)| CarriedConnector {
+                    evse: outlet.evse,
+                    connector: outlet.connector,
                     status: state.status.clone(),
                     error_code: state.error_code.clone(),
                     status_at: state.status_at,

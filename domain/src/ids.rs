@@ -92,7 +92,8 @@ impl fmt::Display for StationIdentity {
     }
 }
 
-/// A connector's number at its station (OCPP 1.6: from 1; 0 is the station itself).
+/// A connector's number: at its station in OCPP 1.6 (from 1; 0 is the station itself), at its
+/// EVSE in 2.x (from 1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ConnectorNumber(pub u32);
@@ -100,6 +101,33 @@ pub struct ConnectorNumber(pub u32);
 impl fmt::Display for ConnectorNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+/// An EVSE's number at its station (OCPP 2.x: from 1; 0 is the station's main meter).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EvseNumber(pub u32);
+
+impl fmt::Display for EvseNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Where a car is charged at a station: one of its connectors (1.6), or one of an EVSE's (2.x).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Outlet {
+    /// The EVSE, at a station that counts them.
+    pub evse: Option<EvseNumber>,
+    /// The connector.
+    pub connector: ConnectorNumber,
+}
+
+impl Outlet {
+    /// A connector of a station that counts no EVSEs (1.6).
+    pub fn of_station(connector: ConnectorNumber) -> Self {
+        Self { evse: None, connector }
     }
 }
 
@@ -111,5 +139,42 @@ pub struct TransactionNumber(pub i32);
 impl fmt::Display for TransactionNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+/// An OCPP 2.x transaction id: the station's own word for a transaction (`identifierString`).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TransactionName(String);
+
+/// Longest transaction id of OCPP 2.x, in characters.
+pub const TRANSACTION_NAME_CHARACTERS_MAX: usize = 36;
+
+/// Not a transaction id of OCPP 2.x.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a transaction id has 1 to {TRANSACTION_NAME_CHARACTERS_MAX} characters")]
+pub struct TransactionNameError;
+
+impl TransactionName {
+    /// Checks and takes an id.
+    ///
+    /// # Errors
+    /// It is empty or too long.
+    pub fn parse(text: &str) -> Result<Self, TransactionNameError> {
+        match text.chars().count() {
+            1..=TRANSACTION_NAME_CHARACTERS_MAX => Ok(Self(text.to_owned())),
+            _ => Err(TransactionNameError),
+        }
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TransactionName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }

@@ -91,9 +91,10 @@ fn stopped(clock: &str, register_wh: i64) -> Event {
 
 fn connector(status: &str, clock: &str) -> Event {
     Event::from(SessionConnectorStatus {
+        evse: None,
         connector: ConnectorNumber(1),
         status: status.to_owned(),
-        error_code: "NoError".to_owned(),
+        error_code: Some("NoError".to_owned()),
         at: at(clock),
         received_at: at(clock),
         exchange: exchange(),

@@ -107,7 +107,8 @@ impl Station {
             },
         };
         let meter = MeterReport {
-            connector: ConnectorNumber(1),
+            evse: None,
+            connector: Some(ConnectorNumber(1)),
             transaction_id: Some(TransactionNumber(id)),
             samples: vec![SampleReport { sample }],
         };
@@ -128,9 +129,10 @@ impl Station {
         let text = format!(r#"[2,"1","StopTransaction",{{"transactionId":{id}}}]"#);
         self.say("StopTransaction", text, StationMessage::Stop(stop)).await;
         let free = StatusReport {
+            evse: None,
             connector: ConnectorNumber(1),
             status: "Available".to_owned(),
-            error_code: "NoError".to_owned(),
+            error_code: Some("NoError".to_owned()),
             vendor_error_code: None,
             at: Some(stopped_at),
         };

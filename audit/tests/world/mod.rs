@@ -294,9 +294,10 @@ impl World {
         );
         let exchange = self.exchange(time, "StatusNotification", &payload, "{}");
         let fact = SessionConnectorStatus {
+            evse: None,
             connector: ConnectorNumber(1),
             status: status.to_owned(),
-            error_code: "NoError".to_owned(),
+            error_code: Some("NoError".to_owned()),
             at: at(time),
             received_at: at(time),
             exchange,

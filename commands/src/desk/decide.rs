@@ -1,12 +1,15 @@
 //! What follows from each kind of message.
 
 use super::{Case, Decision, DeskError, StationDesk, Target};
-use crate::message::{Answer, Judged, StationMessage, StatusReport, TokenAnswer};
+use crate::message::{
+    Answer, AuthorizeReport, CertificateStatus, Judged, NoticeSubject, PresentedToken,
+    StationMessage, StatusReport, TokenAnswer,
+};
 use chargebook_domain::events::v1::{
     Authorization, Registration, SeenBy, SessionConnectorStatus, StationBooted,
     StationCertificateRequested, StationConnectorStatus, StationJobStatus, StationSecurityNoted,
 };
-use chargebook_domain::ids::{AccountId, ConnectorNumber, SubjectId, TokenId};
+use chargebook_domain::ids::{AccountId, ConnectorNumber, Outlet, SubjectId, TokenId};
 
 /// A token as a message presents it.
 pub(super) struct Presented {
@@ -37,10 +40,7 @@ impl StationDesk {
             StationMessage::Heartbeat => {
                 Ok(Decision::station(Answer::Heartbeat { now: received_at }, Vec::new()))
             }
-            StationMessage::Authorize { id_tag } => {
-                let presented = self.present(id_tag, case).await?;
-                Ok(Decision::station(Answer::Authorize(presented.answer), Vec::new()))
-            }
+            StationMessage::Authorize(report) => self.decide_authorize(case, report).await,
             StationMessage::Status(report) => self.decide_status(case, report).await,
             StationMessage::Start(report) => self.decide_start(case, report).await,
             StationMessage::Stop(report) => self.decide_stop(case, report).await,
@@ -78,10 +78,45 @@ impl StationDesk {
             StationMessage::DataTransfer { .. } => {
                 Ok(Decision::station(Answer::DataTransferUnknownVendor, Vec::new()))
             }
+            StationMessage::Transaction(report) => self.decide_transaction(case, report).await,
+            StationMessage::Notice(notice) => {
+                Ok(Decision::station(answer_to_notice(notice.subject), Vec::new()))
+            }
         }
     }
 
-    /// What is said about a token.
+    /// A contract certificate cannot be checked here, for want of a root to trust: so nobody is
+    /// let in by one.
+    async fn decide_authorize(
+        &mut self,
+        case: &Case<'_>,
+        report: &AuthorizeReport,
+    ) -> Result<Decision, DeskError> {
+        let (token, certificate) = match report.certificate {
+            Some(_) => (
+                TokenAnswer::plain(Authorization::Invalid),
+                Some(CertificateStatus::CertificateChainError),
+            ),
+            None => (self.present_token(&report.token, case).await?.answer, None),
+        };
+        Ok(Decision::station(Answer::Authorize { token, certificate }, Vec::new()))
+    }
+
+    /// What is said about a token. One that stands for nobody is nobody's here: nobody would
+    /// pay.
+    pub(super) async fn present_token(
+        &self,
+        token: &PresentedToken,
+        case: &Case<'_>,
+    ) -> Result<Presented, DeskError> {
+        if token.is_no_authorization() {
+            let answer = TokenAnswer::plain(Authorization::Invalid);
+            return Ok(Presented { answer, token_id: None, account_id: None });
+        }
+        self.present(&token.uid, case).await
+    }
+
+    /// What is said about a uid.
     pub(super) async fn present(
         &self,
         id_tag: &str,
@@ -89,12 +124,12 @@ impl StationDesk {
     ) -> Result<Presented, DeskError> {
         let known = self.chargebook.registry().token(id_tag).await?;
         let Some(token) = known else {
-            let answer = TokenAnswer { authorization: Authorization::Invalid, expires_at: None };
+            let answer = TokenAnswer::plain(Authorization::Invalid);
             return Ok(Presented { answer, token_id: None, account_id: None });
         };
         let authorization = token.authorization(case.receipt.received_at);
         Ok(Presented {
-            answer: TokenAnswer { authorization, expires_at: token.expires_at },
+            answer: TokenAnswer { authorization, expires_at: token.expires_at, group: None },
             token_id: Some(token.token_id),
             account_id: Some(token.account_id),
         })
@@ -108,11 +143,14 @@ impl StationDesk {
         report: &StatusReport,
     ) -> Result<Decision, DeskError> {
         let at = report.at.unwrap_or(case.receipt.received_at);
-        if report.connector != ConnectorNumber(0)
+        let outlet = Outlet { evse: report.evse, connector: report.connector };
+        if report.evse.is_none()
+            && report.connector != ConnectorNumber(0)
             && let Some(stream) = self.latest_at(report.connector).await?
             && let Some(session) = self.session(&stream).await?
         {
             let fact = SessionConnectorStatus {
+                evse: report.evse,
                 connector: report.connector,
                 status: report.status.clone(),
                 error_code: report.error_code.clone(),
@@ -129,10 +167,10 @@ impl StationDesk {
                 return Ok(Decision::session(stream, Answer::Empty, vec![fact.into()]));
             }
         }
-        let known = self.state.connectors.get(&report.connector).filter(|known| {
+        let known = self.state.connectors.get(&outlet).filter(|known| {
             report.at.is_some()
                 && known.status.as_ref() == Some(&report.status)
-                && known.error_code.as_ref() == Some(&report.error_code)
+                && known.error_code == report.error_code
                 && known.status_at == report.at
                 && known.exchange.is_some()
         });
@@ -141,6 +179,7 @@ impl StationDesk {
             return Ok(Decision::station(Answer::Empty, Vec::new()).repeating(exchange));
         }
         let fact = StationConnectorStatus {
+            evse: report.evse,
             connector: report.connector,
             status: report.status.clone(),
             error_code: report.error_code.clone(),
@@ -150,6 +189,23 @@ impl StationDesk {
             exchange: case.receipt_id,
         };
         Ok(Decision::station(Answer::Empty, vec![fact.into()]))
+    }
+}
+
+/// What a notification is answered: that it came; and where it asks for something, that nothing
+/// here can give it.
+fn answer_to_notice(subject: NoticeSubject) -> Answer {
+    use NoticeSubject::*;
+    match subject {
+        Get15118EVCertificate
+        | GetCertificateChainStatus
+        | GetCertificateStatus
+        | NotifyEVChargingNeeds
+        | NotifyEVChargingSchedule
+        | OpenPeriodicEventStream
+        | PullDynamicScheduleUpdate
+        | VatNumberValidation => Answer::Declined,
+        _ => Answer::Empty,
     }
 }
 

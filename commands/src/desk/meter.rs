@@ -40,6 +40,7 @@ impl StationDesk {
         if !samples.is_empty() {
             facts.push(
                 StationMeterRecorded {
+                    evse: report.evse,
                     connector: report.connector,
                     transaction_id: report.transaction_id.map(|id| id.0),
                     samples,
@@ -60,10 +61,9 @@ impl StationDesk {
         {
             return self.stream_of_transaction(transaction_id).await;
         }
-        if report.connector == ConnectorNumber(0) {
-            return Ok(None);
-        }
-        let Some(stream) = self.latest_at(report.connector).await? else { return Ok(None) };
+        let connector = report.connector.filter(|connector| *connector != ConnectorNumber(0));
+        let Some(connector) = connector else { return Ok(None) };
+        let Some(stream) = self.latest_at(connector).await? else { return Ok(None) };
         let Some(session) = self.session(&stream).await? else { return Ok(None) };
         let holds = |sample: &SampleReport| session.holds_meter_at(sample.sample.sampled_at);
         let belongs = match report.samples.as_slice() {

@@ -12,6 +12,7 @@ mod meter;
 mod sessions;
 mod start;
 mod stop;
+mod transaction;
 
 pub(crate) use sessions::load_session;
 

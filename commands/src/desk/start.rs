@@ -11,7 +11,7 @@ use chargebook_domain::events::v1::{
     SessionMeterRecorded, SessionStarted, SessionStopped, SessionSuperseded, StationOrphanResolved,
     StopMatch,
 };
-use chargebook_domain::ids::{ConnectorNumber, EventId, SessionId};
+use chargebook_domain::ids::{ConnectorNumber, EventId, Outlet, SessionId};
 use chargebook_domain::session::{Session, began_at};
 use chargebook_domain::units::Timestamp;
 use chargebook_store::{AppendError, ExpectedVersion, StreamName};
@@ -65,7 +65,7 @@ impl StationDesk {
             // Who was refused is not let in by asking again: the session stays refused.
             let token = match started.authorization {
                 Authorization::Accepted => presented.answer,
-                authorization => TokenAnswer { authorization, expires_at: None },
+                authorization => TokenAnswer::plain(authorization),
             };
             let answer = Answer::Start { transaction_id, token };
             return Ok(Decision::session(stream, answer, facts).repeating(exchange));
@@ -149,7 +149,7 @@ impl StationDesk {
     /// What the connector said of the session before its start came: from its state when the
     /// month began on, as far as it is kept.
     fn claim_early(&self, connector: ConnectorNumber, facts: &mut Vec<Event>) {
-        let Some(known) = self.state.connectors.get(&connector) else { return };
+        let Some(known) = self.state.connectors.get(&Outlet::of_station(connector)) else { return };
         let mut session = Session::default();
         for (version, fact) in (0..).zip(facts.iter()) {
             session.apply(EventId(Uuid::nil()), version, self.chargebook.journal().now(), fact);

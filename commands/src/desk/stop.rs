@@ -147,7 +147,8 @@ impl StationDesk {
     ) -> Result<Option<StreamName>, DeskError> {
         let mut connectors: Vec<ConnectorNumber> =
             (1..=CONNECTORS_GUESSED_MAX).map(ConnectorNumber).collect();
-        connectors.extend(self.state.connectors.keys().filter(|c| c.0 > CONNECTORS_GUESSED_MAX));
+        let known = self.state.connectors.keys().map(|outlet| outlet.connector);
+        connectors.extend(known.filter(|connector| connector.0 > CONNECTORS_GUESSED_MAX));
         let personal = self.chargebook.personal();
         let subject = match &report.id_tag {
             Some(id_tag) => Some(personal.token_subject(id_tag).await?),

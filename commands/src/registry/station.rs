@@ -8,7 +8,7 @@ use chargebook_domain::events::v1::{
     PasswordVerifier, StationConnectorDeclared, StationMonthOpened, StationPasswordChanged,
     StationRegistered, StationSiteAssigned,
 };
-use chargebook_domain::ids::{ConnectorNumber, SiteId, StationId, StationIdentity};
+use chargebook_domain::ids::{ConnectorNumber, Outlet, SiteId, StationId, StationIdentity};
 use chargebook_store::{AppendError, Appended, ExpectedVersion, StreamName};
 use subtle::ConstantTimeEq;
 
@@ -132,13 +132,14 @@ impl Registry {
         declaration: ConnectorDeclaration,
     ) -> Result<Registered, RegistryError> {
         let fact = StationConnectorDeclared {
+            evse: None,
             connector: ConnectorNumber(declaration.connector),
             evse_id: declaration.evse_id,
             plug: declaration.plug,
             power_w_max: declaration.power_w_max,
         };
         self.amend_station(id, |state| {
-            let known = state.connectors.get(&fact.connector);
+            let known = state.connectors.get(&Outlet::of_station(fact.connector));
             match known.and_then(|connector| connector.declared.as_ref()) == Some(&fact) {
                 true => Vec::new(),
                 false => vec![fact.clone().into()],

@@ -291,7 +291,8 @@ pub(crate) fn meter_at(
         },
     };
     MeterReport {
-        connector: ConnectorNumber(connector),
+        evse: None,
+        connector: Some(ConnectorNumber(connector)),
         transaction_id,
         samples: vec![SampleReport { sample }],
     }
@@ -299,9 +300,10 @@ pub(crate) fn meter_at(
 
 pub(crate) fn status(connector: u32, status: &str, at_text: &str) -> StatusReport {
     StatusReport {
+        evse: None,
         connector: ConnectorNumber(connector),
         status: status.to_owned(),
-        error_code: "NoError".to_owned(),
+        error_code: Some("NoError".to_owned()),
         vendor_error_code: None,
         at: Some(at(at_text)),
     }

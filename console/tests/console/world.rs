@@ -216,15 +216,17 @@ impl Station {
             imsi: None,
             meter_type: None,
             meter_serial_number: None,
+            reason: None,
         };
         self.say(StationMessage::Boot(boot)).await;
     }
 
     pub(crate) async fn status(&mut self, connector: u32, status: &str, error_code: &str) {
         let report = StatusReport {
+            evse: None,
             connector: ConnectorNumber(connector),
             status: status.to_owned(),
-            error_code: error_code.to_owned(),
+            error_code: Some(error_code.to_owned()),
             vendor_error_code: None,
             at: Some(self.clock.now()),
         };
@@ -271,7 +273,8 @@ impl Station {
             },
         };
         let report = MeterReport {
-            connector: ConnectorNumber(connector),
+            evse: None,
+            connector: Some(ConnectorNumber(connector)),
             transaction_id: Some(transaction_id),
             samples: values.iter().map(sample).collect(),
         };

@@ -101,9 +101,10 @@ fn meter(clock: &str, register_wh: i64) -> SessionMeterRecorded {
 
 fn status(clock: &str, status: &str) -> SessionConnectorStatus {
     SessionConnectorStatus {
+        evse: None,
         connector: ConnectorNumber(1),
         status: status.to_owned(),
-        error_code: "NoError".to_owned(),
+        error_code: Some("NoError".to_owned()),
         at: at(clock),
         received_at: at(clock),
         exchange: EventId(Uuid::from_u128(13)),

@@ -22,7 +22,7 @@ fn payload(answer: &Answer) -> String {
             format!(r#"{{"status":"{status}","currentTime":"{now}","interval":{interval}}}"#)
         }
         Answer::Heartbeat { now } => format!(r#"{{"currentTime":"{now}"}}"#),
-        Answer::Authorize(token) => format!(r#"{{"idTagInfo":{}}}"#, id_tag_info(token)),
+        Answer::Authorize { token, .. } => format!(r#"{{"idTagInfo":{}}}"#, id_tag_info(token)),
         Answer::Start { transaction_id, token } => {
             let info = id_tag_info(token);
             format!(r#"{{"idTagInfo":{info},"transactionId":{transaction_id}}}"#)
@@ -30,7 +30,10 @@ fn payload(answer: &Answer) -> String {
         Answer::Stop { token: Some(token) } => {
             format!(r#"{{"idTagInfo":{}}}"#, id_tag_info(token))
         }
-        Answer::Stop { token: None } | Answer::Empty => "{}".to_owned(),
+        Answer::Stop { token: None }
+        | Answer::Empty
+        | Answer::Declined
+        | Answer::Transaction(_) => "{}".to_owned(),
         Answer::SignCertificate { accepted: true } => r#"{"status":"Accepted"}"#.to_owned(),
         Answer::SignCertificate { accepted: false } => r#"{"status":"Rejected"}"#.to_owned(),
         Answer::DataTransferUnknownVendor => r#"{"status":"UnknownVendorId"}"#.to_owned(),
@@ -64,7 +67,7 @@ mod tests {
 
     fn token(expires: bool) -> TokenAnswer {
         let expires_at = expires.then(now);
-        TokenAnswer { authorization: Authorization::Expired, expires_at }
+        TokenAnswer { authorization: Authorization::Expired, expires_at, group: None }
     }
 
     /// Renders, and has an independent library read it as the action's confirmation.
@@ -100,7 +103,7 @@ mod tests {
             r#"{"currentTime":"2025-11-22T12:00:00.123Z"}"#,
         );
         check::<AuthorizeResponse>(
-            Answer::Authorize(token(true)),
+            Answer::Authorize { token: token(true), certificate: None },
             r#"{"idTagInfo":{"expiryDate":"2025-11-22T12:00:00.123Z","status":"Expired"}}"#,
         );
         check::<StartTransactionResponse>(

@@ -406,7 +406,7 @@ fn the_other_messages_are_translated() {
     assert_eq!(boot.meter_serial_number.as_deref(), Some("N"));
     let StationMessage::Status(status) = understood("StatusNotification") else { panic!() };
     assert_eq!((status.connector.0, status.status.as_str()), (0, "Faulted"));
-    assert_eq!(status.error_code, "OtherError");
+    assert_eq!(status.error_code.as_deref(), Some("OtherError"));
     assert_eq!(status.vendor_error_code.as_deref(), Some("E"));
     assert!(status.at.is_some());
     for (action, expected) in [
@@ -422,7 +422,7 @@ fn the_other_messages_are_translated() {
     }
     assert!(matches!(understood("Heartbeat"), StationMessage::Heartbeat));
     assert!(
-        matches!(understood("Authorize"), StationMessage::Authorize { id_tag } if id_tag == "04A1")
+        matches!(understood("Authorize"), StationMessage::Authorize(report) if report.token.uid == "04A1")
     );
     let StationMessage::SignCertificate { csr } = understood("SignCertificate") else { panic!() };
     assert_eq!(csr, "PEM");

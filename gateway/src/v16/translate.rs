@@ -6,7 +6,8 @@
 use super::meter;
 use crate::rpc::json::{Document, NodeId};
 use chargebook_commands::message::{
-    MeterReport, Pointed, StartReport, StationMessage, StatusReport, StopReport,
+    AuthorizeReport, MeterReport, Pointed, PresentedToken, StartReport, StationMessage,
+    StatusReport, StopReport,
 };
 use chargebook_domain::events::v1::{BootInformation, Job};
 use chargebook_domain::ids::{ConnectorNumber, TransactionNumber};
@@ -29,7 +30,10 @@ pub(super) fn message(
         _ => None,
     };
     let message = match action {
-        Action::Authorize => StationMessage::Authorize { id_tag: payload.text("idTag")? },
+        Action::Authorize => {
+            let token = PresentedToken::id_tag(payload.text("idTag")?);
+            StationMessage::Authorize(AuthorizeReport { token, certificate: None })
+        }
         Action::BootNotification => StationMessage::Boot(boot(&payload)?),
         Action::DataTransfer => {
             StationMessage::DataTransfer { vendor_id: payload.text("vendorId")? }
@@ -114,6 +118,7 @@ fn boot(payload: &Payload<'_, '_>) -> Option<BootInformation> {
         imsi: payload.text("imsi"),
         meter_type: payload.text("meterType"),
         meter_serial_number: payload.text("meterSerialNumber"),
+        reason: None,
     })
 }
 
@@ -128,7 +133,8 @@ fn job(payload: &Payload<'_, '_>, job: Job) -> Option<StationMessage> {
 fn meter_values(payload: &Payload<'_, '_>) -> Option<MeterReport> {
     let list = payload.member("meterValue")?;
     Some(MeterReport {
-        connector: payload.connector()?,
+        evse: None,
+        connector: Some(payload.connector()?),
         transaction_id: payload.transaction(),
         samples: meter::samples(payload.document, list, "/3/meterValue"),
     })
@@ -146,9 +152,10 @@ fn start(payload: &Payload<'_, '_>) -> Option<StartReport> {
 
 fn status(payload: &Payload<'_, '_>) -> Option<StatusReport> {
     Some(StatusReport {
+        evse: None,
         connector: payload.connector()?,
         status: payload.text("status")?,
-        error_code: payload.text("errorCode")?,
+        error_code: Some(payload.text("errorCode")?),
         vendor_error_code: payload.text("vendorErrorCode"),
         at: payload.time("timestamp"),
     })

@@ -140,7 +140,7 @@ impl State {
         let (_, station) = self.known_session(event)?;
         let row = self.connector_row(station, fact.connector);
         row.status = Some(fact.status.clone());
-        row.error_code = Some(fact.error_code.clone());
+        row.error_code.clone_from(&fact.error_code);
         row.vendor_error_code = None;
         row.status_at = Some(fact.at);
         self.heard(station, event.recorded_at);

@@ -138,7 +138,7 @@ impl State {
         let station = self.known_station(event)?;
         let row = self.connector_row(station, fact.connector);
         row.status = Some(fact.status.clone());
-        row.error_code = Some(fact.error_code.clone());
+        row.error_code.clone_from(&fact.error_code);
         row.vendor_error_code.clone_from(&fact.vendor_error_code);
         row.status_at = Some(fact.at);
         self.heard(station, event.recorded_at);

@@ -245,6 +245,7 @@ impl History {
                 imsi: None,
                 meter_type: None,
                 meter_serial_number: None,
+                reason: None,
             },
             registration: Registration::Accepted,
             exchange: EventId(uuid(8, 1)),
@@ -254,9 +255,10 @@ impl History {
 
     pub(crate) async fn status(&mut self, number: u64, connector: u32, status: &str) {
         let fact = StationConnectorStatus {
+            evse: None,
             connector: ConnectorNumber(connector),
             status: status.to_owned(),
-            error_code: "NoError".to_owned(),
+            error_code: Some("NoError".to_owned()),
             vendor_error_code: None,
             at: self.now,
             received_at: Some(self.now),

@@ -98,9 +98,10 @@ pub(crate) async fn written(steps: &[Step]) -> History {
             Step::Meter(s, wh) => history.meter(s, wh, wh / 2).await,
             Step::SessionStatus(s) => {
                 let fact = SessionConnectorStatus {
+                    evse: None,
                     connector: ConnectorNumber(1),
                     status: "Charging".to_owned(),
-                    error_code: "NoError".to_owned(),
+                    error_code: Some("NoError".to_owned()),
                     at: now,
                     received_at: now,
                     exchange: no_event,

@@ -2,8 +2,8 @@
 
 use super::exchange::Evidence;
 use crate::ids::{
-    AccountId, ConnectorNumber, EventId, SessionId, SiteId, StationId, StationIdentity, TariffId,
-    TokenId, TransactionNumber,
+    AccountId, ConnectorNumber, EventId, EvseNumber, SessionId, SiteId, StationId, StationIdentity,
+    TariffId, TokenId, TransactionNumber,
 };
 use crate::rating::Rating;
 use crate::sealed::SealedText;
@@ -160,16 +160,32 @@ pub enum StopMatch {
     StartCameLater,
 }
 
+/// Which part of a 2.x transaction's story a message tells (`eventType`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransactionEventKind {
+    /// It begins.
+    Started,
+    /// It goes on.
+    Updated,
+    /// It is over.
+    Ended,
+}
+
 /// `session.connector_status`: what the session's connector said while the session was open or
 /// unsettled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionConnectorStatus {
+    /// The EVSE (2.x).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evse: Option<EvseNumber>,
     /// The connector.
     pub connector: ConnectorNumber,
     /// The station's word: `Charging`, `SuspendedEV`, `SuspendedEVSE`, `Finishing`, `Available`, …
     pub status: String,
-    /// The station's word: `NoError`, …
-    pub error_code: String,
+    /// The station's word: `NoError`, … (1.6).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_code: Option<String>,
     /// The station's time, or ours where it gave none.
     pub at: Timestamp,
     /// Our time.

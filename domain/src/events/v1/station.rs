@@ -3,7 +3,8 @@
 use super::exchange::Evidence;
 use super::session::MeterSample;
 use crate::ids::{
-    ConnectorNumber, EventId, SessionId, SiteId, StationId, StationIdentity, TransactionNumber,
+    ConnectorNumber, EventId, EvseNumber, SessionId, SiteId, StationId, StationIdentity,
+    TransactionNumber,
 };
 use crate::sealed::SealedText;
 use crate::units::{Timestamp, WattHours};
@@ -50,6 +51,9 @@ pub struct StationSiteAssigned {
 /// `station.connector_declared`: an operator's description of a connector.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StationConnectorDeclared {
+    /// The EVSE it is of, at a station that counts them (2.x).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evse: Option<EvseNumber>,
     /// Its number.
     pub connector: ConnectorNumber,
     /// EVSE id (eMI3) shown to drivers; not the OCPP identity.
@@ -98,6 +102,9 @@ pub struct CarriedStation {
 /// A connector as carried into a new month.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CarriedConnector {
+    /// The EVSE it is of (2.x).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evse: Option<EvseNumber>,
     /// Its number.
     pub connector: ConnectorNumber,
     /// The station's last word on it.
@@ -162,6 +169,9 @@ pub struct BootInformation {
     pub meter_type: Option<String>,
     /// Serial number of its main meter.
     pub meter_serial_number: Option<String>,
+    /// The station's word for why it booted (2.x).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// The answer to a BootNotification (OCPP 1.6 section 7.37).
@@ -179,12 +189,16 @@ pub enum Registration {
 /// `station.connector_status`: what a connector, or the station itself, said outside a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StationConnectorStatus {
-    /// The connector; 0 is the station itself.
+    /// The EVSE (2.x).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evse: Option<EvseNumber>,
+    /// The connector; in 1.6, 0 is the station itself.
     pub connector: ConnectorNumber,
     /// The station's word.
     pub status: String,
-    /// The station's word.
-    pub error_code: String,
+    /// The station's word (1.6).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_code: Option<String>,
     /// The vendor's own error code.
     pub vendor_error_code: Option<String>,
     /// The station's time, or ours where it gave none.
@@ -199,8 +213,12 @@ pub struct StationConnectorStatus {
 /// `station.meter_recorded`: meter values outside a transaction (clock-aligned and the like).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StationMeterRecorded {
-    /// The connector; 0 is the station's main meter.
-    pub connector: ConnectorNumber,
+    /// The EVSE (2.x); 0 is the station's main meter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evse: Option<EvseNumber>,
+    /// The connector (1.6); 0 is the station's main meter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connector: Option<ConnectorNumber>,
     /// The transaction id given, where it is none of ours.
     pub transaction_id: Option<i32>,
     /// The samples that mean something to us.

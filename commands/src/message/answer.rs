@@ -1,0 +1,96 @@
+//! What a station is answered.
+
+use super::token::PresentedToken;
+use chargebook_domain::events::v1::{Authorization, Registration};
+use chargebook_domain::ids::TransactionNumber;
+use chargebook_domain::units::Timestamp;
+use rust_decimal::Decimal;
+
+/// What a station is answered. What its version has no member for, the gateway leaves out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// To BootNotification.
+    Boot {
+        /// May it work.
+        registration: Registration,
+        /// Our time.
+        now: Timestamp,
+        /// Seconds between heartbeats, or until it may boot again.
+        interval_seconds: u32,
+    },
+    /// To Heartbeat.
+    Heartbeat {
+        /// Our time.
+        now: Timestamp,
+    },
+    /// To Authorize.
+    Authorize {
+        /// About the token.
+        token: TokenAnswer,
+        /// About the contract certificate, where one was presented (2.x).
+        certificate: Option<CertificateStatus>,
+    },
+    /// To StartTransaction.
+    Start {
+        /// The id.
+        transaction_id: TransactionNumber,
+        /// About the token.
+        token: TokenAnswer,
+    },
+    /// To StopTransaction.
+    Stop {
+        /// About the token, where one was given.
+        token: Option<TokenAnswer>,
+    },
+    /// To TransactionEvent.
+    Transaction(TransactionAnswer),
+    /// An answer without members.
+    Empty,
+    /// Not done, in the action's own word for it: `Rejected`, `Failed`, ….
+    Declined,
+    /// To SignCertificate: whether we take it on.
+    SignCertificate {
+        /// Taken on.
+        accepted: bool,
+    },
+    /// To DataTransfer: nobody here knows this vendor.
+    DataTransferUnknownVendor,
+}
+
+/// What is said about a token (idTagInfo, idTokenInfo).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenAnswer {
+    /// The status.
+    pub authorization: Authorization,
+    /// Until when the station may keep this answer.
+    pub expires_at: Option<Timestamp>,
+    /// The group it belongs to: who of it may stop what another of it began (parentIdTag,
+    /// groupIdToken).
+    pub group: Option<PresentedToken>,
+}
+
+impl TokenAnswer {
+    /// A status, and nothing more.
+    pub fn plain(authorization: Authorization) -> Self {
+        Self { authorization, expires_at: None, group: None }
+    }
+}
+
+/// What is said about a contract certificate (AuthorizeCertificateStatusEnumType).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CertificateStatus {
+    /// Checked, and good.
+    Accepted,
+    /// Its chain leads to no root that is trusted here.
+    CertificateChainError,
+}
+
+/// What a TransactionEvent is answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TransactionAnswer {
+    /// About the token, where one was given.
+    pub token: Option<TokenAnswer>,
+    /// What the transaction costs, including taxes, in its tariff's currency: so far, or, in
+    /// answer to its end, in all. 0 is free; absent, it is not known.
+    pub total_cost: Option<Decimal>,
+}

@@ -1,0 +1,45 @@
+//! Tokens and contract certificates as stations present them.
+
+/// The type of a token that stands for nobody: whoever plugs in may charge (2.x).
+pub const NO_AUTHORIZATION: &str = "NoAuthorization";
+
+/// What a driver presents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PresentedToken {
+    /// What the reader read (idTag, idToken).
+    pub uid: String,
+    /// The station's word for what it is (2.x): `ISO14443`, `eMAID`, `Central`,
+    /// [`NO_AUTHORIZATION`], ….
+    pub kind: Option<String>,
+}
+
+impl PresentedToken {
+    /// A 1.6 idTag.
+    pub fn id_tag(uid: impl Into<String>) -> Self {
+        Self { uid: uid.into(), kind: None }
+    }
+
+    /// Whether it stands for nobody.
+    pub fn is_no_authorization(&self) -> bool {
+        self.kind.as_deref() == Some(NO_AUTHORIZATION)
+    }
+}
+
+/// Authorize.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthorizeReport {
+    /// What was presented.
+    pub token: PresentedToken,
+    /// The contract certificate, where one was presented (2.x).
+    pub certificate: Option<PresentedCertificate>,
+}
+
+/// A contract certificate (ISO 15118) that a vehicle presents: itself, or the hashes by which
+/// its status is asked for. The verbatim frame holds what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PresentedCertificate {
+    /// Whether the certificate itself came along.
+    pub has_chain: bool,
+    /// Certificates whose status is asked for by hashes (OCSP).
+    pub hashes: usize,
+}
