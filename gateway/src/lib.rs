@@ -6,21 +6,25 @@
 //! that read models, HTTP APIs and pages exist.
 //!
 //! The way of a frame: [`serve`] accepts and hands the socket to a session; the session reads a
-//! text, has it read and judged (`v16`, on the sans-I/O parts in `rpc`), gives it to the desk,
+//! text, has it read and judged (`v16` or `v2`, on the sans-I/O parts in `rpc`), gives it to the desk,
 //! and sends what the desk returns.
 
 mod accept;
+mod call;
 mod connections;
 mod limits;
 mod message;
+mod meter;
 mod metrics;
 mod outbox;
+mod payload;
 mod protocol;
 mod rpc;
 mod session;
 mod socket;
 mod time;
 mod v16;
+mod v2;
 
 pub use accept::serve;
 pub use limits::{Limits, MESSAGE_BYTES_MAX, READ_BUFFER_BYTES, WRITE_BUFFER_BYTES_MAX};

@@ -2,7 +2,7 @@
 //! owns.
 
 use chargebook_commands::CommandResult;
-use chargebook_commands::message::{Judged, Personal, Receipt, RenderedReply};
+use chargebook_commands::message::{Judged, Personal, PersonalPlace, Receipt, RenderedReply};
 use chargebook_domain::events::v1::{Direction, Undelivered, Verdict};
 use chargebook_domain::units::Timestamp;
 
@@ -32,6 +32,17 @@ pub(crate) struct ForDesk {
     pub(crate) complaint: Option<String>,
     /// Times that were read as meant rather than as written.
     pub(crate) repaired_times: u32,
+    /// The payload that declines it, where its action can be declined.
+    pub(crate) declined: Option<Written>,
+}
+
+/// A payload of ours.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Written {
+    /// JSON.
+    pub(crate) json: String,
+    /// What is personal in it.
+    pub(crate) personal: Vec<PersonalPlace>,
 }
 
 /// An answer that came in.
@@ -81,6 +92,9 @@ pub(crate) enum Unsendable {
     /// Not a message that can be asked for.
     #[error("the station's OCPP version cannot trigger that message")]
     UnknownTrigger,
+    /// No command is translated into that version.
+    #[error("commands are not translated into the station's OCPP version")]
+    Untranslated,
     /// The personal data in it was erased since it was asked for.
     #[error("its personal data has been erased")]
     Erased,
@@ -95,6 +109,7 @@ impl ForDesk {
             action: UNKNOWN_ACTION,
             complaint: Some(why.to_owned()),
             repaired_times: 0,
+            declined: None,
         }
     }
 

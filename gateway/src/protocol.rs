@@ -2,7 +2,8 @@
 //!
 //! A version is added here and in a module of its own; sessions and outbox stay as they are.
 
-use crate::message::{Downward, Inbound, ReplyReading, Unsendable};
+use crate::message::{Downward, Inbound, ReplyReading, Unsendable, Written};
+use crate::v2::{self, V2};
 use crate::v16;
 use chargebook_commands::OpenedIntent;
 use chargebook_commands::message::{Answer, RenderedReply};
@@ -13,16 +14,22 @@ use chargebook_domain::units::Timestamp;
 pub(crate) enum Protocol {
     /// OCPP 1.6J.
     V16,
+    /// OCPP 2.0.1.
+    V201,
+    /// OCPP 2.1.
+    V21,
 }
 
 impl Protocol {
     /// All of them.
-    const ALL: &'static [Self] = &[Self::V16];
+    const ALL: &'static [Self] = &[Self::V16, Self::V201, Self::V21];
 
     /// Its name in `Sec-WebSocket-Protocol`.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::V16 => "ocpp1.6",
+            Self::V201 => "ocpp2.0.1",
+            Self::V21 => "ocpp2.1",
         }
     }
 
@@ -41,13 +48,21 @@ impl Protocol {
     pub(crate) fn read(self, text: String, received_at: Timestamp) -> Inbound {
         match self {
             Self::V16 => v16::read(text, received_at),
+            Self::V201 => V2::V201.read(text, received_at),
+            Self::V21 => V2::V21.read(text, received_at),
         }
     }
 
-    /// The frame that answers the CALL `message_id`.
-    pub(crate) fn render(self, message_id: &str, answer: &Answer) -> RenderedReply {
+    /// The frame that answers the CALL `message_id`; `declined` is what reading the CALL gave.
+    pub(crate) fn render(
+        self,
+        message_id: &str,
+        answer: &Answer,
+        declined: Option<&Written>,
+    ) -> RenderedReply {
         match self {
             Self::V16 => v16::render(message_id, answer),
+            Self::V201 | Self::V21 => v2::render(message_id, answer, declined),
         }
     }
 
@@ -59,6 +74,8 @@ impl Protocol {
     ) -> Result<Downward, Unsendable> {
         match self {
             Self::V16 => v16::downward(message_id, intent),
+            Self::V201 => V2::V201.downward(message_id, intent),
+            Self::V21 => V2::V21.downward(message_id, intent),
         }
     }
 
@@ -71,6 +88,8 @@ impl Protocol {
     ) -> ReplyReading {
         match self {
             Self::V16 => v16::read_reply(text, action, request),
+            Self::V201 => V2::V201.read_reply(text, action, request),
+            Self::V21 => V2::V21.read_reply(text, action, request),
         }
     }
 
@@ -95,9 +114,12 @@ mod tests {
     #[test]
     fn the_first_of_the_clients_protocols_that_is_spoken_here() {
         check(&["ocpp1.6"], Some("ocpp1.6"));
-        check(&["ocpp2.0.1, ocpp1.6"], Some("ocpp1.6"));
-        check(&["ocpp2.0.1", "ocpp1.6"], Some("ocpp1.6"));
+        check(&["ocpp2.0.1, ocpp1.6"], Some("ocpp2.0.1"));
+        check(&["ocpp2.0.1", "ocpp1.6"], Some("ocpp2.0.1"));
         check(&["ocpp1.6,ocpp2.0.1"], Some("ocpp1.6"));
+        check(&["ocpp2.1,ocpp2.0.1"], Some("ocpp2.1"));
+        check(&["ocpp2.0,ocpp2.0.1"], Some("ocpp2.0.1"));
+        check(&["ocpp2.0"], None);
         check(&["  OCPP1.6 "], Some("OCPP1.6"));
         check(&["ocpp1.5", "ocpp1.2"], None);
         check(&["ocpp1.6j"], None);

@@ -302,7 +302,7 @@ impl Session {
     /// Has a message judged and made durable, and answers it if an answer is due.
     async fn deliver(&mut self, message: ForDesk) -> Result<(), End> {
         let began_at = self.heard_at;
-        let ForDesk { receipt, judged, action, complaint, repaired_times } = message;
+        let ForDesk { receipt, judged, action, complaint, repaired_times, declined } = message;
         let verdict = match &judged {
             Judged::Message(_) => "answered",
             Judged::Refused(_) => "refused",
@@ -315,7 +315,7 @@ impl Session {
         }
         let message_id = receipt.message_id.clone().unwrap_or_default();
         let protocol = self.protocol;
-        let render = move |answer: &Answer| protocol.render(&message_id, answer);
+        let render = move |answer: &Answer| protocol.render(&message_id, answer, declined.as_ref());
         // Boxed: the desk's work is large, and an idle connection should not hold room for it.
         let frame = match Box::pin(self.desk.receive(receipt, judged, &render)).await {
             Ok(frame) => frame,

@@ -3,7 +3,11 @@
 /// Longest `errorDescription`, in characters (OCPP-J 1.6 section 4.2.3).
 pub(crate) const DESCRIPTION_CHARACTERS_MAX: usize = 255;
 
-/// Why a CALL is refused; the spelling on the wire is the version's (OCPP-J 1.6 table 7).
+/// Stands for a message id that could not be read (OCPP 2.0.1 Part 4 section 4.2.3).
+pub(crate) const UNREADABLE_MESSAGE_ID: &str = "-1";
+
+/// Why a CALL is refused; the spelling on the wire is the version's (OCPP-J 1.6 table 7, OCPP
+/// 2.0.1 Part 4 section 4.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ErrorCode {
     /// The action is not known.
@@ -20,8 +24,11 @@ pub(crate) enum ErrorCode {
     OccurrenceConstraintViolation,
     /// A member has the wrong JSON type; `null` is one too.
     TypeConstraintViolation,
-    /// Anything else: the message around the payload is wrong.
-    GenericError,
+    /// The message around the payload is wrong: 2.x has a code of its own for that.
+    RpcFrameworkError,
+    /// The message type number is none of the version's; 2.x only, as 1.6 leaves such a message
+    /// unanswered.
+    MessageTypeNotSupported,
 }
 
 impl ErrorCode {
@@ -35,7 +42,18 @@ impl ErrorCode {
             Self::PropertyConstraintViolation => "PropertyConstraintViolation",
             Self::OccurrenceConstraintViolation => "OccurenceConstraintViolation",
             Self::TypeConstraintViolation => "TypeConstraintViolation",
-            Self::GenericError => "GenericError",
+            Self::RpcFrameworkError | Self::MessageTypeNotSupported => "GenericError",
+        }
+    }
+
+    /// The code as OCPP 2.0.1 and 2.1 spell it.
+    pub(crate) fn v2(self) -> &'static str {
+        match self {
+            Self::FormatViolation => "FormatViolation",
+            Self::OccurrenceConstraintViolation => "OccurrenceConstraintViolation",
+            Self::RpcFrameworkError => "RpcFrameworkError",
+            Self::MessageTypeNotSupported => "MessageTypeNotSupported",
+            same => same.v16(),
         }
     }
 }
@@ -106,9 +124,17 @@ mod tests {
             (ErrorCode::PropertyConstraintViolation, Theirs::PropertyConstraintViolation),
             (ErrorCode::OccurrenceConstraintViolation, Theirs::OccurrenceConstraintViolation),
             (ErrorCode::TypeConstraintViolation, Theirs::TypeConstraintViolation),
-            (ErrorCode::GenericError, Theirs::GenericError),
         ] {
             assert_eq!(ours.v16(), theirs.as_wire(ocpp_kit::Version::V1_6));
+            assert_eq!(ours.v2(), theirs.as_wire(ocpp_kit::Version::V2_0_1));
+            assert_eq!(ours.v2(), theirs.as_wire(ocpp_kit::Version::V2_1));
+        }
+        for (ours, theirs) in [
+            (ErrorCode::RpcFrameworkError, Theirs::RpcFrameworkError),
+            (ErrorCode::MessageTypeNotSupported, Theirs::MessageTypeNotSupported),
+        ] {
+            assert_eq!(ours.v16(), "GenericError");
+            assert_eq!(ours.v2(), theirs.as_wire(ocpp_kit::Version::V2_0_1));
         }
     }
 

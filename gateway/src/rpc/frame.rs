@@ -1,6 +1,7 @@
-//! The frame around a payload (OCPP-J 1.6 section 4.2): what kind of message, its id, its action.
+//! The frame around a payload (OCPP-J 1.6 section 4.2, OCPP 2.1 Part 4 section 4.2): what kind of
+//! message, its id, its action. Which kinds a version knows is the version's to say.
 
-use super::json::{Document, Kind, NodeId};
+use super::json::{Children, Document, Kind, NodeId};
 use std::borrow::Cow;
 
 /// Longest message id, in characters (OCPP-J 1.6 section 4.1.4).
@@ -31,13 +32,26 @@ pub(crate) enum Frame<'a> {
         /// The description, where there is one.
         description: Option<NodeId>,
     },
-    /// An array that begins with another number: to be ignored (OCPP-J 1.6 section 4.1.3).
-    UnknownType,
-    /// Anything else. Without an id, 1.6 knows no answer.
-    Unreadable,
+    /// `[5, id, code, description, details]`, 2.1 only: what is wrong with an answer of ours.
+    ResultError {
+        /// The id of the CALLRESULT it is about.
+        id: Cow<'a, str>,
+    },
+    /// `[6, id, action, payload]`, 2.1 only: like a CALL, and never answered.
+    Send(Call<'a>),
+    /// An array that begins with another number (OCPP-J 1.6 section 4.1.3).
+    UnknownType {
+        /// Its id, if that is where the others have it.
+        id: Option<Cow<'a, str>>,
+    },
+    /// Anything else.
+    Unreadable {
+        /// Whether it begins like a message that is not a CALL, and so never gets an answer.
+        is_no_call: bool,
+    },
 }
 
-/// A CALL with a readable message id.
+/// A CALL or a SEND with a readable message id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Call<'a> {
     /// The message id.
@@ -58,49 +72,55 @@ pub(crate) const FURTHER_ELEMENTS_MAX: usize = 16;
 impl<'a> Frame<'a> {
     /// Reads the frame. The document may be broken off after the id.
     pub(crate) fn read(document: &Document<'a>) -> Self {
-        Self::read_parts(document).unwrap_or(Self::Unreadable)
+        let Some((number, parts)) = Self::begin(document) else {
+            return Self::Unreadable { is_no_call: false };
+        };
+        let is_no_call = matches!(number, "3" | "4" | "5" | "6");
+        Self::read_parts(document, number, parts).unwrap_or(Self::Unreadable { is_no_call })
     }
 
-    fn read_parts(document: &Document<'a>) -> Option<Self> {
-        let root = document.root()?;
-        if document.kind(root) != Kind::Array {
-            return None;
-        }
+    /// The message type number, and what follows it.
+    fn begin<'d>(document: &'d Document<'a>) -> Option<(&'a str, Children<'d>)> {
+        let root = document.root().filter(|root| document.kind(*root) == Kind::Array)?;
         let mut parts = document.children(root);
         let number = parts.next().filter(|part| document.kind(*part) == Kind::Number)?;
-        if !document.is_finished(number) {
-            return None;
-        }
-        match document.raw(number) {
-            "2" => Self::read_call(document, parts),
-            "3" if document.is_finished(root) => Some(Self::Result {
-                id: message_id(document, parts.next()?)?,
-                payload: parts.next(),
-            }),
-            "4" if document.is_finished(root) => Some(Self::Error {
-                id: message_id(document, parts.next()?)?,
+        document.is_finished(number).then(|| (document.raw(number), parts))
+    }
+
+    fn read_parts(document: &Document<'a>, number: &str, mut parts: Children<'_>) -> Option<Self> {
+        let is_finished = document.root().is_some_and(|root| document.is_finished(root));
+        let mut id = || message_id(document, parts.next()?);
+        match number {
+            "2" => Call::read(document, id()?, parts).map(Self::Call),
+            "6" => Call::read(document, id()?, parts).map(Self::Send),
+            _ if !is_finished => None,
+            "3" => Some(Self::Result { id: id()?, payload: parts.next() }),
+            "4" => Some(Self::Error {
+                id: id()?,
                 code: parts.next().and_then(|code| document.string(code)).unwrap_or_default(),
                 description: parts.next(),
             }),
-            _ => document.is_finished(root).then_some(Self::UnknownType),
+            "5" => Some(Self::ResultError { id: id()? }),
+            _ => Some(Self::UnknownType { id: id() }),
         }
     }
+}
 
-    fn read_call(document: &Document<'a>, mut parts: impl Iterator<Item = NodeId>) -> Option<Self> {
-        let id = message_id(document, parts.next()?)?;
+impl<'a> Call<'a> {
+    fn read(document: &Document<'a>, id: Cow<'a, str>, mut parts: Children<'_>) -> Option<Self> {
         let action = parts.next().and_then(|action| document.string(action));
         let payload = parts.next();
         let further: Vec<_> = parts.take(FURTHER_ELEMENTS_MAX + 1).collect();
         if further.len() > FURTHER_ELEMENTS_MAX {
             return None;
         }
-        Some(Self::Call(Call {
+        Some(Self {
             id,
             action,
             payload: payload.filter(|payload| document.is_finished(*payload)),
             has_payload: payload.is_some(),
             further,
-        }))
+        })
     }
 }
 
@@ -119,8 +139,12 @@ mod tests {
             Frame::Call(_) => "call",
             Frame::Result { .. } => "result",
             Frame::Error { .. } => "error",
-            Frame::UnknownType => "unknown type",
-            Frame::Unreadable => "unreadable",
+            Frame::ResultError { .. } => "result error",
+            Frame::Send(_) => "send",
+            Frame::UnknownType { id: None } => "unknown type",
+            Frame::UnknownType { id: Some(_) } => "unknown type with an id",
+            Frame::Unreadable { is_no_call: false } => "unreadable",
+            Frame::Unreadable { is_no_call: true } => "unreadable, and no call",
         }
     }
 
@@ -152,14 +176,18 @@ mod tests {
             ("hello", "unreadable"),
             (r#"[3,"1",{}]"#, "result"),
             (r#"[3,"1"]"#, "result"),
-            (r#"[3,"1",{"#, "unreadable"),
+            (r#"[3,"1",{"#, "unreadable, and no call"),
             (r#"[4,"1","GenericError","",{}]"#, "error"),
             (r#"[4,"1","GenericError"]"#, "error"),
             (r#"[4,"1"]"#, "error"),
-            (r#"[4]"#, "unreadable"),
-            (r#"[5,"1","a","b",{}]"#, "unknown type"),
-            (r#"[6,"1","a",{}]"#, "unknown type"),
-            (r#"[2.0,"1","Heartbeat",{}]"#, "unknown type"),
+            (r#"[4]"#, "unreadable, and no call"),
+            (r#"[5,"1","a","b",{}]"#, "result error"),
+            (r#"[5]"#, "unreadable, and no call"),
+            (r#"[6,"1","a",{}]"#, "send"),
+            (r#"[6,"1","a",{"#, "send"),
+            (r#"[6,1,"a",{}]"#, "unreadable, and no call"),
+            (r#"[7,"1","a",{}]"#, "unknown type with an id"),
+            (r#"[2.0,"1","Heartbeat",{}]"#, "unknown type with an id"),
             (r#"[300]"#, "unknown type"),
             (r#"[-1,{"#, "unreadable"),
         ] {

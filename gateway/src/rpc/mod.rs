@@ -7,3 +7,4 @@ pub(crate) mod error;
 pub(crate) mod frame;
 pub(crate) mod json;
 pub(crate) mod shape;
+pub(crate) mod typed;

@@ -155,10 +155,27 @@ fn push(
     }
 }
 
-#[derive(Clone, Copy)]
-enum Step {
+/// A step of the way from a payload to a place in it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Step {
+    /// Into a member.
     Name(&'static str),
+    /// Into an element.
     Index(usize),
+}
+
+/// The JSON pointer of a place.
+pub(crate) fn pointer(path: &[Step]) -> String {
+    use std::fmt::Write as _;
+    let mut pointer = String::new();
+    for step in path {
+        // Writing to a `String` cannot fail; names of the standard need no escaping.
+        let _ = match step {
+            Step::Name(name) => write!(pointer, "/{name}"),
+            Step::Index(index) => write!(pointer, "/{index}"),
+        };
+    }
+    pointer
 }
 
 struct Walk<'d, 'a> {
@@ -310,15 +327,6 @@ impl Walk<'_, '_> {
     }
 
     fn violation(&self, code: ErrorCode, rule: &'static str) -> Violation {
-        use std::fmt::Write as _;
-        let mut pointer = String::new();
-        for step in &self.path {
-            // Writing to a `String` cannot fail; names of the standard need no escaping.
-            let _ = match step {
-                Step::Name(name) => write!(pointer, "/{name}"),
-                Step::Index(index) => write!(pointer, "/{index}"),
-            };
-        }
-        Violation { code, pointer, rule }
+        Violation { code, pointer: pointer(&self.path), rule }
     }
 }

@@ -1,24 +1,10 @@
-//! Sampled values (OCPP 1.6 section 7.43) as facts with evidence.
-//!
-//! A sample that means nothing to a bill or a live view stays in the verbatim frame only:
-//! signed records, other measurands, units that do not fit, values that are no decimal number,
-//! and measurements taken elsewhere than at the outlet.
+//! Sampled values of OCPP 1.6 (section 7.43): texts, with their unit beside them. Signed records
+//! stay in the verbatim frame only.
 
+use crate::meter::{SampledValue, decimal, thin_out};
 use crate::rpc::json::{Document, NodeId};
 use chargebook_commands::message::SampleReport;
-use chargebook_domain::events::v1::{Evidence, MeterSample, Quantity};
-use chargebook_domain::ids::EventId;
 use chargebook_domain::units::Timestamp;
-use rust_decimal::Decimal;
-use std::borrow::Cow;
-use uuid::Uuid;
-
-/// Most samples of one message that become facts: an event has room for them. A frame holds
-/// more only if they are written without anything beside the value.
-pub(super) const SAMPLES_MAX: usize = 2_000;
-
-/// Longest value that can be a number, in bytes: 29 digits are the most that is exact.
-const VALUE_BYTES_MAX: usize = 64;
 
 /// The samples of a list of MeterValue objects that fits its shape, in its order. `pointer`
 /// points to the list.
@@ -36,52 +22,9 @@ pub(super) fn samples(document: &Document<'_>, list: NodeId, pointer: &str) -> V
     samples
 }
 
-/// Keeps at most [`SAMPLES_MAX`]: of too many the energy registers, and of too many of those
-/// the first and the last. The frame keeps them all.
-fn thin_out(samples: &mut Vec<SampleReport>) {
-    if samples.len() > SAMPLES_MAX {
-        samples.retain(|report| report.sample.quantity == Quantity::EnergyImportRegisterWh);
-    }
-    if let Some(surplus) = samples.len().checked_sub(SAMPLES_MAX) {
-        samples.drain(SAMPLES_MAX / 2..SAMPLES_MAX / 2 + surplus);
-    }
-}
-
 fn instant(document: &Document<'_>, meter_value: NodeId) -> Option<Timestamp> {
     let text = document.string(document.member(meter_value, "timestamp")?)?;
     crate::time::read(&text).map(|time| time.instant)
-}
-
-/// The members of a SampledValue that decide what it means.
-#[derive(Default)]
-struct Parts<'a> {
-    value: Option<NodeId>,
-    context: Option<Cow<'a, str>>,
-    format: Option<Cow<'a, str>>,
-    measurand: Option<Cow<'a, str>>,
-    phase: Option<Cow<'a, str>>,
-    location: Option<Cow<'a, str>>,
-    unit: Option<Cow<'a, str>>,
-}
-
-impl<'a> Parts<'a> {
-    fn of(document: &Document<'a>, sampled_value: NodeId) -> Self {
-        let mut parts = Self::default();
-        for (name, value) in document.members(sampled_value) {
-            let text = || document.string(value);
-            match document.string(name).as_deref() {
-                Some("value") => parts.value = Some(value),
-                Some("context") => parts.context = text(),
-                Some("format") => parts.format = text(),
-                Some("measurand") => parts.measurand = text(),
-                Some("phase") => parts.phase = text(),
-                Some("location") => parts.location = text(),
-                Some("unit") => parts.unit = text(),
-                _ => {}
-            }
-        }
-        parts
-    }
 }
 
 fn sample(
@@ -90,98 +33,34 @@ fn sample(
     sampled_at: Timestamp,
     place: impl Fn() -> String,
 ) -> Option<SampleReport> {
-    let parts = Parts::of(document, sampled_value);
-    if parts.format.as_deref() == Some("SignedData") {
-        return None;
-    }
-    let measurand = parts.measurand.as_deref().unwrap_or("Energy.Active.Import.Register");
-    let (quantity, scale) = meaning(measurand, parts.unit.as_deref())?;
-    if !is_measured_here(quantity, parts.location.as_deref()) {
-        return None;
-    }
-    let node = parts.value?;
-    let text = document.string(node).filter(|text| text.len() <= VALUE_BYTES_MAX)?;
-    let value = scale.apply(Decimal::from_str_exact(&text).ok()?)?;
-    let context = parts.context.as_deref().unwrap_or("Sample.Periodic").to_owned();
-    Some(SampleReport {
-        sample: MeterSample {
-            sampled_at,
-            quantity,
-            value,
-            context,
-            phase: parts.phase.map(Cow::into_owned),
-            evidence: Evidence {
-                event_id: EventId(Uuid::nil()),
-                pointer: place(),
-                raw: document.raw(node).to_owned(),
-            },
-        },
-    })
-}
-
-/// How a value in the station's unit becomes one in ours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Scale {
-    One,
-    Thousand,
-    FromKelvin,
-}
-
-impl Scale {
-    /// Exact, or nothing: a value that would have to be rounded is no fact.
-    fn apply(self, mut value: Decimal) -> Option<Decimal> {
-        match self {
-            Self::One => Some(value),
-            Self::Thousand if value.scale() >= 3 => {
-                value.set_scale(value.scale() - 3).ok()?;
-                Some(value)
-            }
-            Self::Thousand => {
-                let decimals = value.scale();
-                value.set_scale(0).ok()?;
-                value.checked_mul(Decimal::from(10_i64.pow(3 - decimals)))
-            }
-            Self::FromKelvin => value.checked_sub(Decimal::new(27_315, 2)),
+    let mut value = None;
+    let mut is_signed = false;
+    let mut parts = SampledValue::default();
+    for (name, node) in document.members(sampled_value) {
+        let text = || document.string(node);
+        match document.string(name).as_deref() {
+            Some("value") => value = Some(node),
+            Some("format") => is_signed = document.is_text(node, "SignedData"),
+            Some("context") => parts.context = text(),
+            Some("measurand") => parts.measurand = text(),
+            Some("phase") => parts.phase = text(),
+            Some("location") => parts.location = text(),
+            Some("unit") => parts.unit = text(),
+            _ => {}
         }
     }
-}
-
-/// What a measurand in a unit means. Without a unit it is Wh for energy (section 7.43), and
-/// the base unit for the rest.
-fn meaning(measurand: &str, unit: Option<&str>) -> Option<(Quantity, Scale)> {
-    Some(match (measurand, unit) {
-        ("Energy.Active.Import.Register", None | Some("Wh")) => {
-            (Quantity::EnergyImportRegisterWh, Scale::One)
-        }
-        ("Energy.Active.Import.Register", Some("kWh")) => {
-            (Quantity::EnergyImportRegisterWh, Scale::Thousand)
-        }
-        ("Power.Active.Import", None | Some("W")) => (Quantity::PowerImportW, Scale::One),
-        ("Power.Active.Import", Some("kW")) => (Quantity::PowerImportW, Scale::Thousand),
-        ("Current.Import", None | Some("A")) => (Quantity::CurrentImportA, Scale::One),
-        ("Voltage", None | Some("V")) => (Quantity::VoltageV, Scale::One),
-        ("SoC", None | Some("Percent")) => (Quantity::StateOfChargePercent, Scale::One),
-        // The schema spells it both ways.
-        ("Temperature", None | Some("Celsius" | "Celcius")) => (Quantity::TemperatureC, Scale::One),
-        ("Temperature", Some("K")) => (Quantity::TemperatureC, Scale::FromKelvin),
-        _ => return None,
-    })
-}
-
-/// Whether it was measured where the quantity counts: at the outlet, which is the default. Only
-/// the vehicle knows its state of charge; a temperature is taken in the body as well.
-fn is_measured_here(quantity: Quantity, location: Option<&str>) -> bool {
-    match location {
-        None | Some("Outlet") => true,
-        Some("EV") => quantity == Quantity::StateOfChargePercent,
-        Some("Body") => quantity == Quantity::TemperatureC,
-        _ => false,
-    }
+    let value = value.filter(|_| !is_signed)?;
+    parts.raw = document.raw(value);
+    parts.value = decimal(&document.string(value)?);
+    parts.report(sampled_at, place)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::meter::SAMPLES_MAX;
+    use chargebook_domain::events::v1::{MeterSample, Quantity};
+    use rust_decimal::Decimal;
 
     fn read(sampled_value: &str) -> Option<MeterSample> {
         let text =

@@ -3,8 +3,9 @@
 mod judged_twice;
 
 use super::*;
+use crate::message::UNKNOWN_ACTION;
 use crate::rpc::error::ErrorCode;
-use chargebook_commands::message::PersonalKind;
+use chargebook_commands::message::{Judged, PERSONAL_PLACES_MAX, Personal, PersonalKind};
 use chargebook_domain::units::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};

@@ -4,6 +4,7 @@
 //! answer is `None` and the CALL is refused, never taken half.
 
 use super::meter;
+use crate::payload::Payload;
 use crate::rpc::json::{Document, NodeId};
 use chargebook_commands::message::{
     AuthorizeReport, MeterReport, Pointed, PresentedToken, StartReport, StationMessage,
@@ -11,7 +12,7 @@ use chargebook_commands::message::{
 };
 use chargebook_domain::events::v1::{BootInformation, Job};
 use chargebook_domain::ids::{ConnectorNumber, TransactionNumber};
-use chargebook_domain::units::{Timestamp, WattHours};
+use chargebook_domain::units::WattHours;
 use ocpp_kit::v1_6::Action;
 
 /// What a request says, and its own time as the station wrote it.
@@ -21,12 +22,15 @@ pub(super) fn message(
     action: Action,
 ) -> Option<(StationMessage, Option<String>)> {
     let payload = Payload { document, node: payload };
+    // MeterValues has no time of its own; its first sample's stands for it.
     let time_member = match action {
         Action::StartTransaction
         | Action::StopTransaction
         | Action::StatusNotification
         | Action::SecurityEventNotification => payload.text("timestamp"),
-        Action::MeterValues => payload.first_sample_time(),
+        Action::MeterValues => {
+            payload.objects("meterValue").next().and_then(|first| first.text("timestamp"))
+        }
         _ => None,
     };
     let message = match action {
@@ -58,52 +62,22 @@ pub(super) fn message(
     Some((message, time_member))
 }
 
-struct Payload<'d, 'a> {
-    document: &'d Document<'a>,
-    node: NodeId,
+fn connector(payload: &Payload<'_, '_>) -> Option<ConnectorNumber> {
+    payload.integer("connectorId").map(ConnectorNumber)
 }
 
-impl Payload<'_, '_> {
-    fn member(&self, name: &str) -> Option<NodeId> {
-        self.document.member(self.node, name)
-    }
+fn transaction(payload: &Payload<'_, '_>) -> Option<TransactionNumber> {
+    payload.integer("transactionId").map(TransactionNumber)
+}
 
-    fn text(&self, name: &str) -> Option<String> {
-        Some(self.document.string(self.member(name)?)?.into_owned())
-    }
-
-    fn time(&self, name: &str) -> Option<Timestamp> {
-        let text = self.document.string(self.member(name)?)?;
-        crate::time::read(&text).map(|time| time.instant)
-    }
-
-    fn integer(&self, name: &str) -> Option<i32> {
-        self.document.raw(self.member(name)?).parse().ok()
-    }
-
-    fn connector(&self) -> Option<ConnectorNumber> {
-        self.document.raw(self.member("connectorId")?).parse().ok().map(ConnectorNumber)
-    }
-
-    fn transaction(&self) -> Option<TransactionNumber> {
-        self.integer("transactionId").map(TransactionNumber)
-    }
-
-    /// A register in whole Wh, with its place in the frame.
-    fn register(&self, name: &str) -> Option<Pointed<WattHours>> {
-        let raw = self.document.raw(self.member(name)?);
-        Some(Pointed {
-            value: WattHours::from_whole(raw.parse().ok()?),
-            pointer: format!("/3/{name}"),
-            raw: raw.to_owned(),
-        })
-    }
-
-    /// MeterValues has no time of its own; its first sample's stands for it.
-    fn first_sample_time(&self) -> Option<String> {
-        let first = self.document.children(self.member("meterValue")?).next()?;
-        Some(self.document.string(self.document.member(first, "timestamp")?)?.into_owned())
-    }
+/// A register in whole Wh, with its place in the frame.
+fn register(payload: &Payload<'_, '_>, name: &str) -> Option<Pointed<WattHours>> {
+    let raw = payload.document.raw(payload.member(name)?);
+    Some(Pointed {
+        value: WattHours::from_whole(raw.parse().ok()?),
+        pointer: format!("/3/{name}"),
+        raw: raw.to_owned(),
+    })
 }
 
 fn boot(payload: &Payload<'_, '_>) -> Option<BootInformation> {
@@ -134,17 +108,17 @@ fn meter_values(payload: &Payload<'_, '_>) -> Option<MeterReport> {
     let list = payload.member("meterValue")?;
     Some(MeterReport {
         evse: None,
-        connector: Some(payload.connector()?),
-        transaction_id: payload.transaction(),
+        connector: Some(connector(payload)?),
+        transaction_id: transaction(payload),
         samples: meter::samples(payload.document, list, "/3/meterValue"),
     })
 }
 
 fn start(payload: &Payload<'_, '_>) -> Option<StartReport> {
     Some(StartReport {
-        connector: payload.connector()?,
+        connector: connector(payload)?,
         id_tag: payload.text("idTag")?,
-        meter_start: payload.register("meterStart")?,
+        meter_start: register(payload, "meterStart")?,
         started_at: payload.time("timestamp")?,
         reservation_id: payload.integer("reservationId"),
     })
@@ -153,7 +127,7 @@ fn start(payload: &Payload<'_, '_>) -> Option<StartReport> {
 fn status(payload: &Payload<'_, '_>) -> Option<StatusReport> {
     Some(StatusReport {
         evse: None,
-        connector: payload.connector()?,
+        connector: connector(payload)?,
         status: payload.text("status")?,
         error_code: Some(payload.text("errorCode")?),
         vendor_error_code: payload.text("vendorErrorCode"),
@@ -167,9 +141,9 @@ fn stop(payload: &Payload<'_, '_>) -> Option<StopReport> {
         .map(|list| meter::samples(payload.document, list, "/3/transactionData"))
         .unwrap_or_default();
     Some(StopReport {
-        transaction_id: payload.transaction()?,
+        transaction_id: transaction(payload)?,
         id_tag: payload.text("idTag"),
-        meter_stop: payload.register("meterStop")?,
+        meter_stop: register(payload, "meterStop")?,
         stopped_at: payload.time("timestamp")?,
         reason: payload.text("reason"),
         samples,

@@ -47,12 +47,17 @@ async fn the_bytes_that_a_hex_password_spells_are_a_password_too() {
 #[tokio::test]
 async fn the_client_chooses_the_protocol() {
     let gateway = Gateway::start().await;
-    let offer = Some("ocpp2.0.1, ocpp1.6");
-    let (_, response) = gateway.connect("OPEN", None, offer).await.expect("let in");
-    assert_eq!(response.headers()["sec-websocket-protocol"], "ocpp1.6");
-    let connected = gateway.facts_once("station.connected", 1).await;
-    assert_eq!(connected[0]["protocol"], "ocpp1.6");
-    assert_eq!(connected[0]["security_profile"], 0);
+    for (count, (offer, chosen)) in (1..).zip([
+        ("ocpp2.0, ocpp1.6", "ocpp1.6"),
+        ("ocpp2.0.1, ocpp1.6", "ocpp2.0.1"),
+        ("ocpp2.1, ocpp2.0.1", "ocpp2.1"),
+    ]) {
+        let (_, response) = gateway.connect("OPEN", None, Some(offer)).await.expect("let in");
+        assert_eq!(response.headers()["sec-websocket-protocol"], chosen);
+        let connected = gateway.facts_once("station.connected", count).await;
+        assert_eq!(connected[count - 1]["protocol"], chosen);
+        assert_eq!(connected[count - 1]["security_profile"], 0);
+    }
 }
 
 const UPGRADE: &str = "GET /ocpp/OPEN HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n\

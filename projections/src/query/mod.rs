@@ -4,7 +4,6 @@ mod analytics;
 mod billing;
 mod detail;
 mod registry;
-mod reviews;
 mod select;
 mod sessions;
 mod stations;

@@ -1,0 +1,300 @@
+//! Answers as OCPP 2.x responses, members in an order that both schemas have. What is answered
+//! here has the same members in both editions.
+
+use crate::message::Written;
+use crate::rpc::error::{call_result, push_string};
+use chargebook_commands::message::{
+    Answer, CertificateStatus, PersonalKind, PersonalPlace, PresentedToken, RenderedReply,
+    TokenAnswer, TransactionAnswer,
+};
+use chargebook_domain::events::v1::{Authorization, Registration};
+
+/// The frame that answers the CALL `message_id`; `declined` is the CALL's own word for "no".
+pub(crate) fn render(
+    message_id: &str,
+    answer: &Answer,
+    declined: Option<&Written>,
+) -> RenderedReply {
+    let Written { json, mut personal } = payload(answer, declined);
+    let frame = call_result(message_id, &json);
+    // The payload is followed by one bracket.
+    let before = frame.len() - json.len() - 1;
+    for place in &mut personal {
+        place.range = place.range.start + before..place.range.end + before;
+    }
+    RenderedReply { frame, personal }
+}
+
+fn payload(answer: &Answer, declined: Option<&Written>) -> Written {
+    let json = match answer {
+        Answer::Boot { registration, now, interval_seconds } => {
+            let status = match registration {
+                Registration::Accepted => "Accepted",
+                Registration::Pending => "Pending",
+                Registration::Rejected => "Rejected",
+            };
+            // The schema's integer; no station waits longer than 68 years.
+            let interval = (*interval_seconds).min(i32::MAX.unsigned_abs());
+            format!(r#"{{"currentTime":"{now}","interval":{interval},"status":"{status}"}}"#)
+        }
+        Answer::Heartbeat { now } => format!(r#"{{"currentTime":"{now}"}}"#),
+        Answer::Authorize { token, certificate } => return authorize(token, *certificate),
+        Answer::Transaction(answer) => return transaction(answer),
+        Answer::SignCertificate { accepted: true } => r#"{"status":"Accepted"}"#.to_owned(),
+        Answer::SignCertificate { accepted: false } => r#"{"status":"Rejected"}"#.to_owned(),
+        Answer::DataTransferUnknownVendor => r#"{"status":"UnknownVendorId"}"#.to_owned(),
+        Answer::Declined => return declined.cloned().unwrap_or_else(nothing),
+        // What only 1.6 asks is never answered here.
+        Answer::Empty | Answer::Start { .. } | Answer::Stop { .. } => return nothing(),
+    };
+    Written { json, personal: Vec::new() }
+}
+
+fn nothing() -> Written {
+    Written { json: "{}".to_owned(), personal: Vec::new() }
+}
+
+fn authorize(token: &TokenAnswer, certificate: Option<CertificateStatus>) -> Written {
+    let mut written = Written { json: r#"{"idTokenInfo":"#.to_owned(), personal: Vec::new() };
+    push_id_token_info(&mut written, token);
+    if let Some(certificate) = certificate {
+        let status = match certificate {
+            CertificateStatus::Accepted => "Accepted",
+            CertificateStatus::CertificateChainError => "CertChainError",
+        };
+        written.json.push_str(&format!(r#","certificateStatus":"{status}""#));
+    }
+    written.json.push('}');
+    written
+}
+
+fn transaction(answer: &TransactionAnswer) -> Written {
+    let mut written = Written { json: "{".to_owned(), personal: Vec::new() };
+    if let Some(total_cost) = answer.total_cost {
+        written.json.push_str(&format!(r#""totalCost":{total_cost}"#));
+    }
+    if let Some(token) = &answer.token {
+        let separator = if answer.total_cost.is_some() { "," } else { "" };
+        written.json.push_str(&format!(r#"{separator}"idTokenInfo":"#));
+        push_id_token_info(&mut written, token);
+    }
+    written.json.push('}');
+    written
+}
+
+fn push_id_token_info(written: &mut Written, token: &TokenAnswer) {
+    let status = match token.authorization {
+        Authorization::Accepted => "Accepted",
+        Authorization::Blocked => "Blocked",
+        Authorization::Expired => "Expired",
+        Authorization::Invalid => "Invalid",
+    };
+    written.json.push_str(&format!(r#"{{"status":"{status}""#));
+    if let Some(expires_at) = token.expires_at {
+        written.json.push_str(&format!(r#","cacheExpiryDateTime":"{expires_at}""#));
+    }
+    if let Some(group) = &token.group {
+        written.json.push_str(r#","groupIdToken":"#);
+        push_id_token(written, group);
+    }
+    written.json.push('}');
+}
+
+fn push_id_token(written: &mut Written, token: &PresentedToken) {
+    written.json.push_str(r#"{"idToken":"#);
+    let range = push_string(&mut written.json, &token.uid);
+    written.personal.push(PersonalPlace { range, kind: PersonalKind::IdTag(token.uid.clone()) });
+    written.json.push_str(r#","type":"#);
+    push_string(&mut written.json, token.kind.as_deref().unwrap_or("Central"));
+    written.json.push('}');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::payload::Payload;
+    use crate::rpc::json::Document;
+    use chargebook_domain::units::Timestamp;
+    use ocpp_kit::decode::{DecodeOptions, decode_payload};
+    use ocpp_kit::{v2_0_1, v2_1};
+    use rust_decimal::Decimal;
+    use serde::de::DeserializeOwned;
+
+    fn now() -> Timestamp {
+        Timestamp::from_millis(1_763_812_800_123).expect("an instant")
+    }
+
+    fn token() -> TokenAnswer {
+        let uid = "GRP \"1\"".to_owned();
+        TokenAnswer {
+            authorization: Authorization::Accepted,
+            expires_at: Some(now()),
+            group: Some(PresentedToken { uid, kind: None }),
+        }
+    }
+
+    fn decodes<T: DeserializeOwned + serde::Serialize + ocpp_kit::validate::Validate>(json: &str) {
+        let raw = serde_json::value::RawValue::from_string(json.to_owned()).expect("JSON");
+        decode_payload::<T>(&raw, &DecodeOptions::pedantic()).expect(json);
+    }
+
+    /// Renders, and has an independent library read it as the response of both editions.
+    #[track_caller]
+    fn check<A, B>(answer: Answer, expected: &str) -> RenderedReply
+    where
+        A: DeserializeOwned + serde::Serialize + ocpp_kit::validate::Validate,
+        B: DeserializeOwned + serde::Serialize + ocpp_kit::validate::Validate,
+    {
+        let reply = render("a\"1", &answer, None);
+        assert_eq!(reply.frame, format!(r#"[3,"a\"1",{expected}]"#));
+        decodes::<A>(expected);
+        decodes::<B>(expected);
+        reply
+    }
+
+    #[test]
+    fn answers_are_the_standards_responses() {
+        let registration = Registration::Accepted;
+        check::<v2_0_1::BootNotificationResponse, v2_1::BootNotificationResponse>(
+            Answer::Boot { registration, now: now(), interval_seconds: u32::MAX },
+            concat!(
+                r#"{"currentTime":"2025-11-22T12:00:00.123Z","interval":2147483647,"#,
+                r#""status":"Accepted"}"#
+            ),
+        );
+        check::<v2_0_1::HeartbeatResponse, v2_1::HeartbeatResponse>(
+            Answer::Heartbeat { now: now() },
+            r#"{"currentTime":"2025-11-22T12:00:00.123Z"}"#,
+        );
+        check::<v2_0_1::StatusNotificationResponse, v2_1::StatusNotificationResponse>(
+            Answer::Empty,
+            "{}",
+        );
+        check::<v2_0_1::SignCertificateResponse, v2_1::SignCertificateResponse>(
+            Answer::SignCertificate { accepted: false },
+            r#"{"status":"Rejected"}"#,
+        );
+        check::<v2_0_1::DataTransferResponse, v2_1::DataTransferResponse>(
+            Answer::DataTransferUnknownVendor,
+            r#"{"status":"UnknownVendorId"}"#,
+        );
+        check::<v2_0_1::TransactionEventResponse, v2_1::TransactionEventResponse>(
+            Answer::Transaction(TransactionAnswer::default()),
+            "{}",
+        );
+        check::<v2_0_1::TransactionEventResponse, v2_1::TransactionEventResponse>(
+            Answer::Transaction(TransactionAnswer {
+                token: Some(TokenAnswer::plain(Authorization::Blocked)),
+                total_cost: Some(Decimal::new(1_230, 2)),
+            }),
+            r#"{"totalCost":12.30,"idTokenInfo":{"status":"Blocked"}}"#,
+        );
+        check::<v2_0_1::TransactionEventResponse, v2_1::TransactionEventResponse>(
+            Answer::Transaction(TransactionAnswer { token: None, total_cost: Some(Decimal::ZERO) }),
+            r#"{"totalCost":0}"#,
+        );
+    }
+
+    #[test]
+    fn a_group_is_personal() {
+        let reply = check::<v2_0_1::AuthorizeResponse, v2_1::AuthorizeResponse>(
+            Answer::Authorize {
+                token: token(),
+                certificate: Some(CertificateStatus::CertificateChainError),
+            },
+            concat!(
+                r#"{"idTokenInfo":{"status":"Accepted","#,
+                r#""cacheExpiryDateTime":"2025-11-22T12:00:00.123Z","groupIdToken":"#,
+                r#"{"idToken":"GRP \"1\"","type":"Central"}},"certificateStatus":"CertChainError"}"#
+            ),
+        );
+        let [place] = reply.personal.as_slice() else { panic!("one place") };
+        assert_eq!(&reply.frame[place.range.clone()], r#"GRP \"1\""#);
+        assert_eq!(place.kind, PersonalKind::IdTag("GRP \"1\"".to_owned()));
+    }
+
+    fn declined(action: &str, request: &str) -> RenderedReply {
+        let (document, _) = Document::read(request);
+        let payload = Payload { document: &document, node: document.root().expect("a payload") };
+        let declined = super::super::declined::declined(&payload, action, now());
+        render("1", &Answer::Declined, Some(&declined.expect("can be declined")))
+    }
+
+    #[track_caller]
+    fn check_declined<T>(action: &str, request: &str, expected: &str, personal: &[&str])
+    where
+        T: DeserializeOwned + serde::Serialize + ocpp_kit::validate::Validate,
+    {
+        let reply = declined(action, request);
+        assert_eq!(reply.frame, format!(r#"[3,"1",{expected}]"#));
+        decodes::<T>(expected);
+        let places: Vec<_> =
+            reply.personal.iter().map(|place| &reply.frame[place.range.clone()]).collect();
+        assert_eq!(places, personal);
+    }
+
+    #[test]
+    fn every_question_has_its_no() {
+        check_declined::<v2_0_1::Get15118EVCertificateResponse>(
+            "Get15118EVCertificate",
+            "{}",
+            r#"{"status":"Failed","exiResponse":""}"#,
+            &[],
+        );
+        check_declined::<v2_1::Get15118EVCertificateResponse>(
+            "Get15118EVCertificate",
+            "{}",
+            r#"{"status":"Failed","exiResponse":""}"#,
+            &[],
+        );
+        check_declined::<v2_1::GetCertificateStatusResponse>(
+            "GetCertificateStatus",
+            "{}",
+            r#"{"status":"Failed"}"#,
+            &[],
+        );
+        let rejected = r#"{"status":"Rejected"}"#;
+        check_declined::<v2_0_1::NotifyEVChargingNeedsResponse>(
+            "NotifyEVChargingNeeds",
+            "{}",
+            rejected,
+            &[],
+        );
+        check_declined::<v2_1::NotifyEVChargingScheduleResponse>(
+            "NotifyEVChargingSchedule",
+            "{}",
+            rejected,
+            &[],
+        );
+        check_declined::<v2_1::OpenPeriodicEventStreamResponse>(
+            "OpenPeriodicEventStream",
+            "{}",
+            rejected,
+            &[],
+        );
+        check_declined::<v2_1::PullDynamicScheduleUpdateResponse>(
+            "PullDynamicScheduleUpdate",
+            "{}",
+            rejected,
+            &[],
+        );
+        check_declined::<v2_1::VatNumberValidationResponse>(
+            "VatNumberValidation",
+            r#"{"vatNumber":"DE123","evseId":1}"#,
+            r#"{"vatNumber":"DE123","status":"Rejected"}"#,
+            &["DE123"],
+        );
+        check_declined::<v2_1::GetCertificateChainStatusResponse>(
+            "GetCertificateChainStatus",
+            r#"{"certificateStatusRequests":[{"source":"OCSP","urls":["u"],"certificateHashData":
+                {"hashAlgorithm":"SHA256","issuerNameHash":"a","issuerKeyHash":"b",
+                "serialNumber":"c"}}]}"#,
+            concat!(
+                r#"{"certificateStatus":[{"certificateHashData":{"hashAlgorithm":"SHA256","#,
+                r#""issuerNameHash":"a","issuerKeyHash":"b","serialNumber":"c"},"#,
+                r#""source":"OCSP","status":"Failed","nextUpdate":"2025-11-22T12:00:00.123Z"}]}"#
+            ),
+            &["c"],
+        );
+    }
+}

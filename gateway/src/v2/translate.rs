@@ -1,0 +1,165 @@
+//! Payloads that fit their shapes, as [`StationMessage`]s. One reading for both editions: what a
+//! 2.0.1 payload cannot have is absent.
+//!
+//! Every reading here leans on the check that went before; where it would fail all the same, the
+//! answer is `None` and the CALL is refused, never taken half.
+
+use super::V2;
+use super::meter;
+use crate::payload::Payload;
+use chargebook_commands::message::{
+    AuthorizeReport, MeterReport, Notice, NoticePart, NoticeSubject, PresentedCertificate,
+    PresentedToken, StationMessage, StatusReport, TransactionEventKind, TransactionReport,
+};
+use chargebook_domain::events::v1::{BootInformation, Job};
+use chargebook_domain::ids::{ConnectorNumber, EvseNumber, TransactionName};
+
+/// What a request says.
+pub(super) fn message(
+    edition: V2,
+    payload: &Payload<'_, '_>,
+    action: &'static str,
+) -> Option<StationMessage> {
+    Some(match action {
+        "Authorize" => StationMessage::Authorize(authorize(payload)?),
+        "BootNotification" => StationMessage::Boot(boot(payload)?),
+        "DataTransfer" => StationMessage::DataTransfer { vendor_id: payload.text("vendorId")? },
+        "FirmwareStatusNotification" => job(payload, Job::Firmware)?,
+        "Heartbeat" => StationMessage::Heartbeat,
+        "LogStatusNotification" => job(payload, Job::Log)?,
+        "MeterValues" => StationMessage::Meter(MeterReport {
+            evse: Some(EvseNumber(payload.integer("evseId")?)),
+            connector: None,
+            transaction_id: None,
+            samples: meter::samples(payload),
+        }),
+        "SecurityEventNotification" => StationMessage::SecurityEvent {
+            kind: payload.text("type")?,
+            at: payload.time("timestamp")?,
+            detail: payload.text("techInfo"),
+        },
+        "SignCertificate" => StationMessage::SignCertificate { csr: payload.text("csr")? },
+        "StatusNotification" => StationMessage::Status(StatusReport {
+            evse: Some(EvseNumber(payload.integer("evseId")?)),
+            connector: ConnectorNumber(payload.integer("connectorId")?),
+            status: payload.text("connectorStatus")?,
+            error_code: None,
+            vendor_error_code: None,
+            at: Some(payload.time("timestamp")?),
+        }),
+        "TransactionEvent" => StationMessage::Transaction(transaction(edition, payload)?),
+        _ => StationMessage::Notice(notice(payload, action)?),
+    })
+}
+
+/// The message's own time, as the station wrote it.
+pub(super) fn station_time(payload: &Payload<'_, '_>) -> Option<String> {
+    let own = ["timestamp", "generatedAt", "settlementTime", "timeBase"];
+    own.iter().find_map(|name| payload.text(name)).or_else(|| {
+        // MeterValues has no time of its own; its first sample's stands for it.
+        payload.objects("meterValue").next().and_then(|first| first.text("timestamp"))
+    })
+}
+
+fn token(payload: &Payload<'_, '_>) -> Option<PresentedToken> {
+    Some(PresentedToken { uid: payload.text("idToken")?, kind: payload.text("type") })
+}
+
+fn authorize(payload: &Payload<'_, '_>) -> Option<AuthorizeReport> {
+    let has_chain = payload.member("certificate").is_some();
+    let hashes = payload.objects("iso15118CertificateHashData").count();
+    let is_presented = has_chain || hashes > 0;
+    Some(AuthorizeReport {
+        token: token(&payload.object("idToken")?)?,
+        certificate: is_presented.then_some(PresentedCertificate { has_chain, hashes }),
+    })
+}
+
+fn boot(payload: &Payload<'_, '_>) -> Option<BootInformation> {
+    let station = payload.object("chargingStation")?;
+    let modem = station.object("modem");
+    let modem = |name| modem.and_then(|modem| modem.text(name));
+    Some(BootInformation {
+        vendor: station.text("vendorName")?,
+        model: station.text("model")?,
+        serial_number: station.text("serialNumber"),
+        firmware_version: station.text("firmwareVersion"),
+        iccid: modem("iccid"),
+        imsi: modem("imsi"),
+        meter_type: None,
+        meter_serial_number: None,
+        reason: payload.text("reason"),
+    })
+}
+
+fn job(payload: &Payload<'_, '_>, job: Job) -> Option<StationMessage> {
+    Some(StationMessage::JobStatus {
+        job,
+        status: payload.text("status")?,
+        request_id: payload.integer("requestId"),
+    })
+}
+
+fn transaction(edition: V2, payload: &Payload<'_, '_>) -> Option<TransactionReport> {
+    let transaction = payload.object("transactionInfo")?;
+    let evse = payload.object("evse");
+    let kind = match payload.string("eventType")?.as_ref() {
+        "Started" => TransactionEventKind::Started,
+        "Updated" => TransactionEventKind::Updated,
+        "Ended" => TransactionEventKind::Ended,
+        _ => return None,
+    };
+    Some(TransactionReport {
+        kind,
+        transaction_id: TransactionName::parse(&transaction.string("transactionId")?).ok()?,
+        sequence: payload.integer("seqNo")?,
+        at: payload.time("timestamp")?,
+        trigger: payload.text("triggerReason")?,
+        is_offline: payload.boolean("offline").unwrap_or(false),
+        evse: evse.and_then(|evse| evse.integer("id")).map(EvseNumber),
+        connector: evse.and_then(|evse| evse.integer("connectorId")).map(ConnectorNumber),
+        token: payload.object("idToken").and_then(|id_token| token(&id_token)),
+        reservation_id: payload.integer("reservationId"),
+        remote_start_id: transaction.integer("remoteStartId"),
+        charging_state: transaction.text("chargingState"),
+        stopped_reason: transaction.text("stoppedReason"),
+        phases: payload.integer("numberOfPhasesUsed"),
+        time_spent_charging_seconds: transaction.integer("timeSpentCharging"),
+        samples: meter::samples(payload),
+        is_running_cost_answered: edition == V2::V21,
+    })
+}
+
+fn notice(payload: &Payload<'_, '_>, action: &str) -> Option<Notice> {
+    let subject = NoticeSubject::ALL.iter().copied().find(|s| s.action() == action)?;
+    let status = ["status", "reservationUpdateStatus", "eventType"];
+    let transaction_id = payload.string("transactionId");
+    Some(Notice {
+        subject,
+        request_id: payload.integer("requestId"),
+        part: part(payload, subject),
+        evse: payload.integer("evseId").map(EvseNumber),
+        transaction_id: transaction_id.and_then(|id| TransactionName::parse(&id).ok()),
+        status: status.iter().find_map(|name| payload.text(name)),
+        at: ["timestamp", "generatedAt", "settlementTime"].iter().find_map(|n| payload.time(n)),
+    })
+}
+
+/// Which part of a report it is. A report of one part may leave both members out.
+fn part(payload: &Payload<'_, '_>, subject: NoticeSubject) -> Option<NoticePart> {
+    use NoticeSubject::*;
+    let comes_in_parts = matches!(
+        subject,
+        NotifyCustomerInformation
+            | NotifyDisplayMessages
+            | NotifyEvent
+            | NotifyMonitoringReport
+            | NotifyReport
+            | ReportChargingProfiles
+            | ReportDERControl
+    );
+    comes_in_parts.then(|| NoticePart {
+        sequence: payload.integer("seqNo"),
+        to_be_continued: payload.boolean("tbc").unwrap_or(false),
+    })
+}
