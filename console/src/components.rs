@@ -10,7 +10,7 @@ use askama::filters::HtmlSafe;
 use chargebook_domain::events::v1::{CommandFailure, Outcome};
 use chargebook_domain::units::Timestamp;
 use chargebook_projections::{
-    Command, CommandState, Connector, Paging, Session, SessionFilter, SessionStatus, Station,
+    Command, CommandState, Connector, Paging, Session, SessionStatus, Station,
 };
 use chrono_tz::Tz;
 
@@ -26,7 +26,7 @@ pub(crate) struct Frame {
     pub(crate) live: &'static str,
     /// The login's CSRF token; `None` on pages for who is not logged in.
     pub(crate) csrf: Option<String>,
-    /// Sessions to review, as the navigation shows them.
+    /// What is to be reviewed, as the navigation shows them.
     pub(crate) reviews: Option<String>,
     pub(crate) assets: &'static str,
 }
@@ -52,10 +52,8 @@ impl Frame {
         section: &'static str,
         live: &'static str,
     ) -> Result<Self, PageError> {
-        let filter =
-            SessionFilter { outcome: Some(Outcome::NeedsReview), ..SessionFilter::default() };
         let paging = Paging { limit: Some(REVIEWS_COUNTED_MAX), next: None };
-        let reviews = console.models().list_sessions(&filter, &paging).await?.items.len();
+        let reviews = console.models().list_reviews(&paging).await?.items.len();
         let reviews = match reviews {
             0 => None,
             count if count < REVIEWS_COUNTED_MAX as usize => Some(count.to_string()),
@@ -170,6 +168,11 @@ impl Badge {
             (None, SessionStatus::Stopped) => Self::new(Tone::Waiting, "Settling"),
             (None, SessionStatus::Settled) => Self::new(Tone::Waiting, "Billing"),
         }
+    }
+
+    /// A stop without a session.
+    pub(crate) fn orphan() -> Self {
+        Self::outcome(Outcome::NeedsReview)
     }
 
     fn outcome(outcome: Outcome) -> Self {

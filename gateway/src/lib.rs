@@ -6,8 +6,8 @@
 //! that read models, HTTP APIs and pages exist.
 //!
 //! The way of a frame: [`serve`] accepts and hands the socket to a session; the session reads a
-//! text, has it read and judged (`v16` or `v2`, on the sans-I/O parts in `rpc`), gives it to the desk,
-//! and sends what the desk returns.
+//! text, has it read and judged (`v16` or `v2`, on the sans-I/O parts in `rpc`), gives it to the
+//! desk, and sends what the desk returns.
 
 mod accept;
 mod call;

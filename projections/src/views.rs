@@ -445,6 +445,53 @@ pub struct SecurityEvent {
     pub exchange: Option<EventId>,
 }
 
+/// A stop that belongs to no session we know, yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OrphanStop {
+    /// The exchange that brought it: its id in the API.
+    pub exchange: EventId,
+    /// At which station.
+    pub station: StationIdentity,
+    /// Our id of that station.
+    pub station_id: StationId,
+    /// Where that station stands.
+    pub site_id: Option<SiteId>,
+    /// The transaction id that it names.
+    pub transaction_id: TransactionNumber,
+    /// The register that it gives, in Wh.
+    pub register_stop_wh: WattHours,
+    /// The station's time.
+    pub stopped_at: Timestamp,
+    /// Our time.
+    pub received_at: Timestamp,
+    /// The station's word for why it ended.
+    pub stop_reason: Option<String>,
+    /// Who stopped it, where the station says, sealed.
+    pub token: Option<SealedText>,
+    /// Position of its `station.orphan_recorded`.
+    pub position: u64,
+}
+
+/// Something that a person has to look at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Review {
+    /// A session that nobody can bill without one.
+    Session(Box<Session>),
+    /// A stop without a session.
+    OrphanStop(OrphanStop),
+}
+
+impl Review {
+    /// Where in the log it came up.
+    pub fn position(&self) -> u64 {
+        match self {
+            Self::Session(session) => session.position,
+            Self::OrphanStop(orphan) => orphan.position,
+        }
+    }
+}
+
 /// An event that the read models could not take in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ParkedEvent {
@@ -509,6 +556,8 @@ pub struct Totals {
     pub power_w: Decimal,
     /// Sessions a person has to look at, over all time.
     pub sessions_to_review: u64,
+    /// Stops without a session that wait for one, or for a person.
+    pub orphan_stops: u64,
     /// Energy in the span asked for.
     pub energy_wh: WattHours,
     /// Sessions that began in the span asked for.

@@ -229,6 +229,8 @@ async fn write_all(
     upsert(connection, upserts, written.drivers.iter()).await?;
     upsert(connection, upserts, written.erased.iter()).await?;
     upsert(connection, upserts, written.invoices.iter()).await?;
+    upsert(connection, upserts, written.orphan_stops.iter()).await?;
+    upsert(connection, upserts, written.orphan_resolutions.iter()).await?;
     upsert(connection, upserts, written.parked.iter()).await?;
     upsert(connection, upserts, written.security_events.iter()).await?;
     upsert(connection, upserts, written.settings.iter()).await?;

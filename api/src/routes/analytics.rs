@@ -125,6 +125,8 @@ pub(crate) struct Totals {
     power_w: Exact,
     /// Sessions a person has to look at, over all time.
     sessions_to_review: u64,
+    /// Stops without a session that wait for one, or for a person.
+    orphan_stops: u64,
     /// Events that the read models could not take in, over all time.
     parked_events: u64,
     /// Energy in the span, in Wh.
@@ -225,6 +227,7 @@ pub(crate) async fn totals(
         sessions_open: totals.sessions_open,
         power_w: Exact(totals.power_w),
         sessions_to_review: totals.sessions_to_review,
+        orphan_stops: totals.orphan_stops,
         parked_events: totals.parked_events,
         energy_wh: Exact(totals.energy_wh.0),
         sessions: totals.sessions,

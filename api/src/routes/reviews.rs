@@ -1,33 +1,113 @@
 //! What a person has to look at.
 
-use super::sessions::{Session, page_of};
-use crate::answer::Page;
+use super::sessions::{self, Session};
+use crate::answer::{Exact, Page};
 use crate::problem::Problem;
 use crate::request::{PageParameters, Query, WaitParameters};
 use crate::state::ApiState;
 use axum::Json;
 use axum::extract::State;
-use chargebook_domain::events::v1::{Outcome, SeenBy};
+use chargebook_domain::events::v1::SeenBy;
+use chargebook_domain::session::ORPHAN_STOP_REVIEW;
 use chargebook_domain::units::Timestamp;
-use chargebook_projections::SecurityEvent as SecurityEventRow;
-use chargebook_projections::{ParkedEvent as ParkedEventRow, SessionFilter};
+use chargebook_projections::{
+    OrphanStop as OrphanStopRow, Page as Listed, ParkedEvent as ParkedEventRow,
+    Review as ReviewRow, SecurityEvent as SecurityEventRow,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-/// The sessions that nobody can bill without a person: what is wrong (`reason`, `detail`), who
-/// has to look (`owner`), and what would resolve it (`resolved_by`).
+/// Something that a person has to look at: what is wrong (`reason`, `detail`), who has to look
+/// (`owner`), and what would resolve it (`resolved_by`).
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(crate) enum Review {
+    /// A session that nobody can bill without a person.
+    Session(Box<Session>),
+    /// A stop whose session is not known.
+    OrphanStop(OrphanStop),
+}
+
+/// A stop whose session is not known: nobody is billed for it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OrphanStop {
+    /// The exchange that brought it.
+    id: Uuid,
+    /// Where, by the station's id. The stop does not say at which connector.
+    station: String,
+    /// The transaction id that it names.
+    transaction_id: i32,
+    /// What the driver presented, where the station says; null once erased.
+    token: Option<String>,
+    /// The register that it gives, in Wh.
+    register_stop_wh: Exact,
+    /// When it ended, by the station's clock.
+    #[schema(value_type = String, format = DateTime)]
+    stopped_at: Timestamp,
+    /// Our clock.
+    #[schema(value_type = String, format = DateTime)]
+    received_at: Timestamp,
+    /// The station's word for why it ended; `Local` where it gave none.
+    stop_reason: String,
+    /// A word for why it has to be looked at.
+    #[schema(example = "start_missing")]
+    reason: &'static str,
+    /// In words, for a person.
+    detail: &'static str,
+    /// Who has to look at it.
+    owner: &'static str,
+    /// What would resolve it.
+    resolved_by: &'static str,
+    /// Position of its `station.orphan_recorded`.
+    position: u64,
+}
+
+/// Everything that waits for a person, the one that came up last first: sessions in doubt, and
+/// stops that found no session.
 #[utoipa::path(
     get, path = "/v1/reviews", tag = "sessions", operation_id = "list_reviews",
     params(PageParameters, WaitParameters),
-    responses((status = 200, description = "A page", body = Page<Session>)),
+    responses((status = 200, description = "A page", body = Page<Review>)),
 )]
 pub(crate) async fn list(
     State(state): State<ApiState>,
     Query(page): Query<PageParameters>,
-) -> Result<Json<Page<Session>>, Problem> {
-    let filter = SessionFilter { outcome: Some(Outcome::NeedsReview), ..SessionFilter::default() };
-    page_of(&state, &filter, &page).await.map(Json)
+) -> Result<Json<Page<Review>>, Problem> {
+    let Listed { items, next } = state.read_models.list_reviews(&page.paging()?).await?;
+    let mut reviews = Vec::with_capacity(items.len());
+    for item in items {
+        reviews.push(match item {
+            ReviewRow::Session(row) => {
+                Review::Session(Box::new(sessions::session_of(&state, *row).await?))
+            }
+            ReviewRow::OrphanStop(row) => Review::OrphanStop(orphan_stop(&state, row).await),
+        });
+    }
+    Ok(Json(Page { items: reviews, next }))
+}
+
+async fn orphan_stop(state: &ApiState, row: OrphanStopRow) -> OrphanStop {
+    let token = match &row.token {
+        Some(token) => state.opened(token).await,
+        None => None,
+    };
+    let review = ORPHAN_STOP_REVIEW;
+    OrphanStop {
+        id: row.exchange.0,
+        station: row.station.as_str().to_owned(),
+        transaction_id: row.transaction_id.0,
+        token,
+        register_stop_wh: Exact(row.register_stop_wh.0),
+        stopped_at: row.stopped_at,
+        received_at: row.received_at,
+        stop_reason: row.stop_reason.unwrap_or_else(|| "Local".to_owned()),
+        reason: review.reason,
+        detail: review.detail,
+        owner: "operator",
+        resolved_by: review.resolved_by,
+        position: row.position,
+    }
 }
 
 /// Something that a careful person would want to know about a station's security.

@@ -229,22 +229,19 @@ pub(crate) async fn list(
         open: parameters.open,
         transaction_id: parameters.transaction_id,
     };
-    page_of(&state, &filter, &page).await.map(Json)
-}
-
-/// A page of the sessions that a filter lets through.
-pub(super) async fn page_of(
-    state: &ApiState,
-    filter: &SessionFilter,
-    page: &PageParameters,
-) -> Result<Page<Session>, Problem> {
-    let page = state.read_models.list_sessions(filter, &page.paging()?).await?;
-    let sites = site_names(state, &page.items).await?;
+    let page = state.read_models.list_sessions(&filter, &page.paging()?).await?;
+    let sites = site_names(&state, &page.items).await?;
     let mut items = Vec::with_capacity(page.items.len());
     for row in page.items {
-        items.push(session(state, row, &sites).await?);
+        items.push(session(&state, row, &sites).await?);
     }
-    Ok(Page { items, next: page.next })
+    Ok(Json(Page { items, next: page.next }))
+}
+
+/// One session as the API shows it.
+pub(super) async fn session_of(state: &ApiState, row: SessionRow) -> Result<Session, Problem> {
+    let sites = site_names(state, std::slice::from_ref(&row)).await?;
+    session(state, row, &sites).await
 }
 
 /// One session with its meter curve and what happened in it.

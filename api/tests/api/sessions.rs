@@ -136,6 +136,30 @@ async fn lists_have_pages_that_hang_together() {
     assert_eq!(api.list("/v1/parked-events").await, Vec::<Value>::new());
 }
 
+#[tokio::test]
+async fn a_stop_without_a_session_is_a_review_until_its_start_comes() {
+    let api = TestApi::start().await;
+    let mut station = prepared(&api).await;
+    station.stop(4_711, minute(30), 11_000).await;
+    let review = api.list_until("/v1/reviews", |reviews| reviews.len() == 1).await.remove(0);
+    assert_eq!(review["kind"], "orphan_stop");
+    assert_eq!((&review["station"], &review["transaction_id"]), (&json!("CP-1"), &json!(4_711)));
+    assert_eq!(review["register_stop_wh"], 11_000);
+    assert!(review["stopped_at"].is_string(), "{review:#}");
+    assert_eq!(
+        (&review["reason"], &review["owner"]),
+        (&json!("start_missing"), &json!("operator"))
+    );
+    let resolved_by = review["resolved_by"].as_str().expect("words");
+    assert!(resolved_by.contains("its start arrives"), "{resolved_by}");
+    let totals = api.get("/v1/totals").await.expect(200).json();
+    assert_eq!((&totals["orphan_stops"], &totals["sessions_to_review"]), (&json!(1), &json!(0)));
+
+    station.start(minute(0), 1_000).await;
+    assert_eq!(invoiced(&api, 1).await[0]["energy_wh"], 10_000);
+    api.list_until("/v1/reviews", <[Value]>::is_empty).await;
+}
+
 /// Has a proof of the first invoice only.
 struct First;
 

@@ -1,19 +1,21 @@
-//! Sessions that a person has to look at: why, and what would resolve it.
+//! What a person has to look at: why, and what would resolve it.
 
 use super::{Asked, PAGE_ROWS, Pager, render};
-use crate::components::{Badge, Frame, When};
+use crate::components::{Badge, Frame, When, address_part};
 use crate::error::PageError;
 use crate::format;
 use crate::login::Operator;
 use crate::prices;
 use crate::state::Console;
+use crate::zones::Zones;
 use askama::Template;
 use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
-use chargebook_domain::events::v1::Outcome;
+use chargebook_domain::session::ORPHAN_STOP_REVIEW;
 use chargebook_domain::units::{Timestamp, WattHours};
-use chargebook_projections::{Paging, Session, SessionFilter};
+use chargebook_projections::{OrphanStop, Paging, Review, Session};
+use chrono_tz::Tz;
 use serde::Deserialize;
 
 #[derive(Template)]
@@ -25,16 +27,17 @@ struct ReviewsPage {
 }
 
 struct ReviewRow {
-    id: String,
-    station: String,
-    connector: u32,
+    /// Where more is to be read.
+    address: String,
+    title: String,
     badge: Badge,
     why: String,
     detail: String,
     resolved_by: String,
     owner: String,
-    began: When,
-    energy: String,
+    /// What it is about: instants and figures.
+    facts: Vec<(&'static str, String)>,
+    at: (&'static str, When),
 }
 
 #[derive(Deserialize)]
@@ -49,31 +52,55 @@ pub(crate) async fn list(
     Asked(query): Asked<ReviewsQuery>,
 ) -> Result<Response, PageError> {
     let now = console.now();
-    let frame = Frame::inside(&console, &operator, "Reviews", "reviews", "session").await?;
-    let filter = SessionFilter { outcome: Some(Outcome::NeedsReview), ..SessionFilter::default() };
+    let live = "session station";
+    let frame = Frame::inside(&console, &operator, "Reviews", "reviews", live).await?;
     let paging = Paging { limit: Some(PAGE_ROWS), next: query.next.clone() };
-    let page = console.models().list_sessions(&filter, &paging).await?;
+    let page = console.models().list_reviews(&paging).await?;
+    let zones = Zones::read(&console).await?;
     let mut rows = Vec::with_capacity(page.items.len());
-    for session in &page.items {
-        let doubted = prices::doubted_registers(&console, session).await?;
-        rows.push(row_of(session, prices::energy(session, doubted), now));
+    for review in &page.items {
+        rows.push(match review {
+            Review::Session(session) => {
+                let doubted = prices::doubted_registers(&console, session).await?;
+                of_session(session, prices::energy(session, doubted), now)
+            }
+            Review::OrphanStop(orphan) => of_orphan(orphan, now, zones.of(orphan.site_id)),
+        });
     }
     let pager = Pager::new("/reviews", query.next.as_deref(), page.next.as_deref());
     render(&ReviewsPage { frame, rows, pager })
 }
 
-fn row_of(session: &Session, energy: WattHours, now: Timestamp) -> ReviewRow {
+fn of_session(session: &Session, energy: WattHours, now: Timestamp) -> ReviewRow {
     let or_unsaid = |text: &Option<String>| text.clone().unwrap_or_else(|| "not said".to_owned());
+    let began = When::new(session.started_at, now, crate::zones::parse(&session.time_zone));
     ReviewRow {
-        id: session.id.to_string(),
-        station: session.station.to_string(),
-        connector: session.connector.0,
+        address: format!("/sessions/{}", session.id),
+        title: format!("{}, connector {}", session.station, session.connector),
         badge: Badge::session(session),
         why: format::words(&or_unsaid(&session.reason)),
         detail: or_unsaid(&session.detail),
         resolved_by: or_unsaid(&session.resolved_by),
         owner: or_unsaid(&session.owner),
-        began: When::new(session.started_at, now, crate::zones::parse(&session.time_zone)),
-        energy: format::kwh(energy, 3),
+        facts: vec![("Energy", format!("{} kWh", format::kwh(energy, 3)))],
+        at: ("Began", began),
+    }
+}
+
+fn of_orphan(orphan: &OrphanStop, now: Timestamp, zone: Tz) -> ReviewRow {
+    let review = ORPHAN_STOP_REVIEW;
+    ReviewRow {
+        address: format!("/stations/{}", address_part(orphan.station.as_str())),
+        title: format!("{}, a stop without a session", orphan.station),
+        badge: Badge::orphan(),
+        why: format::words(review.reason),
+        detail: review.detail.to_owned(),
+        resolved_by: review.resolved_by.to_owned(),
+        owner: "operator".to_owned(),
+        facts: vec![
+            ("End register", format!("{} kWh", format::kwh(orphan.register_stop_wh, 3))),
+            ("Transaction id", orphan.transaction_id.to_string()),
+        ],
+        at: ("Stopped", When::new(orphan.stopped_at, now, zone)),
     }
 }

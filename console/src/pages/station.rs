@@ -14,7 +14,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use chargebook_domain::units::Timestamp;
 use chargebook_projections::{
-    Command, CommandState, Connector, Paging, SecurityEvent, SessionFilter, Station,
+    Command, CommandState, Connector, OrphanStop, Paging, SecurityEvent, SessionFilter, Station,
 };
 use chrono_tz::Tz;
 use serde::Deserialize;
@@ -25,6 +25,8 @@ const SESSIONS_SHOWN: u32 = 10;
 const COMMANDS_SHOWN: u32 = 10;
 /// Security events that are shown.
 const SECURITY_SHOWN: u32 = 5;
+/// Stops without a session that are shown.
+const ORPHANS_SHOWN: u32 = 10;
 
 #[derive(Template)]
 #[template(path = "station.html")]
@@ -51,6 +53,7 @@ struct StationPage {
     commands: Vec<CommandLine>,
     facts: Vec<Fact>,
     security: Vec<SecurityLine>,
+    orphans: Vec<OrphanLine>,
 }
 
 struct ConnectorRow {
@@ -73,6 +76,13 @@ struct SecurityLine {
     kind: String,
     at: When,
     detail: String,
+}
+
+/// A stop that has found no session.
+struct OrphanLine {
+    at: When,
+    register: String,
+    transaction: i32,
 }
 
 #[derive(Deserialize)]
@@ -111,6 +121,7 @@ pub(super) async fn page(
     let sessions = console.models().list_sessions(&filter, &paging(SESSIONS_SHOWN)).await?;
     let commands = console.models().list_commands(Some(&id), &paging(COMMANDS_SHOWN)).await?;
     let events = console.models().list_security_events(Some(&id), &paging(SECURITY_SHOWN)).await?;
+    let orphans = console.models().list_orphan_stops(Some(&id), &paging(ORPHANS_SHOWN)).await?;
     let line = |command| CommandLine::new(command, asked, now, zone);
     let own = station.connectors.iter().filter(|connector| connector.connector.0 > 0);
     let numbers: Vec<_> = own.map(|connector| connector.connector.0).collect();
@@ -134,6 +145,7 @@ pub(super) async fn page(
         commands: commands.items.iter().map(line).collect(),
         facts: facts_of(&station, now, zone),
         security: security(console, events.items, now, zone).await,
+        orphans: orphans.items.iter().map(|orphan| orphan_line(orphan, now, zone)).collect(),
     })
 }
 
@@ -209,6 +221,14 @@ fn facts_of(station: &Station, now: Timestamp, zone: Tz) -> Vec<Fact> {
     ];
     let known = |(name, value): (_, Option<String>)| value.map(|value| Fact::new(name, value));
     facts.into_iter().filter_map(known).collect()
+}
+
+fn orphan_line(orphan: &OrphanStop, now: Timestamp, zone: Tz) -> OrphanLine {
+    OrphanLine {
+        at: When::new(orphan.stopped_at, now, zone),
+        register: format!("{} kWh", format::kwh(orphan.register_stop_wh, 3)),
+        transaction: orphan.transaction_id.0,
+    }
 }
 
 async fn security(

@@ -4,6 +4,7 @@ use crate::client::Browser;
 use crate::world::{CARD, World, later, noon};
 use axum::http::StatusCode;
 use chargebook_domain::events::v1::Quantity::{EnergyImportRegisterWh, PowerImportW};
+use chargebook_domain::ids::TransactionNumber;
 use chargebook_projections::{Paging, SessionFilter};
 
 async fn only_session(world: &World) -> String {
@@ -100,6 +101,27 @@ async fn a_review_says_why_and_what_would_resolve_it() {
     session.shows("−1.000 <small>kWh</small>").shows("register 10.000 to 9.000 kWh; in doubt: ");
     session.shows("its facts are in doubt").hides("EUR").hides("The curve's is");
     reviews.shows("−1.000 kWh");
+}
+
+#[tokio::test]
+async fn a_stop_without_a_session_is_listed_with_what_would_resolve_it() {
+    let world = World::new(noon()).await;
+    let mut station = world.station("CP-1").await;
+    station.stop(TransactionNumber(4_711), 9_000).await;
+    world.shown().await;
+    let browser = Browser::logged_in(&world).await;
+    let reviews = browser.get("/reviews").await;
+    reviews.shows("CP-1, a stop without a session").shows("Start missing:").shows("9.000 kWh");
+    reviews.shows("its start arrives").shows("<span class=\"count\">1</span>");
+    let on_site = browser.get("/stations/CP-1").await;
+    on_site.shows("Stops without a session").shows("transaction 4711");
+    // Its start comes: the stop was at noon.
+    world.clock.set(later(noon(), -600));
+    station.start(1, CARD, 1_000).await;
+    world.clock.set(noon());
+    world.shown().await;
+    browser.get("/reviews").await.shows("Nothing to review");
+    browser.get("/stations/CP-1").await.hides("Stops without a session");
 }
 
 #[tokio::test]

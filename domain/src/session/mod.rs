@@ -19,4 +19,6 @@ pub use clock::began_at;
 pub use fold::{Session, Stop};
 pub use periods::{billing_input, rate_settled};
 pub use running::{registers_as_told, running_price};
-pub use settlement::{NOT_RATABLE, Review, Settlement, SettlementRules, changes_the_bill, settle};
+pub use settlement::{
+    NOT_RATABLE, ORPHAN_STOP_REVIEW, Review, Settlement, SettlementRules, changes_the_bill, settle,
+};

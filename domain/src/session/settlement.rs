@@ -53,6 +53,13 @@ pub struct Review {
     pub resolved_by: &'static str,
 }
 
+/// What is to be said of a stop whose session is not known.
+pub const ORPHAN_STOP_REVIEW: Review = Review {
+    reason: "start_missing",
+    detail: "a stop came for a session whose start is not known",
+    resolved_by: "its start arrives, or an operator dismisses the stop",
+};
+
 /// Between two messages of a queue that is delivered late, no more time passes than this.
 const LATE_DELIVERY: TimeDelta = TimeDelta::seconds(10);
 

@@ -2,7 +2,7 @@
 //! not parsed at all; of frequent facts only the needed members are.
 
 use chargebook_domain::events::Event;
-use chargebook_domain::events::v1::Quantity;
+use chargebook_domain::events::v1::{Quantity, StopMatch};
 use chargebook_domain::ids::{EventId, StationId};
 use chargebook_domain::rating::Rating;
 use chargebook_domain::units::{Timestamp, WattHours};
@@ -67,6 +67,8 @@ pub(crate) struct Stopped {
     pub(crate) meter_stop: Register,
     pub(crate) stopped_at: Timestamp,
     pub(crate) reason: Option<String>,
+    pub(crate) matched_by: StopMatch,
+    pub(crate) exchange: EventId,
 }
 
 #[derive(Debug, Deserialize)]
@@ -129,15 +131,13 @@ fn read(event: &RecordedEvent, stream_id: Option<Uuid>) -> Result<Fact, String> 
         "session.settled" => parse(data).map(Fact::Settled),
         "session.rated" => parse(data).map(|rated| Fact::Rated(Box::new(rated))),
         "command.sent" => parse(data).map(Fact::Sent),
-        "station.meter_recorded"
-        | "station.job_status"
-        | "station.certificate_requested"
-        | "station.orphan_recorded" => Ok(station()),
+        "station.meter_recorded" | "station.job_status" | "station.certificate_requested" => {
+            Ok(station())
+        }
         // What a month carries forward is what the months before it said.
         "log.created"
         | "policy.checkpointed"
         | "station.month_opened"
-        | "station.orphan_resolved"
         | "station.password_changed"
         | "transaction_ids.leased" => Ok(Fact::Nothing),
         _ => other(event),

@@ -19,8 +19,9 @@ pub(crate) use decode::{Decoded, Fact, decode};
 use crate::changes::Change;
 use crate::tables::{
     AccountRow, AuditRow, CommandRow, ConnectorRow, DriverRow, ErasedSubjectRow, InvoiceRow,
-    ParkedEventRow, SecurityEventRow, SessionMeterRow, SessionRow, SettingRow, SiteKey, SiteRow,
-    StationRow, StationSeenRow, TariffVersionRow, TokenRow,
+    OrphanResolutionRow, OrphanStopRow, ParkedEventRow, SecurityEventRow, SessionMeterRow,
+    SessionRow, SettingRow, SiteKey, SiteRow, StationRow, StationSeenRow, TariffVersionRow,
+    TokenRow,
 };
 use analytics::{Balance, EnergyHour, RevenueHour};
 use chargebook_domain::events::Event;
@@ -65,6 +66,8 @@ pub(crate) struct Written {
     pub(crate) drivers: Vec<DriverRow>,
     pub(crate) erased: Vec<ErasedSubjectRow>,
     pub(crate) invoices: Vec<InvoiceRow>,
+    pub(crate) orphan_stops: Vec<OrphanStopRow>,
+    pub(crate) orphan_resolutions: Vec<OrphanResolutionRow>,
     pub(crate) parked: Vec<ParkedEventRow>,
     pub(crate) security_events: Vec<SecurityEventRow>,
     pub(crate) settings: Vec<SettingRow>,
@@ -155,6 +158,8 @@ impl State {
             Event::StationConnectorDeclared(fact) => self.connector_declared(event, fact),
             Event::StationConnectorStatus(fact) => self.station_connector_status(event, fact),
             Event::StationSecurityNoted(fact) => self.security_noted(event, fact),
+            Event::StationOrphanRecorded(fact) => self.orphan_recorded(event, fact),
+            Event::StationOrphanResolved(fact) => self.orphan_resolved(event, fact),
             Event::SessionStarted(fact) => self.session_started(event, fact),
             Event::SessionConnectorStatus(fact) => self.session_connector_status(event, fact),
             Event::SessionAnomalyNoted(fact) => self.session_anomaly_noted(event, fact),
@@ -185,8 +190,6 @@ impl State {
             | Event::StationJobStatus(_)
             | Event::StationMeterRecorded(_)
             | Event::StationMonthOpened(_)
-            | Event::StationOrphanRecorded(_)
-            | Event::StationOrphanResolved(_)
             | Event::StationPasswordChanged(_)
             | Event::TransactionIdsLeased(_) => {
                 Err(format!("`{}` is decoded elsewhere", fact.event_type()))

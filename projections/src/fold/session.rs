@@ -4,11 +4,11 @@ use super::analytics::{microwatthours, trusted_time};
 use super::decode::{Metered, Rated, Sample, Settled, Stopped};
 use super::{Decoded, Refusal, State, in_own_stream, stream_id};
 use crate::query::hour_of;
-use crate::tables::{Json, SessionMeterRow, SessionRow, Word};
+use crate::tables::{Json, OrphanResolutionRow, SessionMeterRow, SessionRow, Word};
 use crate::views::SessionStatus;
 use chargebook_domain::events::v1::{
     ClockTrust, Outcome, Quantity, SessionAnomalyNoted, SessionConnectorStatus,
-    SessionOutcomeDecided, SessionStarted,
+    SessionOutcomeDecided, SessionStarted, StopMatch,
 };
 use chargebook_domain::ids::SessionId;
 use chargebook_domain::invoice::InvoiceFigures;
@@ -154,6 +154,11 @@ impl State {
     ) -> Result<(), Refusal> {
         let (id, station) = self.known_session(event)?;
         self.heard(station, event.recorded_at);
+        if fact.matched_by == StopMatch::StartCameLater {
+            // The station's stream says so too, but in an append of its own.
+            let (exchange, session_id) = (fact.exchange, Some(id));
+            self.written.orphan_resolutions.push(OrphanResolutionRow { exchange, session_id });
+        }
         let Some(row) = self.sessions.touch(id) else { return Ok(()) };
         // Of stops that differ the earliest holds, as in settlement.
         let later = row.stop_reason.is_some()

@@ -1,11 +1,14 @@
 //! Stations and connectors.
 
 use super::{Decoded, Refusal, State, in_own_stream, stream_id};
-use crate::tables::{ConnectorRow, Json, SecurityEventRow, StationRow, StationSeenRow, Word};
+use crate::tables::{
+    ConnectorRow, Json, OrphanResolutionRow, OrphanStopRow, SecurityEventRow, StationRow,
+    StationSeenRow, Word,
+};
 use chargebook_domain::events::v1::{
     Registration, StationBooted, StationConnected, StationConnectorDeclared,
-    StationConnectorStatus, StationDisconnected, StationRegistered, StationSecurityNoted,
-    StationSiteAssigned,
+    StationConnectorStatus, StationDisconnected, StationOrphanRecorded, StationOrphanResolved,
+    StationRegistered, StationSecurityNoted, StationSiteAssigned,
 };
 use chargebook_domain::ids::{ConnectorNumber, StationId};
 use chargebook_domain::units::Timestamp;
@@ -161,6 +164,39 @@ impl State {
             detail: fact.detail.clone().map(Json),
             exchange: fact.exchange,
         });
+        Ok(())
+    }
+
+    pub(super) fn orphan_recorded(
+        &mut self,
+        event: &Decoded,
+        fact: &StationOrphanRecorded,
+    ) -> Result<(), Refusal> {
+        let station_id = self.station_row(event)?.station_id;
+        let orphan = &fact.orphan;
+        self.written.orphan_stops.push(OrphanStopRow {
+            exchange: orphan.exchange,
+            position: event.position.as_u64(),
+            station_id,
+            transaction_id: orphan.transaction_id,
+            register_stop_wh: orphan.meter_stop_wh,
+            stopped_at: orphan.stopped_at,
+            received_at: orphan.received_at,
+            stop_reason: orphan.reason.clone(),
+            id_tag: orphan.id_tag.clone().map(Json),
+        });
+        self.heard(station_id, event.recorded_at);
+        Ok(())
+    }
+
+    pub(super) fn orphan_resolved(
+        &mut self,
+        event: &Decoded,
+        fact: &StationOrphanResolved,
+    ) -> Result<(), Refusal> {
+        self.station_row(event)?;
+        let (exchange, session_id) = (fact.exchange, fact.session_id);
+        self.written.orphan_resolutions.push(OrphanResolutionRow { exchange, session_id });
         Ok(())
     }
 

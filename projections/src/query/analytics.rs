@@ -85,7 +85,9 @@ impl ReadModels {
              (SELECT COUNT(DISTINCT station_id) FROM connectors WHERE status = 'Faulted'), \
              (SELECT COUNT(*) FROM sessions WHERE status = 'open'), \
              (SELECT COUNT(*) FROM sessions WHERE outcome = 'needs_review'), \
-             (SELECT COUNT(*) FROM parked_events)",
+             (SELECT COUNT(*) FROM parked_events), \
+             (SELECT COUNT(*) FROM orphan_stops WHERE exchange NOT IN \
+             (SELECT exchange FROM orphan_resolutions))",
         );
         let counts = counts.rows(&mut *transaction).await?;
         let count = |index| counts.first().map_or(Ok(0), |row| column(row, index));
@@ -96,6 +98,7 @@ impl ReadModels {
             sessions_open: count(3)?,
             power_w,
             sessions_to_review: count(4)?,
+            orphan_stops: count(6)?,
             energy_wh: sums.energy_wh(),
             sessions: sums.sessions.max(0).unsigned_abs(),
             revenue: sums.revenue(),

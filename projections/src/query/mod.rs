@@ -4,6 +4,7 @@ mod analytics;
 mod billing;
 mod detail;
 mod registry;
+mod reviews;
 mod select;
 mod sessions;
 mod stations;

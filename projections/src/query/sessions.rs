@@ -8,6 +8,7 @@ use crate::tables::{Row as _, SessionMeterRow, SessionRow, Word};
 use crate::views::{Cost, Page, Session, SessionStatus};
 use chargebook_domain::ids::SessionId;
 use chargebook_domain::units::WattHours;
+use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
 impl ReadModels {
@@ -18,23 +19,9 @@ impl ReadModels {
         paging: &Paging,
     ) -> Result<Page<Session>, QueryError> {
         let cursor = Cursor::new("sessions", paging)?;
-        let mut select = select_sessions();
-        select.filter("s.station = ?", filter.station.as_ref())?;
-        select.filter("s.site_id = ?", filter.site_id.as_ref())?;
-        select.filter("s.token_id = ?", filter.token_id.as_ref())?;
-        select.filter("s.account_id = ?", filter.account_id.as_ref())?;
-        select.filter("s.outcome = ?", filter.outcome.map(Word).as_ref())?;
-        select.filter("s.transaction_id = ?", filter.transaction_id.as_ref())?;
-        match filter.open {
-            Some(true) => select.condition("s.status = 'open'"),
-            Some(false) => select.condition("s.status <> 'open'"),
-            None => {}
-        }
-        select.filter("s.position < ?", cursor.after_position()?.as_ref())?;
-        select.push(" ORDER BY s.position DESC");
-        cursor.limit(&mut select)?;
-        let sessions = read_sessions(&select.rows(&self.pool()).await?)?;
-        let sessions = sessions.into_iter().map(|read| read.session).collect();
+        let before = cursor.after_position()?;
+        let mut connection = self.pool().acquire().await?;
+        let sessions = read_page(filter, before, &cursor, &mut connection).await?;
         Ok(cursor.page(sessions, |session: &Session| session.position.to_string()))
     }
 
@@ -57,6 +44,32 @@ impl ReadModels {
 pub(crate) struct SessionRead {
     pub(crate) session: Session,
     pub(crate) register_start_wh: WattHours,
+}
+
+/// A page of sessions whose starts stand before a position.
+pub(super) async fn read_page(
+    filter: &SessionFilter,
+    before: Option<u64>,
+    cursor: &Cursor,
+    connection: &mut SqliteConnection,
+) -> Result<Vec<Session>, ProjectionError> {
+    let mut select = select_sessions();
+    select.filter("s.station = ?", filter.station.as_ref())?;
+    select.filter("s.site_id = ?", filter.site_id.as_ref())?;
+    select.filter("s.token_id = ?", filter.token_id.as_ref())?;
+    select.filter("s.account_id = ?", filter.account_id.as_ref())?;
+    select.filter("s.outcome = ?", filter.outcome.map(Word).as_ref())?;
+    select.filter("s.transaction_id = ?", filter.transaction_id.as_ref())?;
+    match filter.open {
+        Some(true) => select.condition("s.status = 'open'"),
+        Some(false) => select.condition("s.status <> 'open'"),
+        None => {}
+    }
+    select.filter("s.position < ?", before.as_ref())?;
+    select.push(" ORDER BY s.position DESC");
+    cursor.limit(&mut select)?;
+    let sessions = read_sessions(&select.rows(connection).await?)?;
+    Ok(sessions.into_iter().map(|read| read.session).collect())
 }
 
 fn select_sessions() -> Select {

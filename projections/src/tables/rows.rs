@@ -283,6 +283,25 @@ tables! {
         exchange: Option<EventId>,
     }
 
+    /// A stop that belonged to no session we knew when it came.
+    OrphanStopRow in "orphan_stops", key 1, summed [], {
+        exchange: EventId,
+        position: u64,
+        station_id: StationId,
+        transaction_id: TransactionNumber,
+        register_stop_wh: WattHours,
+        stopped_at: Timestamp,
+        received_at: Timestamp,
+        stop_reason: Option<String>,
+        id_tag: Option<Json<SealedText>>,
+    }
+
+    /// Such a stop is one no more: its session is known now, or somebody has given it up.
+    OrphanResolutionRow in "orphan_resolutions", key 1, summed [], {
+        exchange: EventId,
+        session_id: Option<SessionId>,
+    }
+
     /// An event that the read models could not take in.
     ParkedEventRow in "parked_events", key 1, summed [], {
         position: u64,

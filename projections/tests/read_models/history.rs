@@ -3,10 +3,11 @@
 use chargebook_domain::events::v1::{
     AccountKind, AccountOpened, Authorization, BootInformation, ClockTrust, DefaultTariffSet,
     Evidence, ExchangeRecorded, InvoiceIssued, InvoiceKind, InvoiceLine, InvoiceVat, LedgerLeg,
-    LedgerPosted, MeterReading, MeterSample, Outcome, Quantity, Registration, SessionMeterRecorded,
-    SessionOutcomeDecided, SessionSettled, SessionStarted, SessionStopped, SettledBecause,
-    SiteRegistered, StationBooted, StationConnected, StationConnectorStatus, StationRegistered,
-    StopMatch, TariffReference, TariffVersionPublished, TokenRegistered, TokenStatus,
+    LedgerPosted, MeterReading, MeterSample, OrphanStop, Outcome, Quantity, Registration,
+    SessionMeterRecorded, SessionOutcomeDecided, SessionSettled, SessionStarted, SessionStopped,
+    SettledBecause, SiteRegistered, StationBooted, StationConnected, StationConnectorStatus,
+    StationOrphanRecorded, StationRegistered, StopMatch, TariffReference, TariffVersionPublished,
+    TokenRegistered, TokenStatus,
 };
 use chargebook_domain::events::{Event, Meta};
 use chargebook_domain::ids::{
@@ -334,17 +335,55 @@ impl History {
     }
 
     pub(crate) async fn stop(&mut self, session: u64, register_wh: i64, reason: Option<&str>) {
-        let fact = SessionStopped {
+        let fact = self.stopped(register_wh);
+        let fact = SessionStopped { reason: reason.map(str::to_owned), ..fact };
+        self.write(Self::session_stream(session), fact).await;
+    }
+
+    /// A session takes in a stop that came before its start.
+    pub(crate) async fn stop_by_orphan(
+        &mut self,
+        session: u64,
+        exchange: EventId,
+        register_wh: i64,
+    ) {
+        let fact = self.stopped(register_wh);
+        let matched_by = StopMatch::StartCameLater;
+        let fact = SessionStopped { matched_by, exchange, ..fact };
+        self.write(Self::session_stream(session), fact).await;
+    }
+
+    fn stopped(&self, register_wh: i64) -> SessionStopped {
+        SessionStopped {
             meter_stop: reading(register_wh),
             stopped_at: self.now,
             received_at: self.now,
             clock: ClockTrust::Plausible,
-            reason: reason.map(str::to_owned),
+            reason: None,
             id_tag: None,
             matched_by: StopMatch::TransactionId,
             exchange: EventId(uuid(8, 5)),
+        }
+    }
+
+    /// A stop that belongs to no session; its exchange.
+    pub(crate) async fn orphan(&mut self, station: u64, register_wh: i64) -> EventId {
+        let exchange = EventId(uuid(10, self.events));
+        let orphan = OrphanStop {
+            transaction_id: TransactionNumber(77),
+            meter_stop_wh: WattHours::from_whole(register_wh),
+            meter_evidence: evidence(&register_wh.to_string()),
+            stopped_at: self.now,
+            received_at: self.now,
+            reason: None,
+            id_tag: Some(sealed(1)),
+            id_tag_key: None,
+            begin: None,
+            samples: Vec::new(),
+            exchange,
         };
-        self.write(Self::session_stream(session), fact).await;
+        self.write(Self::station_stream(station), StationOrphanRecorded { orphan }).await;
+        exchange
     }
 
     pub(crate) async fn settle(

@@ -7,6 +7,7 @@ mod feed;
 mod history;
 mod parked;
 mod random;
+mod reviews;
 mod story;
 mod switching;
 mod totals;
