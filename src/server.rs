@@ -13,7 +13,7 @@ use chargebook_api::{ApiState, Authenticator};
 use chargebook_commands::clock::SystemClock;
 use chargebook_commands::{Chargebook, Settings};
 use chargebook_console::{Console, ConsoleOptions};
-use chargebook_gateway::Limits;
+use chargebook_gateway::{Limits, OcppVersions};
 use chargebook_projections::{ProjectorOptions, ReadModels};
 use chargebook_proof::checkpoint::{Origin, SigningKey};
 use chargebook_store::sealer::{Sealer, SealerOptions};
@@ -98,6 +98,7 @@ impl Server {
         };
         let clock = Arc::new(SystemClock);
         let chargebook = Chargebook::open(log.clone(), Arc::new(vault), clock, settings).await?;
+        let chargebook = chargebook.speaking(Arc::new(OcppVersions));
         let (read_models, projector) =
             chargebook_projections::open(log, &data.join("read"), ProjectorOptions::default())
                 .await?;

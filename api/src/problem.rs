@@ -4,7 +4,9 @@ use axum::Json;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use chargebook_commands::ExactError;
 use chargebook_commands::journal::JournalError;
+use chargebook_commands::protocol::ExactRefused;
 use chargebook_commands::registry::RegistryError;
 use chargebook_projections::{QueryError, WaitError};
 use chargebook_store::{AppendError, StoreError};
@@ -132,6 +134,16 @@ impl Problem {
             StatusCode::CONFLICT,
             "conflict",
             "There is one already, with other content",
+            detail,
+        )
+    }
+
+    /// 409: the station has never said which version it speaks.
+    pub(crate) fn version_unknown(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(
+            StatusCode::CONFLICT,
+            "version_unknown",
+            "The station's OCPP version is not known",
             detail,
         )
     }
@@ -267,6 +279,22 @@ impl From<RegistryError> for Problem {
             RegistryError::Invalid { pointer, detail } => Self::invalid(pointer, detail),
             RegistryError::Journal(error) => error.into(),
             RegistryError::Vault(error) => error.into(),
+        }
+    }
+}
+
+impl From<ExactError> for Problem {
+    fn from(error: ExactError) -> Self {
+        match error {
+            ExactError::NeverConnected => Self::version_unknown(error.to_string()),
+            ExactError::Refused(ExactRefused::UnknownProtocol(_)) => {
+                Self::version_unknown(error.to_string())
+            }
+            ExactError::Refused(ExactRefused::Invalid { pointer, rule }) => {
+                Self::invalid(pointer, rule)
+            }
+            ExactError::Refused(refused) => Self::invalid("", refused.to_string()),
+            ExactError::Registry(error) => error.into(),
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod journal;
 pub mod message;
 pub mod personal;
 mod policy;
+pub mod protocol;
 pub mod registry;
 mod running;
 mod station;
@@ -20,7 +21,7 @@ pub use desk::{
     AdmissionRefused, Admitted, CommandReply, CommandResult, ConnectionInformation, DeskError,
     OpenedIntent, PendingCommand, ReplyFrame, StationDesk,
 };
-pub use intent::{CommandDispatch, CommandStage, CommandView};
+pub use intent::{CommandDispatch, CommandStage, CommandView, ExactError};
 pub use policy::PolicyError;
 pub use running::CostSoFar;
 pub use station::StationState;
@@ -33,6 +34,7 @@ use clock::Clock;
 use intent::CommandBoard;
 use journal::{Draft, Journal, JournalError};
 use personal::PersonalData;
+use protocol::{NoProtocol, StationProtocol};
 use registry::Registry;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -70,6 +72,7 @@ impl Default for Settings {
 #[derive(Clone)]
 pub struct Chargebook {
     inner: Arc<Inner>,
+    station_protocol: Arc<dyn StationProtocol>,
 }
 
 struct Inner {
@@ -104,10 +107,16 @@ impl Chargebook {
                 personal,
                 settings,
             }),
+            station_protocol: Arc::new(NoProtocol),
         };
         chargebook.create_log().await?;
         intent::read_board(chargebook.journal(), chargebook.board()).await?;
         Ok(chargebook)
+    }
+
+    /// The same service, with what knows the words of the stations' OCPP versions.
+    pub fn speaking(self, station_protocol: Arc<dyn StationProtocol>) -> Self {
+        Self { station_protocol, ..self }
     }
 
     async fn create_log(&self) -> Result<(), JournalError> {
@@ -205,6 +214,10 @@ impl Chargebook {
     /// What the operator has set.
     pub fn settings(&self) -> &Settings {
         &self.inner.settings
+    }
+
+    pub(crate) fn station_protocol(&self) -> &dyn StationProtocol {
+        self.station_protocol.as_ref()
     }
 
     pub(crate) fn board(&self) -> &CommandBoard {

@@ -44,6 +44,8 @@ pub struct StationState {
     pub connectors: BTreeMap<Outlet, ConnectorState>,
     /// Connections so far.
     pub epoch: u64,
+    /// The sub-protocol of its last connection; the live one's, where it is connected.
+    pub protocol: Option<String>,
     /// Stops that have found no session yet.
     pub orphans: Vec<OrphanStop>,
     /// The month of the stream that is being written: `2026-11`.
@@ -123,6 +125,7 @@ impl StationState {
             boot: None,
             connectors: BTreeMap::new(),
             epoch: 0,
+            protocol: None,
             orphans: Vec::new(),
             month: month.to_owned(),
             version: None,
@@ -151,7 +154,10 @@ impl StationState {
             }
             Event::StationPasswordChanged(fact) => self.password = fact.password.clone(),
             Event::StationSiteAssigned(fact) => self.site_id = fact.site_id,
-            Event::StationConnected(fact) => self.epoch = self.epoch.max(fact.epoch),
+            Event::StationConnected(fact) => {
+                self.epoch = self.epoch.max(fact.epoch);
+                self.protocol = Some(fact.protocol.clone());
+            }
             Event::StationBooted(fact) => {
                 self.accepted |= fact.registration == Registration::Accepted;
                 self.boot = Some(fact.boot.clone());
@@ -206,6 +212,7 @@ impl StationState {
         self.accepted = carried.accepted;
         self.boot = carried.boot.clone();
         self.epoch = carried.epoch;
+        self.protocol.clone_from(&carried.protocol);
         self.orphans = carried.orphans.clone();
         self.connectors = carried
             .connectors
@@ -245,6 +252,7 @@ impl StationState {
                 })
                 .collect(),
             epoch: self.epoch,
+            protocol: self.protocol.clone(),
             orphans: self.orphans.clone(),
         }
     }

@@ -12,6 +12,7 @@
 mod accept;
 mod call;
 mod connections;
+mod downward;
 mod limits;
 mod message;
 mod meter;
@@ -27,4 +28,5 @@ mod v16;
 mod v2;
 
 pub use accept::serve;
+pub use downward::OcppVersions;
 pub use limits::{Limits, MESSAGE_BYTES_MAX, READ_BUFFER_BYTES, WRITE_BUFFER_BYTES_MAX};

@@ -72,16 +72,19 @@ pub(crate) struct Downward {
     pub(crate) frame: RenderedReply,
 }
 
-/// The connection's OCPP version has no words for an intent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+/// An intent cannot be sent over this connection. Repeats nothing of what was to be sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unsendable {
-    /// A text is longer than the standard allows.
-    #[error("{member} is longer than the {characters_max} characters that the standard allows")]
-    TooLong {
-        /// Which.
-        member: &'static str,
-        /// The most.
-        characters_max: usize,
+    /// The connection's OCPP version has no such request.
+    #[error("the station's OCPP version has no such request")]
+    NoSuchRequest,
+    /// The connection's OCPP version does not allow it.
+    #[error("{pointer}: {rule}")]
+    Invalid {
+        /// JSON pointer into the payload.
+        pointer: String,
+        /// The kind of rule.
+        rule: &'static str,
     },
     /// A number is larger than the standard allows.
     #[error("the connector is out of range")]
@@ -92,9 +95,6 @@ pub(crate) enum Unsendable {
     /// Not a message that can be asked for.
     #[error("the station's OCPP version cannot trigger that message")]
     UnknownTrigger,
-    /// No command is translated into that version.
-    #[error("commands are not translated into the station's OCPP version")]
-    Untranslated,
     /// The personal data in it was erased since it was asked for.
     #[error("its personal data has been erased")]
     Erased,

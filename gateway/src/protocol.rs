@@ -2,12 +2,14 @@
 //!
 //! A version is added here and in a module of its own; sessions and outbox stay as they are.
 
+use crate::downward;
 use crate::message::{Downward, Inbound, ReplyReading, Unsendable, Written};
 use crate::v2::{self, V2};
 use crate::v16;
 use chargebook_commands::OpenedIntent;
 use chargebook_commands::message::{Answer, RenderedReply};
 use chargebook_domain::units::Timestamp;
+use ocpp_kit::Version;
 
 /// A version that is spoken here; each has its translation in a module of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,11 +74,7 @@ impl Protocol {
         message_id: &str,
         intent: &OpenedIntent,
     ) -> Result<Downward, Unsendable> {
-        match self {
-            Self::V16 => v16::downward(message_id, intent),
-            Self::V201 => V2::V201.downward(message_id, intent),
-            Self::V21 => V2::V21.downward(message_id, intent),
-        }
+        downward::call(self.version(), message_id, intent)
     }
 
     /// Reads an answer to `request`, a CALL of ours with that action.
@@ -86,10 +84,15 @@ impl Protocol {
         action: &str,
         request: &RenderedReply,
     ) -> ReplyReading {
+        downward::read_reply(self.version(), text, action, request)
+    }
+
+    /// The same in the words of the library that has the schemas.
+    fn version(self) -> Version {
         match self {
-            Self::V16 => v16::read_reply(text, action, request),
-            Self::V201 => V2::V201.read_reply(text, action, request),
-            Self::V21 => V2::V21.read_reply(text, action, request),
+            Self::V16 => Version::V1_6,
+            Self::V201 => Version::V2_0_1,
+            Self::V21 => Version::V2_1,
         }
     }
 

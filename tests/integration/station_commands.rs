@@ -129,3 +129,24 @@ fn an_unlock_is_not_delivered_to_a_station_that_comes_back_later() {
     station.call("Heartbeat", json!({}));
     assert_eq!(station.received_calls(), Vec::<Value>::new());
 }
+
+#[test]
+fn a_request_in_ocpps_words_comes_back_with_the_stations_answer() {
+    let csms = csms_with_station("CP-1");
+    let mut station = booted(&csms);
+    station.will_answer("ReserveNow", json!({ "status": "Accepted" }));
+    let body = json!({ "reservationId": 7, "idTag": TAG, "connectorId": 1,
+        "expiryDate": "2030-01-01T00:00:00Z" });
+    let ask = |body: &Value| {
+        let path = "/v1/stations/CP-1/ocpp/ReserveNow";
+        csms.send("POST", path, &[("Prefer", "wait=10")], &body.to_string())
+    };
+    let reply = ask(&body).expect(200);
+    assert!(reply.text.contains(r#""reply":{"status":"Accepted"}"#), "{reply:?}");
+    let received = station.received_calls();
+    assert_eq!(received[0]["action"], "ReserveNow");
+    assert_eq!(received[0]["payload"], body);
+    let wrong = ask(&json!({ "reservationId": "seven" }));
+    assert_eq!(wrong.status, 422, "{wrong:?}");
+    assert_eq!(station.received_calls().len(), 1);
+}

@@ -82,6 +82,7 @@ pub(crate) fn guarded_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(settings::default_tariff, settings::set_default_tariff))
         .routes(routes!(events::list))
         .routes(routes!(commands::request))
+        .routes(routes!(commands::request_exact))
         .routes(routes!(commands::list))
         .routes(routes!(commands::get))
         .routes(routes!(drivers::list, drivers::register))

@@ -185,3 +185,44 @@ async fn a_deed_does_not_wait_for_a_station_that_is_not_there() {
     let waiting = api.post(PATH, &body).await.expect(202).json();
     assert_eq!(waiting["state"], "requested");
 }
+
+#[tokio::test]
+async fn a_request_in_ocpps_words_is_an_intent_like_the_others() {
+    let (api, mut station) = with_station().await;
+    let path = "/v1/stations/CP-1/ocpp/Exact";
+    let asking = api.send(Method::POST, path, &[("prefer", "wait=30")], r#"{"member":"Bob"}"#);
+    let answering = async {
+        while station.due().await.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        station.answer_command(r#"{"status":"Accepted"}"#, "Accepted").await
+    };
+    let (answer, asked) = tokio::join!(asking, answering);
+    assert_eq!(asked, r#"Exact { action: "Exact", payload: "{\"member\":\"Bob\"}" }"#);
+    let command = answer.expect(200).json();
+    assert_eq!(command["reply"], json!({ "status": "Accepted" }));
+    let intent = json!({ "verb": "exact", "protocol": "ocpp1.6", "action": "Exact",
+        "payload": { "member": "(sealed)" } });
+    assert_eq!(command["intent"], intent);
+    let listed = api.list_until("/v1/commands", |commands| !commands.is_empty()).await;
+    assert_eq!(listed[0]["intent"], intent);
+    let log = api.get("/v1/events?limit=1000&sealed=true").await.expect(200);
+    assert!(!log.text.contains("Bob"), "unsealed in the log");
+}
+
+#[tokio::test]
+async fn a_request_in_ocpps_words_that_is_wrong_is_refused_with_its_place() {
+    let api = TestApi::start().await;
+    api.post("/v1/stations", &json!({ "id": "CP-1" })).await.expect(201);
+    let body = json!({ "member": "x" });
+    let post = async |path: &str, body: &Value| api.post(path, body).await;
+    post("/v1/stations/CP-9/ocpp/Exact", &body).await.problem(404, "not_found");
+    post("/v1/stations/CP-1/ocpp/Exact", &body).await.problem(409, "version_unknown");
+    let _station = Station::connected(&api, "CP-1").await;
+    post("/v1/stations/CP-1/ocpp/MakeCoffee", &body).await.problem(422, "invalid");
+    let problem = post("/v1/stations/CP-1/ocpp/Exact", &json!({})).await.problem(422, "invalid");
+    assert_eq!(problem["errors"][0]["pointer"], "/member");
+    let path = "/v1/stations/CP-1/ocpp/Exact";
+    api.send(Method::POST, path, &[], "{").await.problem(400, "malformed");
+    assert_eq!(api.list("/v1/commands").await, Vec::<Value>::new());
+}

@@ -5,6 +5,8 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, Response};
 use chargebook_api::{ApiState, Authenticator, router};
 use chargebook_commands::clock::SystemClock;
+use chargebook_commands::message::{Personal, PersonalKind, PersonalPlace};
+use chargebook_commands::protocol::{ExactRefused, ExactRequest, StationProtocol};
 use chargebook_commands::{Chargebook, Settings};
 use chargebook_projections::{ProjectorOptions, ReadModels};
 use chargebook_store::vault::KeyVault;
@@ -23,6 +25,30 @@ use tower::ServiceExt as _;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// The token of every test's server.
 pub(crate) const TOKEN: &str = "a token of the tests";
+
+/// A protocol in which `Exact` is the one action, and `{"member":…}` its one payload.
+struct AnyAction;
+
+impl StationProtocol for AnyAction {
+    fn request(
+        &self,
+        protocol: &str,
+        action: &str,
+        payload: &str,
+    ) -> Result<ExactRequest, ExactRefused> {
+        if action != "Exact" {
+            return Err(ExactRefused::UnknownAction(protocol.to_owned()));
+        }
+        let Some(start) = payload.find(r#"{"member":""#) else {
+            let (pointer, rule) = ("/member".to_owned(), "it is missing".to_owned());
+            return Err(ExactRefused::Invalid { pointer, rule });
+        };
+        let (start, end) = (start + r#"{"member":""#.len(), payload.len() - 2);
+        let place = PersonalPlace { range: start..end, kind: PersonalKind::FreeText };
+        let personal = Personal::Places(vec![place]);
+        Ok(ExactRequest { payload: payload.to_owned(), personal, waits: true })
+    }
+}
 
 /// A server without a network.
 pub(crate) struct TestApi {
@@ -71,7 +97,8 @@ impl TestApi {
         let clock = Arc::new(SystemClock);
         let chargebook = Chargebook::open(Arc::clone(&store), vault, clock, Settings::default())
             .await
-            .expect("a log");
+            .expect("a log")
+            .speaking(Arc::new(AnyAction));
         let options = ProjectorOptions::default();
         let (read_models, projector) =
             chargebook_projections::open(store, read, options).await.expect("read models");

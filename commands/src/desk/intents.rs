@@ -76,6 +76,13 @@ pub enum OpenedIntent {
         /// For which connector.
         connector: Option<ConnectorNumber>,
     },
+    /// A request in OCPP's words.
+    Exact {
+        /// The action.
+        action: String,
+        /// The payload.
+        payload: String,
+    },
 }
 
 /// What came of a CALL of ours.
@@ -165,6 +172,10 @@ impl StationDesk {
             Intent::Trigger { message, connector } => {
                 OpenedIntent::Trigger { message: message.clone(), connector: *connector }
             }
+            Intent::Exact { action, payload, .. } => OpenedIntent::Exact {
+                action: action.clone(),
+                payload: personal.open(payload).await,
+            },
         }
     }
 

@@ -174,5 +174,6 @@ fn what(intent: &Intent) -> String {
         Intent::GetConfiguration { keys } => format!("Read {}", keys.join(", ")),
         Intent::ChangeConfiguration { key, .. } => format!("Change {key}"),
         Intent::Trigger { message, .. } => format!("Ask for {}", format::station_word(message)),
+        Intent::Exact { action, .. } => format::station_word(action),
     }
 }

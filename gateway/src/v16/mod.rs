@@ -5,19 +5,15 @@
 //! bad one gets; it does not decide what follows from a message. It knows no sockets and no
 //! streams, and keeps nothing between two messages.
 
-mod downward;
 mod meter;
 mod render;
-mod reply;
 mod schema;
 mod translate;
 
 #[cfg(test)]
 mod tests;
 
-pub(crate) use downward::downward;
 pub(crate) use render::render;
-pub(crate) use reply::read_reply;
 
 use crate::call::{CallKind, Edition, judge};
 use crate::message::{ForDesk, Inbound, Reply, Written};

@@ -9,7 +9,6 @@
 //! streams, and keeps nothing between two messages.
 
 mod declined;
-mod downward;
 mod meter;
 mod personal;
 mod render;

@@ -1,12 +1,14 @@
 //! Commands on their way to a station and back.
 
 use crate::support::{Gateway, Station, TAG};
-use chargebook_commands::CommandStage;
+use chargebook_commands::protocol::ExactRefused;
+use chargebook_commands::{CommandStage, ExactError};
 use chargebook_domain::events::v1::{CommandFailure, Intent};
 use chargebook_domain::ids::{CommandId, ConnectorNumber, TransactionNumber};
 use chargebook_gateway::Limits;
 use serde_json::{Value, json};
 use std::time::Duration;
+use tokio_tungstenite::tungstenite::Message;
 
 async fn request(gateway: &Gateway, intent: Intent) -> CommandId {
     let requested = gateway.chargebook.request_command("CP-1", intent, "operator").await;
@@ -142,4 +144,60 @@ async fn what_the_version_has_no_words_for_fails_unsent() {
     let call = answer(&mut station, &json!({"status": "Rejected"})).await;
     assert_eq!(call[3], json!({"transactionId": 7}));
     assert_eq!(gateway.facts("command.sent").await.len(), 1);
+}
+
+async fn request_exact(gateway: &Gateway, action: &str, payload: &Value) -> CommandId {
+    let payload = payload.to_string();
+    let requested = gateway.chargebook.request_exact("CP-1", action, &payload, "operator").await;
+    requested.expect("requested").0
+}
+
+#[tokio::test]
+async fn a_request_in_ocpps_words_goes_out_in_the_schemas_order_and_is_answered() {
+    let gateway = Gateway::start().await;
+    let mut station = booted(&gateway).await;
+    let reserve = json!({ "reservationId": 7, "parentIdTag": "GROUP", "idTag": TAG,
+        "expiryDate": "2026-11-22T10:00:00Z", "connectorId": 1 });
+    let id = request_exact(&gateway, "ReserveNow", &reserve).await;
+    let Message::Text(frame) = station.next().await else { panic!("a text") };
+    let payload = format!(
+        r#"{{"connectorId":1,"expiryDate":"2026-11-22T10:00:00Z","idTag":"{TAG}","parentIdTag":"GROUP","reservationId":7}}"#
+    );
+    assert_eq!(frame.as_str(), format!(r#"[2,"{id}","ReserveNow",{payload}]"#));
+    station.send(json!([3, id.to_string(), {"status": "Occupied"}]).to_string()).await;
+    gateway.facts_once("command.answered", 1).await;
+    let view = gateway.chargebook.command(id).await.expect("the log").expect("the command");
+    assert_eq!(view.status.as_deref(), Some("Occupied"));
+    assert_eq!(view.reply, Some(json!([3, id.to_string(), {"status": "Occupied"}]).to_string()));
+    for event in gateway.events().await {
+        let data = event.data.as_str();
+        assert!(!data.contains(TAG) && !data.contains("GROUP"), "{data}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_in_ocpps_words_is_held_against_the_version_the_station_speaks() {
+    let gateway = Gateway::start().await;
+    let ask = |action: &'static str, payload: &'static str| {
+        let chargebook = gateway.chargebook.clone();
+        async move { chargebook.request_exact("CP-1", action, payload, "operator").await }
+    };
+    let never = ask("ClearCache", "{}").await.expect_err("never connected");
+    assert!(matches!(never, ExactError::NeverConnected), "{never}");
+    let mut station = booted(&gateway).await;
+    let wrong = ask("UnlockConnector", r#"{"evseId":1}"#).await.expect_err("of 2.x");
+    let pointer = "/connectorId".to_owned();
+    let rule = "missing field `connectorId`".to_owned();
+    assert_eq!(wrong.to_string(), ExactRefused::Invalid { pointer, rule }.to_string());
+    ask("SetVariables", "{}").await.expect_err("of 2.x");
+    // Offline it is still known which version it spoke; settings wait, deeds do not.
+    station.web_socket.close(None).await.expect("closed");
+    gateway.facts_once("station.disconnected", 1).await;
+    ask("UnlockConnector", r#"{"connectorId":1}"#).await.expect("an intent all the same");
+    let failed = gateway.facts_once("command.failed", 1).await;
+    assert_eq!(failed[0]["failure"], "station_offline");
+    ask("GetLocalListVersion", "{}").await.expect("it waits");
+    let mut station = gateway.station("CP-1").await;
+    let call = answer(&mut station, &json!({ "listVersion": 3 })).await;
+    assert_eq!((&call[2], &call[3]), (&json!("GetLocalListVersion"), &json!({})));
 }

@@ -7,7 +7,7 @@ use chargebook_commands::clock::SystemClock;
 use chargebook_commands::registry::{StationRegistration, TokenRegistration};
 use chargebook_commands::{Chargebook, Settings};
 use chargebook_domain::events::v1::TokenStatus;
-use chargebook_gateway::{Limits, serve};
+use chargebook_gateway::{Limits, OcppVersions, serve};
 use chargebook_store::vault::KeyVault;
 use chargebook_store::{EventStore, Position, RecordedEvent};
 use futures::{SinkExt as _, StreamExt as _};
@@ -74,7 +74,8 @@ impl Gateway {
         let clock = Arc::new(SystemClock);
         let chargebook = Chargebook::open(engine, vault.clone(), clock, Settings::default())
             .await
-            .expect("a service");
+            .expect("a service")
+            .speaking(Arc::new(OcppVersions));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let shutdown = CancellationToken::new();

@@ -10,15 +10,17 @@ pub(crate) use resource::Command;
 
 use crate::answer::{Page, Written, at_position, located};
 use crate::problem::Problem;
-use crate::request::{Body, PageParameters, PathText, Query, WaitParameters};
+use crate::request::{Body, PageParameters, PathText, Query, Text, WaitParameters};
 use crate::state::ApiState;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use chargebook_commands::CommandStage;
+use chargebook_commands::registry::Registered;
 use chargebook_domain::ids::CommandId;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use std::time::Duration;
 use utoipa::IntoParams;
 
@@ -65,16 +67,63 @@ pub(crate) async fn request(
 ) -> Result<Response, Problem> {
     let known = state.chargebook.registry().station(&station).await?;
     let known = known.ok_or_else(|| super::stations::no_station(&station))?;
-    let wait = wished_wait(&headers);
     let intent = command.intent(&state, &known).await?;
-    let (id, registered) = state.chargebook.request_command(&station, intent, ACTOR).await?;
+    let requested = state.chargebook.request_command(&station, intent, ACTOR).await?;
+    followed(&state, requested, wished_wait(&headers)).await
+}
+
+/// Asks a station for something in OCPP's own words: the payload of an action, exactly as the
+/// standard has it. It is held against the schema of the version that the station speaks (over
+/// its live connection, or spoke over its last one), sent with its members in the schema's
+/// order, and not judged otherwise: an unknown connector or reservation is the station's to
+/// judge. Every action that a management system may send is taken: 26 of OCPP 1.6 with the
+/// security extension, 40 of 2.0.1, 55 of 2.1.
+#[utoipa::path(
+    post, path = "/v1/stations/{id}/ocpp/{action}", tag = "commands",
+    operation_id = "request_exact",
+    params(
+        ("id" = String, Path, description = "The station's id"),
+        ("action" = String, Path, description = "The action, as OCPP spells it",
+            example = "UnlockConnector"),
+        ("Prefer" = Option<String>, Header,
+            description = "`wait=10`: answer when the station has, at most 60 s later"),
+    ),
+    request_body(content = Object, description = "The payload"),
+    responses(
+        (status = 202, description = "In the log; its resource tells the rest", body = Command),
+        (status = 200, description = "Waited for, and finished", body = Command),
+        (status = 404, description = "No such station", body = Problem),
+        (status = 409, description = "Too many open commands; or the station has never \
+            connected, so its version is not known", body = Problem),
+        (status = 422, description = "Not what the version's schema allows", body = Problem),
+    ),
+)]
+pub(crate) async fn request_exact(
+    State(state): State<ApiState>,
+    PathText((station, action)): PathText<(String, String)>,
+    headers: HeaderMap,
+    Text(payload): Text,
+) -> Result<Response, Problem> {
+    if let Err(error) = serde_json::from_str::<IgnoredAny>(&payload) {
+        return Err(Problem::malformed(error.to_string()));
+    }
+    let requested = state.chargebook.request_exact(&station, &action, &payload, ACTOR).await?;
+    followed(&state, requested, wished_wait(&headers)).await
+}
+
+/// The command's resource, now or when the station has answered.
+async fn followed(
+    state: &ApiState,
+    (id, registered): (CommandId, Registered),
+    wait: Option<Duration>,
+) -> Result<Response, Problem> {
     let view = match wait {
         Some(patience) => state.chargebook.command_finished(id, patience).await?,
         None => state.chargebook.command(id).await?,
     };
     let view = view.ok_or_else(|| Problem::internal(&"a command was not there to be read"))?;
     let finished = view.stage == CommandStage::Finished;
-    let body = Json(Command::of_view(&state, view).await);
+    let body = Json(Command::of_view(state, view).await);
     let location = located(&Written::path("/v1/commands", &id.to_string()));
     let status = match wait {
         Some(_) if finished => StatusCode::OK,

@@ -74,6 +74,17 @@ pub(crate) struct IntentView {
     key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
+    /// `exact`: the OCPP version in whose words it is, by its WebSocket sub-protocol.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "ocpp1.6")]
+    protocol: Option<String>,
+    /// `exact`: the action.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    action: Option<String>,
+    /// `exact`: the payload; what is personal or secret in it is not shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    payload: Option<Box<RawValue>>,
 }
 
 /// How far a command is.
@@ -202,6 +213,13 @@ impl IntentView {
                 verb: "trigger",
                 message: Some(message),
                 connector: connector.map(|connector| connector.0),
+                ..Self::default()
+            },
+            Intent::Exact { protocol, action, payload } => Self {
+                verb: "exact",
+                protocol: Some(protocol),
+                action: Some(action),
+                payload: RawValue::from_string(payload.redacted()).ok(),
                 ..Self::default()
             },
         }

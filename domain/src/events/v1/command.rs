@@ -78,6 +78,16 @@ pub enum Intent {
         /// For which connector.
         connector: Option<ConnectorNumber>,
     },
+    /// A request in the very words of the version that the station spoke when it was asked for.
+    Exact {
+        /// That version, by its WebSocket sub-protocol: `ocpp2.0.1`.
+        protocol: String,
+        /// The action, in that version's word.
+        action: String,
+        /// The payload as JSON, checked and in the order of the version's schema; what may be
+        /// personal or secret in it is sealed.
+        payload: SealedText,
+    },
 }
 
 /// `command.sent`: our CALL to the station; durable before its frame leaves.

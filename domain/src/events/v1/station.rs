@@ -97,6 +97,9 @@ pub struct CarriedStation {
     pub epoch: u64,
     /// Stops that have found no session yet.
     pub orphans: Vec<OrphanStop>,
+    /// The sub-protocol of its last connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<String>,
 }
 
 /// A connector as carried into a new month.

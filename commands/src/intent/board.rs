@@ -1,0 +1,185 @@
+//! Which commands are open, in memory: what a station's task asks for when it is free, and what
+//! a waiting caller watches. A fold of the log's command events; it decides nothing.
+
+use super::{CommandDispatch, CommandStage};
+use chargebook_domain::events::Event;
+use chargebook_domain::events::v1::CommandRequested;
+use chargebook_domain::ids::{CommandId, StationId};
+use chargebook_domain::units::Timestamp;
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{mpsc, watch};
+
+/// Commands on their way to the gateway; more wait in the log.
+const DISPATCH_QUEUE_MAX: usize = 1024;
+/// Finished commands that a waiting caller can still see at once.
+const FINISHED_KEPT_MAX: usize = 4096;
+
+#[derive(Clone, Debug)]
+struct Entry {
+    requested: CommandRequested,
+    stage: CommandStage,
+}
+
+/// The open commands.
+pub(crate) struct CommandBoard {
+    entries: Mutex<Entries>,
+    dispatch: mpsc::Sender<CommandDispatch>,
+    feed: Mutex<Option<mpsc::Receiver<CommandDispatch>>>,
+    changes: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct Entries {
+    open: HashMap<CommandId, Entry>,
+    by_station: HashMap<StationId, VecDeque<CommandId>>,
+    present: HashMap<StationId, u64>,
+    moves: HashMap<StationId, Arc<AtomicU64>>,
+    finished: VecDeque<CommandId>,
+}
+
+impl CommandBoard {
+    pub(crate) fn new() -> Self {
+        let (dispatch, feed) = mpsc::channel(DISPATCH_QUEUE_MAX);
+        Self {
+            entries: Mutex::default(),
+            dispatch,
+            feed: Mutex::new(Some(feed)),
+            changes: watch::Sender::new(0),
+        }
+    }
+
+    fn entries(&self) -> MutexGuard<'_, Entries> {
+        // Each change is made whole under the lock, so what a panic leaves is sound.
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The gateway's end of the queue; there is one, so the second caller gets an empty one.
+    pub(crate) fn take_feed(&self) -> mpsc::Receiver<CommandDispatch> {
+        let taken = self.feed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        taken.unwrap_or_else(|| mpsc::channel(1).1)
+    }
+
+    pub(crate) fn arrived(&self, station_id: StationId, epoch: u64) {
+        let mut entries = self.entries();
+        let known = entries.present.entry(station_id).or_insert(epoch);
+        *known = (*known).max(epoch);
+    }
+
+    /// Counts what the desks of a station have written that its other desks cannot see in the
+    /// streams they write to: sessions begun, stops without a session.
+    pub(crate) fn moves(&self, station_id: StationId) -> Arc<AtomicU64> {
+        self.entries().moves.entry(station_id).or_default().clone()
+    }
+
+    pub(crate) fn left(&self, station_id: StationId, epoch: u64) {
+        let mut entries = self.entries();
+        if entries.present.get(&station_id) == Some(&epoch) {
+            entries.present.remove(&station_id);
+        }
+    }
+
+    pub(crate) fn is_present(&self, station_id: StationId) -> bool {
+        self.entries().present.contains_key(&station_id)
+    }
+
+    pub(super) fn open_at(&self, station_id: StationId) -> usize {
+        self.entries().by_station.get(&station_id).map_or(0, VecDeque::len)
+    }
+
+    /// Takes in a step; a step that is known already changes nothing.
+    pub(super) fn note(&self, command_id: CommandId, event: &Event) -> Option<CommandDispatch> {
+        let mut entries = self.entries();
+        let mut due = None;
+        match event {
+            Event::CommandRequested(requested) => {
+                if entries.open.contains_key(&command_id) || entries.finished.contains(&command_id)
+                {
+                    return None;
+                }
+                let station_id = requested.station_id;
+                let entry =
+                    Entry { requested: requested.as_ref().clone(), stage: CommandStage::Requested };
+                entries.open.insert(command_id, entry);
+                entries.by_station.entry(station_id).or_default().push_back(command_id);
+                due = Some(CommandDispatch { station_id, command_id });
+            }
+            Event::CommandSent(_) => {
+                if let Some(entry) = entries.open.get_mut(&command_id) {
+                    entry.stage = CommandStage::Sent;
+                }
+            }
+            Event::CommandAnswered(_) | Event::CommandFailed(_) => {
+                if let Some(entry) = entries.open.remove(&command_id) {
+                    let station_id = entry.requested.station_id;
+                    if let Some(queue) = entries.by_station.get_mut(&station_id) {
+                        queue.retain(|queued| *queued != command_id);
+                        if queue.is_empty() {
+                            entries.by_station.remove(&station_id);
+                        }
+                    }
+                }
+                if entries.finished.len() >= FINISHED_KEPT_MAX {
+                    entries.finished.pop_front();
+                }
+                entries.finished.push_back(command_id);
+            }
+            _ => return None,
+        }
+        drop(entries);
+        self.changes.send_modify(|changes| *changes += 1);
+        due
+    }
+
+    pub(super) fn dispatch(&self, due: Option<CommandDispatch>) {
+        // A full queue loses nothing: the station's task looks at the board when it is free.
+        if let Some(due) = due
+            && self.dispatch.try_send(due).is_err()
+        {
+            tracing::warn!(command = %due.command_id, "the gateway's command queue is full");
+        }
+    }
+
+    /// The commands that wait to be sent to a station, oldest first.
+    pub(crate) fn due(&self, station_id: StationId, now: Timestamp) -> Vec<CommandRequested> {
+        let entries = self.entries();
+        let queue = entries.by_station.get(&station_id);
+        queue
+            .into_iter()
+            .flatten()
+            .filter_map(|command_id| entries.open.get(command_id))
+            .filter(|entry| entry.stage == CommandStage::Requested)
+            .filter(|entry| entry.requested.expires_at > now)
+            .map(|entry| entry.requested.clone())
+            .collect()
+    }
+
+    pub(super) fn overdue(&self, now: Timestamp) -> Vec<CommandId> {
+        let entries = self.entries();
+        let overdue = entries.open.iter().filter(|(_, entry)| {
+            entry.stage == CommandStage::Requested && entry.requested.expires_at <= now
+        });
+        overdue.map(|(command_id, _)| *command_id).collect()
+    }
+
+    pub(super) fn stage(&self, command_id: CommandId) -> CommandStage {
+        let entries = self.entries();
+        entries.open.get(&command_id).map_or(CommandStage::Finished, |entry| entry.stage)
+    }
+
+    /// Tells of every step that is taken in.
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries().open.is_empty()
+    }
+
+    pub(super) fn sent(&self) -> Vec<CommandId> {
+        let entries = self.entries();
+        let sent = entries.open.iter().filter(|(_, entry)| entry.stage == CommandStage::Sent);
+        sent.map(|(command_id, _)| *command_id).collect()
+    }
+}

@@ -1,0 +1,114 @@
+//! The end of commands that nobody answers: what has expired, what an earlier process had sent;
+//! and the board's first reading.
+
+use super::CommandStage;
+use super::board::CommandBoard;
+use crate::Chargebook;
+use crate::journal::{Draft, Journal, JournalError, read_event};
+use crate::policy;
+use chargebook_domain::events::Event;
+use chargebook_domain::events::v1::{CommandFailed, CommandFailure};
+use chargebook_domain::ids::CommandId;
+use chargebook_store::port::PAGE_EVENTS_MAX;
+use chargebook_store::{AppendError, ExpectedVersion, StreamName};
+use std::time::Duration;
+
+/// How often what has expired is looked for.
+const EXPIRY_TICK: Duration = Duration::from_millis(500);
+/// After so many events have been read at a start, the next one begins behind them.
+const CHECKPOINT_AFTER_EVENTS: usize = 10_000;
+
+impl Chargebook {
+    /// Takes in a step that was just made durable.
+    pub(crate) fn note_command(&self, id: CommandId, event: &Event) {
+        let due = self.board().note(id, event);
+        self.board().dispatch(due);
+    }
+
+    /// Ends a command that nobody will answer.
+    pub(crate) async fn fail_command(
+        &self,
+        id: CommandId,
+        while_at: CommandStage,
+        failure: CommandFailure,
+        detail: &str,
+    ) -> Result<(), JournalError> {
+        let stream = StreamName::of("command", id.0);
+        let Some((view, version)) = self.command_state(&stream).await? else { return Ok(()) };
+        if view.stage != while_at {
+            return Ok(());
+        }
+        let fact = CommandFailed { failure, detail: detail.to_owned(), exchange: None };
+        let draft = Draft::new(self.journal().fresh_id(), fact).about(view.requested.station_id);
+        let event = draft.event().clone();
+        match self.journal().append(&stream, ExpectedVersion::Exact(version), &[draft]).await {
+            // Somebody was quicker: then it is not ours to end.
+            Err(JournalError::Append(AppendError::WrongVersion { .. })) => Ok(()),
+            Err(error) => Err(error),
+            Ok(_) => {
+                self.note_command(id, &event);
+                Ok(())
+            }
+        }
+    }
+
+    /// Ends what has expired, for ever; and once, what an earlier process had sent and got no
+    /// answer to.
+    pub(crate) async fn watch_commands(&self, after_restart: Vec<CommandId>) {
+        for id in after_restart {
+            let detail = "the server restarted before an answer came";
+            let failure = CommandFailure::OutcomeUnknown;
+            if let Err(error) = self.fail_command(id, CommandStage::Sent, failure, detail).await {
+                tracing::error!(%error, command = %id, "could not end a command");
+            }
+        }
+        loop {
+            tokio::time::sleep(EXPIRY_TICK).await;
+            for id in self.board().overdue(self.journal().now()) {
+                let detail = "its time passed before it could be sent";
+                let failure = CommandFailure::Expired;
+                if let Err(error) =
+                    self.fail_command(id, CommandStage::Requested, failure, detail).await
+                {
+                    tracing::error!(%error, command = %id, "could not end a command");
+                }
+            }
+        }
+    }
+
+    /// What the board knew when the log had been read: commands sent, with no answer.
+    pub(crate) fn commands_left_sent(&self) -> Vec<CommandId> {
+        self.board().sent()
+    }
+}
+
+/// Reads the board from the log: every command event after the checkpoint. Where that was much
+/// and no command is open, the next start is spared it.
+pub(crate) async fn read_board(
+    journal: &Journal,
+    board: &CommandBoard,
+) -> Result<(), JournalError> {
+    let mut checkpoint = policy::checkpoint(journal, policy::COMMANDS).await?;
+    let mut after = checkpoint.position;
+    let mut events = 0;
+    loop {
+        let page = journal.store().read_all(after, PAGE_EVENTS_MAX).await?;
+        let Some(last) = page.last() else { break };
+        after = last.position;
+        events += page.len();
+        for recorded in &page {
+            if !recorded.event_type.starts_with("command.") {
+                continue;
+            }
+            let id = recorded.stream.as_str().strip_prefix("command-");
+            if let Some(id) = id.and_then(|id| id.parse().ok()) {
+                // Nothing is dispatched: stations that connect ask for what is due.
+                board.note(id, &read_event(recorded)?);
+            }
+        }
+    }
+    if events >= CHECKPOINT_AFTER_EVENTS && board.is_empty() {
+        policy::save_checkpoint(journal, policy::COMMANDS, &mut checkpoint, after).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,64 @@
+//! The port to what knows the OCPP versions' words: whether a request in those words may be sent
+//! to a station. This room passes the words on and does not look into them.
+
+use crate::message::Personal;
+
+/// What knows the words of the OCPP versions.
+pub trait StationProtocol: Send + Sync + 'static {
+    /// Checks a request to a station against the schema of a version, given by its WebSocket
+    /// sub-protocol, and brings it into the form in which it will be sent.
+    ///
+    /// What only the station can judge (an unknown connector, a reservation that is not there)
+    /// is not judged here.
+    ///
+    /// # Errors
+    /// What the version's standard does not allow.
+    fn request(
+        &self,
+        protocol: &str,
+        action: &str,
+        payload: &str,
+    ) -> Result<ExactRequest, ExactRefused>;
+}
+
+/// A request that the standard allows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExactRequest {
+    /// The payload: JSON, members in the schema's order.
+    pub payload: String,
+    /// Where personal data and secrets stand in it.
+    pub personal: Personal,
+    /// Whether it may wait for a station that is not connected: settings do, deeds do not.
+    pub waits: bool,
+}
+
+/// Why a request may not be sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExactRefused {
+    /// A version that is not spoken here.
+    #[error("`{0}` is not spoken here")]
+    UnknownProtocol(String),
+    /// The version has no such action.
+    #[error("{0} has no action of that name")]
+    UnknownAction(String),
+    /// A station sends that action, and only a station.
+    #[error("{0} has this action for stations to send, not for a management system")]
+    FromStationsOnly(String),
+    /// The payload is against the schema.
+    #[error("{pointer}: {rule}")]
+    Invalid {
+        /// JSON pointer (RFC 6901) into the payload.
+        pointer: String,
+        /// The rule that it breaks.
+        rule: String,
+    },
+}
+
+/// Where no protocol was given: a service without stations, as in tests.
+pub(crate) struct NoProtocol;
+
+impl StationProtocol for NoProtocol {
+    fn request(&self, protocol: &str, _: &str, _: &str) -> Result<ExactRequest, ExactRefused> {
+        Err(ExactRefused::UnknownProtocol(protocol.to_owned()))
+    }
+}

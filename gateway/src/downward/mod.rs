@@ -1,0 +1,106 @@
+//! From us to a station: requests of every OCPP version, and what a station answers to them.
+//!
+//! One way for all actions of all versions. A payload, whether an intent was put into the
+//! version's words (`verbs`) or somebody wrote it in those words himself, is checked against the
+//! version's schema (`standard`), brought into the schema's order (`order`), and searched for
+//! personal data and secrets (`personal`). Nothing is judged here that only the station can
+//! judge. Pure: texts in, texts out.
+
+mod order;
+mod personal;
+mod reply;
+mod request;
+mod standard;
+mod verbs;
+
+pub(crate) use reply::read_reply;
+
+use crate::message::{Downward, Unsendable};
+use crate::rpc::error::push_string;
+use chargebook_commands::OpenedIntent;
+use chargebook_commands::message::{Personal, PersonalKind, PersonalPlace, RenderedReply};
+use chargebook_commands::protocol::{ExactRefused, ExactRequest, StationProtocol};
+use chargebook_domain::sealed::HOLE_PLACEHOLDER;
+use ocpp_kit::Version;
+use request::{Checked, Refused};
+
+/// Writes the CALL for an intent, in the words of the version that the connection speaks.
+pub(crate) fn call(
+    version: Version,
+    message_id: &str,
+    intent: &OpenedIntent,
+) -> Result<Downward, Unsendable> {
+    let checked = match intent {
+        OpenedIntent::Exact { payload, .. } if payload == HOLE_PLACEHOLDER => {
+            return Err(Unsendable::Erased);
+        }
+        OpenedIntent::Exact { action, payload } => request::check(version, action, payload)?,
+        verb => {
+            let (action, payload) = verbs::in_words_of(version, verb)?;
+            request::check(version, action, &payload.to_string())?
+        }
+    };
+    if checked.has_erased {
+        return Err(Unsendable::Erased);
+    }
+    Ok(framed(message_id, checked))
+}
+
+fn framed(message_id: &str, checked: Checked) -> Downward {
+    let Checked { action, payload, personal, .. } = checked;
+    let mut frame = String::with_capacity(payload.len() + action.len() + message_id.len() + 16);
+    frame.push_str("[2,");
+    push_string(&mut frame, message_id);
+    frame.push(',');
+    push_string(&mut frame, action);
+    frame.push(',');
+    let start = frame.len();
+    frame.push_str(&payload);
+    frame.push(']');
+    let personal = match personal {
+        Personal::Places(mut places) => {
+            for place in &mut places {
+                place.range = place.range.start + start..place.range.end + start;
+            }
+            places
+        }
+        Personal::Anywhere => {
+            vec![PersonalPlace { range: 0..frame.len(), kind: PersonalKind::FreeText }]
+        }
+    };
+    Downward { action, frame: RenderedReply { frame, personal } }
+}
+
+/// The OCPP versions, for whoever takes requests in their words.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OcppVersions;
+
+impl StationProtocol for OcppVersions {
+    fn request(
+        &self,
+        protocol: &str,
+        action: &str,
+        payload: &str,
+    ) -> Result<ExactRequest, ExactRefused> {
+        let version = Version::from_subprotocol(protocol)
+            .ok_or_else(|| ExactRefused::UnknownProtocol(protocol.to_owned()))?;
+        let checked = request::check(version, action, payload).map_err(|refused| {
+            let standard = format!("OCPP {version}");
+            match refused {
+                Refused::UnknownAction => ExactRefused::UnknownAction(standard),
+                Refused::FromStationsOnly => ExactRefused::FromStationsOnly(standard),
+                Refused::Invalid { pointer, reason, .. } => {
+                    ExactRefused::Invalid { pointer, rule: reason }
+                }
+            }
+        })?;
+        Ok(ExactRequest {
+            waits: standard::waits(checked.action),
+            payload: checked.payload,
+            personal: checked.personal,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
