@@ -154,6 +154,7 @@ async fn register(registry: &Registry) -> Result<bool, RegistryError> {
             id: station.plan.id.clone(),
             password: Some(station.password),
             site: Some(station.site.to_owned()),
+            ..StationRegistration::default()
         };
         match registry.register_station(registration).await {
             Ok(_) | Err(RegistryError::Conflict(_)) => {}

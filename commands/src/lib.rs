@@ -18,15 +18,15 @@ mod station;
 mod transaction_ids;
 
 pub use desk::{
-    AdmissionRefused, Admitted, CommandReply, CommandResult, ConnectionInformation, DeskError,
-    OpenedIntent, PendingCommand, ReplyFrame, StationDesk,
+    AdmissionRefused, Admitted, Clearance, CommandReply, CommandResult, ConnectionInformation,
+    DeskError, OpenedIntent, PendingCommand, ReplyFrame, StationDesk,
 };
 pub use intent::{CommandDispatch, CommandStage, CommandView, ExactError};
 pub use policy::PolicyError;
 pub use running::CostSoFar;
 pub use station::StationState;
 
-use chargebook_domain::events::v1::LogCreated;
+use chargebook_domain::events::v1::{Intent, LogCreated, Registration};
 use chargebook_store::vault::KeyVault;
 use chargebook_store::{EventStore, ExpectedVersion, StreamName};
 use chrono::TimeDelta;
@@ -35,8 +35,9 @@ use intent::CommandBoard;
 use journal::{Draft, Journal, JournalError};
 use personal::PersonalData;
 use protocol::{NoProtocol, StationProtocol};
-use registry::Registry;
+use registry::{Registered, Registry, RegistryError, StationChange};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use transaction_ids::TransactionIds;
@@ -172,8 +173,39 @@ impl Chargebook {
         Ok(Admitted {
             station_id: state.station_id,
             identity: state.identity,
-            accepted: state.accepted,
+            settings: state.settings,
         })
+    }
+
+    /// Changes a station's password, site or settings; in force at once, on a connection that is
+    /// open as well. A station that waits for its acceptance is asked to boot again once its
+    /// next boot would be accepted, unless it is to be left quiet.
+    ///
+    /// # Errors
+    /// No such station or site, or the log.
+    pub async fn change_station(
+        &self,
+        id: &str,
+        change: StationChange<'_>,
+    ) -> Result<Registered, RegistryError> {
+        let before = self.registry().station(id).await?;
+        let changed = self.registry().change_station(id, change).await?;
+        let Some(state) = before.filter(|_| changed.created) else { return Ok(changed) };
+        self.board().moves(state.station_id).fetch_add(1, Ordering::SeqCst);
+        let settings = change.settings.applied_to(state.settings);
+        let waits_for_this = state.unaccepted == Some(Registration::Pending)
+            && settings.registration == Registration::Accepted;
+        if waits_for_this && !settings.quiet && self.board().is_present(state.station_id) {
+            self.ask_for_boot(id).await?;
+        }
+        Ok(changed)
+    }
+
+    /// Asks a station of our own accord to send a BootNotification.
+    pub(crate) async fn ask_for_boot(&self, id: &str) -> Result<(), RegistryError> {
+        let message = "BootNotification".to_owned();
+        let intent = Intent::Trigger { message, connector: None };
+        self.request_command(id, intent, "system").await.map(|_| ())
     }
 
     /// Opens a station's desk for one connection; `station.connected` is durable when it

@@ -12,7 +12,7 @@ pub use token::{AuthorizeReport, NO_AUTHORIZATION, PresentedCertificate, Present
 pub use transaction::{TransactionEventKind, TransactionReport};
 
 use chargebook_domain::events::v1::{
-    BootInformation, Direction, Job, MeterSample, Undelivered, Verdict,
+    BootInformation, Dialect, Direction, Job, MeterSample, Undelivered, Verdict,
 };
 use chargebook_domain::ids::{ConnectorNumber, EvseNumber, TransactionNumber};
 use chargebook_domain::units::{Timestamp, WattHours};
@@ -42,6 +42,8 @@ pub struct Receipt {
     pub extra_members: u32,
     /// What could not be delivered, and why.
     pub undelivered: Option<Undelivered>,
+    /// What it does otherwise than the standard, whether it could be understood or not.
+    pub noticed: Dialect,
 }
 
 /// Where personal data stands in a text.

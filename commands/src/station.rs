@@ -2,9 +2,9 @@
 
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
-    BootInformation, CarriedConnector, CarriedStation, MeterSample, OrphanStop, PasswordVerifier,
-    Quantity, Registration, SessionConnectorStatus, StationConnectorDeclared,
-    StationConnectorStatus, StationMeterRecorded,
+    BootInformation, CarriedConnector, CarriedStation, Dialect, MeterSample, OrphanStop,
+    PasswordVerifier, Quantity, Registration, SessionConnectorStatus, StationConnectorDeclared,
+    StationConnectorStatus, StationMeterRecorded, StationSettings,
 };
 use chargebook_domain::ids::{
     ConnectorNumber, EventId, Outlet, SiteId, StationId, StationIdentity,
@@ -38,6 +38,12 @@ pub struct StationState {
     pub site_id: Option<SiteId>,
     /// Whether a BootNotification was ever accepted.
     pub accepted: bool,
+    /// The answer to its last BootNotification, where that was not `Accepted`.
+    pub unaccepted: Option<Registration>,
+    /// How it is treated.
+    pub settings: StationSettings,
+    /// Quirks that were noticed.
+    pub noticed: Dialect,
     /// The last boot.
     pub boot: Option<BootInformation>,
     /// Its connectors.
@@ -122,6 +128,9 @@ impl StationState {
             password: None,
             site_id: None,
             accepted: false,
+            unaccepted: None,
+            settings: StationSettings::default(),
+            noticed: Dialect::STANDARD,
             boot: None,
             connectors: BTreeMap::new(),
             epoch: 0,
@@ -158,8 +167,12 @@ impl StationState {
                 self.epoch = self.epoch.max(fact.epoch);
                 self.protocol = Some(fact.protocol.clone());
             }
+            Event::StationSettingsChanged(fact) => self.settings = fact.settings,
+            Event::StationQuirkNoticed(fact) => self.noticed.insert(fact.quirk),
             Event::StationBooted(fact) => {
+                let registration = Some(fact.registration);
                 self.accepted |= fact.registration == Registration::Accepted;
+                self.unaccepted = registration.filter(|last| *last != Registration::Accepted);
                 self.boot = Some(fact.boot.clone());
             }
             Event::StationConnectorDeclared(fact) => {
@@ -210,6 +223,9 @@ impl StationState {
         self.password = carried.password.clone();
         self.site_id = carried.site_id;
         self.accepted = carried.accepted;
+        self.unaccepted = carried.registration;
+        self.settings = carried.settings.unwrap_or_default();
+        self.noticed = carried.noticed;
         self.boot = carried.boot.clone();
         self.epoch = carried.epoch;
         self.protocol.clone_from(&carried.protocol);
@@ -254,6 +270,9 @@ impl StationState {
             epoch: self.epoch,
             protocol: self.protocol.clone(),
             orphans: self.orphans.clone(),
+            settings: Some(self.settings).filter(|set| *set != StationSettings::default()),
+            registration: self.unaccepted,
+            noticed: self.noticed,
         }
     }
 }

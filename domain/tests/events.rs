@@ -266,6 +266,7 @@ fn the_words_of_every_enumeration_are_frozen() {
     add("LineDimension", accepted::<LineDimension>());
     add("Outcome", accepted::<v1::Outcome>());
     add("Quantity", accepted::<v1::Quantity>());
+    add("Quirk", accepted::<v1::Quirk>());
     add("Registration", accepted::<v1::Registration>());
     add("SeenBy", accepted::<v1::SeenBy>());
     add("SettledBecause", accepted::<v1::SettledBecause>());

@@ -42,6 +42,9 @@ pub struct Limits {
     /// Silence after which a connection is pinged; if the ping is not answered within as long
     /// again, it is closed as `silent`.
     pub ping_interval: Duration,
+    /// How long a station that was never seen booting may take to boot of its own accord, before
+    /// it is asked to.
+    pub boot_grace: Duration,
     /// How long a station may take to answer a CALL of ours. Long, for mobile networks.
     pub call_timeout: Duration,
     /// How long a replaced connection may live on beside its successor.
@@ -57,6 +60,7 @@ impl Default for Limits {
             handshakes_per_source_max: 8_192,
             handshake_timeout: Duration::from_secs(20),
             ping_interval: Duration::from_secs(60),
+            boot_grace: Duration::from_secs(15),
             call_timeout: Duration::from_secs(30),
             replaced_grace: Duration::from_secs(10),
             drain_timeout: Duration::from_secs(10),

@@ -3,7 +3,7 @@
 
 use chargebook_commands::CommandResult;
 use chargebook_commands::message::{Judged, Personal, PersonalPlace, Receipt, RenderedReply};
-use chargebook_domain::events::v1::{Direction, Undelivered, Verdict};
+use chargebook_domain::events::v1::{Dialect, Direction, Undelivered, Verdict};
 use chargebook_domain::units::Timestamp;
 
 /// Stands for an action that is none of the standard's, wherever a bounded set of words is
@@ -146,5 +146,6 @@ pub(crate) fn receipt(received_at: Timestamp) -> Receipt {
         station_time: None,
         extra_members: 0,
         undelivered: None,
+        noticed: Dialect::STANDARD,
     }
 }

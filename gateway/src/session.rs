@@ -92,7 +92,9 @@ impl Connection {
         let epoch = desk.epoch();
         tracing::info!(%station, %remote, protocol = protocol.name(), epoch, "station connected");
         let live = Live::enter(Arc::clone(&self.connections), desk.station_id(), epoch);
+        let ask_for_boot_at = desk.misses_boot().then(|| Instant::now() + self.limits.boot_grace);
         let mut session = Session {
+            ask_for_boot_at,
             chargebook: self.chargebook,
             protocol,
             outbox: Outbox::new(protocol, self.limits.call_timeout),
@@ -162,6 +164,8 @@ struct Session {
     pinged_at: Option<Instant>,
     /// When a newer connection took over.
     replaced_at: Option<Instant>,
+    /// When a station that was never seen booting is to be asked to.
+    ask_for_boot_at: Option<Instant>,
 }
 
 enum Happening {
@@ -212,12 +216,16 @@ impl Session {
     fn next_wake(&self) -> Instant {
         let silent = self.pinged_at.unwrap_or(self.heard_at) + self.limits.ping_interval;
         let replaced = self.replaced_at.map(|at| at + self.limits.replaced_grace);
-        [replaced, self.outbox.deadline()].into_iter().flatten().fold(silent, Instant::min)
+        [replaced, self.ask_for_boot_at, self.outbox.deadline()]
+            .into_iter()
+            .flatten()
+            .fold(silent, Instant::min)
     }
 
-    /// Commands go to the live connection of a station whose boot was accepted, one at a time.
+    /// Commands go to the live connection of a station, one at a time; the desk gives out only
+    /// what the station may be sent.
     async fn send_due(&mut self) -> Result<(), End> {
-        if self.replaced_at.is_some() || !self.outbox.is_ready() || !self.desk.accepted() {
+        if self.replaced_at.is_some() || !self.outbox.is_ready() {
             return Ok(());
         }
         let next = Box::pin(self.outbox.next(&mut self.desk)).await;
@@ -246,6 +254,9 @@ impl Session {
         if self.outbox.deadline().is_some_and(|deadline| now >= deadline) {
             Box::pin(self.outbox.overdue(&mut self.desk)).await;
         }
+        if self.ask_for_boot_at.take_if(|at| now >= *at).is_some() {
+            Box::pin(self.ask_for_boot()).await;
+        }
         match self.pinged_at {
             Some(at) if now >= at + self.limits.ping_interval => return Err(End::SILENT),
             None if now >= self.heard_at + self.limits.ping_interval => {
@@ -255,6 +266,18 @@ impl Session {
             _ => {}
         }
         Ok(())
+    }
+
+    /// A station that is connected and was never seen booting is of another system, or forgot:
+    /// without its boot it may be sent nothing.
+    async fn ask_for_boot(&self) {
+        if !self.desk.misses_boot() {
+            return;
+        }
+        if let Err(error) = self.desk.ask_for_boot().await {
+            let station = self.desk.identity();
+            tracing::warn!(%station, %error, "a station could not be asked to boot");
+        }
     }
 
     async fn received(&mut self, received: Received) -> Result<(), End> {
@@ -314,6 +337,7 @@ impl Session {
             tracing::warn!(%station, action, verdict, complaint, "message not accepted");
         }
         let message_id = receipt.message_id.clone().unwrap_or_default();
+        let clearance = self.desk.clearance();
         let protocol = self.protocol;
         let render = move |answer: &Answer| protocol.render(&message_id, answer, declined.as_ref());
         // Boxed: the desk's work is large, and an idle connection should not hold room for it.
@@ -326,6 +350,9 @@ impl Session {
                 return Err(End::NOT_STORED);
             }
         };
+        if self.desk.clearance() != clearance {
+            self.outbox.look_again();
+        }
         metrics::message(action, verdict);
         metrics::repaired_times(repaired_times);
         if let Some(frame) = frame {

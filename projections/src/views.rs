@@ -2,8 +2,8 @@
 //! it opens it at read time.
 
 use chargebook_domain::events::v1::{
-    AccountKind, Anomaly, Authorization, BootInformation, CommandFailure, Intent, InvoiceIssued,
-    Outcome, Registration, SeenBy, TokenStatus,
+    AccountKind, Anomaly, Authorization, BootInformation, CommandFailure, Dialect, Intent,
+    InvoiceIssued, Outcome, Registration, SeenBy, StationSettings, TokenStatus,
 };
 use chargebook_domain::ids::{
     AccountId, CommandId, ConnectorNumber, DriverId, EventId, SessionId, SiteId, StationId,
@@ -58,6 +58,10 @@ pub struct Station {
     pub disconnected_at: Option<Timestamp>,
     /// Why it last went, in a word.
     pub disconnect_reason: Option<String>,
+    /// How it is treated.
+    pub settings: StationSettings,
+    /// What it does otherwise than the standard, as far as that was noticed.
+    pub noticed: Dialect,
     /// When it last said anything, by our clock.
     pub last_seen: Option<Timestamp>,
     /// Its connectors, by number; 0 is the station itself.

@@ -116,6 +116,13 @@ impl Schema {
                 let form = match item.name.as_str() {
                     // It writes itself, in one way only.
                     "Timestamp" => Form::Instant,
+                    // It is read from another type, and written as the same.
+                    _ if item.serde.contains_key("from") => {
+                        understood(&item.serde, &["from", "into"])?;
+                        let written_as = item.serde.get("from");
+                        ensure!(item.serde.get("into") == written_as, "`from` is not `into`");
+                        self.form(written_as.map_or(inside, String::as_str))?
+                    }
                     _ => {
                         understood(&item.serde, &["transparent"])?;
                         ensure!(item.serde.contains_key("transparent"), "it is not transparent");

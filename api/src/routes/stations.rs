@@ -7,8 +7,10 @@ use crate::state::ApiState;
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
-use chargebook_commands::registry::{ConnectorDeclaration, StationRegistration};
-use chargebook_domain::events::v1::Registration;
+use chargebook_commands::registry::{
+    ConnectorDeclaration, SettingsChange, StationChange as Change, StationRegistration,
+};
+use chargebook_domain::events::v1::{Dialect, Quirk, Registration};
 use chargebook_domain::units::Timestamp;
 use chargebook_projections::Connector as ConnectorRow;
 use chargebook_projections::Station as StationRow;
@@ -36,7 +38,22 @@ pub(crate) struct Station {
     /// Whether a boot of it was ever accepted.
     accepted: bool,
     /// The answer to its last boot: `accepted`, `pending`, `rejected`.
-    registration: Option<&'static str>,
+    #[schema(value_type = Option<String>)]
+    registration: Option<Registration>,
+    /// What its next boot is answered: `accepted`, `pending`, `rejected`.
+    #[schema(value_type = String)]
+    registration_policy: Registration,
+    /// Whether it is sent nothing but what somebody asked for.
+    quiet: bool,
+    /// Whether its messages may be compressed, where it offers that.
+    compression: bool,
+    /// What it does otherwise than the standard and is understood in.
+    #[schema(value_type = Vec<String>, example = json!(["decimal_comma"]))]
+    dialect: Vec<Quirk>,
+    /// What it was seen to do otherwise than the standard and is not understood in: to be put into
+    /// `dialect` if that is wanted.
+    #[schema(value_type = Vec<String>, example = json!(["null_members"]))]
+    suggested_dialect: Vec<Quirk>,
     /// What it is made by, in its own word.
     vendor: Option<String>,
     /// Its model, in its own word.
@@ -111,11 +128,12 @@ impl From<StationRow> for Station {
             site: row.site,
             connected: row.connected,
             accepted: row.accepted,
-            registration: row.registration.map(|registration| match registration {
-                Registration::Accepted => "accepted",
-                Registration::Pending => "pending",
-                Registration::Rejected => "rejected",
-            }),
+            registration: row.registration,
+            registration_policy: row.settings.registration,
+            quiet: row.settings.quiet,
+            compression: row.settings.compression,
+            dialect: row.settings.dialect.into(),
+            suggested_dialect: row.noticed.without(row.settings.dialect).into(),
             vendor: boot.as_ref().map(|boot| boot.vendor.clone()),
             model: boot.as_ref().map(|boot| boot.model.clone()),
             firmware_version: boot.and_then(|boot| boot.firmware_version),
@@ -163,6 +181,18 @@ pub(crate) struct NewStation {
     password: Option<String>,
     /// The site it stands at.
     site: Option<String>,
+    /// What its next BootNotification is answered: `accepted`, `pending`, `rejected`.
+    #[schema(value_type = Option<String>, example = "accepted")]
+    registration: Option<Registration>,
+    /// Whether it is sent nothing but what somebody asked for.
+    quiet: Option<bool>,
+    /// Whether its messages may be compressed (permessage-deflate), where it offers that.
+    compression: Option<bool>,
+    /// What it does otherwise than the standard and is understood in, all of it: `other_path`,
+    /// `loose_sub_protocol`, `null_members`, `numbers_as_strings`, `decimal_comma`,
+    /// `unit_missing_is_kwh`, `measurand_missing`, `reversed_uid`, `no_pong`.
+    #[schema(value_type = Option<Vec<String>>, example = json!(["decimal_comma"]))]
+    dialect: Option<Vec<Quirk>>,
 }
 
 /// What may change about a station; what is absent stays.
@@ -172,6 +202,18 @@ pub(crate) struct StationChange {
     password: Option<String>,
     /// The site it stands at now.
     site: Option<String>,
+    /// What its next BootNotification is answered: `accepted`, `pending`, `rejected`.
+    #[schema(value_type = Option<String>, example = "accepted")]
+    registration: Option<Registration>,
+    /// Whether it is sent nothing but what somebody asked for.
+    quiet: Option<bool>,
+    /// Whether its messages may be compressed (permessage-deflate), where it offers that.
+    compression: Option<bool>,
+    /// What it does otherwise than the standard and is understood in, all of it: `other_path`,
+    /// `loose_sub_protocol`, `null_members`, `numbers_as_strings`, `decimal_comma`,
+    /// `unit_missing_is_kwh`, `measurand_missing`, `reversed_uid`, `no_pong`.
+    #[schema(value_type = Option<Vec<String>>, example = json!(["decimal_comma"]))]
+    dialect: Option<Vec<Quirk>>,
 }
 
 /// A connector as an operator describes it.
@@ -234,14 +276,16 @@ pub(crate) async fn register(
     State(state): State<ApiState>,
     Body(station): Body<NewStation>,
 ) -> Result<Response, Problem> {
-    let NewStation { id, password, site } = station;
-    let registration = StationRegistration { id: id.clone(), password, site };
+    let NewStation { id, password, site, registration, quiet, compression, dialect } = station;
+    let dialect = dialect.map(Dialect::from);
+    let settings = SettingsChange { registration, quiet, compression, dialect };
+    let registration = StationRegistration { id: id.clone(), password, site, settings };
     let _alone = state.alone_with("station", &id).await;
     let registered = state.chargebook.registry().register_station(registration).await?;
     Ok(Written::registered(registered, "/v1/stations", &id))
 }
 
-/// Changes a station's password or site; in force at once.
+/// Changes a station's password, site or settings; in force at once.
 #[utoipa::path(
     patch, path = "/v1/stations/{id}", tag = "stations", operation_id = "change_station",
     params(("id" = String, Path, description = "The station's id")),
@@ -257,7 +301,7 @@ pub(crate) async fn change(
     PathText(id): PathText,
     Body(change): Body<StationChange>,
 ) -> Result<Response, Problem> {
-    let StationChange { password, site } = change;
+    let StationChange { password, site, registration, quiet, compression, dialect } = change;
     if let Some(password) = &password {
         let length = password.chars().count();
         if length == 0 || length > PASSWORD_CHARACTERS_MAX {
@@ -265,8 +309,10 @@ pub(crate) async fn change(
             return Err(Problem::invalid("/password", detail));
         }
     }
-    let registry = state.chargebook.registry();
-    let changed = registry.change_station(&id, password.as_deref(), site.as_deref()).await?;
+    let dialect = dialect.map(Dialect::from);
+    let settings = SettingsChange { registration, quiet, compression, dialect };
+    let change = Change { password: password.as_deref(), site: site.as_deref(), settings };
+    let changed = state.chargebook.change_station(&id, change).await?;
     Ok(Written::changed(changed.created, changed.position, &id))
 }
 

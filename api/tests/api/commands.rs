@@ -10,7 +10,8 @@ const PATH: &str = "/v1/stations/CP-1/commands";
 async fn with_station() -> (TestApi, Station) {
     let api = TestApi::start().await;
     api.post("/v1/stations", &json!({ "id": "CP-1" })).await.expect(201);
-    let station = Station::connected(&api, "CP-1").await;
+    let mut station = Station::connected(&api, "CP-1").await;
+    station.boot().await;
     (api, station)
 }
 

@@ -38,6 +38,46 @@ async fn a_station_is_registered_once_and_read_back() {
 }
 
 #[tokio::test]
+async fn how_a_station_is_treated_is_set_at_once_or_later_and_read_back() {
+    let api = TestApi::start().await;
+    let shown = async |id: &str, written: &Answer| {
+        let path = format!("/v1/stations/{id}?wait_for={}", written.position());
+        let read = api.get(&path).await.expect(200).json();
+        let names = ["registration_policy", "quiet", "compression", "dialect", "suggested_dialect"];
+        names.map(|name| read[name].clone())
+    };
+    let registered = api.post("/v1/stations", &json!({ "id": "CP-1" })).await.expect(201);
+    let standard = [json!("accepted"), json!(false), json!(true), json!([]), json!([])];
+    assert_eq!(shown("CP-1", &registered).await, standard);
+
+    let quirks = ["no_pong", "decimal_comma", "no_pong"];
+    let change = json!({ "registration": "pending", "dialect": quirks });
+    assert_eq!(api.patch("/v1/stations/CP-1", &change).await.expect(200).json()["changed"], true);
+    assert_eq!(api.patch("/v1/stations/CP-1", &change).await.expect(200).json()["changed"], false);
+    let change = json!({ "quiet": true, "compression": false });
+    let written = api.patch("/v1/stations/CP-1", &change).await.expect(200);
+    let dialect = json!(["decimal_comma", "no_pong"]);
+    let changed = [json!("pending"), json!(true), json!(false), dialect, json!([])];
+    assert_eq!(shown("CP-1", &written).await, changed);
+
+    let rejected = json!({ "id": "CP-2", "registration": "rejected", "quiet": true });
+    let written = api.post("/v1/stations", &rejected).await.expect(201);
+    api.post("/v1/stations", &rejected).await.expect(200);
+    api.post("/v1/stations", &json!({ "id": "CP-2" })).await.problem(409, "conflict");
+    assert_eq!(shown("CP-2", &written).await[0], "rejected");
+
+    for (change, pointer) in [
+        (json!({ "registration": "perhaps" }), "/registration"),
+        (json!({ "quiet": "yes" }), "/quiet"),
+        (json!({ "dialect": ["bavarian"] }), "/dialect/0"),
+        (json!({ "dialect": "decimal_comma" }), "/dialect"),
+    ] {
+        let problem = api.patch("/v1/stations/CP-1", &change).await;
+        assert_eq!(problem.problem(422, "invalid")["errors"][0]["pointer"], pointer);
+    }
+}
+
+#[tokio::test]
 async fn a_station_is_changed_and_its_connectors_described() {
     let api = TestApi::start().await;
     let site = json!({ "id": "yard", "name": "The yard", "time_zone": "Europe/Berlin" });

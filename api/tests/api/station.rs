@@ -8,7 +8,9 @@ use chargebook_commands::message::{
 use chargebook_commands::{
     CommandReply, CommandResult, ConnectionInformation, ReplyFrame, StationDesk,
 };
-use chargebook_domain::events::v1::{Direction, Evidence, MeterSample, Quantity};
+use chargebook_domain::events::v1::{
+    BootInformation, Dialect, Direction, Evidence, MeterSample, Quantity,
+};
 use chargebook_domain::ids::{ConnectorNumber, EventId, TransactionNumber};
 use chargebook_domain::units::{Timestamp, WattHours};
 use chrono::{TimeDelta, Utc};
@@ -56,6 +58,7 @@ impl Station {
             station_time: None,
             extra_members: 0,
             undelivered: None,
+            noticed: Dialect::STANDARD,
         };
         let said = Mutex::new(None);
         let render = |answer: &Answer| {
@@ -65,6 +68,23 @@ impl Station {
         let judged = Judged::Message(message);
         self.desk.receive(receipt, judged, &render).await.expect("received");
         said.into_inner().expect("one thread").expect("an answer")
+    }
+
+    /// Boots; without it a station is sent no commands.
+    pub(crate) async fn boot(&mut self) {
+        let boot = BootInformation {
+            vendor: "V".to_owned(),
+            model: "M".to_owned(),
+            serial_number: None,
+            firmware_version: None,
+            iccid: None,
+            imsi: None,
+            meter_type: None,
+            meter_serial_number: None,
+            reason: None,
+        };
+        let text = r#"[2,"1","BootNotification",{}]"#.to_owned();
+        self.say("BootNotification", text, StationMessage::Boot(boot)).await;
     }
 
     /// Starts a session with [`TAG`] and gives its transaction id.

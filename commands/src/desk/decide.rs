@@ -6,8 +6,8 @@ use crate::message::{
     StationMessage, StatusReport, TokenAnswer,
 };
 use chargebook_domain::events::v1::{
-    Authorization, Registration, SeenBy, SessionConnectorStatus, StationBooted,
-    StationCertificateRequested, StationConnectorStatus, StationJobStatus, StationSecurityNoted,
+    Authorization, SeenBy, SessionConnectorStatus, StationBooted, StationCertificateRequested,
+    StationConnectorStatus, StationJobStatus, StationSecurityNoted,
 };
 use chargebook_domain::ids::{AccountId, ConnectorNumber, Outlet, SubjectId, TokenId};
 
@@ -28,7 +28,7 @@ impl StationDesk {
         };
         match message {
             StationMessage::Boot(boot) => {
-                let registration = Registration::Accepted;
+                let registration = self.state.settings.registration;
                 let fact = StationBooted { boot: boot.clone(), registration, exchange };
                 let answer = Answer::Boot {
                     registration,
@@ -105,7 +105,7 @@ impl StationDesk {
     /// What is said about a token. One that stands for nobody is nobody's here: nobody would
     /// pay.
     pub(super) async fn present_token(
-        &self,
+        &mut self,
         token: &PresentedToken,
         case: &Case<'_>,
     ) -> Result<Presented, DeskError> {
@@ -116,14 +116,19 @@ impl StationDesk {
         self.present(&token.uid, case).await
     }
 
-    /// What is said about a uid.
+    /// What is said about a uid. At a station that may not work nobody is let in.
     pub(super) async fn present(
-        &self,
+        &mut self,
         id_tag: &str,
         case: &Case<'_>,
     ) -> Result<Presented, DeskError> {
-        let known = self.chargebook.registry().token(id_tag).await?;
-        let Some(token) = known else {
+        let mut known = self.chargebook.registry().token(id_tag).await?;
+        if known.is_none()
+            && let Some(reversed) = self.known_in_reverse(id_tag).await?
+        {
+            known = self.chargebook.registry().token(&reversed).await?;
+        }
+        let Some(token) = known.filter(|_| self.state.unaccepted.is_none()) else {
             let answer = TokenAnswer::plain(Authorization::Invalid);
             return Ok(Presented { answer, token_id: None, account_id: None });
         };

@@ -4,6 +4,7 @@ use super::{DECISION_RETRIES_MAX, DeskError, StationDesk};
 use crate::intent::CommandStage;
 use crate::journal::{Draft, JournalError};
 use crate::message::{Personal, RenderedReply};
+use crate::registry::StationChange;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
     CommandAnswered, CommandFailed, CommandFailure, CommandSent, Direction, ExchangeRecorded,
@@ -141,7 +142,8 @@ impl StationDesk {
     pub async fn due_commands(&mut self) -> Result<Vec<PendingCommand>, DeskError> {
         let now = self.chargebook.journal().now();
         let mut due = Vec::new();
-        for requested in self.chargebook.board().due(self.state.station_id, now) {
+        let requested = self.chargebook.board().due(self.state.station_id, now);
+        for requested in requested.into_iter().filter(|due| self.may_be_sent(&due.intent)) {
             let intent = self.opened(&requested.intent).await;
             due.push(PendingCommand { command_id: requested.command_id, intent });
         }
@@ -309,7 +311,8 @@ impl StationDesk {
         {
             let password = self.chargebook.personal().open(value).await;
             let identity = self.state.identity.as_str();
-            self.chargebook.registry().change_station(identity, Some(&password), None).await?;
+            let change = StationChange { password: Some(&password), ..StationChange::default() };
+            self.chargebook.registry().change_station(identity, change).await?;
         }
         Ok(())
     }

@@ -6,7 +6,9 @@
 //! never from what this process remembers: the caches here are folds of the log and are dropped
 //! when the log has moved on.
 
+mod clearance;
 mod decide;
+mod dialect;
 mod intents;
 mod meter;
 mod sessions;
@@ -16,6 +18,7 @@ mod transaction;
 
 pub(crate) use sessions::load_session;
 
+pub use clearance::Clearance;
 pub use intents::{CommandReply, CommandResult, OpenedIntent, PendingCommand, ReplyFrame};
 
 use crate::Chargebook;
@@ -25,7 +28,7 @@ use crate::registry::RegistryError;
 use crate::station::StationState;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
-    ExchangeRecorded, StationConnected, StationDisconnected, Verdict,
+    Dialect, ExchangeRecorded, StationConnected, StationDisconnected, StationSettings, Verdict,
 };
 use chargebook_domain::ids::{EventId, SessionId, StationId, StationIdentity, TransactionNumber};
 use chargebook_domain::sealed::SealedText;
@@ -56,8 +59,8 @@ pub struct Admitted {
     pub station_id: StationId,
     /// Its name.
     pub identity: StationIdentity,
-    /// Whether a BootNotification of it was ever accepted.
-    pub accepted: bool,
+    /// How it is treated.
+    pub settings: StationSettings,
 }
 
 /// Why a station was not let in.
@@ -104,6 +107,8 @@ pub struct StationDesk {
     /// Shared by all desks of the station, and how far this one has followed.
     moves: Arc<AtomicU64>,
     moves_seen: u64,
+    /// What was noticed of its dialect and is not in the log yet.
+    noticed: Dialect,
 }
 
 /// Which stream a decision is written to.
@@ -179,6 +184,7 @@ impl StationDesk {
                 epoch,
                 moves: moves.clone(),
                 moves_seen,
+                noticed: Dialect::STANDARD,
             };
             let connected = StationConnected {
                 epoch,
@@ -215,11 +221,6 @@ impl StationDesk {
         self.epoch
     }
 
-    /// Whether a BootNotification of it was ever accepted.
-    pub fn accepted(&self) -> bool {
-        self.state.accepted
-    }
-
     /// Judges, decides, appends (exchange and facts in one append, durable), and only then
     /// returns the frame to send; `None` where no answer is due.
     ///
@@ -254,6 +255,7 @@ impl StationDesk {
             match self.append(case.receipt_id, exchange, &decision).await {
                 Ok(()) => {
                     self.after(&case, &decision).await;
+                    self.notice(receipt.noticed, Some(case.receipt_id)).await;
                     return Ok(frame);
                 }
                 Err(JournalError::Append(AppendError::WrongVersion { .. })) => {

@@ -4,10 +4,13 @@ mod account;
 mod station;
 mod tariff;
 mod token;
+mod treatment;
 
-pub use station::{ConnectorDeclaration, StationRegistration};
+pub use station::{ConnectorDeclaration, StationChange, StationRegistration};
 pub use tariff::{PublishedTariff, TariffChoice};
 pub use token::{KnownToken, TokenChange, TokenRegistration};
+pub use treatment::SettingsChange;
+pub(crate) use treatment::noticed;
 
 use crate::journal::{Draft, Journal, JournalError, is_exchange, read_event};
 use crate::personal::PersonalData;

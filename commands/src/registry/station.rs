@@ -1,12 +1,12 @@
 //! Stations: registering them, their passwords, and loading what is known of them.
 
-use super::{DECISION_RETRIES_MAX, Registered, Registry, RegistryError};
+use super::{DECISION_RETRIES_MAX, Registered, Registry, RegistryError, SettingsChange};
 use crate::journal::{Draft, JournalError, is_exchange, read_event};
 use crate::station::StationState;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
     PasswordVerifier, StationConnectorDeclared, StationMonthOpened, StationPasswordChanged,
-    StationRegistered, StationSiteAssigned,
+    StationRegistered, StationSettings, StationSiteAssigned,
 };
 use chargebook_domain::ids::{ConnectorNumber, Outlet, SiteId, StationId, StationIdentity};
 use chargebook_store::{AppendError, Appended, ExpectedVersion, StreamName};
@@ -19,7 +19,7 @@ const PASSWORD_CHARACTERS_MAX: usize = 128;
 const HEX_PASSWORD_DIGITS: std::ops::RangeInclusive<usize> = 32..=40;
 
 /// A station to be registered.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct StationRegistration {
     /// Its name in the URL.
     pub id: String,
@@ -27,6 +27,19 @@ pub struct StationRegistration {
     pub password: Option<String>,
     /// The site, by its name.
     pub site: Option<String>,
+    /// How it is treated, where that differs from the default.
+    pub settings: SettingsChange,
+}
+
+/// What may change about a station; what is absent stays.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StationChange<'a> {
+    /// The new password; the old one counts no more.
+    pub password: Option<&'a str>,
+    /// The site it stands at now, by its name.
+    pub site: Option<&'a str>,
+    /// How it is treated.
+    pub settings: SettingsChange,
 }
 
 /// A connector as an operator describes it.
@@ -74,10 +87,12 @@ impl Registry {
                 _ => false,
             };
             let position = *self.journal.store().head().borrow();
-            return match same_password && known.site_id == site_id {
+            let settings = registration.settings.applied_to(StationSettings::default());
+            let is_same = same_password && known.site_id == site_id && known.settings == settings;
+            return match is_same {
                 true => Ok(Registered { created: false, position }),
                 false => Err(RegistryError::Conflict(format!(
-                    "station `{identity}` is registered already, with another password or site; \
+                    "station `{identity}` is registered already, with another password, site or settings; \
                      change it with PATCH"
                 ))),
             };
@@ -85,11 +100,16 @@ impl Registry {
         let station_id = StationId(self.journal.clock().fresh_id());
         let password = registration.password.as_deref().map(|text| self.verifier(station_id, text));
         let fact = StationRegistered { station_id, station: identity.clone(), password, site_id };
-        let draft =
+        let registered =
             Draft::new(self.journal.fresh_id(), fact).by("operator").about(station_id).keyed(key);
+        let settings = registration
+            .settings
+            .fact(StationSettings::default())
+            .map(|fact| Draft::new(self.journal.fresh_id(), fact).by("operator").about(station_id));
+        let drafts: Vec<_> = std::iter::once(registered).chain(settings).collect();
         let month = StationState::month_of(self.journal.now());
         let stream = station_stream(station_id, &month)?;
-        let appended = self.journal.append(&stream, ExpectedVersion::NoStream, &[draft]).await?;
+        let appended = self.journal.append(&stream, ExpectedVersion::NoStream, &drafts).await?;
         Ok(Registered { created: true, position: appended.position })
     }
 
@@ -100,26 +120,27 @@ impl Registry {
         })
     }
 
-    /// Changes a station's password or site; in force at once.
-    pub async fn change_station(
+    /// Changes a station's password, site or settings; in force at once, though a desk that is
+    /// open learns of it only from [`crate::Chargebook::change_station`].
+    pub(crate) async fn change_station(
         &self,
         id: &str,
-        password: Option<&str>,
-        site: Option<&str>,
+        change: StationChange<'_>,
     ) -> Result<Registered, RegistryError> {
-        let site_id = match site {
+        let site_id = match change.site {
             Some(site) => Some(self.site_named(site).await?),
             None => None,
         };
-        self.amend_station(id, |state| {
+        self.amend_station(id, "operator", |state| {
             let mut events: Vec<Event> = Vec::new();
-            if let Some(password) = password {
+            if let Some(password) = change.password {
                 let verifier = self.verifier(state.station_id, password);
                 events.push(StationPasswordChanged { password: Some(verifier) }.into());
             }
             if site_id.is_some() && site_id != state.site_id {
                 events.push(StationSiteAssigned { site_id }.into());
             }
+            events.extend(change.settings.fact(state.settings));
             events
         })
         .await
@@ -138,7 +159,7 @@ impl Registry {
             plug: declaration.plug,
             power_w_max: declaration.power_w_max,
         };
-        self.amend_station(id, |state| {
+        self.amend_station(id, "operator", |state| {
             let known = state.connectors.get(&Outlet::of_station(fact.connector));
             match known.and_then(|connector| connector.declared.as_ref()) == Some(&fact) {
                 true => Vec::new(),
@@ -148,9 +169,10 @@ impl Registry {
         .await
     }
 
-    async fn amend_station(
+    pub(super) async fn amend_station(
         &self,
         id: &str,
+        actor: &str,
         amend: impl Fn(&StationState) -> Vec<Event>,
     ) -> Result<Registered, RegistryError> {
         for _ in 0..DECISION_RETRIES_MAX {
@@ -165,7 +187,7 @@ impl Registry {
             }
             let drafts = events
                 .into_iter()
-                .map(|event| Draft::new(self.journal.fresh_id(), event).by("operator"))
+                .map(|event| Draft::new(self.journal.fresh_id(), event).by(actor))
                 .collect();
             match self.append_to_station(&mut state, drafts).await {
                 Err(JournalError::Append(AppendError::WrongVersion { .. })) => {}

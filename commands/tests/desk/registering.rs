@@ -11,7 +11,7 @@ async fn the_same_name_at_once_is_one_thing() {
     let created = |outcomes: Vec<bool>| outcomes.into_iter().filter(|created| *created).count();
     let stations = join_all((0..8).map(|_| async {
         let registration =
-            StationRegistration { id: "CP-9".to_owned(), password: None, site: None };
+            StationRegistration { id: "CP-9".to_owned(), ..StationRegistration::default() };
         registry.register_station(registration).await.unwrap().created
     }));
     assert_eq!(created(stations.await), 1);

@@ -9,7 +9,7 @@ use chargebook_commands::registry::{StationRegistration, TokenRegistration};
 use chargebook_commands::{Chargebook, ConnectionInformation, Settings, StationDesk};
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
-    Direction, Evidence, MeterSample, Quantity, SessionOutcomeDecided, TokenStatus,
+    Dialect, Direction, Evidence, MeterSample, Quantity, SessionOutcomeDecided, TokenStatus,
 };
 use chargebook_domain::ids::{ConnectorNumber, EventId, TransactionNumber};
 use chargebook_domain::units::{Timestamp, WattHours};
@@ -60,7 +60,7 @@ impl Service {
             let registration = StationRegistration {
                 id: id.to_owned(),
                 password: Some("0123456789abcdef0123456789abcdef".to_owned()),
-                site: None,
+                ..StationRegistration::default()
             };
             assert!(registry.register_station(registration).await.unwrap().created);
         }
@@ -221,6 +221,7 @@ impl Station {
             station_time: None,
             extra_members: 0,
             undelivered: None,
+            noticed: Dialect::STANDARD,
         };
         let said = std::sync::Mutex::new(None);
         let render = |answer: &Answer| {

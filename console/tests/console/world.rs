@@ -10,7 +10,7 @@ use chargebook_commands::registry::{ConnectorDeclaration, StationRegistration, T
 use chargebook_commands::{Chargebook, ConnectionInformation, Settings, StationDesk};
 use chargebook_console::{Console, ConsoleOptions, router};
 use chargebook_domain::events::v1::{
-    BootInformation, Direction, Evidence, MeterSample, Quantity, TokenStatus,
+    BootInformation, Dialect, Direction, Evidence, MeterSample, Quantity, TokenStatus,
 };
 use chargebook_domain::ids::{ConnectorNumber, EventId, TransactionNumber};
 use chargebook_domain::units::{Timestamp, WattHours};
@@ -117,8 +117,8 @@ impl World {
         let registry = self.chargebook.registry();
         let registration = StationRegistration {
             id: id.to_owned(),
-            password: None,
             site: Some("harbour".to_owned()),
+            ..StationRegistration::default()
         };
         registry.register_station(registration).await.unwrap();
         let declared = ConnectorDeclaration {
@@ -196,6 +196,7 @@ impl Station {
             station_time: None,
             extra_members: 0,
             undelivered: None,
+            noticed: Dialect::STANDARD,
         };
         let said = std::sync::Mutex::new(None);
         let render = |answer: &Answer| {

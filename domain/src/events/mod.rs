@@ -158,8 +158,10 @@ events! {
     "station.orphan_recorded" StationOrphanRecorded(v1::StationOrphanRecorded);
     "station.orphan_resolved" StationOrphanResolved(v1::StationOrphanResolved);
     "station.password_changed" StationPasswordChanged(v1::StationPasswordChanged);
+    "station.quirk_noticed" StationQuirkNoticed(v1::StationQuirkNoticed);
     "station.registered" StationRegistered(v1::StationRegistered);
     "station.security_noted" StationSecurityNoted(v1::StationSecurityNoted);
+    "station.settings_changed" StationSettingsChanged(v1::StationSettingsChanged);
     "station.site_assigned" StationSiteAssigned(v1::StationSiteAssigned);
     "subject.erased" SubjectErased(v1::SubjectErased);
     "tariff.version_published" TariffVersionPublished(v1::TariffVersionPublished);

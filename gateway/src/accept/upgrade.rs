@@ -115,8 +115,11 @@ impl Handshakes {
         let accept_key = handshake::accept_key(request.method(), request.version(), headers)?;
         let password = handshake::password(headers, identity)?;
         let protocol = handshake::protocol(headers);
-        let agreed = extension::deflate(headers);
         let admitted = self.admit(identity, password.as_deref(), remote).await?;
+        let agreed = match admitted.settings.compression {
+            true => extension::deflate(request.headers()),
+            false => None,
+        };
         let outcome = if protocol.is_some() { "accepted" } else { "no_common_protocol" };
         metrics::handshake(outcome);
         let name = protocol.as_ref().map(|(_, name)| name.as_str());

@@ -35,8 +35,11 @@ async fn credentials_decide() {
 async fn the_bytes_that_a_hex_password_spells_are_a_password_too() {
     let gateway = Gateway::start().await;
     let key = "ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00";
-    let registration =
-        StationRegistration { id: "CP 3".to_owned(), password: Some(key.to_owned()), site: None };
+    let registration = StationRegistration {
+        id: "CP 3".to_owned(),
+        password: Some(key.to_owned()),
+        ..StationRegistration::default()
+    };
     gateway.chargebook.registry().register_station(registration).await.expect("registered");
     let bytes: Vec<u8> = [0xff, 0x00].repeat(10);
     assert_eq!(status(&gateway, "CP%203", Some(&bytes)).await, 101);

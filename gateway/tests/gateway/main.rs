@@ -8,3 +8,4 @@ mod handshake;
 mod messages;
 mod support;
 mod takeover;
+mod treatment;

@@ -54,7 +54,7 @@ impl Gateway {
             let registration = StationRegistration {
                 id: id.to_owned(),
                 password: password.map(str::to_owned),
-                site: None,
+                ..StationRegistration::default()
             };
             registry.register_station(registration).await.expect("registered");
         }
@@ -136,22 +136,25 @@ impl Gateway {
 
     /// `OPEN`, over a connection that compresses.
     pub(crate) async fn compressing_station(&self) -> Station {
-        let url = format!("ws://{}/ocpp/OPEN", self.address);
-        let mut request = url.into_client_request().expect("a request");
-        for (name, value) in [
-            ("sec-websocket-protocol", "ocpp1.6"),
-            ("sec-websocket-extensions", "permessage-deflate; client_max_window_bits"),
-        ] {
-            request.headers_mut().insert(name, HeaderValue::from_static(value));
-        }
-        let stream = TcpStream::connect(self.address).await.expect("connected");
-        let opened = tokio_tungstenite::client_async(request, stream).await;
-        let (web_socket, response) = opened.expect("let in");
+        let offer = "permessage-deflate; client_max_window_bits";
+        let (web_socket, response) = self.offering(Knock::at("OPEN"), offer).await;
         assert_eq!(
             response.headers()["sec-websocket-extensions"],
             "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
         );
         Station { web_socket }
+    }
+
+    /// What is answered to an offer of an extension.
+    pub(crate) async fn extension_agreed(&self, id: &str, offer: &'static str) -> Option<String> {
+        let (_, response) = self.offering(Knock::at(id), offer).await;
+        let agreed = response.headers().get("sec-websocket-extensions");
+        agreed.map(|agreed| agreed.to_str().expect("ASCII").to_owned())
+    }
+
+    async fn offering(&self, knock: Knock<'_>, offer: &'static str) -> Opened {
+        let knock = Knock { extensions: Some(offer), ..knock };
+        self.knock(knock).await.expect("let in")
     }
 
     /// Connects with the right credentials.
@@ -169,16 +172,24 @@ impl Gateway {
         id: &str,
         password: Option<&[u8]>,
         protocols: Option<&'static str>,
-    ) -> Result<(WebSocketStream<TcpStream>, Response<Option<Vec<u8>>>), Error> {
-        let url = format!("ws://{}/ocpp/{id}", self.address);
+    ) -> Result<Opened, Error> {
+        self.knock(Knock { password, protocols, ..Knock::at(id) }).await
+    }
+
+    pub(crate) async fn knock(&self, knock: Knock<'_>) -> Result<Opened, Error> {
+        let url = format!("ws://{}{}", self.address, knock.path);
         let mut request = url.into_client_request().expect("a request");
-        if let Some(protocols) = protocols {
-            let value = HeaderValue::from_static(protocols);
-            request.headers_mut().insert("sec-websocket-protocol", value);
+        for (name, value) in [
+            ("sec-websocket-protocol", knock.protocols),
+            ("sec-websocket-extensions", knock.extensions),
+        ] {
+            if let Some(value) = value {
+                request.headers_mut().insert(name, HeaderValue::from_static(value));
+            }
         }
-        if let Some(password) = password {
-            let user = percent_encoding::percent_decode_str(id).decode_utf8().expect("UTF-8");
-            let mut credentials = format!("{user}:").into_bytes();
+        if let Some(password) = knock.password {
+            let user = percent_encoding::percent_decode_str(knock.id).decode_utf8();
+            let mut credentials = format!("{}:", user.expect("UTF-8")).into_bytes();
             credentials.extend_from_slice(password);
             let value = format!("Basic {}", BASE64.encode(credentials));
             let value = HeaderValue::from_str(&value).expect("a value");
@@ -197,6 +208,31 @@ impl Gateway {
         // An end by reset is an end.
         let _ = read.expect("the gateway ends the connection");
         String::from_utf8_lossy(&answer).into_owned()
+    }
+}
+
+/// An open connection and the answer that opened it.
+pub(crate) type Opened = (WebSocketStream<TcpStream>, Response<Option<Vec<u8>>>);
+
+/// How a client asks to be let in.
+pub(crate) struct Knock<'k> {
+    pub(crate) id: &'k str,
+    pub(crate) path: String,
+    pub(crate) password: Option<&'k [u8]>,
+    pub(crate) protocols: Option<&'static str>,
+    pub(crate) extensions: Option<&'static str>,
+}
+
+impl<'k> Knock<'k> {
+    /// As the standard has it, with the right password.
+    pub(crate) fn at(id: &'k str) -> Self {
+        Self {
+            id,
+            path: format!("/ocpp/{id}"),
+            password: (id != "OPEN").then_some(PASSWORD.as_bytes()),
+            protocols: Some("ocpp1.6"),
+            extensions: None,
+        }
     }
 }
 

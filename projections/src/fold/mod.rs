@@ -152,6 +152,8 @@ impl State {
         match fact {
             Event::StationRegistered(fact) => self.station_registered(event, fact),
             Event::StationSiteAssigned(fact) => self.station_site_assigned(event, fact),
+            Event::StationSettingsChanged(fact) => self.station_settings_changed(event, fact),
+            Event::StationQuirkNoticed(fact) => self.station_quirk_noticed(event, fact),
             Event::StationConnected(fact) => self.station_connected(event, fact),
             Event::StationDisconnected(fact) => self.station_disconnected(event, fact),
             Event::StationBooted(fact) => self.station_booted(event, fact),

@@ -6,9 +6,10 @@ use crate::tables::{
     StationSeenRow, Word,
 };
 use chargebook_domain::events::v1::{
-    Registration, StationBooted, StationConnected, StationConnectorDeclared,
+    Dialect, Registration, StationBooted, StationConnected, StationConnectorDeclared,
     StationConnectorStatus, StationDisconnected, StationOrphanRecorded, StationOrphanResolved,
-    StationRegistered, StationSecurityNoted, StationSiteAssigned,
+    StationQuirkNoticed, StationRegistered, StationSecurityNoted, StationSettings,
+    StationSettingsChanged, StationSiteAssigned,
 };
 use chargebook_domain::ids::{ConnectorNumber, StationId};
 use chargebook_domain::units::Timestamp;
@@ -56,6 +57,8 @@ impl State {
                 connected_at: None,
                 disconnected_at: None,
                 disconnect_reason: None,
+                settings: Json(StationSettings::default()),
+                noticed: Json(Dialect::STANDARD),
             },
         );
         Ok(())
@@ -67,6 +70,24 @@ impl State {
         fact: &StationSiteAssigned,
     ) -> Result<(), Refusal> {
         self.station_row(event)?.site_id = fact.site_id;
+        Ok(())
+    }
+
+    pub(super) fn station_settings_changed(
+        &mut self,
+        event: &Decoded,
+        fact: &StationSettingsChanged,
+    ) -> Result<(), Refusal> {
+        self.station_row(event)?.settings = Json(fact.settings);
+        Ok(())
+    }
+
+    pub(super) fn station_quirk_noticed(
+        &mut self,
+        event: &Decoded,
+        fact: &StationQuirkNoticed,
+    ) -> Result<(), Refusal> {
+        self.station_row(event)?.noticed.0.insert(fact.quirk);
         Ok(())
     }
 

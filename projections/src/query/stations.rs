@@ -143,6 +143,8 @@ fn station_view(row: StationRow, last_seen: Option<Timestamp>, site: Option<Stri
         connected_at: row.connected_at,
         disconnected_at: row.disconnected_at,
         disconnect_reason: row.disconnect_reason,
+        settings: row.settings.0,
+        noticed: row.noticed.0,
         last_seen,
         connectors: Vec::new(),
     }

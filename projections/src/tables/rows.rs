@@ -5,8 +5,8 @@ use super::{Column, Row, Table};
 use crate::error::ProjectionError;
 use crate::views::{CommandState, SessionStatus};
 use chargebook_domain::events::v1::{
-    AccountKind, Anomaly, Authorization, BootInformation, CommandFailure, Intent, InvoiceIssued,
-    Outcome, Registration, SeenBy, TokenStatus,
+    AccountKind, Anomaly, Authorization, BootInformation, CommandFailure, Dialect, Intent,
+    InvoiceIssued, Outcome, Registration, SeenBy, StationSettings, TokenStatus,
 };
 use chargebook_domain::ids::{
     AccountId, CommandId, ConnectorNumber, DriverId, EventId, SessionId, SiteId, StationId,
@@ -78,6 +78,8 @@ tables! {
         connected_at: Option<Timestamp>,
         disconnected_at: Option<Timestamp>,
         disconnect_reason: Option<String>,
+        settings: Json<StationSettings>,
+        noticed: Json<Dialect>,
     }
 
     /// When a station last said anything; apart from its row, since it changes all the time.

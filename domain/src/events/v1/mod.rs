@@ -7,6 +7,7 @@ mod exchange;
 mod registry;
 mod session;
 mod station;
+mod treatment;
 
 pub use account::*;
 pub use command::*;
@@ -14,3 +15,4 @@ pub use exchange::*;
 pub use registry::*;
 pub use session::*;
 pub use station::*;
+pub use treatment::*;

@@ -2,6 +2,7 @@
 
 use super::exchange::Evidence;
 use super::session::MeterSample;
+use super::treatment::{Dialect, StationSettings};
 use crate::ids::{
     ConnectorNumber, EventId, EvseNumber, SessionId, SiteId, StationId, StationIdentity,
     TransactionNumber,
@@ -100,6 +101,15 @@ pub struct CarriedStation {
     /// The sub-protocol of its last connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<String>,
+    /// How it is treated, where that was ever changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<StationSettings>,
+    /// The answer to its last boot, where that was not `accepted`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registration: Option<Registration>,
+    /// Quirks that were noticed.
+    #[serde(default, skip_serializing_if = "Dialect::is_standard")]
+    pub noticed: Dialect,
 }
 
 /// A connector as carried into a new month.

@@ -1,0 +1,88 @@
+//! What a station may be sent, by what its last BootNotification was answered, and what we ask
+//! of our own accord (OCPP 1.6 section 4.2, 2.0.1 and 2.1 use cases B01 to B03).
+//!
+//! Acceptance is durable: it is a fold of the log, so after a mere reconnect, or a restart of
+//! ours, commands work at once.
+
+use super::{DeskError, StationDesk};
+use chargebook_domain::events::v1::{Intent, Registration, StationSettings};
+
+/// See the module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clearance {
+    /// It was accepted: everything.
+    Everything,
+    /// It waits for its acceptance: everything but starting and stopping transactions.
+    NoTransactions,
+    /// It has never booted here: only the request to do so.
+    Boot,
+    /// It was rejected: nothing.
+    Nothing,
+}
+
+/// The message that a station is registered with.
+const BOOT: &str = "BootNotification";
+
+/// What starts and stops transactions, in the words of every version.
+const ABOUT_TRANSACTIONS: &[&str] = &[
+    "RemoteStartTransaction",
+    "RemoteStopTransaction",
+    "RequestStartTransaction",
+    "RequestStopTransaction",
+];
+
+impl Clearance {
+    /// Whether an intent may be sent.
+    pub fn covers(self, intent: &Intent) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::NoTransactions => match intent {
+                Intent::Start { .. } | Intent::Stop { .. } => false,
+                Intent::Exact { action, .. } => !ABOUT_TRANSACTIONS.contains(&action.as_str()),
+                _ => true,
+            },
+            Self::Boot => {
+                matches!(intent, Intent::Trigger { message, .. } if message == BOOT)
+            }
+            Self::Nothing => false,
+        }
+    }
+}
+
+impl StationDesk {
+    /// What the station may be sent now.
+    pub fn clearance(&self) -> Clearance {
+        match (self.state.unaccepted, self.state.accepted) {
+            (Some(Registration::Rejected), _) => Clearance::Nothing,
+            (Some(_), _) => Clearance::NoTransactions,
+            (None, true) => Clearance::Everything,
+            (None, false) => Clearance::Boot,
+        }
+    }
+
+    pub(super) fn may_be_sent(&self, intent: &Intent) -> bool {
+        self.clearance().covers(intent)
+    }
+
+    /// How the station is treated, as of now.
+    ///
+    /// # Errors
+    /// The log.
+    pub async fn settings(&mut self) -> Result<StationSettings, DeskError> {
+        self.follow_other_desks().await?;
+        Ok(self.state.settings)
+    }
+
+    /// Whether the station was never seen booting, and may be asked to.
+    pub fn misses_boot(&self) -> bool {
+        self.clearance() == Clearance::Boot && !self.state.settings.quiet
+    }
+
+    /// Asks the station to send a BootNotification.
+    ///
+    /// # Errors
+    /// The log, or too many open commands.
+    pub async fn ask_for_boot(&self) -> Result<(), DeskError> {
+        Ok(self.chargebook.ask_for_boot(self.state.identity.as_str()).await?)
+    }
+}
