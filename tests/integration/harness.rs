@@ -6,12 +6,14 @@ mod csms;
 mod http;
 mod line_process;
 mod python;
+mod schemas;
 
 pub(crate) use browser::Browser;
 pub(crate) use charge_point::ChargePoint;
 pub(crate) use csms::{ADMIN_TOKEN, Settings, TestCsms, binary, chargebook};
 pub(crate) use http::{Answer, Http};
 pub(crate) use python::python;
+pub(crate) use schemas::Schemas;
 
 use std::time::{Duration, Instant};
 

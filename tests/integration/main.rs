@@ -15,6 +15,7 @@ mod hundred_messy_sessions;
 mod kill_under_load;
 mod messages;
 mod messy_sessions;
+mod ocpp_2x_input;
 mod ocpp_input;
 mod offline_replay;
 mod personal_data;

@@ -1,4 +1,4 @@
-"""A charge point driven line by line: PyPI's `ocpp` (1.6) on `websockets`.
+"""A charge point driven line by line: PyPI's `ocpp` (1.6, 2.0.1 and 2.1) on `websockets`.
 
 Standard input carries one JSON request a line, standard output one JSON reply a line; what each
 request means is written in `tests/integration/harness/charge_point.rs`. This program shares no code
@@ -10,17 +10,18 @@ import asyncio
 import base64
 import json
 import sys
+from importlib import import_module
 from urllib.parse import quote
 
 from ocpp.charge_point import camel_to_snake_case
 from ocpp.exceptions import OCPPError
 from ocpp.messages import MessageType
-from ocpp.v16 import ChargePoint, call
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
 SECONDS_MAX = 45
+PACKAGES = {"ocpp1.6": "ocpp.v16", "ocpp2.0.1": "ocpp.v201", "ocpp2.1": "ocpp.v21"}
 
 
 class RecordedConnection:
@@ -40,8 +41,8 @@ class RecordedConnection:
         return text
 
 
-class Station(ChargePoint):
-    """The package's charge point, with answers to the CSMS that a test sets."""
+class Answers:
+    """What the package's charge point lacks: answers to the CSMS that a test sets."""
 
     def __init__(self, name, connection, answers, received_calls):
         super().__init__(name, connection, response_timeout=SECONDS_MAX)
@@ -57,10 +58,16 @@ class Station(ChargePoint):
         await self._send(message.create_call_result(answer).to_json())
 
 
+def station_of(package, *arguments):
+    """The charge point of one version, with a test's answers."""
+    return type("Station", (Answers, package.ChargePoint), {})(*arguments)
+
+
 class Driver:
     def __init__(self):
         self.socket = None
         self.connection = None
+        self.package = None
         self.station = None
         self.loop_task = None
         self.answers = {}
@@ -90,15 +97,18 @@ class Driver:
             return {"status": refusal.response.status_code}
         self.connection = RecordedConnection(self.socket, self.frames)
         if not request["raw"]:
-            self.station = Station(
-                request["id_in_url"], self.connection, self.answers, self.received_calls
+            self.package = import_module(PACKAGES[self.socket.subprotocol])
+            self.station = station_of(
+                self.package,
+                request["id_in_url"], self.connection, self.answers, self.received_calls,
             )
             self.loop_task = asyncio.create_task(self._message_loop(self.station))
         extensions = [extension.name for extension in self.socket.protocol.extensions]
         return {"subprotocol": self.socket.subprotocol, "extensions": extensions}
 
     async def op_call(self, request):
-        message = getattr(call, request["action"])(**camel_to_snake_case(request["payload"]))
+        kind = getattr(self.package.call, request["action"])
+        message = kind(**camel_to_snake_case(request["payload"]))
         answers_before = len(self.frames)
         try:
             await self.station.call(

@@ -44,6 +44,20 @@ impl ChargePoint {
         assert_eq!(reply["subprotocol"], "ocpp1.6", "{reply}");
     }
 
+    /// Connects in another version: `ocpp2.0.1`, `ocpp2.1`.
+    #[track_caller]
+    pub(crate) fn connect_as(&mut self, csms: &TestCsms, version: &str) {
+        let reply = self.try_connect(csms, json!({ "subprotocols": [version] }));
+        assert_eq!(reply["subprotocol"], version, "{reply}");
+    }
+
+    /// The same for sending frames as they come: no schemas, no message loop.
+    #[track_caller]
+    pub(crate) fn connect_raw_as(&mut self, csms: &TestCsms, version: &str) {
+        let reply = self.try_connect(csms, json!({ "subprotocols": [version], "raw": true }));
+        assert_eq!(reply["subprotocol"], version, "{reply}");
+    }
+
     /// Connects for sending frames as they come: no schemas, no message loop.
     #[track_caller]
     pub(crate) fn connect_raw(&mut self, csms: &TestCsms) {
