@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use chargebook_simulator::load::NullServer;
+use chargebook_simulator::load::{LoadVersion, NullServer};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::net::TcpListener;
 use tokio::task::LocalSet;
@@ -42,6 +42,27 @@ pub(crate) enum Part {
     Storm,
     /// Rebuilding the read models beside reading the log.
     Rebuild,
+}
+
+/// An OCPP version, as it is written on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Version {
+    #[value(name = "1.6")]
+    V16,
+    #[value(name = "2.0.1")]
+    V201,
+    #[value(name = "2.1")]
+    V21,
+}
+
+impl From<Version> for LoadVersion {
+    fn from(version: Version) -> Self {
+        match version {
+            Version::V16 => Self::V16,
+            Version::V201 => Self::V201,
+            Version::V21 => Self::V21,
+        }
+    }
 }
 
 /// Options of `chargebook bench`.
@@ -74,6 +95,9 @@ pub(crate) struct BenchArgs {
     /// Messages per second of the paced part
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
     rate: u32,
+    /// OCPP versions that the stations speak, in turn, separated by commas
+    #[arg(long = "ocpp", value_enum, value_delimiter = ',', default_value = "1.6")]
+    versions: Vec<Version>,
     /// Folder for the data, on the disk to be measured; a new one inside it is removed at the end
     #[arg(long, default_value = ".")]
     dir: PathBuf,
@@ -109,6 +133,7 @@ pub(crate) struct Settings {
     warm_up: Duration,
     measure: Duration,
     rate: u32,
+    versions: Vec<LoadVersion>,
 }
 
 impl Settings {
@@ -131,6 +156,7 @@ impl Settings {
             warm_up: Duration::from_secs(if args.quick { 1 } else { 2 }),
             measure: Duration::from_secs(seconds),
             rate: args.rate,
+            versions: args.versions.iter().copied().map(LoadVersion::from).collect(),
         }
     }
 

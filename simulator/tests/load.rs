@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chargebook_simulator::load::{
-    Edge, LoadTarget, NullServer, Pacing, SessionLoad, open_idle, reconnect_all, run_sessions,
+    Edge, LoadTarget, LoadVersion, NullServer, Pacing, SessionLoad, open_idle, reconnect_all,
+    run_sessions,
 };
 use tokio::net::TcpListener;
 use tokio::task::LocalSet;
@@ -40,6 +41,7 @@ async fn bare_server(folder: &Folder) -> LoadTarget {
         station_prefix: "LOAD-".to_owned(),
         tag_prefix: "TAG".to_owned(),
         password: Some("secret".to_owned()),
+        versions: vec![LoadVersion::V16, LoadVersion::V201, LoadVersion::V21],
     }
 }
 

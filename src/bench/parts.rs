@@ -57,7 +57,8 @@ impl Bench {
         let charging = if charging { settings.connections } else { 0 };
         let waiting = settings.has(Part::Idle) || settings.has(Part::Storm);
         let waiting = if waiting { settings.idle_connections } else { 0 };
-        let registration = register(&server, charging.max(waiting), charging).await?;
+        let target = target_of(&server, &settings);
+        let registration = register(&server, &target, charging.max(waiting), charging).await?;
         Ok(Self { settings, folder: folder.to_owned(), bar, server, registration })
     }
 
@@ -121,7 +122,7 @@ impl Bench {
         let begun = Instant::now();
         let bar = self.bar.clone();
         let progress = |done| bar.set_message(format!("{done} of {count} idle connections"));
-        let held = open_idle(&target_of(&self.server), count, progress).await?;
+        let held = open_idle(&target_of(&self.server, &self.settings), count, progress).await?;
         let connect_seconds = begun.elapsed().as_secs_f64();
         self.server.until_quiet(CATCH_UP_LIMIT).await?;
         let with = self.server.resident_kib()?;
@@ -145,7 +146,7 @@ impl Bench {
         let (ended, started) = self.restart().await?;
         drop(held);
         self.bar.set_message(format!("{stations} stations reconnect"));
-        let target = target_of(&self.server);
+        let target = target_of(&self.server, &self.settings);
         let (reconnect, _held) = reconnect_all(&target, stations, STORM_LIMIT).await;
         let mut seconds = Judged::at_most(reconnect.elapsed.as_secs_f64(), MOST_STORM_SECONDS);
         seconds.met &= reconnect.booted == stations;
@@ -210,7 +211,7 @@ impl Bench {
 
     async fn load(&self, server: &Server, pacing: Pacing) -> anyhow::Result<Round> {
         let load = SessionLoad {
-            target: target_of(server),
+            target: target_of(server, &self.settings),
             connections: self.settings.connections,
             pacing,
             warm_up: self.settings.warm_up,
@@ -267,19 +268,25 @@ fn as_number(count: u64) -> f64 {
     count as f64
 }
 
-fn target_of(server: &Server) -> LoadTarget {
+fn target_of(server: &Server, settings: &Settings) -> LoadTarget {
     LoadTarget {
         address: server.addresses.ocpp,
         path: "/ocpp".to_owned(),
         station_prefix: "BENCH-".to_owned(),
         tag_prefix: "BENCH".to_owned(),
         password: Some(PASSWORD.to_owned()),
+        versions: settings.versions.clone(),
     }
 }
 
 /// Registers stations, each with a password, and tokens, each with an account of its own, and
 /// a tariff by which their sessions are billed.
-async fn register(server: &Server, stations: usize, tokens: usize) -> anyhow::Result<Registration> {
+async fn register(
+    server: &Server,
+    target: &LoadTarget,
+    stations: usize,
+    tokens: usize,
+) -> anyhow::Result<Registration> {
     let api = server.api_url()?;
     let begun = Instant::now();
     ApiClient::connect(&api, ADMIN_TOKEN).await?.set_default_tariff(&tariff()).await?;
@@ -289,7 +296,7 @@ async fn register(server: &Server, stations: usize, tokens: usize) -> anyhow::Re
     )?);
     let mut workers = tokio::task::JoinSet::new();
     for worker in 0..REGISTRATIONS_AT_ONCE {
-        let (api, target, bar) = (api.clone(), target_of(server), bar.clone());
+        let (api, target, bar) = (api.clone(), target.clone(), bar.clone());
         workers.spawn(async move {
             let mut client = ApiClient::connect(&api, ADMIN_TOKEN).await?;
             for number in (worker..stations).step_by(REGISTRATIONS_AT_ONCE) {

@@ -40,6 +40,8 @@ pub(super) struct Report {
     pub(super) fsync_mode: &'static str,
     /// True for a run too short to mean much.
     pub(super) quick: bool,
+    /// Sub-protocols that the stations speak, in turn.
+    pub(super) protocols: Vec<&'static str>,
     pub(super) connections: usize,
     pub(super) idle_connections: usize,
     pub(super) registration: Option<Registration>,
@@ -56,6 +58,7 @@ impl Report {
             machine,
             fsync_mode: FSYNC_MODE,
             quick,
+            protocols: settings.versions.iter().map(|version| version.protocol()).collect(),
             connections: settings.connections,
             idle_connections: settings.idle_connections,
             registration: None,

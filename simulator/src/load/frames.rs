@@ -5,16 +5,19 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
+use super::LoadVersion;
+
 /// Calls in one session.
 pub(crate) const CALLS: usize = 10;
-/// Place of StartTransaction among them.
+/// Place of the call that starts the transaction among them.
 pub(crate) const START: usize = 3;
 
 /// Width of a message id.
 const ID_WIDTH: usize = 12;
 /// Width of a time stamp, `2026-03-01T12:00:00.000Z`.
 const TIME_WIDTH: usize = 24;
-/// Width of a transaction id, padded with spaces (a 32-bit integer has at most 11 characters).
+/// Width of a transaction id: in 1.6 padded with spaces (a 32-bit integer has at most 11
+/// characters), in 2.x digits of our own.
 const TRANSACTION_WIDTH: usize = 11;
 /// Width of a meter reading.
 const METER_WIDTH: usize = 7;
@@ -92,65 +95,72 @@ pub(crate) fn masked_frame(first_byte: u8, payload: &[u8]) -> Vec<u8> {
 /// The frames of one connection.
 #[derive(Debug)]
 pub(crate) struct SessionFrames {
+    version: LoadVersion,
     templates: [Template; CALLS],
     next_id: u64,
     meter_wh: u32,
+    transaction: [u8; TRANSACTION_WIDTH],
+    /// Numbers the transactions of a 2.x station.
+    next_transaction: u64,
 }
 
 impl SessionFrames {
     /// Frames of a station whose driver presents `tag`.
-    pub(crate) fn new(tag: &str) -> Self {
-        let meter_values = || {
-            Template::new(&format!(
-                r#"[2,"{ID}","MeterValues",{{"connectorId":1,"transactionId":{TRANSACTION},"meterValue":[{{"timestamp":"{TIME}","sampledValue":[{{"value":"{METER}","context":"Sample.Periodic","measurand":"Energy.Active.Import.Register","unit":"Wh"}},{{"value":"21000","context":"Sample.Periodic","measurand":"Power.Active.Import","unit":"W"}},{{"value":"57","context":"Sample.Periodic","measurand":"SoC","unit":"Percent"}}]}}]}}]"#
-            ))
+    pub(crate) fn new(version: LoadVersion, tag: &str) -> Self {
+        let templates = match version {
+            LoadVersion::V16 => v16_templates(tag),
+            LoadVersion::V201 | LoadVersion::V21 => v2_templates(tag),
         };
-        let templates = [
-            Template::new(&boot_payload()),
-            Template::new(&format!(
-                r#"[2,"{ID}","StatusNotification",{{"connectorId":1,"errorCode":"NoError","status":"Available","timestamp":"{TIME}"}}]"#
-            )),
-            Template::new(&format!(r#"[2,"{ID}","Authorize",{{"idTag":"{tag}"}}]"#)),
-            Template::new(&format!(
-                r#"[2,"{ID}","StartTransaction",{{"connectorId":1,"idTag":"{tag}","meterStart":{METER},"timestamp":"{TIME}"}}]"#
-            )),
-            meter_values(),
-            meter_values(),
-            meter_values(),
-            meter_values(),
-            meter_values(),
-            Template::new(&format!(
-                r#"[2,"{ID}","StopTransaction",{{"transactionId":{TRANSACTION},"idTag":"{tag}","meterStop":{METER},"timestamp":"{TIME}","reason":"Local"}}]"#
-            )),
-        ];
-        Self { templates, next_id: 0, meter_wh: METER_FROM }
+        // A later run begins later, so it numbers its transactions otherwise.
+        let next_transaction = u64::try_from(Utc::now().timestamp_millis()).unwrap_or(0);
+        Self {
+            version,
+            templates,
+            next_id: 0,
+            meter_wh: METER_FROM,
+            transaction: *b"          0",
+            next_transaction,
+        }
     }
 
     /// The frame of call `call` (below [`CALLS`]), and the message id in it.
-    pub(crate) fn prepare(
-        &mut self,
-        call: usize,
-        transaction: &[u8],
-        time: &TimeText,
-    ) -> (&[u8], [u8; ID_WIDTH]) {
+    pub(crate) fn prepare(&mut self, call: usize, time: &TimeText) -> (&[u8], [u8; ID_WIDTH]) {
         self.next_id += 1;
         let id = hex_id(self.next_id);
         let meter_wh = self.advance_meter(call);
+        if call == START && self.version != LoadVersion::V16 {
+            self.number_transaction();
+        }
         let template = &mut self.templates[call];
         template.bytes[template.id..template.id + ID_WIDTH].copy_from_slice(&id);
         for at in &template.times {
             template.bytes[*at..*at + TIME_WIDTH].copy_from_slice(&time.text);
         }
         if let Some(at) = template.transaction {
-            let field = &mut template.bytes[at..at + TRANSACTION_WIDTH];
-            field.fill(b' ');
-            let length = transaction.len().min(TRANSACTION_WIDTH);
-            field[TRANSACTION_WIDTH - length..].copy_from_slice(&transaction[..length]);
+            template.bytes[at..at + TRANSACTION_WIDTH].copy_from_slice(&self.transaction);
         }
         if let Some(at) = template.meter {
             write_digits(&mut template.bytes[at..at + METER_WIDTH], meter_wh);
         }
         (&template.bytes, id)
+    }
+
+    /// Takes the transaction id that the server gave; in 2.x it gives none.
+    pub(crate) fn started(&mut self, transaction: &[u8]) {
+        if self.version == LoadVersion::V16 {
+            self.transaction.fill(b' ');
+            let length = transaction.len().min(TRANSACTION_WIDTH);
+            self.transaction[TRANSACTION_WIDTH - length..].copy_from_slice(&transaction[..length]);
+        }
+    }
+
+    fn number_transaction(&mut self) {
+        self.next_transaction += 1;
+        let mut rest = self.next_transaction;
+        for digit in self.transaction.iter_mut().rev() {
+            *digit = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+            rest /= 10;
+        }
     }
 
     /// The register rises with every call that shows it, and wraps between sessions.
@@ -164,17 +174,88 @@ impl SessionFrames {
     }
 }
 
+fn v16_templates(tag: &str) -> [Template; CALLS] {
+    let meter_values = || {
+        Template::new(&format!(
+            r#"[2,"{ID}","MeterValues",{{"connectorId":1,"transactionId":{TRANSACTION},"meterValue":[{{"timestamp":"{TIME}","sampledValue":[{{"value":"{METER}","context":"Sample.Periodic","measurand":"Energy.Active.Import.Register","unit":"Wh"}},{{"value":"21000","context":"Sample.Periodic","measurand":"Power.Active.Import","unit":"W"}},{{"value":"57","context":"Sample.Periodic","measurand":"SoC","unit":"Percent"}}]}}]}}]"#
+        ))
+    };
+    [
+        Template::new(&boot_payload(LoadVersion::V16)),
+        Template::new(&format!(
+            r#"[2,"{ID}","StatusNotification",{{"connectorId":1,"errorCode":"NoError","status":"Available","timestamp":"{TIME}"}}]"#
+        )),
+        Template::new(&format!(r#"[2,"{ID}","Authorize",{{"idTag":"{tag}"}}]"#)),
+        Template::new(&format!(
+            r#"[2,"{ID}","StartTransaction",{{"connectorId":1,"idTag":"{tag}","meterStart":{METER},"timestamp":"{TIME}"}}]"#
+        )),
+        meter_values(),
+        meter_values(),
+        meter_values(),
+        meter_values(),
+        meter_values(),
+        Template::new(&format!(
+            r#"[2,"{ID}","StopTransaction",{{"transactionId":{TRANSACTION},"idTag":"{tag}","meterStop":{METER},"timestamp":"{TIME}","reason":"Local"}}]"#
+        )),
+    ]
+}
+
+/// The same session as 2.x tells it: the samples of a meter value are those of 1.6.
+fn v2_templates(tag: &str) -> [Template; CALLS] {
+    let token = format!(r#""idToken":{{"idToken":"{tag}","type":"ISO14443"}}"#);
+    let register = |context: &str| {
+        format!(
+            r#"{{"value":{METER},"context":"{context}","measurand":"Energy.Active.Import.Register","unitOfMeasure":{{"unit":"Wh"}}}}"#
+        )
+    };
+    let event = |kind: &str, trigger: &str, sequence: usize, transaction: &str, rest: &str| {
+        Template::new(&format!(
+            r#"[2,"{ID}","TransactionEvent",{{"eventType":"{kind}","timestamp":"{TIME}","triggerReason":"{trigger}","seqNo":{sequence},"transactionInfo":{{"transactionId":"{TRANSACTION}"{transaction}}},"evse":{{"id":1,"connectorId":1}}{rest}}}]"#
+        ))
+    };
+    let values = |samples: &str| {
+        format!(r#","meterValue":[{{"timestamp":"{TIME}","sampledValue":[{samples}]}}]"#)
+    };
+    let updated = |sequence: usize| {
+        let samples = format!(
+            r#"{},{{"value":21000,"context":"Sample.Periodic","measurand":"Power.Active.Import","unitOfMeasure":{{"unit":"W"}}}},{{"value":57,"context":"Sample.Periodic","measurand":"SoC","unitOfMeasure":{{"unit":"Percent"}}}}"#,
+            register("Sample.Periodic")
+        );
+        event("Updated", "MeterValuePeriodic", sequence, "", &values(&samples))
+    };
+    let started = format!("{},{token}", values(&register("Transaction.Begin")));
+    let ended = format!("{},{token}", values(&register("Transaction.End")));
+    [
+        Template::new(&boot_payload(LoadVersion::V201)),
+        Template::new(&format!(
+            r#"[2,"{ID}","StatusNotification",{{"timestamp":"{TIME}","connectorStatus":"Available","evseId":1,"connectorId":1}}]"#
+        )),
+        Template::new(&format!(r#"[2,"{ID}","Authorize",{{{token}}}]"#)),
+        event("Started", "Authorized", 0, r#","chargingState":"Charging""#, &started),
+        updated(1),
+        updated(2),
+        updated(3),
+        updated(4),
+        updated(5),
+        event("Ended", "StopAuthorized", 6, r#","stoppedReason":"Local""#, &ended),
+    ]
+}
+
 /// A BootNotification, its id yet to be filled in.
-fn boot_payload() -> String {
-    format!(
-        r#"[2,"{ID}","BootNotification",{{"chargePointVendor":"Chargebook","chargePointModel":"Load"}}]"#
-    )
+fn boot_payload(version: LoadVersion) -> String {
+    let payload = match version {
+        LoadVersion::V16 => r#"{"chargePointVendor":"Chargebook","chargePointModel":"Load"}"#,
+        LoadVersion::V201 | LoadVersion::V21 => {
+            r#"{"reason":"PowerUp","chargingStation":{"model":"Load","vendorName":"Chargebook"}}"#
+        }
+    };
+    format!(r#"[2,"{ID}","BootNotification",{payload}]"#)
 }
 
 /// A BootNotification frame of its own, for connections that send nothing else.
-pub(crate) fn boot_frame() -> (Vec<u8>, [u8; ID_WIDTH]) {
+pub(crate) fn boot_frame(version: LoadVersion) -> (Vec<u8>, [u8; ID_WIDTH]) {
     let id = hex_id(0);
-    let mut template = Template::new(&boot_payload());
+    let mut template = Template::new(&boot_payload(version));
     template.bytes[template.id..template.id + ID_WIDTH].copy_from_slice(&id);
     (template.bytes, id)
 }
@@ -228,22 +309,69 @@ mod tests {
     use chrono::{TimeZone, Utc};
     use serde_json::{Value, json};
 
-    use super::{CALLS, START, SessionFrames, TimeText, masked_text_frame};
+    use super::{CALLS, LoadVersion, START, SessionFrames, TimeText, masked_text_frame};
 
     fn payload(frame: &[u8]) -> Value {
-        let header = if frame[1] & 0x7f == 126 { 4 } else { 2 };
-        let text = std::str::from_utf8(&frame[header + 4..]).expect("UTF-8");
+        let text = text(frame);
         assert_eq!(crate::wire::complaint_about(text), None);
         serde_json::from_str(text).expect("JSON")
     }
 
-    #[test]
-    fn the_ten_frames_make_a_session() {
-        let mut frames = SessionFrames::new("TAG");
+    fn text(frame: &[u8]) -> &str {
+        let header = if frame[1] & 0x7f == 126 { 4 } else { 2 };
+        std::str::from_utf8(&frame[header + 4..]).expect("UTF-8")
+    }
+
+    fn noon() -> TimeText {
         let mut time = TimeText::new();
         time.set(Utc.with_ymd_and_hms(2026, 3, 1, 12, 0, 0).single().expect("a valid time"));
+        time
+    }
+
+    /// A frame of both 2.x versions.
+    fn v2_payload(frame: &[u8]) -> Value {
+        use ocpp_kit::decode::DecodeOptions;
+        let parts: Vec<Box<ocpp_kit::RawValue>> = serde_json::from_str(text(frame)).expect("JSON");
+        let action: String = serde_json::from_str(parts[2].get()).expect("an action");
+        let pedantic = DecodeOptions::pedantic();
+        let v201 = ocpp_kit::v2_0_1::Action::from_wire(&action).expect("an action");
+        ocpp_kit::v2_0_1::CsRequest::decode(v201, &parts[3], &pedantic).expect("2.0.1");
+        let v21 = ocpp_kit::v2_1::Action::from_wire(&action).expect("an action");
+        ocpp_kit::v2_1::CsRequest::decode(v21, &parts[3], &pedantic).expect("2.1");
+        serde_json::from_str(text(frame)).expect("JSON")
+    }
+
+    #[test]
+    fn the_ten_frames_make_a_session_of_2_x_as_well() {
+        let mut frames = SessionFrames::new(LoadVersion::V201, "TAG");
+        let time = noon();
+        let mut told = || -> Vec<Value> {
+            (0..CALLS).map(|call| v2_payload(frames.prepare(call, &time).0)).collect()
+        };
+        let (first, second) = (told(), told());
+        let sequence: Vec<_> = first[START..].iter().map(|one| &one[3]["seqNo"]).collect();
+        assert_eq!(sequence, [0, 1, 2, 3, 4, 5, 6]);
+        let transactions = |told: &[Value]| -> Vec<String> {
+            told[START..]
+                .iter()
+                .map(|one| one[3]["transactionInfo"]["transactionId"].to_string())
+                .collect()
+        };
+        let (one, other) = (transactions(&first), transactions(&second));
+        assert!(one.iter().all(|id| *id == one[0] && *id != other[0]), "{one:?} {other:?}");
+        let register = |told: &Value| told[3]["meterValue"][0]["sampledValue"][0]["value"].clone();
+        assert_eq!(register(&first[START]), 1_000_000);
+        assert_eq!(register(&first[CALLS - 1]), 1_002_100);
+        assert_eq!(register(&second[START]), 1_002_100);
+    }
+
+    #[test]
+    fn the_ten_frames_make_a_session() {
+        let mut frames = SessionFrames::new(LoadVersion::V16, "TAG");
+        frames.started(b"-17");
+        let time = noon();
         let first: Vec<Value> =
-            (0..CALLS).map(|call| payload(frames.prepare(call, b"-17", &time).0)).collect();
+            (0..CALLS).map(|call| payload(frames.prepare(call, &time).0)).collect();
         let actions: Vec<&str> = first.iter().filter_map(|one| one[2].as_str()).collect();
         assert_eq!(
             actions[..4],
@@ -261,7 +389,7 @@ mod tests {
         assert_eq!(first[4][3]["transactionId"], -17);
         assert_eq!(first[4][3]["meterValue"][0]["sampledValue"][0]["value"], "1000350");
         assert_eq!(first[9][3]["meterStop"], 1_002_100);
-        let (next, id) = frames.prepare(START, b"4", &time);
+        let (next, id) = frames.prepare(START, &time);
         assert_eq!(payload(next)[3]["meterStart"], 1_002_100);
         assert_eq!(&id, b"00000000000b");
     }

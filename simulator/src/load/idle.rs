@@ -130,7 +130,7 @@ pub async fn reconnect_all(
 
 async fn open_booted(target: &LoadTarget, number: usize) -> Result<LoadSocket, LoadError> {
     let mut socket = LoadSocket::open(target, number).await?;
-    let (frame, id) = boot_frame();
+    let (frame, id) = boot_frame(target.version(number));
     socket.call(&frame, &id).await?;
     Ok(socket)
 }

@@ -19,12 +19,36 @@ pub use idle::{IdleConnection, ReconnectReport, open_idle, reconnect_all};
 pub use null_server::{NullServer, NullServerError};
 pub use sessions::{Edge, LoadReport, Pacing, SessionLoad, run_sessions};
 
-/// Calls in one charging session: boot, status, authorize, start, five meter values, stop.
+/// Calls in one charging session: boot, status, authorize, start, five meter values, stop; in
+/// 2.x the last seven are TransactionEvents.
 pub const CALLS_PER_SESSION: usize = frames::CALLS;
 /// Longest latency recorded; longer ones count as this.
 const LONGEST_LATENCY: Duration = Duration::from_secs(60);
 /// Significant digits of the latency histogram.
 const LATENCY_DIGITS: u8 = 3;
+
+/// An OCPP version that is loaded with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoadVersion {
+    /// OCPP 1.6J.
+    V16,
+    /// OCPP 2.0.1.
+    V201,
+    /// OCPP 2.1.
+    V21,
+}
+
+impl LoadVersion {
+    /// Its sub-protocol.
+    #[must_use]
+    pub fn protocol(self) -> &'static str {
+        match self {
+            Self::V16 => "ocpp1.6",
+            Self::V201 => "ocpp2.0.1",
+            Self::V21 => "ocpp2.1",
+        }
+    }
+}
 
 /// The server under load and how its stations are named.
 #[derive(Debug, Clone)]
@@ -39,6 +63,8 @@ pub struct LoadTarget {
     pub tag_prefix: String,
     /// Basic-auth password of every station; `None` sends none.
     pub password: Option<String>,
+    /// Versions that the stations speak, in turn; 1.6 if there are none.
+    pub versions: Vec<LoadVersion>,
 }
 
 impl LoadTarget {
@@ -46,6 +72,13 @@ impl LoadTarget {
     #[must_use]
     pub fn station_id(&self, number: usize) -> String {
         format!("{}{number:05}", self.station_prefix)
+    }
+
+    /// What station `number` speaks.
+    #[must_use]
+    pub fn version(&self, number: usize) -> LoadVersion {
+        let place = number.checked_rem(self.versions.len()).unwrap_or(0);
+        self.versions.get(place).copied().unwrap_or(LoadVersion::V16)
     }
 
     /// The token of the driver at station `number`.

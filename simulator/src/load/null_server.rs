@@ -13,7 +13,6 @@ use futures::{SinkExt, StreamExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
-use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
@@ -132,9 +131,11 @@ async fn converse(socket: TcpStream, writer: mpsc::Sender<Pending>, transactions
 }
 
 #[allow(clippy::result_large_err, reason = "the signature is the library's")]
-fn accept(_request: &Request, mut response: Response) -> Result<Response, ErrorResponse> {
-    let protocol = HeaderValue::from_static("ocpp1.6");
-    response.headers_mut().insert("Sec-WebSocket-Protocol", protocol);
+fn accept(request: &Request, mut response: Response) -> Result<Response, ErrorResponse> {
+    // Whatever is offered: nothing of it is understood here.
+    if let Some(protocol) = request.headers().get("Sec-WebSocket-Protocol") {
+        response.headers_mut().insert("Sec-WebSocket-Protocol", protocol.clone());
+    }
     Ok(response)
 }
 

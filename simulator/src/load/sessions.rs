@@ -100,10 +100,10 @@ pub async fn run_sessions(
     let mut tasks = JoinSet::new();
     for (number, socket) in sockets {
         let shared = Rc::clone(&shared);
-        let tag = load.target.tag(number);
+        let frames = SessionFrames::new(load.target.version(number), &load.target.tag(number));
         let schedule = schedule_of(&load, number, begin);
         tasks.spawn_local(async move {
-            if let Err(error) = charge(socket, &tag, schedule, &shared).await {
+            if let Err(error) = charge(socket, frames, schedule, &shared).await {
                 shared.borrow_mut().fail(&error);
             }
         });
@@ -184,13 +184,11 @@ fn schedule_of(load: &SessionLoad, number: usize, begin: Instant) -> Option<Sche
 
 async fn charge(
     mut socket: LoadSocket,
-    tag: &str,
+    mut frames: SessionFrames,
     schedule: Option<Schedule>,
     shared: &RefCell<Shared>,
 ) -> Result<(), LoadError> {
-    let mut frames = SessionFrames::new(tag);
     let mut time = TimeText::new();
-    let mut transaction = Vec::new();
     let mut due = schedule.map(|schedule| schedule.first);
     loop {
         for call in 0..CALLS {
@@ -199,12 +197,10 @@ async fn charge(
                 let sent_at = std::mem::replace(at, *at + schedule.period);
                 let late = sent_at.elapsed() > LATE_AFTER;
                 let from = if late { sent_at } else { Instant::now() };
-                step(&mut socket, &mut frames, &mut time, &mut transaction, call, from, shared)
-                    .await?;
+                step(&mut socket, &mut frames, &mut time, call, from, shared).await?;
             } else {
                 let from = Instant::now();
-                step(&mut socket, &mut frames, &mut time, &mut transaction, call, from, shared)
-                    .await?;
+                step(&mut socket, &mut frames, &mut time, call, from, shared).await?;
             }
         }
     }
@@ -214,17 +210,15 @@ async fn step(
     socket: &mut LoadSocket,
     frames: &mut SessionFrames,
     time: &mut TimeText,
-    transaction: &mut Vec<u8>,
     call: usize,
     counted_from: Instant,
     shared: &RefCell<Shared>,
 ) -> Result<(), LoadError> {
     time.set(Utc::now());
-    let (frame, id) = frames.prepare(call, transaction, time);
+    let (frame, id) = frames.prepare(call, time);
     let answer = socket.call(frame, &id).await?;
     if call == START {
-        transaction.clear();
-        transaction.extend_from_slice(answer.transaction());
+        frames.started(answer.transaction());
     }
     let mut shared = shared.borrow_mut();
     if shared.measuring {

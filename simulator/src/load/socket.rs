@@ -59,8 +59,10 @@ impl LoadSocket {
         let mut request = format!(
             "GET {}/{station} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {WEBSOCKET_KEY}\r\n\
-             Sec-WebSocket-Protocol: ocpp1.6\r\n",
-            target.path, target.address
+             Sec-WebSocket-Protocol: {}\r\n",
+            target.path,
+            target.address,
+            target.version(number).protocol()
         );
         if let Some(password) = &target.password {
             let credentials = STANDARD.encode(format!("{station}:{password}"));
