@@ -6,8 +6,8 @@ use chargebook_domain::ids::{EventId, StationId};
 use chargebook_domain::units::Timestamp;
 use chargebook_store::port::{EVENT_BYTES_MAX, PAGE_BYTES_MAX};
 use chargebook_store::{
-    Append, AppendError, Appended, EventStore, ExpectedVersion, LookupKey, NewEvent, Position,
-    RecordedEvent, StoreError, StreamName, Subscription,
+    Append, AppendError, Appended, CanonicalError, CanonicalJson, EventStore, ExpectedVersion,
+    LookupKey, NewEvent, Position, RecordedEvent, StoreError, StreamName, Subscription,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -198,7 +198,7 @@ impl Journal {
     }
 
     fn envelope(&self, draft: &Draft, recorded_at: Timestamp) -> Result<NewEvent, JournalError> {
-        let unwritable = |e: &dyn std::fmt::Display| JournalError::Unwritable(e.to_string());
+        let unwritable = |error: CanonicalError| JournalError::Unwritable(error.to_string());
         let meta = Meta {
             actor: draft.actor.clone().unwrap_or_else(|| "system".to_owned()),
             caused_by: draft.caused_by,
@@ -207,15 +207,13 @@ impl Journal {
             node: self.node.to_string(),
             keys: draft.keys.iter().map(|key| hex::encode(key.0)).collect(),
         };
-        let data = draft.event.to_value().map_err(|e| unwritable(&e))?;
         Ok(NewEvent {
             id: draft.id.0,
             event_type: draft.event.event_type().into(),
             schema_version: draft.event.schema_version(),
             recorded_at: recorded_at.utc(),
-            data: chargebook_store::CanonicalJson::from_value(&data).map_err(|e| unwritable(&e))?,
-            meta: chargebook_store::CanonicalJson::from_serialize(&meta)
-                .map_err(|e| unwritable(&e))?,
+            data: CanonicalJson::from_serialize(&draft.event.data()).map_err(unwritable)?,
+            meta: CanonicalJson::from_serialize(&meta).map_err(unwritable)?,
             keys: draft.keys.clone(),
         })
     }

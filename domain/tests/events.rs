@@ -56,7 +56,7 @@ fn read(event_type: &str, data: &Value) -> Result<Event, EventError> {
 
 /// The bytes that an event has in the log.
 fn written(event: &Event) -> String {
-    canonical(&event.to_value().unwrap())
+    canonical(&serde_json::to_value(event.data()).unwrap())
 }
 
 fn canonical(data: &Value) -> String {

@@ -1,9 +1,12 @@
 //! Canonical JSON (RFC 8785), restricted to what the log may hold: integers that a double
 //! represents exactly, strings, booleans, null, arrays, objects. Fractions are strings.
 
+mod write;
+
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::fmt::{self, Write};
+use std::sync::Arc;
 
 /// Deepest nesting of arrays and objects that is accepted; deeper input is refused, so that
 /// no reader of the log can be made to overflow its stack.
@@ -13,9 +16,9 @@ pub const NESTING_DEPTH_MAX: usize = 64;
 const INTEGER_MAGNITUDE_MAX: u64 = (1 << 53) - 1;
 
 /// A JSON text in its one canonical form (RFC 8785): two values are equal exactly when their
-/// canonical bytes are.
+/// canonical bytes are. Shared, so that a copy costs nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct CanonicalJson(String);
+pub struct CanonicalJson(Arc<str>);
 
 /// Why a value has no canonical form here.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,9 +48,7 @@ impl CanonicalJson {
 
     /// The canonical form of what `value` serialises to.
     pub fn from_serialize<T: Serialize>(value: &T) -> Result<Self, CanonicalError> {
-        let value =
-            serde_json::to_value(value).map_err(|e| CanonicalError::NotJson(e.to_string()))?;
-        Self::from_value(&value)
+        write::write(value, NESTING_DEPTH_MAX).map(Self::from_stored)
     }
 
     /// Accepts `text` only if it is already canonical, to the byte: no white space, members
@@ -56,7 +57,7 @@ impl CanonicalJson {
         let value: Value =
             serde_json::from_str(text).map_err(|e| CanonicalError::NotJson(e.to_string()))?;
         let canonical = Self::from_value(&value)?;
-        if canonical.0 == text {
+        if canonical.as_str() == text {
             return Ok(canonical);
         }
         let same = canonical.0.bytes().zip(text.bytes()).take_while(|(a, b)| a == b).count();
@@ -64,15 +65,13 @@ impl CanonicalJson {
     }
 
     fn from_value_within(value: &Value, depth_max: usize) -> Result<Self, CanonicalError> {
-        let mut text = String::with_capacity(256);
-        write_value(&mut text, value, depth_max)?;
-        Ok(Self(text))
+        write::write(value, depth_max).map(Self::from_stored)
     }
 
     /// Takes text that an engine stored, without checking it again: the leaf hash in the same
     /// row is what proves it.
-    pub fn from_stored(text: String) -> Self {
-        Self(text)
+    pub fn from_stored(text: impl Into<Arc<str>>) -> Self {
+        Self(text.into())
     }
 
     /// The text.
@@ -82,7 +81,7 @@ impl CanonicalJson {
 
     /// The text, owned.
     pub fn into_string(self) -> String {
-        self.0
+        String::from(&*self.0)
     }
 }
 
@@ -98,76 +97,23 @@ pub(crate) fn parse_within(text: &str, depth_max: usize) -> Result<Value, Canoni
     let value: Value =
         serde_json::from_str(text).map_err(|e| CanonicalError::NotJson(e.to_string()))?;
     let canonical = CanonicalJson::from_value_within(&value, depth_max)?;
-    if canonical.0 == text {
+    if canonical.as_str() == text {
         return Ok(value);
     }
     let same = canonical.0.bytes().zip(text.bytes()).take_while(|(a, b)| a == b).count();
     Err(CanonicalError::NotCanonical { offset: same })
 }
 
-/// `levels_left` is how many levels of arrays and objects may still be opened.
-fn write_value(out: &mut String, value: &Value, levels_left: usize) -> Result<(), CanonicalError> {
-    let inside = || levels_left.checked_sub(1).ok_or(CanonicalError::TooDeep);
-    match value {
-        Value::Null => out.push_str("null"),
-        Value::Bool(true) => out.push_str("true"),
-        Value::Bool(false) => out.push_str("false"),
-        Value::Number(number) => write_integer(out, number)?,
-        Value::String(text) => write_string(out, text),
-        Value::Array(items) => {
-            let levels_left = inside()?;
-            out.push('[');
-            for (index, item) in items.iter().enumerate() {
-                if index > 0 {
-                    out.push(',');
-                }
-                write_value(out, item, levels_left)?;
-            }
-            out.push(']');
-        }
-        Value::Object(members) => write_object(out, members, inside()?)?,
-    }
-    Ok(())
-}
-
-fn write_object(
-    out: &mut String,
-    members: &Map<String, Value>,
-    levels_left: usize,
-) -> Result<(), CanonicalError> {
-    let mut sorted: Vec<(&String, &Value)> = members.iter().collect();
-    // RFC 8785 section 3.2.3: by UTF-16 code units, not by bytes.
-    sorted.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
-    out.push('{');
-    for (index, (name, member)) in sorted.into_iter().enumerate() {
-        if index > 0 {
-            out.push(',');
-        }
-        write_string(out, name);
-        out.push(':');
-        write_value(out, member, levels_left)?;
-    }
-    out.push('}');
-    Ok(())
-}
-
-fn write_integer(out: &mut String, number: &serde_json::Number) -> Result<(), CanonicalError> {
-    let refused = || CanonicalError::Number(number.to_string());
-    let magnitude = match (number.as_u64(), number.as_i64()) {
-        (Some(unsigned), _) => unsigned,
-        (None, Some(signed)) => signed.unsigned_abs(),
-        (None, None) => return Err(refused()),
-    };
-    if magnitude > INTEGER_MAGNITUDE_MAX {
-        return Err(refused());
-    }
-    write!(out, "{number}").map_err(|_| refused())
-}
-
 /// RFC 8785 section 3.2.2.2: the short escapes where JSON has them, `\u00xx` in lower case for
 /// the other control characters, everything else as it is.
 fn write_string(out: &mut String, text: &str) {
     out.push('"');
+    write_escaped(out, text);
+    out.push('"');
+}
+
+/// What stands between the quotes.
+fn write_escaped(out: &mut String, text: &str) {
     let mut plain_from = 0;
     for (index, byte) in text.bytes().enumerate() {
         let escape: &str = match byte {
@@ -191,7 +137,6 @@ fn write_string(out: &mut String, text: &str) {
         }
     }
     out.push_str(&text[plain_from..]);
-    out.push('"');
 }
 
 /// Appends `text` as a canonical JSON string; for the envelope, which is built from parts that

@@ -125,7 +125,7 @@ impl World {
             event_type: event.event_type().to_owned(),
             schema_version: event.schema_version(),
             recorded_at: recorded.to_string(),
-            data: CanonicalJson::from_value(&event.to_value().unwrap()).unwrap(),
+            data: CanonicalJson::from_serialize(&event.data()).unwrap(),
             meta: CanonicalJson::from_value(&json!({"actor":"station","node":"test"})).unwrap(),
         });
         EventId(id)

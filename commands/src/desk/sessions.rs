@@ -14,14 +14,15 @@ const SESSIONS_MAX: usize = 16;
 /// Folds by stream, and which session was the latest at each connector.
 #[derive(Default)]
 pub(super) struct SessionCache {
-    sessions: HashMap<StreamName, Session>,
+    /// Boxed, since a table has room for more than it holds.
+    sessions: HashMap<StreamName, Box<Session>>,
     latest: HashMap<ConnectorNumber, Option<StreamName>>,
 }
 
 impl SessionCache {
     /// The last version that is known of a stream; `None` if it is not at hand.
     pub(super) fn version(&self, stream: &StreamName) -> Option<u64> {
-        self.sessions.get(stream).and_then(Session::version)
+        self.sessions.get(stream).and_then(|session| session.version())
     }
 
     /// Takes in what was just appended.
@@ -68,9 +69,9 @@ impl StationDesk {
             if self.sessions.sessions.len() >= SESSIONS_MAX {
                 self.sessions.sessions.clear();
             }
-            self.sessions.sessions.insert(stream.clone(), session);
+            self.sessions.sessions.insert(stream.clone(), Box::new(session));
         }
-        Ok(self.sessions.sessions.get(stream))
+        Ok(self.sessions.sessions.get(stream).map(Box::as_ref))
     }
 
     /// The stream of this station's transaction.

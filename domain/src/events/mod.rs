@@ -1,13 +1,12 @@
 //! Every event of the log, by type and schema version, and the way from and to its JSON.
 //!
-//! The types under [`v1`] are frozen. This room knows JSON values, and neither streams nor
+//! The types under [`v1`] are frozen. This room knows JSON, and neither streams nor
 //! stores.
 
 pub mod reference;
 pub mod v1;
 
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Serialize, Serializer};
 
 /// Who decided an event, in answer to what.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
@@ -53,6 +52,10 @@ pub enum EventError {
     },
 }
 
+/// An event's data without its type.
+#[derive(Clone, Copy, Debug)]
+pub struct EventData<'a>(&'a Event);
+
 macro_rules! events {
     ($($name:literal $variant:ident($ty:ty);)*) => {
         /// Any event, in its latest schema.
@@ -79,14 +82,14 @@ macro_rules! events {
                 match self { $(Self::$variant(_) => $name,)* }
             }
 
-            /// The schema version that [`Event::to_value`] writes.
+            /// The schema version that [`Event::data`] writes.
             pub fn schema_version(&self) -> u32 {
                 1
             }
 
-            /// The data as JSON.
-            pub fn to_value(&self) -> Result<Value, serde_json::Error> {
-                match self { $(Self::$variant(data) => to_value(data),)* }
+            /// The data, to be serialised.
+            pub fn data(&self) -> EventData<'_> {
+                EventData(self)
             }
 
             /// Reads data of a type and schema version.
@@ -111,16 +114,18 @@ macro_rules! events {
             }
         }
 
+        impl Serialize for EventData<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                match self.0 { $(Event::$variant(data) => data.serialize(serializer),)* }
+            }
+        }
+
         $(impl From<$ty> for Event {
             fn from(data: $ty) -> Self {
                 Self::$variant(Box::new(data))
             }
         })*
     };
-}
-
-fn to_value<T: Serialize>(data: &T) -> Result<Value, serde_json::Error> {
-    serde_json::to_value(data)
 }
 
 events! {

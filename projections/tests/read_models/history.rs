@@ -115,7 +115,7 @@ impl History {
 
     pub(crate) async fn write(&mut self, stream: StreamName, event: impl Into<Event>) -> EventId {
         let event = event.into();
-        let data = CanonicalJson::from_value(&event.to_value().unwrap()).unwrap();
+        let data = CanonicalJson::from_serialize(&event.data()).unwrap();
         self.write_raw(stream, event.event_type(), event.schema_version(), data).await
     }
 

@@ -247,8 +247,8 @@ fn decode_at(row: &SqliteRow, position: Position) -> Result<RecordedEvent, Strin
         schema_version: integer(get(row, 5)?, "schema version")?,
         recorded_at: DateTime::from_timestamp_millis(milliseconds)
             .ok_or("its time is out of range")?,
-        data: CanonicalJson::from_stored(get::<&str>(row, 7)?.to_owned()),
-        meta: CanonicalJson::from_stored(get::<&str>(row, 8)?.to_owned()),
+        data: CanonicalJson::from_stored(get::<&str>(row, 7)?),
+        meta: CanonicalJson::from_stored(get::<&str>(row, 8)?),
         leaf: LeafHash(leaf.try_into().map_err(|_| "its leaf is not 32 bytes")?),
     })
 }
