@@ -59,6 +59,15 @@ impl Envelope {
     /// The canonical JSON (RFC 8785) of the envelope: members in order, `data` and `meta`
     /// embedded as they are.
     pub fn canonical(&self) -> CanonicalJson {
+        CanonicalJson::from_stored(self.text())
+    }
+
+    /// The leaf that the tree commits to.
+    pub fn leaf_hash(&self) -> LeafHash {
+        LeafHash::of(self.text().as_bytes())
+    }
+
+    fn text(&self) -> String {
         let mut text =
             String::with_capacity(self.data.as_str().len() + self.meta.as_str().len() + 256);
         text.push_str("{\"data\":");
@@ -73,12 +82,7 @@ impl Envelope {
         text.push_str(",\"type\":");
         push_string(&mut text, &self.event_type);
         let _ = write!(text, ",\"version\":{}}}", self.version);
-        CanonicalJson::from_stored(text)
-    }
-
-    /// The leaf that the tree commits to.
-    pub fn leaf_hash(&self) -> LeafHash {
-        LeafHash::of(self.canonical().as_str().as_bytes())
+        text
     }
 
     /// Reads the object form that [`Envelope::canonical`] writes; every member is required and

@@ -9,7 +9,6 @@ use crate::port::{
 };
 use chargebook_proof::Envelope;
 use chrono::{DateTime, Utc};
-use std::collections::HashSet;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -71,13 +70,14 @@ pub(crate) fn prepare(append: Append) -> Result<Prepared, AppendError> {
     if last_version.is_none() {
         return out_of_bounds(format!("version {expected:?} is out of range"));
     }
-    let mut ids = HashSet::with_capacity(events.len());
     let mut bytes = 0;
     for event in &events {
         bytes += check_event(event)?;
-        if !ids.insert(event.id) {
-            return out_of_bounds(format!("event id {} occurs twice", event.id));
-        }
+    }
+    let mut ids: Vec<Uuid> = events.iter().map(|event| event.id).collect();
+    ids.sort_unstable();
+    if let Some(twice) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
+        return out_of_bounds(format!("event id {} occurs twice", twice[0]));
     }
     if bytes > APPEND_BYTES_MAX {
         return out_of_bounds(format!("{bytes} bytes, more than {APPEND_BYTES_MAX}"));

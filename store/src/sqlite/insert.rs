@@ -30,12 +30,19 @@ impl Shapes {
 }
 
 static EVENTS: LazyLock<Shapes> = LazyLock::new(|| {
-    let head = "INSERT INTO event (position, stream_id, version, id, type, schema_version, \
-                recorded_at, data, meta, leaf)";
+    // OR FAIL: a refused row ends the batch anyway, so SQLite need not keep the pages that the
+    // statement changes to undo it alone.
+    let head = "INSERT OR FAIL INTO event (position, stream_id, version, id, type, \
+                schema_version, recorded_at, data, meta, leaf)";
     Shapes::new(head, "(?,?,?,?,?,?,?,?,?,?)", "")
 });
+/// The same, each beginning the transaction: every statement of its own costs two changes of
+/// thread.
+static FIRST_EVENTS: LazyLock<Shapes> = LazyLock::new(|| {
+    Shapes(EVENTS.0.iter().map(|insert| format!("BEGIN IMMEDIATE; {insert}")).collect())
+});
 static STREAMS: LazyLock<Shapes> =
-    LazyLock::new(|| Shapes::new("INSERT INTO stream (id, name)", "(?,?)", ""));
+    LazyLock::new(|| Shapes::new("INSERT OR FAIL INTO stream (id, name)", "(?,?)", ""));
 static KEYS: LazyLock<Shapes> = LazyLock::new(|| {
     let tail = " ON CONFLICT (key) DO UPDATE SET stream_id = excluded.stream_id";
     Shapes::new("INSERT INTO lookup (key, stream_id)", "(?,?)", tail)
@@ -43,25 +50,29 @@ static KEYS: LazyLock<Shapes> = LazyLock::new(|| {
 
 type Statement = Query<'static, Sqlite, SqliteArguments>;
 
-/// Writes the events in order.
-pub(super) async fn insert_events(
+/// Begins a transaction and writes the events in order; with no event, nothing is begun.
+pub(super) async fn begin_with_events(
     connection: &mut SqliteConnection,
     rows: &[EventRow],
 ) -> Result<(), sqlx::Error> {
-    insert(connection, &EVENTS, rows, |statement, EventRow { stream_id, event }| {
-        statement
-            .bind(saturating_i64(event.position.as_u64()))
-            .bind(stream_id)
-            .bind(saturating_i64(event.version))
-            .bind(&event.id.as_bytes()[..])
-            .bind(event.event_type.as_str())
-            .bind(i64::from(event.schema_version))
-            .bind(event.recorded_at.timestamp_millis())
-            .bind(event.data.as_str())
-            .bind(event.meta.as_str())
-            .bind(&event.leaf.0[..])
-    })
-    .await
+    let first = STATEMENT_ROWS.iter().find(|row_count| **row_count <= rows.len());
+    let (first, rest) = rows.split_at(first.copied().unwrap_or(0));
+    insert(connection, &FIRST_EVENTS, first, bind_event).await?;
+    insert(connection, &EVENTS, rest, bind_event).await
+}
+
+fn bind_event(statement: Statement, EventRow { stream_id, event }: &EventRow) -> Statement {
+    statement
+        .bind(saturating_i64(event.position.as_u64()))
+        .bind(*stream_id)
+        .bind(saturating_i64(event.version))
+        .bind(&event.id.as_bytes()[..])
+        .bind(event.event_type.as_str())
+        .bind(i64::from(event.schema_version))
+        .bind(event.recorded_at.timestamp_millis())
+        .bind(event.data.shared())
+        .bind(event.meta.shared())
+        .bind(&event.leaf.0[..])
 }
 
 /// Writes new streams: row id and name.

@@ -9,7 +9,7 @@
 
 use super::checkpoint::Checkpointer;
 use super::faults::{CommitFault, CommitFaults};
-use super::insert::{insert_events, insert_streams, upsert_keys};
+use super::insert::{begin_with_events, insert_streams, upsert_keys};
 use super::plan::{Base, IdCheck, Plan, plan};
 use super::read::{Reader, last_position};
 use super::schema::{reader_options, writer_options};
@@ -342,9 +342,8 @@ async fn read_base(connection: &mut SqliteConnection) -> Result<Base, sqlx::Erro
 }
 
 async fn write_rows(connection: &mut SqliteConnection, plan: &Plan) -> Result<(), sqlx::Error> {
-    execute(connection, "BEGIN IMMEDIATE").await?;
+    begin_with_events(connection, &plan.rows).await?;
     insert_streams(connection, &plan.new_streams).await?;
-    insert_events(connection, &plan.rows).await?;
     upsert_keys(connection, &plan.keys).await
 }
 
