@@ -14,6 +14,7 @@ mod policy;
 pub mod protocol;
 pub mod registry;
 mod running;
+mod settling;
 mod station;
 mod transaction_ids;
 

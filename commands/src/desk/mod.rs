@@ -25,6 +25,7 @@ use crate::Chargebook;
 use crate::journal::{Draft, JournalError};
 use crate::message::{Answer, Judged, Receipt, RenderedReply};
 use crate::registry::RegistryError;
+use crate::settling::conclude;
 use crate::station::StationState;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
@@ -32,6 +33,8 @@ use chargebook_domain::events::v1::{
 };
 use chargebook_domain::ids::{EventId, SessionId, StationId, StationIdentity, TransactionNumber};
 use chargebook_domain::sealed::SealedText;
+use chargebook_domain::session::Session;
+use chargebook_domain::units::Timestamp;
 use chargebook_store::vault::VaultError;
 use chargebook_store::{AppendError, ExpectedVersion, LookupKey, StreamName};
 use sessions::SessionCache;
@@ -353,11 +356,29 @@ impl StationDesk {
                 let expected = version.map_or(ExpectedVersion::NoStream, ExpectedVersion::Exact);
                 let journal = self.chargebook.journal();
                 let recorded_at = journal.now();
+                let stops = |fact: &Event| matches!(fact, Event::SessionStopped(_));
+                if decision.facts.iter().any(stops) {
+                    let session =
+                        self.sessions.foresee(stream, expected.next(), recorded_at, &drafts);
+                    drafts.extend(self.conclude(&session, recorded_at).await);
+                }
                 journal.append(stream, expected, &drafts).await?;
                 self.sessions.take_in(stream, expected.next(), recorded_at, &drafts);
             }
         }
         Ok(())
+    }
+
+    /// What follows at once from a session that a stop makes complete. Should this fail, the
+    /// billing policy does it.
+    async fn conclude(&self, session: &Session, now: Timestamp) -> Vec<Draft> {
+        match conclude(&self.chargebook, session, now).await {
+            Ok(drafts) => drafts,
+            Err(error) => {
+                tracing::warn!(%error, "a session could not be settled with its stop");
+                Vec::new()
+            }
+        }
     }
 
     /// The log has moved on: forget what was believed of the target and load it again.

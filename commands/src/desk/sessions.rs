@@ -42,6 +42,22 @@ impl SessionCache {
         }
     }
 
+    /// The session as it will be once the drafts are in its stream.
+    pub(super) fn foresee(
+        &self,
+        stream: &StreamName,
+        first_version: u64,
+        recorded_at: Timestamp,
+        drafts: &[Draft],
+    ) -> Session {
+        let mut session =
+            self.sessions.get(stream).map(|session| session.as_ref().clone()).unwrap_or_default();
+        for (version, draft) in (first_version..).zip(drafts) {
+            session.apply(draft.id(), version, recorded_at, draft.event());
+        }
+        session
+    }
+
     /// Forgets a stream; the session it belongs to.
     pub(super) fn forget(&mut self, stream: &StreamName) -> Option<SessionId> {
         self.sessions.remove(stream);

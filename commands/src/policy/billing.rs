@@ -5,19 +5,12 @@ use super::invoicing::{CONTENTION_RETRIES_MAX, Invoicing};
 use crate::Chargebook;
 use crate::journal::{Draft, JournalError, is_exchange, read_event};
 use crate::registry::TariffChoice;
+use crate::settling;
 use chargebook_domain::events::Event;
-use chargebook_domain::events::v1::{
-    Authorization, Outcome, SessionOutcomeDecided, SessionRated, SessionSettled, SessionStarted,
-    SessionSuperseded,
-};
+use chargebook_domain::events::v1::{Authorization, SessionStarted, SessionSuperseded};
 use chargebook_domain::ids::{ConnectorNumber, EventId, StationId};
-use chargebook_domain::rating::RULES_VERSION;
-use chargebook_domain::session::{
-    NOT_RATABLE, Review, Session, Settlement, SettlementRules, began_at, changes_the_bill,
-    rate_settled, settle,
-};
-use chargebook_domain::tariff::TariffDimension;
-use chargebook_domain::units::{Timestamp, WattHours};
+use chargebook_domain::session::{Session, Settlement, began_at, settle};
+use chargebook_domain::units::Timestamp;
 use chargebook_store::{AppendError, ExpectedVersion, Position, RecordedEvent, StreamName};
 use futures::StreamExt;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -26,8 +19,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 const WRITES_AT_ONCE_MAX: usize = 256;
 /// Connectors whose latest session is remembered; beyond that it starts afresh.
 const CONNECTORS_REMEMBERED_MAX: usize = 200_000;
-/// Who looks at what the policy cannot decide.
-const REVIEW_OWNER: &str = "operator";
 
 /// A session that has no outcome yet.
 struct Tracked {
@@ -234,19 +225,12 @@ impl Billing {
         let now = self.chargebook.journal().now();
         let mut writes = Vec::new();
         for stream in streams {
-            let tariff = match self.tracked.get(&stream).and_then(|t| t.session.started()) {
-                Some(started) => self.tariff_of(started).await?,
-                None => None,
-            };
-            let settle_after = self.chargebook.settings().settle_after;
             let Some(tracked) = self.tracked.get_mut(&stream) else { continue };
+            let tariff = settling::tariff_of(&self.chargebook, &tracked.session).await?;
+            let rules = settling::rules(&self.chargebook, tariff.as_ref());
             if let Some(at) = tracked.look_again_at.take() {
                 self.waiting.remove(&(at, stream.clone()));
             }
-            let rules = SettlementRules {
-                settle_after,
-                occupancy_is_priced: tariff.as_ref().is_some_and(prices_occupancy),
-            };
             match settle(&tracked.session, now, rules) {
                 Settlement::NotYet { look_again_at } => {
                     tracked.look_again_at = Some(look_again_at);
@@ -257,7 +241,7 @@ impl Billing {
                         self.tracked.remove(&stream);
                     }
                 }
-                decided => match write_of(&tracked.session, stream.clone(), decided, tariff) {
+                decided => match write_of(&tracked.session, &stream, decided, tariff) {
                     Some(write) => writes.push(write),
                     // What came late changes nothing.
                     None if tracked.session.outcome().is_some() => {
@@ -273,14 +257,6 @@ impl Billing {
             self.waiting.insert((now, stream));
         }
         Ok(())
-    }
-
-    async fn tariff_of(
-        &self,
-        started: &SessionStarted,
-    ) -> Result<Option<TariffChoice>, PolicyError> {
-        let registry = self.chargebook.registry();
-        Ok(registry.tariff_for(began_at(started), started.received_at).await?)
     }
 
     /// Writes to many streams at once. Returns those that have moved on: they have to be judged
@@ -352,127 +328,14 @@ fn awaits_stop(session: &Session) -> bool {
     session.stop().is_none() && session.superseded().is_none()
 }
 
-fn prices_occupancy(choice: &TariffChoice) -> bool {
-    choice
-        .tariff
-        .elements
-        .iter()
-        .flat_map(|element| &element.price_components)
-        .any(|component| component.dimension == TariffDimension::ParkingTime)
-}
-
-/// What a settlement writes to the session's stream.
 fn write_of(
     session: &Session,
-    stream: StreamName,
+    stream: &StreamName,
     settlement: Settlement,
     tariff: Option<TariffChoice>,
 ) -> Option<Write> {
     let version = session.version()?;
-    let started = session.started()?;
-    let cause = session.stop().map_or(started.exchange, |stop| stop.exchange);
-    let ordinal = u32::try_from(version).unwrap_or(u32::MAX);
-    let draft = |event: Event| {
-        Draft::following(cause, ordinal, event)
-            .by("policy:billing")
-            .about(started.station_id)
-            .within(started.session_id.0)
-    };
-    let drafts = match settlement {
-        Settlement::NotYet { .. } | Settlement::Unchanged => return None,
-        Settlement::Void { reason } => {
-            vec![draft(outcome(Outcome::Void, Some(reason), None).into())]
-        }
-        Settlement::Review(review) => {
-            // What has been invoiced stays invoiced until the doubt is gone.
-            let invoice = session.outcome().and_then(|outcome| outcome.invoice.clone());
-            vec![draft(SessionOutcomeDecided { invoice, ..for_review(review) }.into())]
-        }
-        Settlement::Settled(settled) => {
-            let settled_draft = draft((*settled).clone().into());
-            let settled_id = settled_draft.id();
-            let mut drafts = vec![settled_draft];
-            let follows = rate(session, &settled, settled_id, tariff);
-            if let Some(Event::SessionRated(rated)) = follows.first()
-                && !changes_the_bill(session, &settled, &rated.rating)
-            {
-                return None;
-            }
-            drafts.extend(follows.into_iter().map(draft));
-            drafts
-        }
-    };
-    Some(Write { stream, expected: ExpectedVersion::Exact(version), drafts })
-}
-
-/// The rating of a settled session; and its outcome, where no invoice will follow.
-fn rate(
-    session: &Session,
-    settled: &SessionSettled,
-    settled_id: EventId,
-    tariff: Option<TariffChoice>,
-) -> Vec<Event> {
-    let Some(choice) = tariff else {
-        let detail = "no tariff was in force when the session began";
-        return vec![outcome(Outcome::Free, Some("no_tariff"), Some(detail)).into()];
-    };
-    let Some(started) = session.started() else { return Vec::new() };
-    let zone = started.time_zone.parse().unwrap_or(chrono_tz::UTC);
-    let rating = match rate_settled(RULES_VERSION, session, settled, &choice.tariff, zone) {
-        Ok(rating) => rating,
-        Err(error) => return vec![not_ratable(&error.to_string()).into()],
-    };
-    let is_free = rating.total_cost.excl_vat.is_zero() && rating.total_cost.incl_vat.is_zero();
-    let was_invoiced = session.outcome().is_some_and(|outcome| outcome.invoice.is_some());
-    let reason = match settled.energy_wh == WattHours::ZERO {
-        true => "no_energy",
-        false => "free_of_charge",
-    };
-    let rated = SessionRated {
-        tariff: choice.reference,
-        time_zone: zone.name().to_owned(),
-        rating,
-        settled: settled_id,
-        corrects: session.rated().map(|(id, _)| *id),
-    };
-    let mut events: Vec<Event> = vec![rated.into()];
-    if is_free && !was_invoiced {
-        events.push(outcome(Outcome::Free, Some(reason), None).into());
-    }
-    events
-}
-
-pub(super) fn outcome(
-    outcome: Outcome,
-    reason: Option<&str>,
-    detail: Option<&str>,
-) -> SessionOutcomeDecided {
-    SessionOutcomeDecided {
-        outcome,
-        reason: reason.map(str::to_owned),
-        detail: detail.map(str::to_owned),
-        owner: None,
-        resolved_by: None,
-        invoice: None,
-    }
-}
-
-fn for_review(review: Review) -> SessionOutcomeDecided {
-    SessionOutcomeDecided {
-        owner: Some(REVIEW_OWNER.to_owned()),
-        resolved_by: Some(review.resolved_by.to_owned()),
-        ..outcome(Outcome::NeedsReview, Some(review.reason), Some(review.detail))
-    }
-}
-
-pub(super) fn not_ratable(why: &str) -> SessionOutcomeDecided {
-    let review = Review {
-        reason: NOT_RATABLE,
-        detail: "the tariff could not be applied",
-        resolved_by: "a corrected tariff, or an operator enters the cost",
-    };
-    SessionOutcomeDecided {
-        detail: Some(format!("{}: {why}", review.detail)),
-        ..for_review(review)
-    }
+    let drafts = settling::drafts_of(session, settlement, tariff);
+    let expected = ExpectedVersion::Exact(version);
+    (!drafts.is_empty()).then(|| Write { stream: stream.clone(), expected, drafts })
 }

@@ -3,9 +3,9 @@
 //! is derived from the rating's.
 
 use super::PolicyError;
-use super::billing::{not_ratable, outcome};
 use crate::Chargebook;
 use crate::journal::{Draft, JournalError, read_event};
+use crate::settling::{not_ratable, outcome};
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
     InvoiceIssued, InvoiceKind, Outcome, SessionOutcomeDecided, SessionRated,

@@ -1,0 +1,180 @@
+//! What a session comes to: its settlement, its rating and, where no invoice follows, its
+//! outcome, as events of its stream.
+//!
+//! The desk writes them with the stop of a session that is complete then; the billing policy
+//! for all others, and where the desk could not. Both make the same events with the same ids.
+
+use crate::Chargebook;
+use crate::journal::Draft;
+use crate::registry::{RegistryError, TariffChoice};
+use chargebook_domain::events::Event;
+use chargebook_domain::events::v1::{Outcome, SessionOutcomeDecided, SessionRated, SessionSettled};
+use chargebook_domain::ids::EventId;
+use chargebook_domain::rating::RULES_VERSION;
+use chargebook_domain::session::{
+    NOT_RATABLE, Review, Session, Settlement, SettlementRules, began_at, changes_the_bill,
+    rate_settled, settle,
+};
+use chargebook_domain::tariff::TariffDimension;
+use chargebook_domain::units::{Timestamp, WattHours};
+
+/// Who looks at what cannot be decided.
+const REVIEW_OWNER: &str = "operator";
+
+/// The tariff that a session is priced by; `None` before its start is known, and where none was
+/// in force.
+pub(crate) async fn tariff_of(
+    chargebook: &Chargebook,
+    session: &Session,
+) -> Result<Option<TariffChoice>, RegistryError> {
+    let Some(started) = session.started() else { return Ok(None) };
+    chargebook.registry().tariff_for(began_at(started), started.received_at).await
+}
+
+/// The operator's rules for a session with this tariff.
+pub(crate) fn rules(chargebook: &Chargebook, tariff: Option<&TariffChoice>) -> SettlementRules {
+    SettlementRules {
+        settle_after: chargebook.settings().settle_after,
+        occupancy_is_priced: tariff.is_some_and(prices_occupancy),
+    }
+}
+
+/// What follows at once from a session that is complete: settlement, rating and, where no
+/// invoice will follow, outcome. Nothing where it has to be waited for, or looked at.
+pub(crate) async fn conclude(
+    chargebook: &Chargebook,
+    session: &Session,
+    now: Timestamp,
+) -> Result<Vec<Draft>, RegistryError> {
+    let tariff = tariff_of(chargebook, session).await?;
+    let settlement = settle(session, now, rules(chargebook, tariff.as_ref()));
+    Ok(match settlement {
+        Settlement::Settled(_) => drafts_of(session, settlement, tariff),
+        _ => Vec::new(),
+    })
+}
+
+fn prices_occupancy(choice: &TariffChoice) -> bool {
+    choice
+        .tariff
+        .elements
+        .iter()
+        .flat_map(|element| &element.price_components)
+        .any(|component| component.dimension == TariffDimension::ParkingTime)
+}
+
+/// What a settlement writes to the session's stream, after the version that it judged. The ids
+/// follow from the session's stop and that version: whoever writes it, it is written once.
+pub(crate) fn drafts_of(
+    session: &Session,
+    settlement: Settlement,
+    tariff: Option<TariffChoice>,
+) -> Vec<Draft> {
+    let (Some(version), Some(started)) = (session.version(), session.started()) else {
+        return Vec::new();
+    };
+    let cause = session.stop().map_or(started.exchange, |stop| stop.exchange);
+    let ordinal = u32::try_from(version).unwrap_or(u32::MAX);
+    let draft = |event: Event| {
+        Draft::following(cause, ordinal, event)
+            .by("policy:billing")
+            .about(started.station_id)
+            .within(started.session_id.0)
+    };
+    match settlement {
+        Settlement::NotYet { .. } | Settlement::Unchanged => Vec::new(),
+        Settlement::Void { reason } => {
+            vec![draft(outcome(Outcome::Void, Some(reason), None).into())]
+        }
+        Settlement::Review(review) => {
+            // What has been invoiced stays invoiced until the doubt is gone.
+            let invoice = session.outcome().and_then(|outcome| outcome.invoice.clone());
+            vec![draft(SessionOutcomeDecided { invoice, ..for_review(review) }.into())]
+        }
+        Settlement::Settled(settled) => {
+            let settled_draft = draft((*settled).clone().into());
+            let settled_id = settled_draft.id();
+            let mut drafts = vec![settled_draft];
+            let follows = rate(session, &settled, settled_id, tariff);
+            if let Some(Event::SessionRated(rated)) = follows.first()
+                && !changes_the_bill(session, &settled, &rated.rating)
+            {
+                return Vec::new();
+            }
+            drafts.extend(follows.into_iter().map(draft));
+            drafts
+        }
+    }
+}
+
+/// The rating of a settled session; and its outcome, where no invoice will follow.
+fn rate(
+    session: &Session,
+    settled: &SessionSettled,
+    settled_id: EventId,
+    tariff: Option<TariffChoice>,
+) -> Vec<Event> {
+    let Some(choice) = tariff else {
+        let detail = "no tariff was in force when the session began";
+        return vec![outcome(Outcome::Free, Some("no_tariff"), Some(detail)).into()];
+    };
+    let Some(started) = session.started() else { return Vec::new() };
+    let zone = started.time_zone.parse().unwrap_or(chrono_tz::UTC);
+    let rating = match rate_settled(RULES_VERSION, session, settled, &choice.tariff, zone) {
+        Ok(rating) => rating,
+        Err(error) => return vec![not_ratable(&error.to_string()).into()],
+    };
+    let is_free = rating.total_cost.excl_vat.is_zero() && rating.total_cost.incl_vat.is_zero();
+    let was_invoiced = session.outcome().is_some_and(|outcome| outcome.invoice.is_some());
+    let reason = match settled.energy_wh == WattHours::ZERO {
+        true => "no_energy",
+        false => "free_of_charge",
+    };
+    let rated = SessionRated {
+        tariff: choice.reference,
+        time_zone: zone.name().to_owned(),
+        rating,
+        settled: settled_id,
+        corrects: session.rated().map(|(id, _)| *id),
+    };
+    let mut events: Vec<Event> = vec![rated.into()];
+    if is_free && !was_invoiced {
+        events.push(outcome(Outcome::Free, Some(reason), None).into());
+    }
+    events
+}
+
+pub(crate) fn outcome(
+    outcome: Outcome,
+    reason: Option<&str>,
+    detail: Option<&str>,
+) -> SessionOutcomeDecided {
+    SessionOutcomeDecided {
+        outcome,
+        reason: reason.map(str::to_owned),
+        detail: detail.map(str::to_owned),
+        owner: None,
+        resolved_by: None,
+        invoice: None,
+    }
+}
+
+fn for_review(review: Review) -> SessionOutcomeDecided {
+    SessionOutcomeDecided {
+        owner: Some(REVIEW_OWNER.to_owned()),
+        resolved_by: Some(review.resolved_by.to_owned()),
+        ..outcome(Outcome::NeedsReview, Some(review.reason), Some(review.detail))
+    }
+}
+
+pub(crate) fn not_ratable(why: &str) -> SessionOutcomeDecided {
+    let review = Review {
+        reason: NOT_RATABLE,
+        detail: "the tariff could not be applied",
+        resolved_by: "a corrected tariff, or an operator enters the cost",
+    };
+    SessionOutcomeDecided {
+        detail: Some(format!("{}: {why}", review.detail)),
+        ..for_review(review)
+    }
+}
