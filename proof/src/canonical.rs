@@ -48,7 +48,7 @@ impl CanonicalJson {
 
     /// The canonical form of what `value` serialises to.
     pub fn from_serialize<T: Serialize>(value: &T) -> Result<Self, CanonicalError> {
-        write::write(value, NESTING_DEPTH_MAX).map(Self::from_stored)
+        write::write(value, NESTING_DEPTH_MAX).map(Self)
     }
 
     /// Accepts `text` only if it is already canonical, to the byte: no white space, members
@@ -65,7 +65,7 @@ impl CanonicalJson {
     }
 
     fn from_value_within(value: &Value, depth_max: usize) -> Result<Self, CanonicalError> {
-        write::write(value, depth_max).map(Self::from_stored)
+        write::write(value, depth_max).map(Self)
     }
 
     /// Takes text that an engine stored, without checking it again: the leaf hash in the same

@@ -4,25 +4,36 @@
 use super::{CanonicalError, INTEGER_MAGNITUDE_MAX, write_string};
 use serde::Serialize;
 use serde::ser::{self, Impossible};
+use std::cell::RefCell;
+use std::cmp::Ordering;
 use std::fmt::{self, Display, Write};
 use std::ops::Range;
+use std::sync::Arc;
+
+/// A writer's memory beyond this many bytes is given back after use.
+const KEPT_BYTES_MAX: usize = 64 * 1024;
+
+thread_local! {
+    /// Writes one text after the other, so that its memory is asked for once.
+    static WRITER: RefCell<Writer> = RefCell::default();
+}
 
 /// The canonical text of `value`, nested at most `depth_max` levels.
 pub(super) fn write<T: Serialize + ?Sized>(
     value: &T,
     depth_max: usize,
-) -> Result<String, CanonicalError> {
-    let mut writer = Writer {
-        out: String::with_capacity(512),
-        levels_left: depth_max,
-        members: Vec::new(),
-        names: String::new(),
-        reordered: String::new(),
-    };
-    value.serialize(&mut writer)?;
-    Ok(writer.out)
+) -> Result<Arc<str>, CanonicalError> {
+    // Taken out, since a value may write others while it is serialised.
+    let mut writer = WRITER.take();
+    writer.levels_left = depth_max;
+    let written = value.serialize(&mut writer);
+    let text = written.map(|()| Arc::from(writer.out.as_str()));
+    writer.clear();
+    WRITER.set(writer);
+    text
 }
 
+#[derive(Default)]
 struct Writer {
     out: String,
     /// How many levels of arrays and objects may still be opened.
@@ -45,6 +56,14 @@ struct Member {
 }
 
 impl Writer {
+    fn clear(&mut self) {
+        self.members.clear();
+        for text in [&mut self.out, &mut self.names, &mut self.reordered] {
+            text.clear();
+            text.shrink_to(KEPT_BYTES_MAX);
+        }
+    }
+
     fn open(&mut self, bracket: char) -> Result<(), CanonicalError> {
         self.levels_left = self.levels_left.checked_sub(1).ok_or(CanonicalError::TooDeep)?;
         self.out.push(bracket);
@@ -159,11 +178,9 @@ impl Object<'_> {
         let Writer { out, members, names, reordered, .. } = writer;
         let mine = &mut members[first_member..];
         let name = |member: &Member| &names[member.name.clone()];
-        // RFC 8785 section 3.2.3: by UTF-16 code units, not by bytes.
-        let before = |a: &Member, b: &Member| name(a).encode_utf16().lt(name(b).encode_utf16());
-        if !mine.is_sorted_by(before) {
+        if !mine.is_sorted_by(|a, b| order(name(a), name(b)).is_lt()) {
             let from = mine.iter().map(|member| member.text.start).min().unwrap_or(out.len());
-            mine.sort_by(|a, b| name(a).encode_utf16().cmp(name(b).encode_utf16()));
+            mine.sort_by(|a, b| order(name(a), name(b)));
             if let Some(twice) = mine.windows(2).find(|pair| name(&pair[0]) == name(&pair[1])) {
                 let reason = format!("member `{}` occurs twice", name(&twice[0]));
                 return Err(CanonicalError::NotJson(reason));
@@ -183,6 +200,14 @@ impl Object<'_> {
         writer.close('}');
         Ok(())
     }
+}
+
+/// RFC 8785 section 3.2.3: by UTF-16 code units, which for ASCII is by bytes.
+fn order(a: &str, b: &str) -> Ordering {
+    if a.is_ascii() && b.is_ascii() {
+        return a.cmp(b);
+    }
+    a.encode_utf16().cmp(b.encode_utf16())
 }
 
 impl ser::Error for CanonicalError {

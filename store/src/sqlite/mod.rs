@@ -42,9 +42,9 @@ const QUEUE_KIB_MAX: usize = 64 * 1024;
 /// How long a caller waits for a place in the queue before it hears `Overloaded`.
 const QUEUE_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Recent events kept in memory for live subscribers.
-const RING_EVENTS_MAX: usize = 16 * 1024;
+const RING_EVENTS_MAX: usize = 64 * 1024;
 /// Their bytes.
-const RING_BYTES_MAX: usize = 32 * 1024 * 1024;
+const RING_BYTES_MAX: usize = 96 * 1024 * 1024;
 /// How often a read-only store looks for events that another process has written.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
