@@ -12,7 +12,7 @@ use crate::rpc::shape::{self, Findings, Violation};
 use chargebook_commands::message::{
     CallErrorReply, Judged, PERSONAL_PLACES_MAX, Personal, StationMessage,
 };
-use chargebook_domain::events::v1::Verdict;
+use chargebook_domain::events::v1::{Dialect, Quirk, Verdict};
 use chargebook_domain::units::Timestamp;
 
 /// What an OCPP version knows of the messages a station sends.
@@ -84,6 +84,7 @@ pub(crate) fn judge<E: Edition>(
     document: &Document<'_>,
     call: &Call<'_>,
     outcome: Result<(), JsonError>,
+    dialect: Dialect,
     received_at: Timestamp,
 ) -> ForDesk {
     let known = call.action.as_deref().and_then(|name| edition.action(name));
@@ -99,7 +100,10 @@ pub(crate) fn judge<E: Edition>(
         repaired_times: 0,
         declined: None,
     };
-    match (understand(edition, kind, document, call, known, outcome, received_at), kind) {
+    let understood = || understand(edition, kind, document, call, known, outcome, received_at);
+    let (understood, noticed) = in_dialect(document, dialect, understood);
+    message.receipt.noticed = noticed;
+    match (understood, kind) {
         (Ok(understood), kind) => {
             message.receipt.personal = places(&understood.findings);
             message.receipt.extra_members = understood.findings.extra_members;
@@ -123,6 +127,28 @@ pub(crate) fn judge<E: Edition>(
     }
     message
 }
+
+/// Reads in the station's dialect, and tells what else it would have to be: of what can be
+/// understood the quirks that lost something, of what cannot those that would have helped.
+fn in_dialect<T, R>(
+    document: &Document<'_>,
+    dialect: Dialect,
+    read: impl Fn() -> Result<T, R>,
+) -> (Result<T, R>, Dialect) {
+    document.understand_in(dialect);
+    let outcome = read();
+    let noticed = match &outcome {
+        Ok(_) => Dialect::from_iter(LOSING.iter().copied().filter(|q| document.met().has(*q))),
+        Err(_) => {
+            document.understand_in(Dialect::every());
+            if read().is_ok() { document.met() } else { Dialect::STANDARD }
+        }
+    };
+    (outcome, noticed.without(dialect))
+}
+
+/// Quirks that do not break a message, but lose a value of it.
+const LOSING: &[Quirk] = &[Quirk::DecimalComma, Quirk::MeasurandMissing];
 
 impl ForDesk {
     /// Refuses it with a CALLERROR.

@@ -42,6 +42,9 @@ pub struct Limits {
     /// Silence after which a connection is pinged; if the ping is not answered within as long
     /// again, it is closed as `silent`.
     pub ping_interval: Duration,
+    /// The same silence, for a station whose dialect knows no pongs: longer than its heartbeats
+    /// are apart.
+    pub silence_without_pong: Duration,
     /// How long a station that was never seen booting may take to boot of its own accord, before
     /// it is asked to.
     pub boot_grace: Duration,
@@ -60,6 +63,7 @@ impl Default for Limits {
             handshakes_per_source_max: 8_192,
             handshake_timeout: Duration::from_secs(20),
             ping_interval: Duration::from_secs(60),
+            silence_without_pong: Duration::from_secs(1_800),
             boot_grace: Duration::from_secs(15),
             call_timeout: Duration::from_secs(30),
             replaced_grace: Duration::from_secs(10),

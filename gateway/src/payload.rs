@@ -54,8 +54,7 @@ impl<'d, 'a> Payload<'d, 'a> {
 
     /// A member that is an integer, however it is written.
     pub(crate) fn integer<T: TryFrom<i64>>(&self, name: &str) -> Option<T> {
-        let node = self.member(name).filter(|node| self.document.kind(*node) == Kind::Number)?;
-        let raw = self.document.raw(node);
+        let raw = self.document.number(self.member(name)?)?;
         let integer = raw.parse().ok().or_else(|| {
             json_number(raw).filter(|number| number.fract().is_zero()).and_then(|n| n.to_i64())
         });

@@ -8,6 +8,7 @@ use crate::v2::{self, V2};
 use crate::v16;
 use chargebook_commands::OpenedIntent;
 use chargebook_commands::message::{Answer, RenderedReply};
+use chargebook_domain::events::v1::Dialect;
 use chargebook_domain::units::Timestamp;
 use ocpp_kit::Version;
 
@@ -46,12 +47,12 @@ impl Protocol {
             .find_map(|name| Some((Self::named(name)?, name)))
     }
 
-    /// Reads a text that a station sent.
-    pub(crate) fn read(self, text: String, received_at: Timestamp) -> Inbound {
+    /// Reads a text that a station sent in its dialect.
+    pub(crate) fn read(self, text: String, dialect: Dialect, received_at: Timestamp) -> Inbound {
         match self {
-            Self::V16 => v16::read(text, received_at),
-            Self::V201 => V2::V201.read(text, received_at),
-            Self::V21 => V2::V21.read(text, received_at),
+            Self::V16 => v16::read(text, dialect, received_at),
+            Self::V201 => V2::V201.read(text, dialect, received_at),
+            Self::V21 => V2::V21.read(text, dialect, received_at),
         }
     }
 

@@ -13,13 +13,14 @@ use crate::outbox::Outbox;
 use crate::protocol::Protocol;
 use crate::socket::{Received, Socket, Unwritable};
 use chargebook_commands::message::{Answer, Judged};
-use chargebook_commands::{Admitted, Chargebook, ConnectionInformation, StationDesk};
-use chargebook_domain::events::v1::Verdict;
+use chargebook_commands::{Admitted, Chargebook, ConnectionInformation, DeskError, StationDesk};
+use chargebook_domain::events::v1::{Dialect, Quirk, Verdict};
 use chargebook_domain::ids::StationId;
 use chargebook_domain::units::Timestamp;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -94,6 +95,8 @@ impl Connection {
         let live = Live::enter(Arc::clone(&self.connections), desk.station_id(), epoch);
         let ask_for_boot_at = desk.misses_boot().then(|| Instant::now() + self.limits.boot_grace);
         let mut session = Session {
+            dialect: self.admitted.settings.dialect,
+            pongs: Pongs::Unknown,
             ask_for_boot_at,
             chargebook: self.chargebook,
             protocol,
@@ -162,10 +165,25 @@ struct Session {
     heard_at: Instant,
     /// When it was pinged, if it has not been heard since.
     pinged_at: Option<Instant>,
+    /// How the station speaks.
+    dialect: Dialect,
+    /// Whether it has ever answered a ping, and whether it has spoken instead.
+    pongs: Pongs,
     /// When a newer connection took over.
     replaced_at: Option<Instant>,
     /// When a station that was never seen booting is to be asked to.
     ask_for_boot_at: Option<Instant>,
+}
+
+/// What became of our pings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pongs {
+    /// None was overlooked so far.
+    Unknown,
+    /// It answers them.
+    Answered,
+    /// It went on speaking without having answered one.
+    Overlooked,
 }
 
 enum Happening {
@@ -214,7 +232,10 @@ impl Session {
     }
 
     fn next_wake(&self) -> Instant {
-        let silent = self.pinged_at.unwrap_or(self.heard_at) + self.limits.ping_interval;
+        let silent = match self.pinged_at {
+            Some(at) => at + self.silence_max(),
+            None => self.heard_at + self.limits.ping_interval,
+        };
         let replaced = self.replaced_at.map(|at| at + self.limits.replaced_grace);
         [replaced, self.ask_for_boot_at, self.outbox.deadline()]
             .into_iter()
@@ -258,7 +279,12 @@ impl Session {
             Box::pin(self.ask_for_boot()).await;
         }
         match self.pinged_at {
-            Some(at) if now >= at + self.limits.ping_interval => return Err(End::SILENT),
+            Some(at) if now >= at + self.silence_max() => {
+                if self.pongs == Pongs::Overlooked {
+                    Box::pin(self.desk.notice([Quirk::NoPong].into_iter().collect(), None)).await;
+                }
+                return Err(End::SILENT);
+            }
             None if now >= self.heard_at + self.limits.ping_interval => {
                 self.pinged_at = Some(now);
                 self.socket.ping().await?;
@@ -266,6 +292,21 @@ impl Session {
             _ => {}
         }
         Ok(())
+    }
+
+    /// How long a ping may go unanswered, and nothing else be heard.
+    fn silence_max(&self) -> Duration {
+        match self.dialect.has(Quirk::NoPong) {
+            true => self.limits.silence_without_pong,
+            false => self.limits.ping_interval,
+        }
+    }
+
+    fn not_stored(&self, error: &DeskError) -> End {
+        metrics::desk_error();
+        let station = self.desk.identity();
+        tracing::error!(%station, %error, "the station could not be looked at");
+        End::NOT_STORED
     }
 
     /// A station that is connected and was never seen booting is of another system, or forgot:
@@ -282,7 +323,12 @@ impl Session {
 
     async fn received(&mut self, received: Received) -> Result<(), End> {
         self.heard_at = Instant::now();
-        self.pinged_at = None;
+        let was_pinged = self.pinged_at.take().is_some();
+        match (&received, self.pongs) {
+            (Received::Pong, _) => self.pongs = Pongs::Answered,
+            (Received::Text(_), Pongs::Unknown) if was_pinged => self.pongs = Pongs::Overlooked,
+            _ => {}
+        }
         match received {
             Received::Text(text) => self.text(text).await,
             Received::Ping => Ok(()),
@@ -308,7 +354,9 @@ impl Session {
 
     async fn text(&mut self, text: String) -> Result<(), End> {
         let received_at = self.now();
-        match self.protocol.read(text, received_at) {
+        let settings = Box::pin(self.desk.settings()).await;
+        self.dialect = settings.map_err(|error| self.not_stored(&error))?.dialect;
+        match self.protocol.read(text, self.dialect, received_at) {
             Inbound::ForDesk(message) => self.deliver(*message).await,
             Inbound::Reply(reply) => {
                 let answered = Box::pin(self.outbox.answered(&mut self.desk, reply, received_at));

@@ -30,6 +30,14 @@ pub(super) fn identity(uri: &Uri) -> Result<StationIdentity, Refusal> {
     StationIdentity::parse(&decoded).map_err(|_| Refusal::NoStationIdentity)
 }
 
+/// The station that a path names in another way than [`identity`] reads: by its last segment
+/// that is not empty.
+pub(super) fn identity_in_other_path(uri: &Uri) -> Option<StationIdentity> {
+    let segment = uri.path().rsplit('/').find(|segment| !segment.is_empty())?;
+    let decoded = percent_decode_str(segment).decode_utf8().ok()?;
+    StationIdentity::parse(&decoded).ok()
+}
+
 /// Checks that a request asks for a WebSocket (RFC 6455 section 4.2.1), and gives the value
 /// that accepts it.
 pub(super) fn accept_key(
@@ -92,11 +100,36 @@ pub(super) fn password(
     Ok(Some(password.to_vec()))
 }
 
-/// The protocol to be spoken, in the client's spelling; `None` if none is agreed.
-pub(super) fn protocol(headers: &HeaderMap) -> Option<(Protocol, String)> {
-    let lines = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
-    let (protocol, name) = Protocol::choose(lines.filter_map(|line| line.to_str().ok()))?;
-    Some((protocol, name.to_owned()))
+/// A protocol that can be spoken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Offered {
+    pub(super) protocol: Protocol,
+    /// How the client spells it; `None` where it names none at all.
+    pub(super) name: Option<String>,
+}
+
+impl Offered {
+    /// Whether it is offered as the standard has it: by a name, which is in lower case.
+    pub(super) fn is_standard(&self) -> bool {
+        self.name.as_deref() == Some(self.protocol.name())
+    }
+}
+
+/// The protocol to be spoken; `None` if there is none. One whose name is spelt as the standard
+/// has it comes before the others.
+pub(super) fn protocol(headers: &HeaderMap) -> Option<Offered> {
+    let lines = || {
+        let lines = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
+        lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(','))
+    };
+    let is_lower_case = |name: &&str| !name.bytes().any(|byte| byte.is_ascii_uppercase());
+    let chosen = Protocol::choose(lines().filter(is_lower_case));
+    let named = chosen.or_else(|| Protocol::choose(lines()));
+    if let Some((protocol, name)) = named {
+        return Some(Offered { protocol, name: Some(name.to_owned()) });
+    }
+    let names_none = lines().all(|name| name.trim().is_empty());
+    names_none.then_some(Offered { protocol: Protocol::V16, name: None })
 }
 
 fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {

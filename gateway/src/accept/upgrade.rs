@@ -9,13 +9,14 @@ use crate::metrics;
 use crate::protocol::Protocol;
 use crate::socket::Deflate;
 use chargebook_commands::{AdmissionRefused, Admitted, Chargebook};
+use chargebook_domain::events::v1::Quirk;
 use chargebook_domain::ids::StationIdentity;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::upgrade::{OnUpgrade, Upgraded};
-use hyper::{Request, Response};
+use hyper::{Request, Response, Uri};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -44,6 +45,36 @@ pub(super) struct Handshakes {
     pub(super) chargebook: Chargebook,
     pub(super) throttle: Arc<Throttle>,
     pub(super) head_timeout: Duration,
+}
+
+/// How a path names a station.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum NamedBy {
+    /// As the standard has it.
+    Path,
+    /// In a way that only some stations' dialects know.
+    OtherPath,
+}
+
+impl NamedBy {
+    /// Whoever asks for something else at another path asked for what is not there.
+    fn refusal(self, refusal: Refusal) -> Refusal {
+        let is_about_password =
+            matches!(refusal, Refusal::PasswordRequired | Refusal::WrongPassword);
+        if self == Self::Path || is_about_password { refusal } else { Refusal::NoSuchPath }
+    }
+}
+
+/// The station that a request's path names.
+fn named(uri: &Uri) -> Result<(StationIdentity, NamedBy), Refusal> {
+    handshake::identity(uri).map(|identity| (identity, NamedBy::Path)).or_else(|refusal| {
+        let identity = handshake::identity_in_other_path(uri).ok_or(refusal)?;
+        if refusal == Refusal::NoSuchPath {
+            Ok((identity, NamedBy::OtherPath))
+        } else {
+            Err(refusal)
+        }
+    })
 }
 
 /// A request that was granted, until the socket is ours.
@@ -89,9 +120,9 @@ impl Handshakes {
         remote: SocketAddr,
         slot: &Mutex<Option<Granted>>,
     ) -> Result<Response<Full<Bytes>>, Infallible> {
-        let (refusal, station) = match handshake::identity(request.uri()) {
+        let (refusal, station) = match named(request.uri()) {
             Err(refusal) => (refusal, None),
-            Ok(identity) => match self.grant(request, &identity, remote).await {
+            Ok((identity, path)) => match self.grant(request, &identity, path, remote).await {
                 Ok((response, granted)) => {
                     *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(granted);
                     return Ok(response);
@@ -109,29 +140,59 @@ impl Handshakes {
         &self,
         mut request: Request<Incoming>,
         identity: &StationIdentity,
+        path: NamedBy,
         remote: SocketAddr,
     ) -> Result<(Response<Full<Bytes>>, Granted), Refusal> {
         let headers = request.headers();
-        let accept_key = handshake::accept_key(request.method(), request.version(), headers)?;
-        let password = handshake::password(headers, identity)?;
+        let accept_key = handshake::accept_key(request.method(), request.version(), headers)
+            .map_err(|refusal| path.refusal(refusal))?;
+        let password = handshake::password(headers, identity);
+        let password = password.map_err(|refusal| path.refusal(refusal))?;
         let protocol = handshake::protocol(headers);
-        let admitted = self.admit(identity, password.as_deref(), remote).await?;
+        let admitted = self.admit(identity, password.as_deref(), remote).await;
+        let admitted = admitted.map_err(|refusal| path.refusal(refusal))?;
+        if path == NamedBy::OtherPath && !self.speaks(&admitted, Quirk::OtherPath).await {
+            return Err(Refusal::NoSuchPath);
+        }
+        let protocol = match protocol {
+            Some(offered)
+                if offered.is_standard()
+                    || self.speaks(&admitted, Quirk::LooseSubProtocol).await =>
+            {
+                Some(offered)
+            }
+            _ => None,
+        };
         let agreed = match admitted.settings.compression {
             true => extension::deflate(request.headers()),
             false => None,
         };
         let outcome = if protocol.is_some() { "accepted" } else { "no_common_protocol" };
         metrics::handshake(outcome);
-        let name = protocol.as_ref().map(|(_, name)| name.as_str());
+        let name = protocol.as_ref().and_then(|offered| offered.name.as_deref());
         let response = switching(&accept_key, name, agreed.as_ref().map(|a| a.answer.as_str()));
         let granted = Granted {
             upgrade: hyper::upgrade::on(&mut request),
             admitted,
-            protocol: protocol.map(|(protocol, _)| protocol),
+            protocol: protocol.map(|offered| offered.protocol),
             deflate: agreed.map(|agreed| agreed.deflate),
             security_profile: u8::from(password.is_some()),
         };
         Ok((response, granted))
+    }
+
+    /// Whether a quirk is in the station's dialect. Where it is not, it is noted for the operator;
+    /// nothing rests on that.
+    async fn speaks(&self, admitted: &Admitted, quirk: Quirk) -> bool {
+        let is_known = admitted.settings.dialect.has(quirk);
+        if !is_known {
+            let station = &admitted.identity;
+            let noticed = self.chargebook.registry().notice_quirk(station.as_str(), quirk).await;
+            if let Err(error) = noticed {
+                tracing::warn!(%station, ?quirk, %error, "a station's quirk was not noted");
+            }
+        }
+        is_known
     }
 
     async fn admit(

@@ -8,7 +8,9 @@
 //! off or goes wrong keeps what had been read before, so that a CALL with a readable message
 //! id and an unreadable payload can still be answered.
 
+use chargebook_domain::events::v1::{Dialect, Quirk};
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::ops::Range;
 
 #[cfg(test)]
@@ -75,11 +77,15 @@ struct Node {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NodeId(u32);
 
-/// A text and its nodes, in the order of the text.
+/// A text and its nodes, in the order of the text, and the dialect it is understood in. In the
+/// standard's, every value is what it is written as.
 #[derive(Debug)]
 pub(crate) struct Document<'a> {
     text: &'a str,
     nodes: Vec<Node>,
+    dialect: Cell<Dialect>,
+    /// Quirks that were met since the dialect was set.
+    met: Cell<Dialect>,
 }
 
 /// The end of a node that had begun and did not come to its end.
@@ -91,12 +97,46 @@ impl<'a> Document<'a> {
     /// A text of 4 GiB or more is refused as [`JsonError::Size`].
     pub(crate) fn read(text: &'a str) -> (Self, Result<(), JsonError>) {
         if u32::try_from(text.len()).is_err() {
-            return (Self { text, nodes: Vec::new() }, Err(JsonError::Size));
+            return (Self::of(text, Vec::new()), Err(JsonError::Size));
         }
         let nodes = Vec::with_capacity((text.len() / 12).clamp(8, 512));
         let mut reader = Reader { bytes: text.as_bytes(), at: 0, nodes };
         let outcome = reader.document();
-        (Self { text, nodes: reader.nodes }, outcome)
+        (Self::of(text, reader.nodes), outcome)
+    }
+
+    fn of(text: &'a str, nodes: Vec<Node>) -> Self {
+        let standard = || Cell::new(Dialect::STANDARD);
+        Self { text, nodes, dialect: standard(), met: standard() }
+    }
+
+    /// From now on the text is understood in this dialect.
+    pub(crate) fn understand_in(&self, dialect: Dialect) {
+        self.dialect.set(dialect);
+        self.met.set(Dialect::STANDARD);
+    }
+
+    /// The quirks that were met, understood or not, since the dialect was set.
+    pub(crate) fn met(&self) -> Dialect {
+        self.met.get()
+    }
+
+    /// Whether a quirk that has been met is understood.
+    pub(crate) fn meets(&self, quirk: Quirk) -> bool {
+        let mut met = self.met.get();
+        met.insert(quirk);
+        self.met.set(met);
+        self.dialect.get().has(quirk)
+    }
+
+    /// Whether a quirk that does not show would be understood.
+    pub(crate) fn assumes(&self, quirk: Quirk) -> bool {
+        self.dialect.get().has(quirk)
+    }
+
+    /// Whether a member is as good as left out.
+    pub(crate) fn is_left_out(&self, value: NodeId) -> bool {
+        self.kind(value) == Kind::Null && self.meets(Quirk::NullMembers)
     }
 
     /// The outermost value, if its end was reached.
@@ -133,9 +173,29 @@ impl<'a> Document<'a> {
         (is_string && self.is_finished(node)).then(|| range.start + 1..range.end - 1)
     }
 
+    /// The bytes that say what a string means, or a number that stands for one.
+    pub(crate) fn saying(&self, node: NodeId) -> Option<Range<usize>> {
+        match self.kind(node) {
+            Kind::Number if self.meets(Quirk::NumbersAsStrings) => Some(self.range(node)),
+            _ => self.inside(node),
+        }
+    }
+
+    /// The digits of a number, or of a string that stands for one.
+    pub(crate) fn number(&self, node: NodeId) -> Option<&'a str> {
+        match self.kind(node) {
+            Kind::Number => Some(self.raw(node)),
+            Kind::String => {
+                let inside = self.text.get(self.inside(node)?)?;
+                (is_number(inside) && self.meets(Quirk::NumbersAsStrings)).then_some(inside)
+            }
+            _ => None,
+        }
+    }
+
     /// The characters a string means; `None` for another kind.
     pub(crate) fn string(&self, node: NodeId) -> Option<Cow<'a, str>> {
-        let inside = self.text.get(self.inside(node)?)?;
+        let inside = self.text.get(self.saying(node)?)?;
         match self.kind(node) {
             Kind::EscapedString => Some(Cow::Owned(unescape(inside))),
             _ => Some(Cow::Borrowed(inside)),
@@ -163,9 +223,10 @@ impl<'a> Document<'a> {
         })
     }
 
-    /// The value of a member, by its name.
+    /// The value of a member, by its name; `None` where it is as good as left out.
     pub(crate) fn member(&self, object: NodeId, name: &str) -> Option<NodeId> {
-        self.members(object).find(|(key, _)| self.is_text(*key, name)).map(|(_, value)| value)
+        let (_, value) = self.members(object).find(|(key, _)| self.is_text(*key, name))?;
+        Some(value).filter(|value| !self.is_left_out(*value))
     }
 
     /// Whether a node is the string `text`.
@@ -427,6 +488,12 @@ impl Reader<'_> {
     fn expect(&mut self, byte: u8) -> Result<(), JsonError> {
         if self.take(byte) { Ok(()) } else { Err(JsonError::Syntax) }
     }
+}
+
+/// Whether a text is a JSON number and nothing else.
+fn is_number(text: &str) -> bool {
+    let mut reader = Reader { bytes: text.as_bytes(), at: 0, nodes: Vec::new() };
+    reader.number().is_ok() && reader.at == text.len()
 }
 
 /// What stands inside a checked string's quotes, without the escapes.

@@ -150,7 +150,7 @@ fn push(
     kind: PersonalKind,
     personal: &mut Vec<PersonalPlace>,
 ) {
-    if let Some(range) = document.inside(value).filter(|range| !range.is_empty()) {
+    if let Some(range) = document.saying(value).filter(|range| !range.is_empty()) {
         personal.push(PersonalPlace { range, kind });
     }
 }
@@ -201,6 +201,9 @@ impl Walk<'_, '_> {
                 seal_strings(document, value, &mut self.findings.personal);
                 continue;
             };
+            if document.is_left_out(value) {
+                continue;
+            }
             self.path.push(Step::Name(member.name));
             if seen & (1 << index) != 0 {
                 return Err(self.violation(ErrorCode::FormatViolation, "given twice"));
@@ -250,12 +253,11 @@ impl Walk<'_, '_> {
     }
 
     fn integer(&self, value: NodeId, range: RangeInclusive<i64>) -> Result<(), Violation> {
-        let raw = self.document.raw(value);
-        let is_integer = self.document.kind(value) == Kind::Number
-            && raw.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit());
-        if !is_integer {
+        let digits = self.document.number(value);
+        let is_whole = |raw: &&str| raw.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit());
+        let Some(raw) = digits.filter(is_whole) else {
             return Err(self.wrong_type("not an integer"));
-        }
+        };
         let is_in_range = raw.parse().is_ok_and(|integer: i64| range.contains(&integer));
         self.allowed(is_in_range, "out of range")
     }

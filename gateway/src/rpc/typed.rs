@@ -210,10 +210,9 @@ const NUMBER_AS_WRITTEN: &str = "$serde_json::private::RawValue";
 
 impl<'de> Value<'_, '_, '_> {
     fn integer<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
-        let raw = self.walk.document.raw(self.node);
-        if self.walk.kind(self.node) != Kind::Number {
+        let Some(raw) = self.walk.document.number(self.node) else {
             return Err(Failure::new(ErrorCode::TypeConstraintViolation, "not an integer"));
-        }
+        };
         match integer(raw) {
             Integer::Fits(integer) => visitor.visit_i64(integer),
             Integer::TooLarge => {
@@ -318,7 +317,8 @@ impl<'de> de::Deserializer<'de> for Value<'_, '_, '_> {
         if name != NUMBER_AS_WRITTEN {
             return visitor.visit_newtype_struct(self);
         }
-        let raw = self.walk.document.raw(self.node);
+        let document = self.walk.document;
+        let raw = document.number(self.node).unwrap_or_else(|| document.raw(self.node));
         visitor.visit_map(AsWritten { raw: Some(raw) })
     }
 
@@ -412,6 +412,9 @@ impl<'d, 'a> Object<'_, 'd, 'a> {
                 self.walk.seal(value);
                 continue;
             };
+            if document.is_left_out(value) {
+                continue;
+            }
             if self.seen & (1 << index) != 0 {
                 return Err(de::Error::duplicate_field(field));
             }

@@ -22,15 +22,17 @@ use crate::rpc::frame::Frame;
 use crate::rpc::json::{Document, JsonError, NodeId};
 use crate::rpc::shape::{self, Findings, Shape, Violation};
 use chargebook_commands::message::StationMessage;
-use chargebook_domain::events::v1::Verdict;
+use chargebook_domain::events::v1::{Dialect, Verdict};
 use chargebook_domain::units::Timestamp;
 use ocpp_kit::v1_6::Action;
 
 /// Reads a text that a station sent.
-pub(crate) fn read(text: String, received_at: Timestamp) -> Inbound {
+pub(crate) fn read(text: String, dialect: Dialect, received_at: Timestamp) -> Inbound {
     let (document, outcome) = Document::read(&text);
     let mut message = match Frame::read(&document) {
-        Frame::Call(call) => judge(V16, CallKind::Call, &document, &call, outcome, received_at),
+        Frame::Call(call) => {
+            judge(V16, CallKind::Call, &document, &call, outcome, dialect, received_at)
+        }
         Frame::Result { id, .. } | Frame::Error { id, .. } => {
             let message_id = id.into_owned();
             return Inbound::Reply(Reply { text, message_id });

@@ -15,7 +15,7 @@ fn at() -> Timestamp {
 }
 
 fn read_text(text: &str) -> ForDesk {
-    match read(text.to_owned(), at()) {
+    match read(text.to_owned(), Dialect::STANDARD, at()) {
         Inbound::ForDesk(message) => *message,
         Inbound::Reply(_) => panic!("a reply: {text}"),
     }
@@ -439,7 +439,9 @@ fn the_other_messages_are_translated() {
 #[test]
 fn an_answer_is_set_apart_with_its_id() {
     for text in [r#"[3,"c-1",{}]"#, r#"[4,"c-1","InternalError","",{}]"#] {
-        let Inbound::Reply(reply) = read(text.to_owned(), at()) else { panic!("a reply") };
+        let Inbound::Reply(reply) = read(text.to_owned(), Dialect::STANDARD, at()) else {
+            panic!("a reply")
+        };
         assert_eq!((reply.message_id.as_str(), reply.text.as_str()), ("c-1", text));
         let message = ForDesk::unexpected_reply(reply, at());
         assert!(matches!(message.judged, Judged::Unanswered(Verdict::Ignored)));
@@ -450,7 +452,7 @@ fn an_answer_is_set_apart_with_its_id() {
 proptest! {
     #[test]
     fn any_text_gets_a_verdict(text in any::<String>()) {
-        let _ = read(text, at());
+        let _ = read(text, Dialect::STANDARD, at());
     }
 
     #[test]
@@ -465,7 +467,7 @@ proptest! {
         let mut text = format!("[2,{id},\"{action}\",{payload}]");
         let cut = cut.min(text.len());
         text.replace_range(cut..cut, &noise);
-        if let Inbound::ForDesk(message) = read(text.clone(), at()) {
+        if let Inbound::ForDesk(message) = read(text.clone(), Dialect::STANDARD, at()) {
             prop_assert_eq!(message.receipt.text.as_deref(), Some(text.as_str()));
             if let Personal::Places(places) = &message.receipt.personal {
                 let mut end = 0;

@@ -72,11 +72,11 @@ fn transaction(payload: &Payload<'_, '_>) -> Option<TransactionNumber> {
 
 /// A register in whole Wh, with its place in the frame.
 fn register(payload: &Payload<'_, '_>, name: &str) -> Option<Pointed<WattHours>> {
-    let raw = payload.document.raw(payload.member(name)?);
+    let node = payload.member(name)?;
     Some(Pointed {
-        value: WattHours::from_whole(raw.parse().ok()?),
+        value: WattHours::from_whole(payload.document.number(node)?.parse().ok()?),
         pointer: format!("/3/{name}"),
-        raw: raw.to_owned(),
+        raw: payload.document.raw(node).to_owned(),
     })
 }
 

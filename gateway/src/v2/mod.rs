@@ -28,7 +28,7 @@ use crate::rpc::frame::{Call, Frame, MESSAGE_ID_CHARACTERS_MAX};
 use crate::rpc::json::{Document, JsonError, NodeId};
 use crate::rpc::shape::{Findings, Violation};
 use chargebook_commands::message::StationMessage;
-use chargebook_domain::events::v1::Verdict;
+use chargebook_domain::events::v1::{Dialect, Verdict};
 use chargebook_domain::units::Timestamp;
 
 /// Which of the two.
@@ -42,14 +42,14 @@ pub(crate) enum V2 {
 
 impl V2 {
     /// Reads a text that a station sent.
-    pub(crate) fn read(self, text: String, received_at: Timestamp) -> Inbound {
+    pub(crate) fn read(self, text: String, dialect: Dialect, received_at: Timestamp) -> Inbound {
         let (document, outcome) = Document::read(&text);
         let mut message = match Frame::read(&document) {
             Frame::Call(call) => {
-                judge(self, CallKind::Call, &document, &call, outcome, received_at)
+                judge(self, CallKind::Call, &document, &call, outcome, dialect, received_at)
             }
             Frame::Send(call) if self.knows_send() => {
-                judge(self, CallKind::Send, &document, &call, outcome, received_at)
+                judge(self, CallKind::Send, &document, &call, outcome, dialect, received_at)
             }
             Frame::Result { id, .. } | Frame::Error { id, .. } => {
                 let message_id = id.into_owned();

@@ -16,7 +16,7 @@ fn at() -> Timestamp {
 }
 
 fn read_text(edition: V2, text: &str) -> ForDesk {
-    match edition.read(text.to_owned(), at()) {
+    match edition.read(text.to_owned(), Dialect::STANDARD, at()) {
         Inbound::ForDesk(message) => *message,
         Inbound::Reply(_) => panic!("a reply: {text}"),
     }
@@ -347,7 +347,7 @@ proptest! {
     #[test]
     fn any_text_is_read_without_harm(text in any::<String>()) {
         for edition in EDITIONS {
-            let _ = edition.read(text.clone(), at());
+            let _ = edition.read(text.clone(), Dialect::STANDARD, at());
         }
     }
 
@@ -359,7 +359,7 @@ proptest! {
             text.replace_range(at_byte..=at_byte, &with.to_string());
         }
         for edition in EDITIONS {
-            if let Inbound::ForDesk(message) = edition.read(text.clone(), at())
+            if let Inbound::ForDesk(message) = edition.read(text.clone(), Dialect::STANDARD, at())
                 && let Personal::Places(places) = &message.receipt.personal
             {
                 prop_assert!(places.iter().all(|place| text.get(place.range.clone()).is_some()));

@@ -63,7 +63,7 @@ async fn the_client_chooses_the_protocol() {
     }
 }
 
-const UPGRADE: &str = "GET /ocpp/OPEN HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n\
+pub(crate) const UPGRADE: &str = "GET /ocpp/OPEN HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n\
     Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 

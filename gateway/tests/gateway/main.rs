@@ -2,6 +2,7 @@
 
 mod commands;
 mod compression;
+mod dialects;
 mod ending;
 mod engine;
 mod handshake;

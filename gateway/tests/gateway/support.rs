@@ -4,9 +4,11 @@ use crate::engine::Engine;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use chargebook_commands::clock::SystemClock;
-use chargebook_commands::registry::{StationRegistration, TokenRegistration};
+use chargebook_commands::registry::{
+    SettingsChange, StationChange, StationRegistration, TokenRegistration,
+};
 use chargebook_commands::{Chargebook, Settings};
-use chargebook_domain::events::v1::TokenStatus;
+use chargebook_domain::events::v1::{Quirk, TokenStatus};
 use chargebook_gateway::{Limits, OcppVersions, serve};
 use chargebook_store::vault::KeyVault;
 use chargebook_store::{EventStore, Position, RecordedEvent};
@@ -143,6 +145,20 @@ impl Gateway {
             "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
         );
         Station { web_socket }
+    }
+
+    /// Sets a station's dialect, and nothing else.
+    pub(crate) async fn speaks(&self, id: &str, quirks: &[Quirk]) {
+        let dialect = Some(quirks.iter().copied().collect());
+        let settings = SettingsChange { dialect, ..SettingsChange::default() };
+        let change = StationChange { settings, ..StationChange::default() };
+        self.chargebook.change_station(id, change).await.expect("changed");
+    }
+
+    /// The quirks that were noticed so far, in their order.
+    pub(crate) async fn noticed(&self) -> Vec<Value> {
+        let facts = self.facts("station.quirk_noticed").await;
+        facts.iter().map(|fact| fact["quirk"].clone()).collect()
     }
 
     /// What is answered to an offer of an extension.
