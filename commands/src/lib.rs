@@ -205,7 +205,7 @@ impl Chargebook {
     /// Asks a station of our own accord to send a BootNotification.
     pub(crate) async fn ask_for_boot(&self, id: &str) -> Result<(), RegistryError> {
         let message = "BootNotification".to_owned();
-        let intent = Intent::Trigger { message, connector: None };
+        let intent = Intent::Trigger { message, connector: None, evse: None };
         self.request_command(id, intent, "system").await.map(|_| ())
     }
 

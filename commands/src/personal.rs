@@ -3,6 +3,7 @@
 
 use crate::clock::uuid_from;
 use crate::message::{PERSONAL_PLACES_MAX, Personal, PersonalKind, PersonalPlace};
+use chargebook_domain::events::v1::{Intent, TextKind};
 use chargebook_domain::ids::{ConnectorNumber, SessionId, StationId, SubjectId, TransactionNumber};
 use chargebook_domain::sealed::{HOLE_PLACEHOLDER, Hole, Part, SEALED_PARTS_MAX, SealedText};
 use chargebook_domain::units::{Timestamp, WattHours};
@@ -202,6 +203,42 @@ impl PersonalData {
             }
         }
         opened
+    }
+
+    /// The intent with its texts sealed: a token's uid under the token's subject, everything
+    /// else under the station's own.
+    ///
+    /// # Errors
+    /// The vault.
+    pub async fn seal_intent(
+        &self,
+        station: StationId,
+        intent: Intent<String>,
+    ) -> Result<Intent, VaultError> {
+        let mut texts = Vec::new();
+        let emptied = intent.map(&mut |kind, text| texts.push((kind, text)));
+        let mut sealed = Vec::with_capacity(texts.len());
+        for (kind, text) in texts {
+            sealed.push(match kind {
+                TextKind::Token => self.seal_uid(text.trim()).await?,
+                TextKind::Other => self.seal(SubjectId(station.0), &text).await?,
+            });
+        }
+        let mut sealed = sealed.into_iter();
+        // There is one for each text, in the same order.
+        Ok(emptied.map(&mut |_, ()| sealed.next().unwrap_or_else(|| SealedText::plain(""))))
+    }
+
+    /// The intent with its texts opened, as [`PersonalData::open`] does.
+    pub async fn open_intent(&self, intent: Intent) -> Intent<String> {
+        let mut texts = Vec::new();
+        let emptied = intent.map(&mut |_, text| texts.push(text));
+        let mut opened = Vec::with_capacity(texts.len());
+        for text in &texts {
+            opened.push(self.open(text).await);
+        }
+        let mut opened = opened.into_iter();
+        emptied.map(&mut |_, ()| opened.next().unwrap_or_default())
     }
 }
 

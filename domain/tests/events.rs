@@ -263,7 +263,10 @@ fn the_words_of_every_enumeration_are_frozen() {
     add("InvoiceKind", accepted::<v1::InvoiceKind>());
     add("Job", accepted::<v1::Job>());
     add("LimitKind", accepted::<LimitKind>());
+    add("LimitUnit", accepted::<v1::LimitUnit>());
     add("LineDimension", accepted::<LineDimension>());
+    add("LogKind", accepted::<v1::LogKind>());
+    add("MessagePriority", accepted::<v1::MessagePriority>());
     add("Outcome", accepted::<v1::Outcome>());
     add("Quantity", accepted::<v1::Quantity>());
     add("Quirk", accepted::<v1::Quirk>());

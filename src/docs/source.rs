@@ -89,7 +89,7 @@ fn items_of(text: &str) -> Result<Vec<Item>> {
         if let Some(rest) = line.strip_prefix("pub struct ") {
             items.push(struct_item(head, rest, &mut lines)?);
         } else if let Some(rest) = line.strip_prefix("pub enum ") {
-            let (name, _) = rest.split_once(' ').context("an enum without a body")?;
+            let (name, _) = rest.split_once([' ', '<']).context("an enum without a body")?;
             items.push(head.item(name, Body::Enum(block(&mut lines)))?);
         } else if line == "uuid_ids! {" {
             items.extend(uuid_ids(&block(&mut lines))?);
@@ -109,6 +109,8 @@ fn struct_item<'a>(
     lines: &mut impl Iterator<Item = &'a str>,
 ) -> Result<Item> {
     if let Some(name) = rest.strip_suffix(" {") {
+        // A parameter stands for the text that the log seals.
+        let name = name.split_once('<').map_or(name, |(name, _)| name);
         return head.item(name, Body::Struct(block(lines)));
     }
     if let Some((name, inside)) = rest.strip_suffix(");").and_then(|rest| rest.split_once('(')) {

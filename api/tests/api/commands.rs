@@ -27,7 +27,7 @@ async fn a_command_is_accepted_at_once_and_followed_by_its_resource() {
     let location = accepted.header("location").to_owned();
     assert_eq!(location, format!("/v1/commands/{}", command["id"].as_str().expect("an id")));
     let asked = station.answer_command(r#"{"status":"Unlocked", "n":1.10}"#, "Unlocked").await;
-    assert!(asked.starts_with("Unlock"), "{asked}");
+    assert_eq!(asked, body);
     let read = api.get(&location).await.expect(200);
     assert!(read.text.contains(r#""reply":{"status":"Unlocked", "n":1.10}"#), "{read:?}");
     let command = read.json();
@@ -52,7 +52,7 @@ async fn the_answer_can_be_waited_for_in_the_same_call() {
         station.answer_command(r#"{"status":"Accepted"}"#, "Accepted").await
     };
     let (answer, asked) = tokio::join!(asking, answering);
-    assert_eq!(asked, "Reset { hard: true }");
+    assert_eq!(asked, json!({ "verb": "reset", "hard": true }));
     let answer = answer.expect(200);
     assert_eq!(answer.header("preference-applied"), "wait=30");
     assert_eq!(answer.json()["status"], "Accepted");
@@ -75,45 +75,45 @@ async fn every_verb_becomes_its_intent_in_either_spelling() {
             json!({ "verb": "start", "connector": 1, "token": TAG }),
             json!({ "action": "RemoteStartTransaction",
                     "payload": { "connectorId": 1, "idTag": TAG } }),
-            format!(r#"Start {{ connector: Some(ConnectorNumber(1)), id_tag: "{TAG}" }}"#),
+            json!({ "verb": "start", "connector": 1, "id_tag": TAG, "token_type": "RFID" }),
         ),
         (
             json!({ "verb": "stop", "session": session }),
             json!({ "action": "RemoteStopTransaction", "payload": { "transactionId": id } }),
-            format!("Stop {{ transaction_id: TransactionNumber({id}) }}"),
+            json!({ "verb": "stop", "transaction_id": id }),
         ),
         (
             json!({ "verb": "reset", "type": "soft" }),
             json!({ "action": "Reset", "payload": { "type": "Soft" } }),
-            "Reset { hard: false }".to_owned(),
+            json!({ "verb": "reset", "hard": false }),
         ),
         (
             json!({ "verb": "unlock", "connector": 2 }),
             json!({ "action": "UnlockConnector", "payload": { "connectorId": 2 } }),
-            "Unlock { connector: ConnectorNumber(2) }".to_owned(),
+            json!({ "verb": "unlock", "connector": 2 }),
         ),
         (
             json!({ "verb": "set_availability", "operative": false }),
             json!({ "action": "ChangeAvailability",
                     "payload": { "connectorId": 0, "type": "Inoperative" } }),
-            "SetAvailability { connector: ConnectorNumber(0), operative: false }".to_owned(),
+            json!({ "verb": "set_availability", "connector": 0, "operative": false }),
         ),
         (
             json!({ "verb": "get_configuration", "keys": ["HeartbeatInterval"] }),
             json!({ "action": "GetConfiguration", "payload": { "key": ["HeartbeatInterval"] } }),
-            r#"GetConfiguration { keys: ["HeartbeatInterval"] }"#.to_owned(),
+            json!({ "verb": "get_configuration", "keys": ["HeartbeatInterval"] }),
         ),
         (
             json!({ "verb": "change_configuration", "key": "K", "value": "a secret" }),
             json!({ "action": "ChangeConfiguration",
                     "payload": { "key": "K", "value": "a secret" } }),
-            r#"ChangeConfiguration { key: "K", value: "a secret" }"#.to_owned(),
+            json!({ "verb": "change_configuration", "key": "K", "value": "a secret" }),
         ),
         (
             json!({ "verb": "trigger", "message": "Heartbeat" }),
             json!({ "action": "TriggerMessage",
                     "payload": { "requestedMessage": "Heartbeat" } }),
-            r#"Trigger { message: "Heartbeat", connector: None }"#.to_owned(),
+            json!({ "verb": "trigger", "message": "Heartbeat", "connector": null }),
         ),
     ];
     for (ours, exact, expect) in cases {
@@ -199,7 +199,9 @@ async fn a_request_in_ocpps_words_is_an_intent_like_the_others() {
         station.answer_command(r#"{"status":"Accepted"}"#, "Accepted").await
     };
     let (answer, asked) = tokio::join!(asking, answering);
-    assert_eq!(asked, r#"Exact { action: "Exact", payload: "{\"member\":\"Bob\"}" }"#);
+    let told = json!({ "verb": "exact", "protocol": "ocpp1.6", "action": "Exact",
+        "payload": r#"{"member":"Bob"}"# });
+    assert_eq!(asked, told);
     let command = answer.expect(200).json();
     assert_eq!(command["reply"], json!({ "status": "Accepted" }));
     let intent = json!({ "verb": "exact", "protocol": "ocpp1.6", "action": "Exact",
@@ -226,4 +228,37 @@ async fn a_request_in_ocpps_words_that_is_wrong_is_refused_with_its_place() {
     let path = "/v1/stations/CP-1/ocpp/Exact";
     api.send(Method::POST, path, &[], "{").await.problem(400, "malformed");
     assert_eq!(api.list("/v1/commands").await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn the_other_verbs_take_the_intents_own_members_and_seal_its_texts() {
+    let (api, mut station) = with_station().await;
+    api.post("/v1/tokens", &json!({ "uid": TAG, "type": "RFID" })).await.expect(201);
+    let until = "2030-01-01T00:00:00.000Z";
+    let body = json!({ "verb": "reserve", "connector": 1, "token": TAG, "expires_at": until });
+    let command = api.post(PATH, &body).await.expect(202).json();
+    let number = &command["intent"]["reservation_id"];
+    assert!(number.as_i64().is_some_and(|number| (1..=i32::MAX.into()).contains(&number)));
+    let shown = json!({ "verb": "reserve", "connector": 1, "token": TAG, "token_type": "RFID",
+        "expires_at": until, "reservation_id": number });
+    assert_eq!(command["intent"], shown);
+    assert_eq!(station.answer_command("{}", "Accepted").await, shown);
+    let list = json!({ "verb": "send_local_list", "version": 2, "replace": true,
+        "tokens": [{ "token": TAG, "token_type": "RFID", "allowed": true }, { "token": "X" }] });
+    let command = api.post(PATH, &list).await.expect(202).json();
+    assert_eq!(command["intent"], list);
+    assert_eq!(station.answer_command("{}", "Accepted").await, list);
+    let log = json!({ "verb": "get_log", "log": "diagnostics", "location": "ftp://u:pw@host/" });
+    let command = api.post(PATH, &log).await.expect(202).json();
+    assert_eq!(command["intent"]["location"], Value::Null);
+    assert_eq!(station.answer_command("{}", "Accepted").await, log);
+    let limit = json!({ "verb": "set_charging_limit", "limit": 7.4, "unit": "amperes" });
+    let command = api.post(PATH, &limit).await.expect(202).json();
+    assert_eq!(command["intent"]["limit"], "7.4");
+    assert!(command["intent"]["starts_at"].is_string(), "{command:#}");
+    let events = api.get("/v1/events?limit=1000&sealed=true").await.expect(200);
+    assert!(!events.text.contains("u:pw@") && !events.text.contains(TAG), "unsealed in the log");
+    let missing = api.post(PATH, &json!({ "verb": "update_firmware" })).await;
+    assert_eq!(missing.problem(422, "invalid")["errors"][0]["pointer"], "/location");
+    api.post(PATH, &json!({ "verb": "exact" })).await.problem(422, "invalid");
 }

@@ -6,7 +6,7 @@ use chargebook_commands::message::{
     RenderedReply, SampleReport, StartReport, StationMessage, StatusReport, StopReport,
 };
 use chargebook_commands::{
-    CommandReply, CommandResult, ConnectionInformation, ReplyFrame, StationDesk,
+    CommandReply, CommandResult, ConnectionInformation, OpenedIntent, ReplyFrame, StationDesk,
 };
 use chargebook_domain::events::v1::{
     BootInformation, Dialect, Direction, Evidence, MeterSample, Quantity,
@@ -15,6 +15,7 @@ use chargebook_domain::ids::{ConnectorNumber, EventId, TransactionNumber};
 use chargebook_domain::units::{Timestamp, WattHours};
 use chrono::{TimeDelta, Utc};
 use rust_decimal::Decimal;
+use serde_json::Value;
 use std::sync::Mutex;
 use uuid::Uuid;
 
@@ -161,10 +162,10 @@ impl Station {
     }
 
     /// Answers the oldest command that is due with a status, and gives what it was asked.
-    pub(crate) async fn answer_command(&mut self, payload: &str, status: &str) -> String {
+    pub(crate) async fn answer_command(&mut self, payload: &str, status: &str) -> Value {
         let due = self.desk.due_commands().await.expect("commands");
         let command = due.first().expect("a command");
-        let asked = format!("{:?}", command.intent);
+        let asked = told(&command.intent);
         let command_id = command.command_id;
         let request = RenderedReply { frame: r#"[2,"c","Any",{}]"#.to_owned(), personal: vec![] };
         let sent = self.desk.command_sent(command_id, "c", "Any", &request).await.expect("sent");
@@ -185,10 +186,17 @@ impl Station {
     }
 
     /// What is due for the station.
-    pub(crate) async fn due(&mut self) -> Vec<String> {
+    pub(crate) async fn due(&mut self) -> Vec<Value> {
         let due = self.desk.due_commands().await.expect("commands");
-        due.iter().map(|command| format!("{:?}", command.intent)).collect()
+        due.iter().map(|command| told(&command.intent)).collect()
     }
+}
+
+/// An intent as the gateway gets it, without the ids that every test has others of.
+fn told(intent: &OpenedIntent) -> Value {
+    let mut told = serde_json::to_value(intent).expect("JSON");
+    told.as_object_mut().expect("an object").remove("token_id");
+    told
 }
 
 fn pointed(pointer: &str, register_wh: i64) -> Pointed<WattHours> {

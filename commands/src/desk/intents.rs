@@ -10,7 +10,7 @@ use chargebook_domain::events::v1::{
     CommandAnswered, CommandFailed, CommandFailure, CommandSent, Direction, ExchangeRecorded,
     Intent, Verdict,
 };
-use chargebook_domain::ids::{CommandId, ConnectorNumber, TransactionNumber};
+use chargebook_domain::ids::CommandId;
 use chargebook_domain::units::Timestamp;
 use chargebook_store::{AppendError, ExpectedVersion, StreamName};
 
@@ -27,64 +27,7 @@ pub struct PendingCommand {
 }
 
 /// An intent with its personal texts opened, for the frame.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OpenedIntent {
-    /// RemoteStartTransaction.
-    Start {
-        /// Where; any connector if absent.
-        connector: Option<ConnectorNumber>,
-        /// For which token.
-        id_tag: String,
-    },
-    /// RemoteStopTransaction.
-    Stop {
-        /// Which transaction.
-        transaction_id: TransactionNumber,
-    },
-    /// Reset.
-    Reset {
-        /// At once.
-        hard: bool,
-    },
-    /// UnlockConnector.
-    Unlock {
-        /// Which.
-        connector: ConnectorNumber,
-    },
-    /// ChangeAvailability.
-    SetAvailability {
-        /// Which; 0 is the whole station.
-        connector: ConnectorNumber,
-        /// In service.
-        operative: bool,
-    },
-    /// GetConfiguration.
-    GetConfiguration {
-        /// Which; empty means all.
-        keys: Vec<String>,
-    },
-    /// ChangeConfiguration.
-    ChangeConfiguration {
-        /// Which.
-        key: String,
-        /// To what.
-        value: String,
-    },
-    /// TriggerMessage.
-    Trigger {
-        /// The message.
-        message: String,
-        /// For which connector.
-        connector: Option<ConnectorNumber>,
-    },
-    /// A request in OCPP's words.
-    Exact {
-        /// The action.
-        action: String,
-        /// The payload.
-        payload: String,
-    },
-}
+pub type OpenedIntent = Intent<String>;
 
 /// What came of a CALL of ours.
 #[derive(Clone, Debug)]
@@ -144,41 +87,10 @@ impl StationDesk {
         let mut due = Vec::new();
         let requested = self.chargebook.board().due(self.state.station_id, now);
         for requested in requested.into_iter().filter(|due| self.may_be_sent(&due.intent)) {
-            let intent = self.opened(&requested.intent).await;
+            let intent = self.chargebook.personal().open_intent(requested.intent).await;
             due.push(PendingCommand { command_id: requested.command_id, intent });
         }
         Ok(due)
-    }
-
-    async fn opened(&self, intent: &Intent) -> OpenedIntent {
-        let personal = self.chargebook.personal();
-        match intent {
-            Intent::Start { connector, id_tag, .. } => {
-                OpenedIntent::Start { connector: *connector, id_tag: personal.open(id_tag).await }
-            }
-            Intent::Stop { transaction_id } => {
-                OpenedIntent::Stop { transaction_id: *transaction_id }
-            }
-            Intent::Reset { hard } => OpenedIntent::Reset { hard: *hard },
-            Intent::Unlock { connector } => OpenedIntent::Unlock { connector: *connector },
-            Intent::SetAvailability { connector, operative } => {
-                OpenedIntent::SetAvailability { connector: *connector, operative: *operative }
-            }
-            Intent::GetConfiguration { keys } => {
-                OpenedIntent::GetConfiguration { keys: keys.clone() }
-            }
-            Intent::ChangeConfiguration { key, value } => OpenedIntent::ChangeConfiguration {
-                key: key.clone(),
-                value: personal.open(value).await,
-            },
-            Intent::Trigger { message, connector } => {
-                OpenedIntent::Trigger { message: message.clone(), connector: *connector }
-            }
-            Intent::Exact { action, payload, .. } => OpenedIntent::Exact {
-                action: action.clone(),
-                payload: personal.open(payload).await,
-            },
-        }
     }
 
     /// Makes `command.sent` durable, before the frame leaves. `false`: do not send it, it has

@@ -87,17 +87,18 @@ pub enum ExactError {
 /// Whether an intent may wait for its station: settings do, deeds do not. Of a request in
 /// OCPP's words the version's translation knows.
 fn waits(intent: &Intent) -> bool {
-    match intent {
-        Intent::GetConfiguration { .. }
-        | Intent::ChangeConfiguration { .. }
-        | Intent::SetAvailability { .. } => true,
+    !matches!(
+        intent,
         Intent::Start { .. }
-        | Intent::Stop { .. }
-        | Intent::Reset { .. }
-        | Intent::Unlock { .. }
-        | Intent::Trigger { .. }
-        | Intent::Exact { .. } => false,
-    }
+            | Intent::Stop { .. }
+            | Intent::Reset { .. }
+            | Intent::Unlock { .. }
+            | Intent::Trigger { .. }
+            | Intent::Reserve { .. }
+            | Intent::CancelReservation { .. }
+            | Intent::GetCompositeSchedule { .. }
+            | Intent::DataTransfer { .. }
+    )
 }
 
 impl Chargebook {

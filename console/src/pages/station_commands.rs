@@ -78,19 +78,20 @@ async fn intent_of(console: &Console, form: &CommandForm) -> Result<Intent, Page
         "start" => return start(console, form).await,
         "stop" => {
             let id = form.transaction.ok_or_else(|| bad("Say which transaction is to end."))?;
-            Intent::Stop { transaction_id: TransactionNumber(id) }
+            Intent::Stop { transaction_id: TransactionNumber(id), transaction: None }
         }
         "unlock" => match connector(form)? {
             None | Some(ConnectorNumber(0)) => {
                 return Err(bad("Choose the connector whose cable is to be unlocked."));
             }
-            Some(connector) => Intent::Unlock { connector },
+            Some(connector) => Intent::Unlock { connector, evse: None },
         },
-        "soft_reset" => Intent::Reset { hard: false },
-        "hard_reset" => Intent::Reset { hard: true },
+        "soft_reset" => Intent::Reset { hard: false, evse: None },
+        "hard_reset" => Intent::Reset { hard: true, evse: None },
         "operative" | "inoperative" => Intent::SetAvailability {
             connector: connector(form)?.unwrap_or(ConnectorNumber(0)),
             operative: form.verb == "operative",
+            evse: None,
         },
         _ => return Err(bad("No station can be asked for that here.")),
     };
@@ -110,7 +111,9 @@ async fn start(console: &Console, form: &CommandForm) -> Result<Intent, PageErro
     Ok(Intent::Start {
         connector: connector(form)?.filter(|connector| connector.0 > 0),
         id_tag: id_tag.map_err(RegistryError::from)?,
-        token_id: token.map(|token| token.token_id),
+        token_id: token.as_ref().map(|token| token.token_id),
+        evse: None,
+        token_type: token.map(|token| token.kind.clone()),
     })
 }
 
@@ -157,11 +160,14 @@ fn what(intent: &Intent) -> String {
             format!("Start charging at connector {connector}")
         }
         Intent::Start { connector: None, .. } => "Start charging".to_owned(),
-        Intent::Stop { transaction_id } => format!("Stop transaction {transaction_id}"),
-        Intent::Reset { hard: true } => "Hard reset".to_owned(),
-        Intent::Reset { hard: false } => "Soft reset".to_owned(),
-        Intent::Unlock { connector } => format!("Unlock connector {connector}"),
-        Intent::SetAvailability { connector, operative } => {
+        Intent::Stop { transaction: Some(transaction), .. } => {
+            format!("Stop transaction {transaction}")
+        }
+        Intent::Stop { transaction_id, .. } => format!("Stop transaction {transaction_id}"),
+        Intent::Reset { hard: true, .. } => "Hard reset".to_owned(),
+        Intent::Reset { hard: false, .. } => "Soft reset".to_owned(),
+        Intent::Unlock { connector, .. } => format!("Unlock connector {connector}"),
+        Intent::SetAvailability { connector, operative, .. } => {
             let place = match connector.0 {
                 0 => "station".to_owned(),
                 number => format!("connector {number}"),
@@ -175,5 +181,30 @@ fn what(intent: &Intent) -> String {
         Intent::ChangeConfiguration { key, .. } => format!("Change {key}"),
         Intent::Trigger { message, .. } => format!("Ask for {}", format::station_word(message)),
         Intent::Exact { action, .. } => format::station_word(action),
+        further => further_what(further).to_owned(),
+    }
+}
+
+/// What an intent that no button asks for is called.
+fn further_what(intent: &Intent) -> &'static str {
+    match intent {
+        Intent::Reserve { .. } => "Reserve",
+        Intent::CancelReservation { .. } => "Cancel a reservation",
+        Intent::ClearCache => "Forget remembered cards",
+        Intent::SendLocalList { .. } => "Send the list of cards",
+        Intent::GetLocalListVersion => "Ask for the list's version",
+        Intent::SetChargingLimit { .. } => "Limit the power",
+        Intent::ClearChargingLimit { .. } => "Lift power limits",
+        Intent::GetCompositeSchedule { .. } => "Ask what may be drawn",
+        Intent::UpdateFirmware { .. } => "Update the firmware",
+        Intent::GetLog { .. } => "Upload a log",
+        Intent::ShowMessage { .. } => "Show a message",
+        Intent::RemoveMessage { .. } => "Remove a message",
+        Intent::ListMessages => "Ask for the messages shown",
+        Intent::InstallCertificate { .. } => "Install a certificate",
+        Intent::DeleteCertificate { .. } => "Delete a certificate",
+        Intent::ListCertificates { .. } => "Ask for the certificates",
+        Intent::DataTransfer { .. } => "Send vendor data",
+        _ => "Command",
     }
 }

@@ -39,6 +39,7 @@ sources! {
     "events/v1/account.rs"
     "events/v1/command.rs"
     "events/v1/exchange.rs"
+    "events/v1/intent.rs"
     "events/v1/registry.rs"
     "events/v1/session.rs"
     "events/v1/station.rs"

@@ -34,9 +34,9 @@ pub(crate) fn call(
         OpenedIntent::Exact { payload, .. } if payload == HOLE_PLACEHOLDER => {
             return Err(Unsendable::Erased);
         }
-        OpenedIntent::Exact { action, payload } => request::check(version, action, payload)?,
+        OpenedIntent::Exact { action, payload, .. } => request::check(version, action, payload)?,
         verb => {
-            let (action, payload) = verbs::in_words_of(version, verb)?;
+            let (action, payload) = verbs::in_words_of(version, verb, number_of(message_id))?;
             request::check(version, action, &payload.to_string())?
         }
     };
@@ -44,6 +44,14 @@ pub(crate) fn call(
         return Err(Unsendable::Erased);
     }
     Ok(framed(message_id, checked))
+}
+
+/// The command's own number, for requests that carry one (`requestId`, `remoteStartId`): the last
+/// 31 bits of its id, which are random.
+fn number_of(message_id: &str) -> i32 {
+    let tail = message_id.get(message_id.len().saturating_sub(8)..).unwrap_or_default();
+    let number = u32::from_str_radix(tail, 16).unwrap_or_default() & 0x7fff_ffff;
+    i32::try_from(number).unwrap_or_default()
 }
 
 fn framed(message_id: &str, checked: Checked) -> Downward {

@@ -46,28 +46,49 @@ fn every_intent_is_a_request_of_the_standard() {
     let one = ConnectorNumber(1);
     let id_tag = "04A1\"B".to_owned();
     check(
-        OpenedIntent::Start { connector: Some(one), id_tag },
+        OpenedIntent::Start {
+            connector: Some(one),
+            id_tag,
+            token_id: None,
+            evse: None,
+            token_type: None,
+        },
         "RemoteStartTransaction",
         r#"{"connectorId":1,"idTag":"04A1\"B"}"#,
         &[r#"04A1\"B"#],
     );
     check(
-        OpenedIntent::Start { connector: None, id_tag: "T".into() },
+        OpenedIntent::Start {
+            connector: None,
+            id_tag: "T".into(),
+            token_id: None,
+            evse: None,
+            token_type: None,
+        },
         "RemoteStartTransaction",
         r#"{"idTag":"T"}"#,
         &["T"],
     );
     check(
-        OpenedIntent::Stop { transaction_id: TransactionNumber(-1) },
+        OpenedIntent::Stop { transaction_id: TransactionNumber(-1), transaction: None },
         "RemoteStopTransaction",
         r#"{"transactionId":-1}"#,
         &[],
     );
-    check(OpenedIntent::Reset { hard: true }, "Reset", r#"{"type":"Hard"}"#, &[]);
-    check(OpenedIntent::Reset { hard: false }, "Reset", r#"{"type":"Soft"}"#, &[]);
-    check(OpenedIntent::Unlock { connector: one }, "UnlockConnector", r#"{"connectorId":1}"#, &[]);
+    check(OpenedIntent::Reset { hard: true, evse: None }, "Reset", r#"{"type":"Hard"}"#, &[]);
+    check(OpenedIntent::Reset { hard: false, evse: None }, "Reset", r#"{"type":"Soft"}"#, &[]);
     check(
-        OpenedIntent::SetAvailability { connector: ConnectorNumber(0), operative: false },
+        OpenedIntent::Unlock { connector: one, evse: None },
+        "UnlockConnector",
+        r#"{"connectorId":1}"#,
+        &[],
+    );
+    check(
+        OpenedIntent::SetAvailability {
+            connector: ConnectorNumber(0),
+            operative: false,
+            evse: None,
+        },
         "ChangeAvailability",
         r#"{"connectorId":0,"type":"Inoperative"}"#,
         &[],
@@ -89,7 +110,7 @@ fn every_intent_is_a_request_of_the_standard() {
         &["secret"],
     );
     check(
-        OpenedIntent::Trigger { message: "MeterValues".into(), connector: Some(one) },
+        OpenedIntent::Trigger { message: "MeterValues".into(), connector: Some(one), evse: None },
         "TriggerMessage",
         r#"{"requestedMessage":"MeterValues","connectorId":1}"#,
         &[],
@@ -99,19 +120,31 @@ fn every_intent_is_a_request_of_the_standard() {
 #[test]
 fn what_the_standard_has_no_words_for_is_not_sent() {
     let refused = |intent: OpenedIntent| call(Version::V1_6, "1", &intent).expect_err("unsendable");
-    let long = OpenedIntent::Start { connector: None, id_tag: "x".repeat(21) };
+    let long = OpenedIntent::Start {
+        connector: None,
+        id_tag: "x".repeat(21),
+        token_id: None,
+        evse: None,
+        token_type: None,
+    };
     let invalid = |pointer: &str| Unsendable::Invalid {
         pointer: pointer.to_owned(),
         rule: "not an allowed value",
     };
     assert_eq!(refused(long), invalid("/idTag"));
-    let zero = OpenedIntent::Unlock { connector: ConnectorNumber(0) };
+    let zero = OpenedIntent::Unlock { connector: ConnectorNumber(0), evse: None };
     assert_eq!(refused(zero), Unsendable::ConnectorZero);
-    let large = OpenedIntent::Unlock { connector: ConnectorNumber(u32::MAX) };
+    let large = OpenedIntent::Unlock { connector: ConnectorNumber(u32::MAX), evse: None };
     assert_eq!(refused(large), Unsendable::Connector);
-    let erased = OpenedIntent::Start { connector: None, id_tag: HOLE_PLACEHOLDER.into() };
+    let erased = OpenedIntent::Start {
+        connector: None,
+        id_tag: HOLE_PLACEHOLDER.into(),
+        token_id: None,
+        evse: None,
+        token_type: None,
+    };
     assert_eq!(refused(erased), Unsendable::Erased);
-    let unknown = OpenedIntent::Trigger { message: "Nonsense".into(), connector: None };
+    let unknown = OpenedIntent::Trigger { message: "Nonsense".into(), connector: None, evse: None };
     assert_eq!(refused(unknown), Unsendable::UnknownTrigger);
 }
 
@@ -285,6 +318,7 @@ fn every_action_of_every_version_goes_out_as_its_schema_has_it() {
             let checked = checked.unwrap_or_else(|e| panic!("{version} {action}: {e}"));
             assert_eq!(&checked.payload, payload, "{action}");
             let intent = OpenedIntent::Exact {
+                protocol: String::new(),
                 action: (*action).to_owned(),
                 payload: (*payload).to_owned(),
             };
@@ -383,7 +417,8 @@ fn only_what_the_station_can_judge_is_left_to_it() {
 fn personal_data_and_secrets_are_found_in_every_request() {
     let check = |version, action: &str, payload: &Value, expected: &[&str]| {
         let payload = payload.to_string();
-        let intent = OpenedIntent::Exact { action: action.to_owned(), payload };
+        let intent =
+            OpenedIntent::Exact { protocol: String::new(), action: action.to_owned(), payload };
         let Downward { frame, .. } = call(version, "1", &intent).expect("sendable");
         assert_eq!(holes(&frame), expected);
     };
@@ -409,6 +444,7 @@ fn personal_data_and_secrets_are_found_in_every_request() {
         "securityProfile": 2, "ocppInterface": "Wireless0",
         "apn": { "apn": "a", "simPin": 1234, "apnAuthentication": "NONE" } } });
     let intent = OpenedIntent::Exact {
+        protocol: String::new(),
         action: "SetNetworkProfile".to_owned(),
         payload: network.to_string(),
     };
@@ -420,6 +456,7 @@ fn personal_data_and_secrets_are_found_in_every_request() {
 fn an_exact_request_whose_data_was_erased_is_not_sent() {
     let erased = |payload: &str| {
         let intent = OpenedIntent::Exact {
+            protocol: String::new(),
             action: "RemoteStartTransaction".to_owned(),
             payload: payload.to_owned(),
         };
@@ -436,4 +473,304 @@ fn deeds_do_not_wait_and_settings_do() {
     assert!(!waits("RemoteStopTransaction", r#"{"transactionId":1}"#));
     assert!(waits("ChangeConfiguration", r#"{"key":"K","value":"V"}"#));
     assert!(waits("ClearCache", "{}"));
+}
+
+/// An intent as the API takes it, in the words of each version; `None` where it has none.
+#[track_caller]
+fn check_verb(intent: Value, expected: [Option<(&str, Value)>; 2]) {
+    let intent: OpenedIntent = serde_json::from_value(intent).expect("an intent");
+    for (version, expected) in [
+        (Version::V1_6, &expected[0]),
+        (Version::V2_0_1, &expected[1]),
+        (Version::V2_1, &expected[1]),
+    ] {
+        let id = "019a9e39-bba0-72f3-abb5-cf8c0000002a";
+        match (call(version, id, &intent), expected) {
+            (Ok(Downward { action, frame }), Some((expected_action, payload))) => {
+                let parts: Value = serde_json::from_str(&frame.frame).expect("JSON");
+                assert_eq!((action, &parts[3]), (*expected_action, payload), "{version}");
+                check_with_library(version, action, &frame.frame);
+            }
+            (Err(Unsendable::NoSuchRequest), None) => {}
+            (other, _) => panic!("{version}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn the_first_verbs_are_requests_of_every_version() {
+    check_verb(
+        json!({ "verb": "start", "connector": 2, "id_tag": "T", "token_id": null,
+            "token_type": "RFID" }),
+        [
+            Some(("RemoteStartTransaction", json!({ "connectorId": 2, "idTag": "T" }))),
+            Some((
+                "RequestStartTransaction",
+                json!({ "evseId": 2, "remoteStartId": 42,
+                    "idToken": { "idToken": "T", "type": "ISO14443" } }),
+            )),
+        ],
+    );
+    check_verb(
+        json!({ "verb": "stop", "transaction_id": 0, "transaction": "t-1" }),
+        [None, Some(("RequestStopTransaction", json!({ "transactionId": "t-1" })))],
+    );
+    check_verb(
+        json!({ "verb": "stop", "transaction_id": 5 }),
+        [Some(("RemoteStopTransaction", json!({ "transactionId": 5 }))), None],
+    );
+    check_verb(
+        json!({ "verb": "reset", "hard": true }),
+        [
+            Some(("Reset", json!({ "type": "Hard" }))),
+            Some(("Reset", json!({ "type": "Immediate" }))),
+        ],
+    );
+    check_verb(
+        json!({ "verb": "unlock", "connector": 2 }),
+        [
+            Some(("UnlockConnector", json!({ "connectorId": 2 }))),
+            Some(("UnlockConnector", json!({ "evseId": 2, "connectorId": 1 }))),
+        ],
+    );
+    check_verb(
+        json!({ "verb": "unlock", "connector": 2, "evse": 3 }),
+        [
+            Some(("UnlockConnector", json!({ "connectorId": 2 }))),
+            Some(("UnlockConnector", json!({ "evseId": 3, "connectorId": 2 }))),
+        ],
+    );
+    check_verb(
+        json!({ "verb": "set_availability", "connector": 0, "operative": false }),
+        [
+            Some(("ChangeAvailability", json!({ "connectorId": 0, "type": "Inoperative" }))),
+            Some(("ChangeAvailability", json!({ "operationalStatus": "Inoperative" }))),
+        ],
+    );
+    check_verb(
+        json!({ "verb": "get_configuration", "keys": [] }),
+        [
+            Some(("GetConfiguration", json!({}))),
+            Some(("GetBaseReport", json!({ "requestId": 42, "reportBase": "FullInventory" }))),
+        ],
+    );
+    check_verb(
+        json!({ "verb": "get_configuration", "keys": ["Comp/1.Var"] }),
+        [
+            Some(("GetConfiguration", json!({ "key": ["Comp/1.Var"] }))),
+            Some((
+                "GetVariables",
+                json!({ "getVariableData": [{ "component": { "name": "Comp", "instance": "1" },
+                    "variable": { "name": "Var" } }] }),
+            )),
+        ],
+    );
+    check_verb(
+        json!({ "verb": "change_configuration", "key": "C.V", "value": "x" }),
+        [
+            Some(("ChangeConfiguration", json!({ "key": "C.V", "value": "x" }))),
+            Some((
+                "SetVariables",
+                json!({ "setVariableData": [{ "attributeValue": "x",
+                    "component": { "name": "C" }, "variable": { "name": "V" } }] }),
+            )),
+        ],
+    );
+    check_verb(
+        json!({ "verb": "trigger", "message": "SignChargePointCertificate", "connector": null }),
+        [
+            Some((
+                "ExtendedTriggerMessage",
+                json!({ "requestedMessage": "SignChargePointCertificate" }),
+            )),
+            Some((
+                "TriggerMessage",
+                json!({ "requestedMessage": "SignChargingStationCertificate" }),
+            )),
+        ],
+    );
+}
+
+#[test]
+fn the_further_verbs_are_requests_of_every_version_that_has_them() {
+    let at = "2030-01-01T00:00:00.000Z";
+    let token = json!({ "idToken": "T", "type": "Central" });
+    check_verb(
+        json!({ "verb": "reserve", "reservation_id": 7, "connector": 1, "token": "T",
+            "group": "G", "expires_at": at }),
+        [
+            Some((
+                "ReserveNow",
+                json!({ "connectorId": 1, "expiryDate": at, "idTag": "T", "parentIdTag": "G",
+                    "reservationId": 7 }),
+            )),
+            Some((
+                "ReserveNow",
+                json!({ "id": 7, "expiryDateTime": at, "idToken": token, "evseId": 1,
+                    "groupIdToken": { "idToken": "G", "type": "Central" } }),
+            )),
+        ],
+    );
+    let same = |action: &'static str, payload: Value| {
+        [Some((action, payload.clone())), Some((action, payload))]
+    };
+    check_verb(
+        json!({ "verb": "cancel_reservation", "reservation_id": 7 }),
+        same("CancelReservation", json!({ "reservationId": 7 })),
+    );
+    check_verb(json!({ "verb": "clear_cache" }), same("ClearCache", json!({})));
+    check_verb(json!({ "verb": "get_local_list_version" }), same("GetLocalListVersion", json!({})));
+    check_verb(
+        json!({ "verb": "data_transfer", "vendor_id": "V", "message_id": "M", "data": "D" }),
+        same("DataTransfer", json!({ "vendorId": "V", "messageId": "M", "data": "D" })),
+    );
+    check_verb(
+        json!({ "verb": "send_local_list", "version": 2, "replace": true, "tokens": [
+            { "token": "T", "allowed": true, "expires_at": at }, { "token": "U" }] }),
+        [
+            Some((
+                "SendLocalList",
+                json!({ "listVersion": 2, "updateType": "Full", "localAuthorizationList": [
+                    { "idTag": "T", "idTagInfo": { "expiryDate": at, "status": "Accepted" } },
+                    { "idTag": "U" }] }),
+            )),
+            Some((
+                "SendLocalList",
+                json!({ "versionNumber": 2, "updateType": "Full", "localAuthorizationList": [
+                    { "idToken": token,
+                      "idTokenInfo": { "status": "Accepted", "cacheExpiryDateTime": at } },
+                    { "idToken": { "idToken": "U", "type": "Central" } }] }),
+            )),
+        ],
+    );
+    let hash = json!({ "hashAlgorithm": "SHA256", "issuerNameHash": "a", "issuerKeyHash": "b",
+        "serialNumber": "1" });
+    check_verb(
+        json!({ "verb": "delete_certificate", "hash_algorithm": "SHA256",
+            "issuer_name_hash": "a", "issuer_key_hash": "b", "serial_number": "1" }),
+        same("DeleteCertificate", json!({ "certificateHashData": hash })),
+    );
+    check_verb(
+        json!({ "verb": "install_certificate", "purpose": "ManufacturerRootCertificate",
+            "certificate": "PEM" }),
+        same(
+            "InstallCertificate",
+            json!({ "certificateType": "ManufacturerRootCertificate", "certificate": "PEM" }),
+        ),
+    );
+    check_verb(
+        json!({ "verb": "list_certificates", "purpose": "ManufacturerRootCertificate" }),
+        [
+            Some((
+                "GetInstalledCertificateIds",
+                json!({ "certificateType": "ManufacturerRootCertificate" }),
+            )),
+            Some((
+                "GetInstalledCertificateIds",
+                json!({ "certificateType": ["ManufacturerRootCertificate"] }),
+            )),
+        ],
+    );
+    check_verb(
+        json!({ "verb": "show_message", "message_id": 9, "text": "Hello", "language": "en",
+            "priority": "in_front" }),
+        [
+            None,
+            Some((
+                "SetDisplayMessage",
+                json!({ "message": { "id": 9, "priority": "InFront", "message": {
+                    "format": "UTF8", "language": "en", "content": "Hello" } } }),
+            )),
+        ],
+    );
+    check_verb(
+        json!({ "verb": "remove_message", "message_id": 9 }),
+        [None, Some(("ClearDisplayMessage", json!({ "id": 9 })))],
+    );
+    check_verb(
+        json!({ "verb": "list_messages" }),
+        [None, Some(("GetDisplayMessages", json!({ "requestId": 42 })))],
+    );
+}
+
+#[test]
+fn limits_firmware_and_logs_are_requests_of_every_version() {
+    let at = "2030-01-01T00:00:00.000Z";
+    let period = json!([{ "startPeriod": 0, "limit": 7.4, "numberPhases": 1 }]);
+    check_verb(
+        json!({ "verb": "set_charging_limit", "profile_id": 5, "connector": 1, "limit": "7.4",
+            "unit": "amperes", "phases": 1, "starts_at": at, "duration_seconds": 60 }),
+        [
+            Some((
+                "SetChargingProfile",
+                json!({ "connectorId": 1, "csChargingProfiles": { "chargingProfileId": 5,
+                    "stackLevel": 0, "chargingProfilePurpose": "TxDefaultProfile",
+                    "chargingProfileKind": "Absolute", "chargingSchedule": { "duration": 60,
+                        "startSchedule": at, "chargingRateUnit": "A",
+                        "chargingSchedulePeriod": period } } }),
+            )),
+            Some((
+                "SetChargingProfile",
+                json!({ "evseId": 1, "chargingProfile": { "id": 5, "stackLevel": 0,
+                    "chargingProfilePurpose": "TxDefaultProfile",
+                    "chargingProfileKind": "Absolute", "chargingSchedule": [{ "id": 5,
+                        "startSchedule": at, "duration": 60, "chargingRateUnit": "A",
+                        "chargingSchedulePeriod": period }] } }),
+            )),
+        ],
+    );
+    check_verb(
+        json!({ "verb": "clear_charging_limit", "connector": 0 }),
+        [
+            Some(("ClearChargingProfile", json!({ "connectorId": 0 }))),
+            Some(("ClearChargingProfile", json!({ "chargingProfileCriteria": { "evseId": 0 } }))),
+        ],
+    );
+    check_verb(
+        json!({ "verb": "get_composite_schedule", "duration_seconds": 60, "unit": "watts" }),
+        [
+            Some((
+                "GetCompositeSchedule",
+                json!({ "connectorId": 0, "duration": 60, "chargingRateUnit": "W" }),
+            )),
+            Some((
+                "GetCompositeSchedule",
+                json!({ "duration": 60, "chargingRateUnit": "W", "evseId": 0 }),
+            )),
+        ],
+    );
+    let firmware = json!({ "location": "https://host/f", "retrieveDateTime": at,
+        "signingCertificate": "PEM", "signature": "sig" });
+    let signed = json!({ "requestId": 42, "firmware": firmware });
+    check_verb(
+        json!({ "verb": "update_firmware", "location": "https://host/f", "retrieve_at": at,
+            "signing_certificate": "PEM", "signature": "sig" }),
+        [Some(("SignedUpdateFirmware", signed.clone())), Some(("UpdateFirmware", signed))],
+    );
+    check_verb(
+        json!({ "verb": "update_firmware", "location": "https://host/f", "retrieve_at": at }),
+        [
+            Some(("UpdateFirmware", json!({ "location": "https://host/f", "retrieveDate": at }))),
+            Some((
+                "UpdateFirmware",
+                json!({ "requestId": 42,
+                    "firmware": { "location": "https://host/f", "retrieveDateTime": at } }),
+            )),
+        ],
+    );
+    let log = |kind: &str| {
+        json!({ "log": { "remoteLocation": "ftp://host/", "oldestTimestamp": at },
+            "logType": kind, "requestId": 42 })
+    };
+    check_verb(
+        json!({ "verb": "get_log", "log": "diagnostics", "location": "ftp://host/", "from": at }),
+        [
+            Some(("GetDiagnostics", json!({ "location": "ftp://host/", "startTime": at }))),
+            Some(("GetLog", log("DiagnosticsLog"))),
+        ],
+    );
+    check_verb(
+        json!({ "verb": "get_log", "log": "security", "location": "ftp://host/", "from": at }),
+        [Some(("GetLog", log("SecurityLog"))), Some(("GetLog", log("SecurityLog")))],
+    );
 }

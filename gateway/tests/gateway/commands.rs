@@ -34,7 +34,13 @@ async fn a_command_is_sent_answered_and_told_without_personal_data() {
     let gateway = Gateway::start().await;
     let mut station = booted(&gateway).await;
     let id_tag = gateway.chargebook.personal().seal_uid(TAG).await.expect("sealed");
-    let intent = Intent::Start { connector: Some(ConnectorNumber(1)), id_tag, token_id: None };
+    let intent = Intent::Start {
+        connector: Some(ConnectorNumber(1)),
+        id_tag,
+        token_id: None,
+        evse: None,
+        token_type: None,
+    };
     let id = request(&gateway, intent).await;
     let call = answer(&mut station, &json!({"status": "Accepted"})).await;
     assert_eq!(call[2], "RemoteStartTransaction");
@@ -52,7 +58,7 @@ async fn one_call_is_outstanding_at_a_time_and_calls_may_cross() {
     let gateway = Gateway::start().await;
     let mut station = booted(&gateway).await;
     let first = request(&gateway, Intent::GetConfiguration { keys: vec![] }).await;
-    let second = request(&gateway, Intent::Reset { hard: false }).await;
+    let second = request(&gateway, Intent::Reset { hard: false, evse: None }).await;
     let call = station.text().await;
     assert_eq!((&call[1], &call[2]), (&json!(first.to_string()), &json!("GetConfiguration")));
     // Our CALL is outstanding; the station's own is served all the same.
@@ -69,7 +75,7 @@ async fn one_call_is_outstanding_at_a_time_and_calls_may_cross() {
 async fn an_error_is_an_answer() {
     let gateway = Gateway::start().await;
     let mut station = booted(&gateway).await;
-    let id = request(&gateway, Intent::Reset { hard: true }).await;
+    let id = request(&gateway, Intent::Reset { hard: true, evse: None }).await;
     let call = station.text().await;
     station.send(json!([4, call[1], "NotSupported", "no reset here", {}]).to_string()).await;
     let failed = gateway.facts_once("command.failed", 1).await;
@@ -83,7 +89,7 @@ async fn no_answer_in_time_is_an_unknown_outcome_and_a_late_one_is_recorded() {
     let call_timeout = Duration::from_millis(200);
     let gateway = Gateway::start_with(Limits { call_timeout, ..Limits::default() }).await;
     let mut station = booted(&gateway).await;
-    request(&gateway, Intent::Reset { hard: true }).await;
+    request(&gateway, Intent::Reset { hard: true, evse: None }).await;
     let call = station.text().await;
     let failed = gateway.facts_once("command.failed", 1).await;
     assert_eq!(failed[0]["failure"], "outcome_unknown");
@@ -99,7 +105,7 @@ async fn no_answer_in_time_is_an_unknown_outcome_and_a_late_one_is_recorded() {
 async fn a_lost_connection_leaves_the_outcome_unknown_and_nothing_is_sent_twice() {
     let gateway = Gateway::start().await;
     let mut station = booted(&gateway).await;
-    request(&gateway, Intent::Reset { hard: true }).await;
+    request(&gateway, Intent::Reset { hard: true, evse: None }).await;
     station.text().await;
     drop(station);
     let failed = gateway.facts_once("command.failed", 1).await;
@@ -136,11 +142,12 @@ async fn acceptance_outlives_a_restart() {
 async fn what_the_version_has_no_words_for_fails_unsent() {
     let gateway = Gateway::start().await;
     let mut station = booted(&gateway).await;
-    let trigger = Intent::Trigger { message: "Nonsense".into(), connector: None };
+    let trigger = Intent::Trigger { message: "Nonsense".into(), connector: None, evse: None };
     request(&gateway, trigger).await;
     let failed = gateway.facts_once("command.failed", 1).await;
     assert_eq!(failed[0]["failure"], "not_supported");
-    request(&gateway, Intent::Stop { transaction_id: TransactionNumber(7) }).await;
+    request(&gateway, Intent::Stop { transaction_id: TransactionNumber(7), transaction: None })
+        .await;
     let call = answer(&mut station, &json!({"status": "Rejected"})).await;
     assert_eq!(call[3], json!({"transactionId": 7}));
     assert_eq!(gateway.facts("command.sent").await.len(), 1);

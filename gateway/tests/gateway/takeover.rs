@@ -46,6 +46,7 @@ async fn the_end_of_an_old_connection_does_not_disturb_the_new_one() {
     gateway.facts_once("station.disconnected", 1).await;
     let intent = chargebook_domain::events::v1::Intent::Unlock {
         connector: chargebook_domain::ids::ConnectorNumber(1),
+        evse: None,
     };
     gateway.chargebook.request_command("CP-1", intent, "operator").await.expect("requested");
     let call = second.text().await;

@@ -40,7 +40,13 @@ async fn a_pending_station_is_sent_everything_but_transactions() {
     let mut station = gateway.station("CP-1").await;
     assert_eq!(boot_status(&mut station).await, "Pending");
     let id_tag = gateway.chargebook.personal().seal_uid(TAG).await.expect("sealed");
-    let start = Intent::Start { connector: Some(ConnectorNumber(1)), id_tag, token_id: None };
+    let start = Intent::Start {
+        connector: Some(ConnectorNumber(1)),
+        id_tag,
+        token_id: None,
+        evse: None,
+        token_type: None,
+    };
     request(&gateway, start).await;
     request(&gateway, Intent::GetConfiguration { keys: vec![] }).await;
     let call = station.text().await;
@@ -95,7 +101,7 @@ async fn acceptance_outlives_the_connection_and_our_restart_until_a_boot_is_answ
     station.send(json!([3, call[1], {"configurationKey": []}]).to_string()).await;
     // The setting is about the next boot; until then the last answer holds.
     answer_boots_with(&gateway, Registration::Rejected).await;
-    request(&gateway, Intent::Reset { hard: false }).await;
+    request(&gateway, Intent::Reset { hard: false, evse: None }).await;
     let call = station.text().await;
     assert_eq!(call[2], "Reset");
     accept(&mut station, &call).await;

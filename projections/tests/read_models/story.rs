@@ -191,7 +191,7 @@ async fn a_command_from_the_wish_to_the_answer() {
         command_id: id,
         station_id: station_id(1),
         station: identity(1),
-        intent: Intent::Unlock { connector: ConnectorNumber(1) },
+        intent: Intent::Unlock { connector: ConnectorNumber(1), evse: None },
         expires_at: at(30),
         waits: false,
     };

@@ -6,7 +6,9 @@ use crate::problem::Problem;
 use crate::state::ApiState;
 use chargebook_commands::StationState;
 use chargebook_domain::events::v1::Intent;
-use chargebook_domain::ids::{ConnectorNumber, SessionId, SubjectId, TransactionNumber};
+use chargebook_domain::ids::{
+    ConnectorNumber, EvseNumber, SessionId, SubjectId, TransactionName, TransactionNumber,
+};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -32,12 +34,17 @@ pub(crate) struct NewCommand {
     /// `unlock`: which connector. `start`: where; any if absent. `trigger`: for which; all if
     /// absent. `set_availability`: which; the whole station (0) if absent.
     pub(super) connector: Option<u32>,
+    /// `start`, `unlock`, `set_availability`, `reset`, `trigger`: at which EVSE of a 2.x station;
+    /// `connector` is then the connector there. Without it, `connector` is the EVSE.
+    pub(super) evse: Option<u32>,
     /// `start`: for which token (`token` and `id_tag` mean the same).
     #[serde(alias = "id_tag")]
     #[schema(example = "04A1B2C3")]
     pub(super) token: Option<String>,
     /// `stop`: which transaction; this or `session`.
     pub(super) transaction_id: Option<i32>,
+    /// `stop`: which transaction of a 2.x station, in its own word.
+    pub(super) transaction: Option<String>,
     /// `stop`: which session; this or `transaction_id`.
     pub(super) session: Option<Uuid>,
     /// `reset`: at once (`true`), or after ending transactions (`false`, if absent).
@@ -69,7 +76,8 @@ pub(crate) struct NewCommand {
     pub(super) spelling: Spelling,
 }
 
-/// What a station can be asked for.
+/// What a station can be asked for. The members of those from `reserve` on are the members of
+/// that intent in `docs/events.md`; texts are given in plain and sealed before they are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Verb {
@@ -89,6 +97,57 @@ pub(crate) enum Verb {
     ChangeConfiguration,
     /// Send a message.
     Trigger,
+    /// Keep a place for a token; `reservation_id` is made up if absent.
+    Reserve,
+    /// Give a reserved place up.
+    CancelReservation,
+    /// Forget the tokens that the station remembers.
+    ClearCache,
+    /// Take a list of tokens for offline use.
+    SendLocalList,
+    /// Say which version of that list it has.
+    GetLocalListVersion,
+    /// Limit what is drawn; from now on if `starts_at` is absent, `profile_id` is made up.
+    SetChargingLimit,
+    /// Lift limits.
+    ClearChargingLimit,
+    /// Say what may be drawn in the next time.
+    GetCompositeSchedule,
+    /// Change the firmware; at once if `retrieve_at` is absent.
+    UpdateFirmware,
+    /// Upload a log.
+    GetLog,
+    /// Show a text; `message_id` is made up if absent, `priority` is `normal_cycle`.
+    ShowMessage,
+    /// Take a text off the display.
+    RemoveMessage,
+    /// Say which texts are shown.
+    ListMessages,
+    /// Trust a root certificate.
+    InstallCertificate,
+    /// Stop trusting a certificate.
+    DeleteCertificate,
+    /// Say which certificates are trusted.
+    ListCertificates,
+    /// Take what only the vendor understands.
+    DataTransfer,
+}
+
+impl Verb {
+    /// Whether its members are the intent's own.
+    pub(super) fn is_further(self) -> bool {
+        !matches!(
+            self,
+            Self::Start
+                | Self::Stop
+                | Self::Reset
+                | Self::Unlock
+                | Self::SetAvailability
+                | Self::GetConfiguration
+                | Self::ChangeConfiguration
+                | Self::Trigger
+        )
+    }
 }
 
 /// How a station restarts.
@@ -151,22 +210,25 @@ impl NewCommand {
             Verb::Stop => self.stop(state, station).await,
             Verb::Reset => {
                 let hard = self.hard.or(self.kind.map(|kind| kind == ResetKind::Hard));
-                Ok(Intent::Reset { hard: hard.unwrap_or(false) })
+                Ok(Intent::Reset { hard: hard.unwrap_or(false), evse: self.evse()? })
             }
             Verb::Unlock => {
                 let connector = self.connector(1)?.ok_or_else(|| self.missing("connector"))?;
-                Ok(Intent::Unlock { connector })
+                Ok(Intent::Unlock { connector, evse: self.evse()? })
             }
             Verb::SetAvailability => Ok(Intent::SetAvailability {
                 connector: self.connector(0)?.unwrap_or(ConnectorNumber(0)),
                 operative: self.operative.ok_or_else(|| self.missing("operative"))?,
+                evse: self.evse()?,
             }),
             Verb::GetConfiguration => self.get_configuration(),
             Verb::ChangeConfiguration => self.change_configuration(state, station).await,
             Verb::Trigger => Ok(Intent::Trigger {
                 message: self.text("message", self.message.as_ref(), NAME_CHARACTERS_MAX)?,
                 connector: self.connector(1)?,
+                evse: self.evse()?,
             }),
+            _ => Err(Problem::invalid("/verb", "not a verb that is read here")),
         }
     }
 
@@ -178,20 +240,29 @@ impl NewCommand {
         Ok(Intent::Start {
             connector,
             id_tag: state.chargebook.personal().seal_uid(uid).await?,
-            token_id: token.map(|token| token.token_id),
+            token_id: token.as_ref().map(|token| token.token_id),
+            evse: self.evse()?,
+            token_type: token.map(|token| token.kind.clone()),
         })
     }
 
     async fn stop(&self, state: &ApiState, station: &StationState) -> Result<Intent, Problem> {
+        if let Some(name) = &self.transaction {
+            let name = TransactionName::parse(name)
+                .map_err(|error| Problem::invalid("/transaction", error.to_string()))?;
+            let transaction_id = TransactionNumber(0);
+            return Ok(Intent::Stop { transaction_id, transaction: Some(name) });
+        }
         if let Some(transaction_id) = self.transaction_id {
-            return Ok(Intent::Stop { transaction_id: TransactionNumber(transaction_id) });
+            let transaction_id = TransactionNumber(transaction_id);
+            return Ok(Intent::Stop { transaction_id, transaction: None });
         }
         let session = self.session.ok_or_else(|| self.missing("transaction_id"))?;
         let session = SessionId(session);
         let row = state.found(|| state.read_models.session(session)).await?;
         let row = row.filter(|row| row.station_id == station.station_id);
         let row = row.ok_or_else(|| Problem::invalid("/session", "no session of this station"))?;
-        Ok(Intent::Stop { transaction_id: row.transaction_id })
+        Ok(Intent::Stop { transaction_id: row.transaction_id, transaction: None })
     }
 
     fn get_configuration(&self) -> Result<Intent, Problem> {
@@ -220,6 +291,15 @@ impl NewCommand {
         let subject = SubjectId(station.station_id.0);
         let value = state.chargebook.personal().seal(subject, value).await?;
         Ok(Intent::ChangeConfiguration { key, value })
+    }
+
+    fn evse(&self) -> Result<Option<EvseNumber>, Problem> {
+        match self.evse {
+            Some(evse) if !(1..=CONNECTOR_MAX).contains(&evse) => {
+                Err(Problem::invalid("/evse", format!("from 1 to {CONNECTOR_MAX}")))
+            }
+            evse => Ok(evse.map(EvseNumber)),
+        }
     }
 
     fn connector(&self, least: u32) -> Result<Option<ConnectorNumber>, Problem> {

@@ -2,15 +2,18 @@
 //! becomes of it is in the command's resource.
 
 mod exact;
+mod further;
 mod intent;
 mod resource;
+
+use intent::Verb;
 
 pub(crate) use intent::NewCommand;
 pub(crate) use resource::Command;
 
 use crate::answer::{Page, Written, at_position, located};
 use crate::problem::Problem;
-use crate::request::{Body, PageParameters, PathText, Query, Text, WaitParameters};
+use crate::request::{PageParameters, PathText, Query, Text, WaitParameters, read_json};
 use crate::state::ApiState;
 use axum::Json;
 use axum::extract::State;
@@ -41,6 +44,12 @@ pub(crate) struct CommandParameters {
     station: Option<String>,
 }
 
+/// What decides how a body is read.
+#[derive(Deserialize)]
+struct Said {
+    verb: Option<Verb>,
+}
+
 /// Asks a station for something. Start, stop, reset, unlock and trigger expire after 30 s and
 /// are not delivered to a station that comes back later; the others wait for it, at most a week.
 #[utoipa::path(
@@ -63,11 +72,15 @@ pub(crate) async fn request(
     State(state): State<ApiState>,
     PathText(station): PathText,
     headers: HeaderMap,
-    Body(command): Body<NewCommand>,
+    Text(body): Text,
 ) -> Result<Response, Problem> {
     let known = state.chargebook.registry().station(&station).await?;
     let known = known.ok_or_else(|| super::stations::no_station(&station))?;
-    let intent = command.intent(&state, &known).await?;
+    let Said { verb } = read_json(&body)?;
+    let intent = match verb {
+        Some(verb) if verb.is_further() => further::intent(&state, &known, &body).await?,
+        _ => read_json::<NewCommand>(&body)?.intent(&state, &known).await?,
+    };
     let requested = state.chargebook.request_command(&station, intent, ACTOR).await?;
     followed(&state, requested, wished_wait(&headers)).await
 }

@@ -3,12 +3,14 @@
 
 use crate::state::ApiState;
 use chargebook_commands::{CommandStage, CommandView};
-use chargebook_domain::events::v1::{CommandFailure, Intent};
+use chargebook_domain::events::v1::{CommandFailure, Intent, TextKind};
+use chargebook_domain::sealed::HOLE_PLACEHOLDER;
 use chargebook_domain::units::Timestamp;
 use chargebook_projections::Command as CommandRow;
 use chargebook_projections::CommandState;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -55,14 +57,19 @@ pub(crate) struct Command {
 pub(crate) struct IntentView {
     /// What.
     #[schema(example = "unlock")]
+    #[serde(skip_serializing_if = "str::is_empty")]
     verb: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     connector: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evse: Option<u32>,
     /// Null once erased.
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<Option<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     transaction_id: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transaction: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hard: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,6 +92,10 @@ pub(crate) struct IntentView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     payload: Option<Box<RawValue>>,
+    /// The members of the other verbs; secrets and free texts are null.
+    #[serde(flatten)]
+    #[schema(value_type = Option<Object>)]
+    further: Map<String, Value>,
 }
 
 /// How far a command is.
@@ -184,22 +195,33 @@ impl Command {
 impl IntentView {
     async fn of(state: &ApiState, intent: Intent) -> Self {
         match intent {
-            Intent::Start { connector, id_tag, .. } => Self {
+            Intent::Start { connector, evse, id_tag, .. } => Self {
                 verb: "start",
                 connector: connector.map(|connector| connector.0),
+                evse: evse.map(|evse| evse.0),
                 token: Some(state.opened(&id_tag).await),
                 ..Self::default()
             },
-            Intent::Stop { transaction_id } => {
+            Intent::Stop { transaction: Some(name), .. } => Self {
+                verb: "stop",
+                transaction: Some(name.as_str().to_owned()),
+                ..Self::default()
+            },
+            Intent::Stop { transaction_id, .. } => {
                 Self { verb: "stop", transaction_id: Some(transaction_id.0), ..Self::default() }
             }
-            Intent::Reset { hard } => Self { verb: "reset", hard: Some(hard), ..Self::default() },
-            Intent::Unlock { connector } => {
-                Self { verb: "unlock", connector: Some(connector.0), ..Self::default() }
+            Intent::Reset { hard, evse } => {
+                let evse = evse.map(|evse| evse.0);
+                Self { verb: "reset", hard: Some(hard), evse, ..Self::default() }
             }
-            Intent::SetAvailability { connector, operative } => Self {
+            Intent::Unlock { connector, evse } => {
+                let (connector, evse) = (Some(connector.0), evse.map(|evse| evse.0));
+                Self { verb: "unlock", connector, evse, ..Self::default() }
+            }
+            Intent::SetAvailability { connector, operative, evse } => Self {
                 verb: "set_availability",
                 connector: Some(connector.0),
+                evse: evse.map(|evse| evse.0),
                 operative: Some(operative),
                 ..Self::default()
             },
@@ -209,10 +231,11 @@ impl IntentView {
             Intent::ChangeConfiguration { key, .. } => {
                 Self { verb: "change_configuration", key: Some(key), ..Self::default() }
             }
-            Intent::Trigger { message, connector } => Self {
+            Intent::Trigger { message, connector, evse } => Self {
                 verb: "trigger",
                 message: Some(message),
                 connector: connector.map(|connector| connector.0),
+                evse: evse.map(|evse| evse.0),
                 ..Self::default()
             },
             Intent::Exact { protocol, action, payload } => Self {
@@ -222,7 +245,21 @@ impl IntentView {
                 payload: RawValue::from_string(payload.redacted()).ok(),
                 ..Self::default()
             },
+            further => Self { further: shown(state, further).await, ..Self::default() },
         }
+    }
+}
+
+/// The members of an intent, `verb` included: tokens are shown until they are erased, other
+/// sealed texts are not.
+async fn shown(state: &ApiState, intent: Intent) -> Map<String, Value> {
+    let opened = state.chargebook.personal().open_intent(intent).await;
+    let shown = opened.map(&mut |kind, text| {
+        (kind == TextKind::Token && text != HOLE_PLACEHOLDER).then_some(text)
+    });
+    match serde_json::to_value(shown) {
+        Ok(Value::Object(members)) => members,
+        _ => Map::new(),
     }
 }
 

@@ -1,8 +1,7 @@
 //! An intent to a station, from the wish to the station's answer.
 
-use crate::ids::{
-    CommandId, ConnectorNumber, EventId, StationId, StationIdentity, TokenId, TransactionNumber,
-};
+use super::intent::Intent;
+use crate::ids::{CommandId, EventId, StationId, StationIdentity};
 use crate::sealed::SealedText;
 use crate::units::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -22,72 +21,6 @@ pub struct CommandRequested {
     pub expires_at: Timestamp,
     /// Whether it may wait for the station to come back.
     pub waits: bool,
-}
-
-/// What a station is asked to do, in words that no OCPP version owns.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "verb", rename_all = "snake_case")]
-pub enum Intent {
-    /// Begin charging (RemoteStartTransaction).
-    Start {
-        /// Where; any connector if absent.
-        connector: Option<ConnectorNumber>,
-        /// For which token.
-        id_tag: SealedText,
-        /// That token, where it is known.
-        token_id: Option<TokenId>,
-    },
-    /// End charging (RemoteStopTransaction).
-    Stop {
-        /// Which transaction.
-        transaction_id: TransactionNumber,
-    },
-    /// Restart the station.
-    Reset {
-        /// Hard: at once; soft: ends transactions first.
-        hard: bool,
-    },
-    /// Release the cable.
-    Unlock {
-        /// Which connector.
-        connector: ConnectorNumber,
-    },
-    /// Take in or out of service.
-    SetAvailability {
-        /// Which connector; 0 is the whole station.
-        connector: ConnectorNumber,
-        /// In service.
-        operative: bool,
-    },
-    /// Read settings.
-    GetConfiguration {
-        /// Which; empty means all.
-        keys: Vec<String>,
-    },
-    /// Change a setting.
-    ChangeConfiguration {
-        /// Which.
-        key: String,
-        /// To what; sealed, since it may be a secret.
-        value: SealedText,
-    },
-    /// Ask for a message.
-    Trigger {
-        /// The message, in OCPP's word.
-        message: String,
-        /// For which connector.
-        connector: Option<ConnectorNumber>,
-    },
-    /// A request in the very words of the version that the station spoke when it was asked for.
-    Exact {
-        /// That version, by its WebSocket sub-protocol: `ocpp2.0.1`.
-        protocol: String,
-        /// The action, in that version's word.
-        action: String,
-        /// The payload as JSON, checked and in the order of the version's schema; what may be
-        /// personal or secret in it is sealed.
-        payload: SealedText,
-    },
 }
 
 /// `command.sent`: our CALL to the station; durable before its frame leaves.

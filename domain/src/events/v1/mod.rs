@@ -4,6 +4,7 @@
 mod account;
 mod command;
 mod exchange;
+mod intent;
 mod registry;
 mod session;
 mod station;
@@ -12,6 +13,7 @@ mod treatment;
 pub use account::*;
 pub use command::*;
 pub use exchange::*;
+pub use intent::*;
 pub use registry::*;
 pub use session::*;
 pub use station::*;

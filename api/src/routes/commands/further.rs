@@ -1,0 +1,90 @@
+//! Verbs whose members are the intent's own: the body is the intent with its texts in plain. What
+//! may be left out is filled in here, and every text is sealed before it goes any further.
+
+use crate::problem::Problem;
+use crate::request::read_json;
+use crate::state::ApiState;
+use chargebook_commands::StationState;
+use chargebook_domain::events::v1::Intent;
+use serde_json::{Map, Value, json};
+
+/// Longest text of an intent, in characters: a certificate chain fits.
+const TEXT_CHARACTERS_MAX: usize = 10_000;
+
+/// The intent that a body is.
+pub(super) async fn intent(
+    state: &ApiState,
+    station: &StationState,
+    text: &str,
+) -> Result<Intent, Problem> {
+    let mut members: Map<String, Value> = read_json(text)?;
+    complete(state, &mut members).await?;
+    let intent: Intent<String> = read_json(&Value::Object(members).to_string())?;
+    let mut too_long = false;
+    let intent = intent.map(&mut |_, text: String| {
+        too_long |= text.chars().count() > TEXT_CHARACTERS_MAX;
+        text
+    });
+    if too_long {
+        let detail = format!("a text has at most {TEXT_CHARACTERS_MAX} characters");
+        return Err(Problem::invalid("", detail));
+    }
+    Ok(state.chargebook.personal().seal_intent(station.station_id, intent).await?)
+}
+
+/// Fills in what may be left out.
+async fn complete(state: &ApiState, members: &mut Map<String, Value>) -> Result<(), Problem> {
+    let verb = members.get("verb").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let now = state.chargebook.journal().now();
+    let mut absent = |name: &str, value: Value| {
+        members.entry(name).or_insert(value);
+    };
+    match verb.as_str() {
+        "reserve" => absent("reservation_id", fresh_number(state)),
+        "set_charging_limit" => {
+            absent("profile_id", fresh_number(state));
+            absent("starts_at", json!(now));
+        }
+        "update_firmware" => absent("retrieve_at", json!(now)),
+        "show_message" => {
+            absent("message_id", fresh_number(state));
+            absent("priority", json!("normal_cycle"));
+        }
+        _ => {}
+    }
+    // Amounts are decimals, which are kept as text.
+    if let Some(Value::Number(limit)) = members.get("limit") {
+        let limit = limit.to_string();
+        members.insert("limit".to_owned(), json!(limit));
+    }
+    if verb == "reserve" {
+        name_token_type(state, members).await?;
+    }
+    if let Some(tokens) = members.get_mut("tokens").and_then(Value::as_array_mut) {
+        for token in tokens.iter_mut().filter_map(Value::as_object_mut) {
+            name_token_type(state, token).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Says what kind of token it is, where it is registered.
+async fn name_token_type(
+    state: &ApiState,
+    members: &mut Map<String, Value>,
+) -> Result<(), Problem> {
+    let uid = members.get("token").and_then(Value::as_str).map(|uid| uid.trim().to_owned());
+    if let Some(uid) = uid
+        && !members.contains_key("token_type")
+        && let Some(known) = state.chargebook.registry().token(&uid).await?
+    {
+        members.insert("token_type".to_owned(), json!(known.kind));
+    }
+    Ok(())
+}
+
+/// A number for a thing at a station that nobody has numbered: positive, of 31 random bits.
+fn fresh_number(state: &ApiState) -> Value {
+    let id = state.chargebook.journal().clock().fresh_id().as_u128();
+    json!((id & 0x7fff_ffff).max(1) as i64)
+}

@@ -1,0 +1,90 @@
+//! Intents in an OCPP version's words: which action, and its payload. Whether the payload is as
+//! the standard has it is checked afterwards, with those that came in OCPP's words.
+
+mod v16;
+mod v2;
+
+use crate::message::Unsendable;
+use chargebook_commands::OpenedIntent;
+use chargebook_domain::ids::{ConnectorNumber, EvseNumber};
+use ocpp_kit::Version;
+use rust_decimal::Decimal;
+use serde_json::{Map, Value};
+
+/// An action and its payload.
+type Request = (&'static str, Value);
+
+/// The request for an intent; `number` is the command's own, for what needs one (`requestId`,
+/// `remoteStartId`).
+pub(super) fn in_words_of(
+    version: Version,
+    intent: &OpenedIntent,
+    number: i32,
+) -> Result<Request, Unsendable> {
+    match version {
+        Version::V1_6 => v16::request(intent, number),
+        _ => v2::request(intent, number),
+    }
+}
+
+/// An object of the members that are there.
+fn object<const N: usize>(members: [(&str, Option<Value>); N]) -> Value {
+    let members = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Value::Object(members.collect::<Map<_, _>>())
+}
+
+/// A member that is always there.
+fn some(value: impl Into<Value>) -> Option<Value> {
+    Some(value.into())
+}
+
+/// A number of the station's as OCPP has it: a signed integer of 32 bits.
+fn number(number: u32) -> Result<i32, Unsendable> {
+    i32::try_from(number).map_err(|_| Unsendable::Connector)
+}
+
+/// Where an intent is to be carried out, as it was said.
+#[derive(Clone, Copy)]
+struct Place {
+    evse: Option<EvseNumber>,
+    connector: Option<ConnectorNumber>,
+}
+
+impl Place {
+    /// In 1.6, where connectors count through the station: 0 is the station itself.
+    fn connector_of_station(self, least: i32) -> Result<Option<i32>, Unsendable> {
+        let said = self.connector.map(|connector| connector.0).or(self.evse.map(|evse| evse.0));
+        let connector = said.map(number).transpose()?;
+        match connector {
+            Some(connector) if connector < least => Err(Unsendable::ConnectorZero),
+            connector => Ok(connector),
+        }
+    }
+
+    /// In 2.x, where connectors count within an EVSE: a connector alone is taken for the EVSE
+    /// with that number, since most EVSEs have one connector. 0 is the station itself.
+    fn evse(self) -> Result<Option<i32>, Unsendable> {
+        let said = self.evse.map(|evse| evse.0).or(self.connector.map(|connector| connector.0));
+        said.map(number).transpose()
+    }
+
+    /// The same, where one EVSE is meant; the station itself is none.
+    fn one_evse(self) -> Result<Option<i32>, Unsendable> {
+        match self.evse()? {
+            Some(0) => Err(Unsendable::ConnectorZero),
+            evse => Ok(evse),
+        }
+    }
+
+    /// The connector within the EVSE, where both were said.
+    fn connector_of_evse(self) -> Result<Option<i32>, Unsendable> {
+        let both = self.evse.and(self.connector);
+        both.map(|connector| number(connector.0)).transpose()
+    }
+}
+
+/// A decimal as a JSON number.
+fn decimal(value: Decimal) -> Value {
+    // The text of a decimal is a JSON number.
+    serde_json::from_str(&value.normalize().to_string()).unwrap_or_default()
+}

@@ -1,0 +1,318 @@
+//! Intents in the words of OCPP 2.0.1 and 2.1, which are the same for all that intents say.
+
+use super::{Place, Request, decimal, object, some};
+use crate::message::Unsendable;
+use chargebook_commands::OpenedIntent;
+use chargebook_domain::events::v1::{LimitUnit, LocalToken, LogKind, MessagePriority};
+use serde_json::{Value, json};
+
+pub(super) fn request(intent: &OpenedIntent, number: i32) -> Result<Request, Unsendable> {
+    Ok(match intent {
+        OpenedIntent::Start { connector, evse, id_tag, token_type, .. } => {
+            let place = Place { evse: *evse, connector: *connector };
+            let payload = object([
+                ("evseId", place.one_evse()?.map(Value::from)),
+                ("idToken", Some(token(id_tag, token_type.as_deref()))),
+                ("remoteStartId", some(number)),
+            ]);
+            ("RequestStartTransaction", payload)
+        }
+        OpenedIntent::Stop { transaction: Some(transaction), .. } => {
+            ("RequestStopTransaction", json!({ "transactionId": transaction.as_str() }))
+        }
+        OpenedIntent::Stop { .. } => return Err(Unsendable::NoSuchRequest),
+        OpenedIntent::Reset { hard, evse } => {
+            let evse = evse.map(|evse| super::number(evse.0)).transpose()?;
+            let kind = if *hard { "Immediate" } else { "OnIdle" };
+            ("Reset", object([("type", some(kind)), ("evseId", evse.map(Value::from))]))
+        }
+        OpenedIntent::Unlock { connector, evse } => {
+            let place = Place { evse: *evse, connector: Some(*connector) };
+            let connector = place.connector_of_evse()?.unwrap_or(1);
+            let payload = json!({ "evseId": place.one_evse()?, "connectorId": connector });
+            ("UnlockConnector", payload)
+        }
+        OpenedIntent::SetAvailability { connector, operative, evse } => {
+            let place = Place { evse: *evse, connector: Some(*connector) };
+            let status = if *operative { "Operative" } else { "Inoperative" };
+            let members = [("evse", at_evse(place)?), ("operationalStatus", some(status))];
+            ("ChangeAvailability", object(members))
+        }
+        OpenedIntent::GetConfiguration { keys } if keys.is_empty() => {
+            ("GetBaseReport", json!({ "requestId": number, "reportBase": "FullInventory" }))
+        }
+        OpenedIntent::GetConfiguration { keys } => {
+            let data = keys.iter().enumerate().map(|(index, key)| {
+                variable(key).ok_or_else(|| no_variable(&format!("/getVariableData/{index}")))
+            });
+            let data =
+                data.map(|found| found.map(|found| object(found.map(|(n, v)| (n, Some(v))))));
+            let data = data.collect::<Result<Vec<_>, _>>()?;
+            ("GetVariables", json!({ "getVariableData": data }))
+        }
+        OpenedIntent::ChangeConfiguration { key, value } => {
+            let [component, name] =
+                variable(key).ok_or_else(|| no_variable("/setVariableData/0"))?;
+            let data = json!({ "attributeValue": value, component.0: component.1,
+                name.0: name.1 });
+            ("SetVariables", json!({ "setVariableData": [data] }))
+        }
+        OpenedIntent::Trigger { message, connector, evse } => {
+            let place = Place { evse: *evse, connector: *connector };
+            let members = [("evse", at_evse(place)?), ("requestedMessage", some(trigger(message)))];
+            ("TriggerMessage", object(members))
+        }
+        OpenedIntent::Reserve {
+            reservation_id,
+            connector,
+            evse,
+            token: uid,
+            token_type,
+            group,
+            expires_at,
+        } => {
+            let place = Place { evse: *evse, connector: *connector };
+            let kind = token_type.as_deref();
+            let payload = object([
+                ("id", some(*reservation_id)),
+                ("expiryDateTime", some(expires_at.to_string())),
+                ("idToken", Some(token(uid, kind))),
+                ("evseId", place.evse()?.filter(|evse| *evse != 0).map(Value::from)),
+                ("groupIdToken", group.as_deref().map(|group| token(group, Some(GROUP)))),
+            ]);
+            ("ReserveNow", payload)
+        }
+        OpenedIntent::CancelReservation { reservation_id } => {
+            ("CancelReservation", json!({ "reservationId": reservation_id }))
+        }
+        OpenedIntent::ClearCache => ("ClearCache", json!({})),
+        OpenedIntent::SendLocalList { version, replace, tokens } => {
+            let list: Vec<_> = tokens.iter().map(local_token).collect();
+            let payload = object([
+                ("localAuthorizationList", (!list.is_empty()).then(|| list.into())),
+                ("versionNumber", some(*version)),
+                ("updateType", some(if *replace { "Full" } else { "Differential" })),
+            ]);
+            ("SendLocalList", payload)
+        }
+        OpenedIntent::GetLocalListVersion => ("GetLocalListVersion", json!({})),
+        OpenedIntent::DataTransfer { vendor_id, message_id, data } => {
+            let payload = object([
+                ("messageId", message_id.as_deref().map(Value::from)),
+                ("data", data.as_deref().map(Value::from)),
+                ("vendorId", some(vendor_id.as_str())),
+            ]);
+            ("DataTransfer", payload)
+        }
+        OpenedIntent::SetChargingLimit { .. }
+        | OpenedIntent::ClearChargingLimit { .. }
+        | OpenedIntent::GetCompositeSchedule { .. } => charging(intent)?,
+        OpenedIntent::UpdateFirmware { .. }
+        | OpenedIntent::GetLog { .. }
+        | OpenedIntent::InstallCertificate { .. }
+        | OpenedIntent::DeleteCertificate { .. }
+        | OpenedIntent::ListCertificates { .. } => maintenance(intent, number)?,
+        OpenedIntent::ShowMessage { message_id, text, language, priority, until } => {
+            let content = object([
+                ("format", some("UTF8")),
+                ("language", language.as_deref().map(Value::from)),
+                ("content", some(text.as_str())),
+            ]);
+            let message = object([
+                ("id", some(*message_id)),
+                ("priority", some(shown(*priority))),
+                ("endDateTime", until.map(|at| at.to_string().into())),
+                ("message", Some(content)),
+            ]);
+            ("SetDisplayMessage", json!({ "message": message }))
+        }
+        OpenedIntent::RemoveMessage { message_id } => {
+            ("ClearDisplayMessage", json!({ "id": message_id }))
+        }
+        OpenedIntent::ListMessages => ("GetDisplayMessages", json!({ "requestId": number })),
+        OpenedIntent::Exact { .. } => return Err(Unsendable::NoSuchRequest),
+    })
+}
+
+/// What a group's token is: the operator's own.
+const GROUP: &str = "OTHER";
+
+/// A token, from OCPI's word for its kind. One that is not known was given to us, not read at a
+/// station (`Central`, part 2 appendix on IdTokenEnumType).
+fn token(uid: &str, kind: Option<&str>) -> Value {
+    let kind = match kind {
+        Some("RFID") => "ISO14443",
+        Some("EMAID") => "eMAID",
+        _ => "Central",
+    };
+    json!({ "idToken": uid, "type": kind })
+}
+
+fn at_evse(place: Place) -> Result<Option<Value>, Unsendable> {
+    let Some(evse) = place.evse()?.filter(|evse| *evse != 0) else { return Ok(None) };
+    let connector = place.connector_of_evse()?.map(Value::from);
+    Ok(Some(object([("id", some(evse)), ("connectorId", connector)])))
+}
+
+/// A setting's name: `Component.Variable`, each with its instance behind a `/` if it has one.
+fn variable(key: &str) -> Option<[(&'static str, Value); 2]> {
+    let named = |text: &str| {
+        let (name, instance) = match text.split_once('/') {
+            Some((name, instance)) => (name, Some(instance)),
+            None => (text, None),
+        };
+        object([("name", some(name)), ("instance", instance.map(Value::from))])
+    };
+    let (component, variable) = key.split_once('.')?;
+    Some([("component", named(component)), ("variable", named(variable))])
+}
+
+fn no_variable(pointer: &str) -> Unsendable {
+    let rule = "in OCPP 2.x a setting is named by `Component.Variable`";
+    Unsendable::Invalid { pointer: pointer.to_owned(), rule }
+}
+
+/// What 1.6 calls otherwise.
+fn trigger(message: &str) -> &str {
+    match message {
+        "DiagnosticsStatusNotification" => "LogStatusNotification",
+        "SignChargePointCertificate" => "SignChargingStationCertificate",
+        same => same,
+    }
+}
+
+fn shown(priority: MessagePriority) -> &'static str {
+    match priority {
+        MessagePriority::AlwaysFront => "AlwaysFront",
+        MessagePriority::InFront => "InFront",
+        MessagePriority::NormalCycle => "NormalCycle",
+    }
+}
+
+/// A token without a word on whether it may charge is taken off the list (D01).
+fn local_token(local: &LocalToken<String>) -> Value {
+    let information = local.allowed.map(|allowed| {
+        object([
+            ("status", some(if allowed { "Accepted" } else { "Blocked" })),
+            ("cacheExpiryDateTime", local.expires_at.map(|at| at.to_string().into())),
+            ("groupIdToken", local.group.as_deref().map(|group| token(group, Some(GROUP)))),
+        ])
+    });
+    let token = token(&local.token, local.token_type.as_deref());
+    object([("idToken", Some(token)), ("idTokenInfo", information)])
+}
+
+fn unit(unit: LimitUnit) -> &'static str {
+    match unit {
+        LimitUnit::Watts => "W",
+        LimitUnit::Amperes => "A",
+    }
+}
+
+fn charging(intent: &OpenedIntent) -> Result<Request, Unsendable> {
+    Ok(match intent {
+        OpenedIntent::SetChargingLimit {
+            profile_id,
+            connector,
+            evse,
+            limit,
+            unit: limit_unit,
+            phases,
+            starts_at,
+            duration_seconds,
+            level,
+        } => {
+            let evse = Place { evse: *evse, connector: *connector }.evse()?.unwrap_or(0);
+            let purpose = if evse == 0 { "ChargingStationMaxProfile" } else { "TxDefaultProfile" };
+            let period = object([
+                ("startPeriod", some(0)),
+                ("limit", Some(decimal(*limit))),
+                ("numberPhases", phases.map(Value::from)),
+            ]);
+            let schedule = object([
+                ("id", some(*profile_id)),
+                ("startSchedule", starts_at.map(|at| at.to_string().into())),
+                ("duration", duration_seconds.map(Value::from)),
+                ("chargingRateUnit", some(unit(*limit_unit))),
+                ("chargingSchedulePeriod", some(vec![period])),
+            ]);
+            let profile = json!({ "id": profile_id, "stackLevel": level.unwrap_or(0),
+                "chargingProfilePurpose": purpose, "chargingProfileKind": "Absolute",
+                "chargingSchedule": [schedule] });
+            ("SetChargingProfile", json!({ "evseId": evse, "chargingProfile": profile }))
+        }
+        OpenedIntent::ClearChargingLimit { profile_id: Some(profile_id), .. } => {
+            ("ClearChargingProfile", json!({ "chargingProfileId": profile_id }))
+        }
+        OpenedIntent::ClearChargingLimit { connector, evse, .. } => {
+            let place = Place { evse: *evse, connector: *connector };
+            let evse = place.evse()?.ok_or(Unsendable::Invalid {
+                pointer: "/chargingProfileCriteria".to_owned(),
+                rule: "OCPP 2.x clears one profile, or those of one EVSE (0: of the station)",
+            })?;
+            ("ClearChargingProfile", json!({ "chargingProfileCriteria": { "evseId": evse } }))
+        }
+        OpenedIntent::GetCompositeSchedule { connector, evse, duration_seconds, unit: wanted } => {
+            let place = Place { evse: *evse, connector: *connector };
+            let payload = object([
+                ("duration", some(*duration_seconds)),
+                ("chargingRateUnit", wanted.map(|wanted| unit(wanted).into())),
+                ("evseId", some(place.evse()?.unwrap_or(0))),
+            ]);
+            ("GetCompositeSchedule", payload)
+        }
+        _ => return Err(Unsendable::NoSuchRequest),
+    })
+}
+
+fn maintenance(intent: &OpenedIntent, number: i32) -> Result<Request, Unsendable> {
+    Ok(match intent {
+        OpenedIntent::UpdateFirmware {
+            location,
+            retrieve_at,
+            install_at,
+            signing_certificate,
+            signature,
+        } => {
+            let firmware = object([
+                ("location", some(location.as_str())),
+                ("retrieveDateTime", some(retrieve_at.to_string())),
+                ("installDateTime", install_at.map(|at| at.to_string().into())),
+                ("signingCertificate", signing_certificate.as_deref().map(Value::from)),
+                ("signature", signature.as_deref().map(Value::from)),
+            ]);
+            ("UpdateFirmware", json!({ "requestId": number, "firmware": firmware }))
+        }
+        OpenedIntent::GetLog { log, location, from, until } => {
+            let kind = match log {
+                LogKind::Diagnostics => "DiagnosticsLog",
+                LogKind::Security => "SecurityLog",
+            };
+            let log = object([
+                ("remoteLocation", some(location.as_str())),
+                ("oldestTimestamp", from.map(|at| at.to_string().into())),
+                ("latestTimestamp", until.map(|at| at.to_string().into())),
+            ]);
+            ("GetLog", json!({ "log": log, "logType": kind, "requestId": number }))
+        }
+        OpenedIntent::InstallCertificate { purpose, certificate } => {
+            let payload = json!({ "certificateType": purpose, "certificate": certificate });
+            ("InstallCertificate", payload)
+        }
+        OpenedIntent::DeleteCertificate {
+            hash_algorithm,
+            issuer_name_hash,
+            issuer_key_hash,
+            serial_number,
+        } => {
+            let hash = json!({ "hashAlgorithm": hash_algorithm, "issuerNameHash": issuer_name_hash,
+                "issuerKeyHash": issuer_key_hash, "serialNumber": serial_number });
+            ("DeleteCertificate", json!({ "certificateHashData": hash }))
+        }
+        OpenedIntent::ListCertificates { purpose } => {
+            let purposes = purpose.as_deref().map(|purpose| json!([purpose]));
+            ("GetInstalledCertificateIds", object([("certificateType", purposes)]))
+        }
+        _ => return Err(Unsendable::NoSuchRequest),
+    })
+}
