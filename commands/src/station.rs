@@ -19,6 +19,9 @@ pub(crate) const CONNECTORS_MAX: usize = 256;
 /// log and on the list for review).
 pub(crate) const ORPHANS_MAX: usize = 64;
 
+/// The kind of a security event: two connections of one identity were alive at once.
+pub(crate) const CLONE_SUSPECTED: &str = "clone_suspected";
+
 /// Statuses of one connector outside sessions that are kept for a session whose start comes
 /// later; the oldest gives way.
 const EARLY_STATUSES_MAX: usize = 16;
@@ -44,6 +47,8 @@ pub struct StationState {
     pub settings: StationSettings,
     /// Quirks that were noticed.
     pub noticed: Dialect,
+    /// When it was last suspected this month that somebody else uses its identity.
+    pub clone_suspected_at: Option<Timestamp>,
     /// The last boot.
     pub boot: Option<BootInformation>,
     /// Its connectors.
@@ -131,6 +136,7 @@ impl StationState {
             unaccepted: None,
             settings: StationSettings::default(),
             noticed: Dialect::STANDARD,
+            clone_suspected_at: None,
             boot: None,
             connectors: BTreeMap::new(),
             epoch: 0,
@@ -168,6 +174,9 @@ impl StationState {
                 self.protocol = Some(fact.protocol.clone());
             }
             Event::StationSettingsChanged(fact) => self.settings = fact.settings,
+            Event::StationSecurityNoted(fact) if fact.kind == CLONE_SUSPECTED => {
+                self.clone_suspected_at = Some(fact.at);
+            }
             Event::StationQuirkNoticed(fact) => self.noticed.insert(fact.quirk),
             Event::StationBooted(fact) => {
                 let registration = Some(fact.registration);

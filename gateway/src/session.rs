@@ -332,7 +332,7 @@ impl Session {
         match received {
             Received::Text(text) => self.text(text).await,
             Received::Ping => Ok(()),
-            Received::Pong => self.ponged(),
+            Received::Pong => self.ponged().await,
             Received::Undelivered { size_bytes, reason, close } => {
                 self.deliver(ForDesk::undelivered(size_bytes, reason, self.now())).await?;
                 Err(End::undelivered(reason, close))
@@ -343,12 +343,16 @@ impl Session {
     }
 
     /// A replaced connection that still answers: two stations may share one identity.
-    fn ponged(&self) -> Result<(), End> {
+    async fn ponged(&mut self) -> Result<(), End> {
         if self.replaced_at.is_none() {
             return Ok(());
         }
         let (station, epoch) = (self.desk.identity(), self.desk.epoch());
         tracing::warn!(%station, epoch, "a replaced connection was still alive: is there a twin?");
+        if let Err(error) = Box::pin(self.desk.suspect_clone()).await {
+            metrics::desk_error();
+            tracing::error!(station = %self.desk.identity(), %error, "the alarm was not stored");
+        }
         Err(End::REPLACED)
     }
 

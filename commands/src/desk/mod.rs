@@ -7,6 +7,7 @@
 //! when the log has moved on.
 
 mod clearance;
+mod clone;
 mod decide;
 mod dialect;
 mod intents;

@@ -23,6 +23,23 @@ async fn the_new_connection_is_live_at_once_and_the_old_one_is_closed() {
 }
 
 #[tokio::test]
+async fn two_live_connections_of_one_identity_raise_one_alarm() {
+    let gateway = Gateway::start().await;
+    let mut original = gateway.station("CP-1").await;
+    let mut clone = gateway.station("CP-1").await;
+    assert_eq!(original.closed().await, 1000);
+    gateway.facts_once("station.security_noted", 1).await;
+    let mut original = gateway.station("CP-1").await;
+    assert_eq!(clone.closed().await, 1000);
+    gateway.facts_once("station.disconnected", 2).await;
+    let alarms = gateway.facts("station.security_noted").await;
+    let told: Vec<_> = alarms.iter().map(|alarm| (&alarm["kind"], &alarm["seen_by"])).collect();
+    assert_eq!(told, [(&json!("clone_suspected"), &json!("system"))]);
+    // The newest connection is undisturbed.
+    assert_eq!(original.call("1", "Heartbeat", "{}").await[0], 3);
+}
+
+#[tokio::test]
 async fn a_dead_old_connection_is_closed_within_its_grace() {
     let replaced_grace = Duration::from_millis(200);
     let gateway = Gateway::start_with(Limits { replaced_grace, ..Limits::default() }).await;
@@ -32,6 +49,7 @@ async fn a_dead_old_connection_is_closed_within_its_grace() {
     let ends = gateway.facts_once("station.disconnected", 1).await;
     assert_eq!(ends, [json!({"epoch": 1, "reason": "replaced"})]);
     assert_eq!(new.call("1", "Heartbeat", "{}").await[0], 3);
+    assert!(gateway.facts("station.security_noted").await.is_empty());
     let ended = async { while let Some(Ok(_)) = old.web_socket.next().await {} };
     tokio::time::timeout(PATIENCE, ended).await.expect("the old socket ends");
 }
