@@ -1,4 +1,4 @@
-//! How a station is treated: whether it may work, whether it is left quiet, and what was set for it.
+//! How a station is treated: whether it may work, is left quiet, and what was set for it.
 
 use crate::support::{Gateway, Station, TAG};
 use chargebook_commands::registry::{SettingsChange, StationChange};
