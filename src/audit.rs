@@ -249,6 +249,10 @@ impl<'a> Evidence<'a> {
             match fact {
                 Event::SessionStarted(started) => {
                     station = Some(started.station_id);
+                    let before = started.register_before.as_ref();
+                    let before =
+                        before.map(|before| StreamName::of("session", before.session_id.0));
+                    elsewhere.streams.extend(before);
                     // What came before the start lies with the station, in the start's month.
                     for at in [started.received_at, Timestamp::new(event.recorded_at)] {
                         elsewhere.streams.extend(month_stream(started.station_id, at));

@@ -6,9 +6,9 @@ use crate::chain::{Chain, Entry, follows};
 use crate::frame::{Frame, FrameError, same};
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
-    Anomaly, Authorization, Direction, ExchangeRecorded, MeterReading, SessionConnectorStatus,
-    SessionMeterRecorded, SessionSettled, SessionStarted, SessionStopped, SessionSuperseded,
-    StopMatch, Verdict,
+    Anomaly, Authorization, Direction, ExchangeRecorded, MeterReading, RegisterBefore,
+    SessionConnectorStatus, SessionMeterRecorded, SessionSettled, SessionStarted, SessionStopped,
+    SessionSuperseded, StopMatch, Verdict,
 };
 use chargebook_domain::ids::EventId;
 use chargebook_domain::session::{Basis, Doubt, Session};
@@ -33,18 +33,21 @@ pub(crate) struct ProvenSession<'c> {
 /// The exchanges that a session's events rest on: what a bundle must hold beside the session's
 /// own stream, as far as they lie in others.
 pub fn cited_exchanges<'e>(events: impl IntoIterator<Item = &'e Event>) -> BTreeSet<EventId> {
-    events.into_iter().filter_map(cited_exchange).collect()
+    events.into_iter().flat_map(cited).flatten().collect()
 }
 
-/// The exchange that a fact comes from; `None` for what is no fact of the charger's.
-fn cited_exchange(event: &Event) -> Option<EventId> {
+/// The exchanges that a fact comes from; none for what is no fact of the charger's.
+fn cited(event: &Event) -> [Option<EventId>; 2] {
     match event {
-        Event::SessionStarted(fact) => Some(fact.exchange),
-        Event::SessionMeterRecorded(fact) => Some(fact.exchange),
-        Event::SessionConnectorStatus(fact) => Some(fact.exchange),
-        Event::SessionStopped(fact) => Some(fact.exchange),
-        Event::SessionSuperseded(fact) => Some(fact.register.evidence.event_id),
-        _ => None,
+        Event::SessionStarted(fact) => {
+            let before = fact.register_before.as_ref();
+            [Some(fact.exchange), before.map(|before| before.register.evidence.event_id)]
+        }
+        Event::SessionMeterRecorded(fact) => [Some(fact.exchange), None],
+        Event::SessionConnectorStatus(fact) => [Some(fact.exchange), None],
+        Event::SessionStopped(fact) => [Some(fact.exchange), None],
+        Event::SessionSuperseded(fact) => [Some(fact.register.evidence.event_id), None],
+        _ => [None, None],
     }
 }
 
@@ -191,7 +194,11 @@ type Checked = Result<Result<(), FrameError>, AuditError>;
 impl<'a> Source<'a> {
     fn start(&self, fact: &SessionStarted) -> Checked {
         let (exchange, frame) = self.frame(fact.exchange)?;
-        Ok(frame.and_then(|frame| {
+        let before = match &fact.register_before {
+            Some(before) => self.register_before(fact, before)?,
+            None => Ok(()),
+        };
+        Ok(before.and(frame).and_then(|frame| {
             frame.is_one_of(&["StartTransaction"])?;
             let connector = frame.integer_member("connectorId").unwrap_or_default();
             same("the connector", i64::from(fact.connector.0), known(connector))?;
@@ -199,6 +206,21 @@ impl<'a> Source<'a> {
             frame.says_reading(&fact.meter_start)?;
             same("the time of receipt", fact.received_at, known(exchange.received_at))?;
             answered_start(exchange, fact)
+        }))
+    }
+
+    /// The stop of the session before, which names a transaction and no connector: that it was
+    /// this connector's is not in the frame.
+    fn register_before(&self, fact: &SessionStarted, before: &RegisterBefore) -> Checked {
+        let id = before.register.evidence.event_id;
+        self.chain.exchange(id)?.lies_at(&format!("session-{}", before.session_id), None)?;
+        let (_, frame) = self.frame(id)?;
+        Ok(frame.and_then(|frame| {
+            frame.is_one_of(&["StopTransaction"])?;
+            match frame.instant().is_some_and(|stopped_at| stopped_at <= fact.started_at) {
+                true => frame.says_reading(&before.register),
+                false => Err(FrameError::WrongMessage("the stop came after the start".to_owned())),
+            }
         }))
     }
 

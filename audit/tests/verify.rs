@@ -14,7 +14,9 @@ use chargebook_proof::bundle::BundleError;
 use chargebook_proof::checkpoint::{Origin, SigningKey};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
-use world::{INVOICE, TAG, TRANSACTION, World, disclosure, session_stream, signing_key};
+use world::{
+    INVOICE, TAG, TRANSACTION, World, disclosure, session_before, session_stream, signing_key,
+};
 
 fn belongs(envelope: &Envelope) -> bool {
     !envelope.stream.ends_with("noise")
@@ -529,4 +531,22 @@ fn two_events_of_one_id_are_refused() {
     let id = world.events[1].id;
     world.events[3].id = id;
     assert!(matches!(verify(&world.bundle(), None), Err(AuditError::IdTwice(_))));
+}
+
+/// A start that gives no register: the end of the session before is held against its frame.
+#[test]
+fn a_begin_register_of_the_session_before_is_proven() {
+    let billed = |claimed: i64| {
+        let mut world = World::default();
+        let tariff = world.publish_tariff();
+        let exchange = world.stop_frame(&session_before(), "09:00:00", 1_000, 16);
+        world.start_after("10:00:00", 0, Some((exchange, claimed)));
+        world.stop("10:30:00", 2_500);
+        world.status("10:42:00", "Available");
+        world.bill(tariff);
+        verify(&world.bundle(), None)
+    };
+    let report = billed(1_000).unwrap();
+    assert_eq!(report.settled.what.energy_wh, WattHours::from_whole(1_500));
+    assert!(matches!(billed(500), Err(AuditError::Frame { .. })), "another register is refused");
 }

@@ -60,6 +60,7 @@ fn started(register_wh: i64) -> Event {
         received_at: at("12:00"),
         clock: ClockTrust::Plausible,
         reservation_id: None,
+        register_before: None,
         exchange: exchange(),
     })
 }

@@ -4,7 +4,7 @@
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
     AccountKind, AccountOpened, Authorization, ClockTrust, Direction, Evidence, ExchangeRecorded,
-    InvoiceIssued, InvoiceKind, MeterReading, MeterSample, Outcome, Quantity,
+    InvoiceIssued, InvoiceKind, MeterReading, MeterSample, Outcome, Quantity, RegisterBefore,
     SessionConnectorStatus, SessionMeterRecorded, SessionOutcomeDecided, SessionRated,
     SessionStarted, SessionStopped, SessionSuperseded, StopMatch, TariffReference,
     TariffVersionPublished, Verdict,
@@ -105,6 +105,11 @@ fn sealed(frame: &str) -> SealedText {
         parts.push(Part::Plain(span.to_owned()));
     }
     SealedText::from_parts(parts)
+}
+
+/// The stream of the session before, at the same connector.
+pub(crate) fn session_before() -> String {
+    format!("session-{}", uuid(8))
 }
 
 impl World {
@@ -239,6 +244,16 @@ impl World {
     }
 
     pub(crate) fn start(&mut self, time: &str, meter_start: i64) {
+        self.start_after(time, meter_start, None);
+    }
+
+    /// A start, with the register that the session before left its connector at.
+    pub(crate) fn start_after(
+        &mut self,
+        time: &str,
+        meter_start: i64,
+        before: Option<(EventId, i64)>,
+    ) {
         let payload = format!(
             r#"{{"connectorId":1,"idTag":"{TAG}","meterStart":{meter_start},"timestamp":"2026-11-22T{time}Z"}}"#
         );
@@ -262,6 +277,10 @@ impl World {
             received_at: at(time),
             clock: ClockTrust::Plausible,
             reservation_id: None,
+            register_before: before.map(|(exchange, register_wh)| RegisterBefore {
+                session_id: SessionId(uuid(8)),
+                register: reading(exchange, "/3/meterStop", register_wh),
+            }),
             exchange,
         };
         self.append(&session_stream(), at(time), fact);

@@ -7,13 +7,13 @@ use crate::journal::{Draft, JournalError};
 use crate::message::{Answer, StartReport, TokenAnswer};
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
-    Anomaly, Authorization, ClockTrust, Evidence, MeterReading, OrphanStop, SessionAnomalyNoted,
-    SessionMeterRecorded, SessionStarted, SessionStopped, SessionSuperseded, StationOrphanResolved,
-    StopMatch,
+    Anomaly, Authorization, ClockTrust, Evidence, MeterReading, OrphanStop, RegisterBefore,
+    SessionAnomalyNoted, SessionMeterRecorded, SessionStarted, SessionStopped, SessionSuperseded,
+    StationOrphanResolved, StopMatch,
 };
 use chargebook_domain::ids::{ConnectorNumber, EventId, Outlet, SessionId};
 use chargebook_domain::session::{Session, began_at};
-use chargebook_domain::units::Timestamp;
+use chargebook_domain::units::{Timestamp, WattHours};
 use chargebook_store::{AppendError, ExpectedVersion, StreamName};
 use chrono::{TimeDelta, TimeZone, Utc};
 use uuid::Uuid;
@@ -76,6 +76,7 @@ impl StationDesk {
         };
         case.transaction_id = Some(transaction_id);
         let (site_id, time_zone) = self.place().await?;
+        let register_before = self.register_before(report).await?;
         let accepted = presented.answer.authorization == Authorization::Accepted;
         let fact = SessionStarted {
             session_id,
@@ -90,6 +91,7 @@ impl StationDesk {
             account_id: presented.account_id,
             authorization: presented.answer.authorization,
             meter_start: reading(case, &report.meter_start),
+            register_before,
             started_at: report.started_at,
             received_at: case.receipt.received_at,
             clock: clock_trust(report.started_at, case.receipt.received_at),
@@ -133,6 +135,20 @@ impl StationDesk {
         let Some(site_id) = self.state.site_id else { return Ok((None, default())) };
         let site = self.chargebook.registry().site_by_id(site_id).await?;
         Ok((Some(site_id), site.map_or_else(default, |site| site.time_zone.clone())))
+    }
+
+    /// What the connector's meter stood at after the session before, where the start itself
+    /// gives no reading that counts.
+    async fn register_before(
+        &mut self,
+        report: &StartReport,
+    ) -> Result<Option<RegisterBefore>, DeskError> {
+        if report.meter_start.value > WattHours::ZERO {
+            return Ok(None);
+        }
+        let Some(stream) = self.latest_at(report.connector).await? else { return Ok(None) };
+        let before = self.session(&stream).await?;
+        Ok(before.and_then(|before| before.register_left_at(report.started_at)))
     }
 
     /// Whether it began after the session that is known as the connector's latest.

@@ -406,3 +406,22 @@ async fn two_connections_of_a_station_know_of_each_other() {
     };
     assert_eq!(of("session.connector_status"), of("session.started")[2..]);
 }
+
+#[tokio::test]
+async fn a_begin_that_the_start_does_not_give_is_the_end_of_the_session_before() {
+    let service = Service::start().await;
+    let mut station = service.station("CP-1").await;
+    let id = station.start(start_at(1, "2026-11-22T11:00:00Z", 1_000)).await;
+    station.say(StationMessage::Stop(stop_at(id, "2026-11-22T11:10:00Z", 3_000))).await;
+    for (clock, given, end) in [("11:20", 0, 5_000), ("11:40", -1, 6_000)] {
+        let mut station = service.station("CP-1").await;
+        let clock = format!("2026-11-22T{clock}:00Z");
+        let id = station.start(start_at(1, &clock, given)).await;
+        let clock = clock.replace("0:00Z", "5:00Z");
+        station.say(StationMessage::Stop(stop_at(id, &clock, end))).await;
+    }
+    // 2, 2 and 1 kWh at 0.40, 1.00 for each session, 19 % VAT.
+    let mut minor = invoiced_minor(&service, 3).await;
+    minor.sort_unstable();
+    assert_eq!(minor, [167, 214, 214]);
+}

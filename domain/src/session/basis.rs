@@ -41,6 +41,8 @@ pub enum Doubt {
     StartMissing,
     /// No stop is known, and nothing stands in for it.
     StopMissing,
+    /// The start gave no register, and nothing tells it.
+    BeginMissing,
     /// The registers do not join.
     RegistersDoNotJoin,
     /// More energy than any charger delivers in that time.
@@ -141,8 +143,9 @@ fn end_without_stop(
     Ok((ended_at, register, None))
 }
 
-/// The register it began with. A begin of 0 that the station's own `Transaction.Begin`, or the
-/// laws of power, contradict is a missing value and not a zero.
+/// The register it began with. A begin of 0 that the station's own `Transaction.Begin`, the
+/// connector's session before, or the laws of power contradict is a missing value and not a
+/// zero; a negative one always is.
 fn begin_of(
     session: &Session,
     end: &MeterReading,
@@ -152,13 +155,15 @@ fn begin_of(
 ) -> Result<MeterReading, Doubt> {
     let started = session.started().ok_or(Doubt::StartMissing)?;
     let given = started.meter_start.clone();
-    if given.register_wh != WattHours::ZERO {
+    if given.register_wh > WattHours::ZERO {
         return Ok(given);
     }
-    let begin = session.registers().find(|sample| sample.context == "Transaction.Begin");
-    if let Some(begin) = begin.filter(|sample| sample.value > Decimal::ZERO) {
+    if let Some(begin) = told_elsewhere(session, Some(end.register_wh)) {
         anomalies.push(Anomaly::StartMissing);
-        return Ok(reading(begin));
+        return Ok(begin);
+    }
+    if given.register_wh < WattHours::ZERO {
+        return Err(Doubt::BeginMissing);
     }
     let first = session.registers().next();
     let (first_register, first_at) = match first {
@@ -169,6 +174,21 @@ fn begin_of(
         return Ok(given);
     }
     Err(Doubt::EnergyImplausible)
+}
+
+/// The begin register where the start gave none that counts: the station's own
+/// `Transaction.Begin`; else the register that the connector's session before ended with, unless
+/// the meter is found below it, and so began anew.
+pub(super) fn told_elsewhere(session: &Session, end: Option<WattHours>) -> Option<MeterReading> {
+    let begin = session
+        .registers()
+        .find(|sample| sample.context == "Transaction.Begin" && sample.value > Decimal::ZERO);
+    if let Some(begin) = begin {
+        return Some(reading(begin));
+    }
+    let before = session.started()?.register_before.as_ref()?;
+    let found = session.registers().next().map(|sample| WattHours(sample.value)).or(end)?;
+    (found >= before.register.register_wh).then(|| before.register.clone())
 }
 
 /// The register it ended with. A stop register of 0 after samples that only ever rose is a
@@ -208,6 +228,7 @@ pub(super) fn plausible(energy_wh: WattHours, from: Timestamp, to: Timestamp) ->
     matches!((used, limit), (Some(used), Some(limit)) if used <= limit)
 }
 
-fn reading(sample: &MeterSample) -> MeterReading {
+/// A sample of the register as a reading of it.
+pub(super) fn reading(sample: &MeterSample) -> MeterReading {
     MeterReading { register_wh: WattHours(sample.value), evidence: sample.evidence.clone() }
 }

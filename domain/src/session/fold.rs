@@ -1,8 +1,9 @@
 //! The state of a session: its facts, sorted by what they say and not by when they came.
 
+use super::basis::Basis;
 use crate::events::Event;
 use crate::events::v1::{
-    Anomaly, MeterSample, Quantity, SessionConnectorStatus, SessionMeterRecorded,
+    Anomaly, MeterSample, Quantity, RegisterBefore, SessionConnectorStatus, SessionMeterRecorded,
     SessionOutcomeDecided, SessionRated, SessionSettled, SessionStarted, SessionStopped,
     SessionSuperseded, StopMatch,
 };
@@ -236,6 +237,20 @@ impl Session {
             (Some(status), Some(next)) => Some(status.min(next)),
             (status, next) => status.or(next),
         }
+    }
+
+    /// The register that it left its connector's meter at by an instant. `None` where its stop is
+    /// not known, came later or before its own start; or where it began at 0 itself: then the
+    /// meter may count each session from 0.
+    pub fn register_left_at(&self, at: Timestamp) -> Option<RegisterBefore> {
+        let session_id = self.started.as_ref()?.session_id;
+        let basis = Basis::of(self).ok()?;
+        let stop = self.stop().filter(|stop| stop.stopped_at <= at)?;
+        let counts_on = basis.register_start.register_wh > WattHours::ZERO;
+        let is_told = stop.matched_by != StopMatch::StartCameLater;
+        let register = stop.meter_stop.clone();
+        (counts_on && is_told && basis.register_end == register)
+            .then_some(RegisterBefore { session_id, register })
     }
 
     /// Whether the stop came so long after its time that the station must have been offline.

@@ -1,16 +1,15 @@
 //! What a session costs so far: what its bill would be if it ended now. Priced by the function
 //! that prices the bill, from the same facts, so that the price a driver sees runs into it.
 
-use super::basis::plausible;
+use super::basis::{plausible, reading, told_elsewhere};
 use super::clock::began_at;
 use super::fold::Session;
 use super::periods::rate_settled;
-use crate::events::v1::{ClockTrust, MeterReading, MeterSample, SessionSettled, SettledBecause};
+use crate::events::v1::{ClockTrust, MeterReading, SessionSettled, SettledBecause};
 use crate::rating::{RULES_VERSION, Rating, RatingError};
 use crate::tariff::Tariff;
 use crate::units::{Timestamp, WattHours};
 use chrono_tz::Tz;
-use rust_decimal::Decimal;
 
 /// Rates a session as if it ended, or its connector became free, at `now`. After the stop, time
 /// only goes on costing while the station's own words say that the car is still there.
@@ -81,16 +80,14 @@ fn still_there(session: &Session, stopped_at: Timestamp) -> bool {
     })
 }
 
-/// The register it began with; the station's own `Transaction.Begin` where the start gave none.
+/// The register it began with; what else tells it where the start gave none that counts.
 fn begin_of(session: &Session) -> Option<MeterReading> {
     let given = &session.started()?.meter_start;
-    let begin = session
-        .registers()
-        .find(|sample| sample.context == "Transaction.Begin" && sample.value > Decimal::ZERO);
-    match begin {
-        Some(sample) if given.register_wh == WattHours::ZERO => Some(reading(sample)),
-        _ => Some(given.clone()),
+    if given.register_wh > WattHours::ZERO {
+        return Some(given.clone());
     }
+    let end = session.stop().map(|stop| stop.meter_stop.register_wh);
+    Some(told_elsewhere(session, end).unwrap_or_else(|| given.clone()))
 }
 
 /// The stop's register, else the last sample, else what it began with.
@@ -101,8 +98,4 @@ fn end_of(session: &Session, begin: &MeterReading) -> MeterReading {
         (None, Some(sample)) if WattHours(sample.value) >= begin.register_wh => reading(sample),
         _ => begin.clone(),
     }
-}
-
-fn reading(sample: &MeterSample) -> MeterReading {
-    MeterReading { register_wh: WattHours(sample.value), evidence: sample.evidence.clone() }
 }

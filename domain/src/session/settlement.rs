@@ -221,6 +221,11 @@ fn review_of(doubt: Doubt) -> Review {
             "no stop came, and nothing shows when it ended",
             "the stop arrives, or the next session at the connector shows the register",
         ),
+        Doubt::BeginMissing => (
+            "begin_missing",
+            "the start gave no register, and nothing tells what it was",
+            "a corrected begin register, or an operator enters the energy",
+        ),
         Doubt::RegistersDoNotJoin => (
             "registers_do_not_join",
             "the end register is below the begin register",

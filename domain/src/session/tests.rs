@@ -3,8 +3,8 @@
 use super::{Basis, Doubt, Session, Settlement, SettlementRules, rate_settled, settle};
 use crate::events::Event;
 use crate::events::v1::{
-    Authorization, ClockTrust, Evidence, MeterReading, MeterSample, Quantity,
-    SessionConnectorStatus, SessionMeterRecorded, SessionStarted, SessionStopped,
+    Anomaly, Authorization, ClockTrust, Evidence, MeterReading, MeterSample, Quantity,
+    RegisterBefore, SessionConnectorStatus, SessionMeterRecorded, SessionStarted, SessionStopped,
     SessionSuperseded, StopMatch,
 };
 use crate::ids::{
@@ -66,6 +66,7 @@ fn started(clock: &str, register_wh: i64) -> SessionStarted {
         received_at: at(clock),
         clock: ClockTrust::Plausible,
         reservation_id: None,
+        register_before: None,
         exchange: EventId(Uuid::from_u128(10)),
     }
 }
@@ -178,6 +179,24 @@ fn what_the_bill_rests_on() {
         &[bogus_start(), meter("12:01", 910_000), stop("12:30", 910_083)],
         Err(Doubt::EnergyImplausible),
     );
+    check(&[Event::from(started("12:00", -1)), stop("12:30", 900)], Err(Doubt::BeginMissing));
+    // The connector's session before tells it, unless its meter began anew.
+    let after = |given, before| {
+        let session_id = SessionId(Uuid::from_u128(98));
+        let register_before = Some(RegisterBefore { session_id, register: reading(before) });
+        Event::from(SessionStarted { register_before, ..started("12:00", given) })
+    };
+    check(&[after(0, 10_000), stop("12:30", 10_900)], Ok(900));
+    check(&[after(-1, 10_000), stop("12:30", 10_900)], Ok(900));
+    check(&[after(0, 10_000), meter("12:10", 10_400), stop("12:30", 10_900)], Ok(900));
+    check(&[after(0, 10_000), stop("12:30", 9_000)], Ok(9_000));
+    check(&[after(0, 10_000), meter("12:10", 4_000), stop("12:30", 11_000)], Ok(11_000));
+    check(&[after(0, 10_000), stop("12:30", 9_010_000)], Err(Doubt::EnergyImplausible));
+    let begin = || Event::from(sampled("12:00", 10_300, "Transaction.Begin"));
+    check(&[after(0, 10_000), begin(), stop("12:30", 10_900)], Ok(600));
+    let facts = [after(0, 10_000), stop("12:30", 10_900)];
+    let basis = Basis::of(&session(&facts)).unwrap();
+    assert_eq!(basis.anomalies, [Anomaly::StartMissing]);
     // Two stops.
     check(&[start(), stop("12:30", 11_000), stop("12:31", 11_000)], Ok(10_000));
     check(&[start(), stop("12:30", 11_000), stop("12:31", 12_000)], Err(Doubt::StopContradicted));
@@ -189,6 +208,23 @@ fn what_the_bill_rests_on() {
     check(&[start(), guessed()], Ok(98_000));
     check(&[start(), guessed(), stop("12:30", 11_000)], Ok(10_000));
     check(&[start(), stop("12:30", 11_000), guessed()], Ok(10_000));
+}
+
+/// What a session leaves its connector's meter at, for the next one to begin with.
+#[test]
+fn what_the_next_session_can_begin_with() {
+    let left = |facts: &[Event], by: &str| {
+        session(facts).register_left_at(at(by)).map(|before| before.register.register_wh)
+    };
+    let start = || Event::from(started("12:00", 1_000));
+    let stop = || Event::from(stopped("12:30", 11_000));
+    assert_eq!(left(&[start(), stop()], "12:30"), Some(WattHours::from_whole(11_000)));
+    assert_eq!(left(&[start(), stop()], "12:29"), None, "it came later");
+    assert_eq!(left(&[start()], "13:00"), None, "not known");
+    let from_zero = started("12:00", 0).into();
+    assert_eq!(left(&[from_zero, stop()], "13:00"), None, "it may count from 0 each time");
+    let doubted = stopped("12:30", 500).into();
+    assert_eq!(left(&[start(), doubted], "13:00"), None);
 }
 
 /// What a connector says counts by its time, whenever it arrives.

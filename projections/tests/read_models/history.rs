@@ -309,6 +309,7 @@ impl History {
             received_at: self.now,
             clock: ClockTrust::Plausible,
             reservation_id: None,
+            register_before: None,
             exchange: EventId(uuid(8, 3)),
         };
         self.write(Self::session_stream(place.session), fact).await;

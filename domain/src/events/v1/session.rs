@@ -38,6 +38,10 @@ pub struct SessionStarted {
     pub authorization: Authorization,
     /// The register when it began.
     pub meter_start: MeterReading,
+    /// Where `meter_start` is no reading of a meter that counts on (0 or less): the register that
+    /// the connector's session before this one ended with, if that one began above 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub register_before: Option<RegisterBefore>,
     /// The station's time.
     pub started_at: Timestamp,
     /// Our time.
@@ -48,6 +52,15 @@ pub struct SessionStarted {
     pub reservation_id: Option<i32>,
     /// The exchange that said so.
     pub exchange: EventId,
+}
+
+/// The register that the session before left its connector's meter at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegisterBefore {
+    /// That session.
+    pub session_id: SessionId,
+    /// What its stop said.
+    pub register: MeterReading,
 }
 
 /// The answer to a token.
