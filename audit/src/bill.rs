@@ -11,12 +11,13 @@ use chargebook_domain::events::v1::{
 use chargebook_domain::ids::EventId;
 use chargebook_domain::invoice::{InvoiceFigures, posting_of};
 use chargebook_domain::rating::{LocalTime, Rating, rate_with};
-use chargebook_domain::session::billing_input;
+use chargebook_domain::session::{billing_input, tariff_by_hand};
 use chargebook_domain::tariff::Tariff;
 use chargebook_proof::CanonicalJson;
 use chrono_tz::Tz;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 
 /// What the local time that a bill was computed with has been held against.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,21 +34,33 @@ pub enum LocalTimeCheck {
     },
 }
 
-/// Proves the tariff's content and that it is the version referred to.
+/// A tariff's version: the event that gives it, what it says, and what that means.
+pub(crate) type ProvenTariff<'c> = (&'c Entry<'c>, Cow<'c, TariffVersionPublished>, Tariff);
+
+/// Proves the tariff's content and that it is the version referred to. A price that a person
+/// entered is a tariff of its own, which follows from their decision.
 pub(crate) fn prove_tariff<'c>(
     chain: &'c Chain<'c>,
+    session: &ProvenSession<'_>,
     reference: &TariffReference,
     effect: &Entry<'_>,
-) -> Result<(&'c Entry<'c>, &'c TariffVersionPublished, Tariff), AuditError> {
+) -> Result<ProvenTariff<'c>, AuditError> {
     let entry = chain.cited("the tariff's version", reference.event_id)?;
-    let Event::TariffVersionPublished(published) = &entry.event else {
-        return Err(AuditError::WrongType {
-            id: entry.id,
-            expected: "tariff.version_published",
-            found: entry.event.event_type(),
-        });
-    };
     entry.comes_before(effect)?;
+    let published = match &entry.event {
+        Event::TariffVersionPublished(published) => published.as_ref(),
+        Event::SessionReviewDecided(_) => {
+            let (published, tariff) = prove_price_by_hand(session, entry.id, reference, effect)?;
+            return Ok((entry, Cow::Owned(published), tariff));
+        }
+        other => {
+            return Err(AuditError::WrongType {
+                id: entry.id,
+                expected: "tariff.version_published",
+                found: other.event_type(),
+            });
+        }
+    };
     entry.lies_at(&format!("tariff-{}", reference.tariff_id), None)?;
     follows(effect.id, "tariff_id", reference.tariff_id, published.tariff_id)?;
     follows(effect.id, "the tariff's name", &reference.tariff, &published.tariff)?;
@@ -58,7 +71,33 @@ pub(crate) fn prove_tariff<'c>(
     let tariff = Tariff::parse(&published.content)
         .map_err(|error| AuditError::Tariff { id: entry.id, reason: error.to_string() })?;
     follows(entry.id, "content", &published.content, &tariff.canonical_text())?;
-    Ok((entry, published, tariff))
+    Ok((entry, Cow::Borrowed(published), tariff))
+}
+
+/// The tariff that a person's price makes, as the session's last decision has it.
+fn prove_price_by_hand(
+    session: &ProvenSession<'_>,
+    id: EventId,
+    reference: &TariffReference,
+    effect: &Entry<'_>,
+) -> Result<(TariffVersionPublished, Tariff), AuditError> {
+    let decided = session.facts.decided().filter(|decided| decided.id == id);
+    let derived = match decided {
+        Some(decided) => tariff_by_hand(&session.facts, decided)
+            .map_err(|error| AuditError::Tariff { id, reason: error.to_string() })?,
+        None => None,
+    };
+    let nothing = || AuditError::Tariff { id, reason: "it names no price".to_owned() };
+    let (expected, tariff) = derived.ok_or_else(nothing)?;
+    follows(effect.id, "tariff", canonical(reference), canonical(&expected))?;
+    let published = TariffVersionPublished {
+        tariff_id: expected.tariff_id,
+        tariff: expected.tariff,
+        version: expected.version,
+        content: tariff.canonical_text(),
+        content_sha256: expected.content_sha256,
+    };
+    Ok((published, tariff))
 }
 
 /// Rates the session again, by the rules and with the offsets that the rating names; the result

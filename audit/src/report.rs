@@ -4,7 +4,7 @@
 use crate::bill::LocalTimeCheck;
 use chargebook_domain::events::v1::{
     ExchangeRecorded, InvoiceIssued, InvoiceKind, LedgerPosted, MeterReading, SessionRated,
-    SessionSettled, SessionStarted, TariffVersionPublished,
+    SessionSettled, SessionStarted, SettledBecause, TariffVersionPublished,
 };
 use chargebook_domain::ids::EventId;
 use chargebook_domain::rating::Unit;
@@ -195,8 +195,14 @@ impl Report {
         for anomaly in &settled.anomalies {
             writeln!(f, "              noted: {anomaly:?}")?;
         }
-        self.write_reading(f, "begin", &settled.register_start)?;
-        self.write_reading(f, "end", &settled.register_end)?;
+        if settled.because == SettledBecause::ReviewDecided {
+            let decision = settled.register_end.evidence.event_id;
+            writeln!(f, "  <- decided  DECIDED BY A PERSON, not by the charger's registers:")?;
+            writeln!(f, "              event {decision}; their figures rest on their word")?;
+        } else {
+            self.write_reading(f, "begin", &settled.register_start)?;
+            self.write_reading(f, "end", &settled.register_end)?;
+        }
         writeln!(f, "              {} samples held against their frames", self.samples)
     }
 

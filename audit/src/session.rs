@@ -8,10 +8,10 @@ use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
     Anomaly, Authorization, Direction, ExchangeRecorded, MeterReading, RegisterBefore,
     SessionConnectorStatus, SessionMeterRecorded, SessionSettled, SessionStarted, SessionStopped,
-    SessionSuperseded, StopMatch, Verdict,
+    SessionSuperseded, SettledBecause, StopMatch, Verdict,
 };
 use chargebook_domain::ids::EventId;
-use chargebook_domain::session::{Basis, Doubt, Session};
+use chargebook_domain::session::{Basis, Doubt, Session, settled_by_hand};
 use chargebook_domain::units::{Timestamp, WattHours};
 use rust_decimal::Decimal;
 use serde_json::Value;
@@ -135,6 +135,9 @@ fn nothing_left_out(
 
 /// What it was settled on must follow from the facts.
 fn prove_basis(id: EventId, settled: &SessionSettled, facts: &Session) -> Result<(), AuditError> {
+    if settled.because == SettledBecause::ReviewDecided {
+        return prove_by_hand(id, settled, facts);
+    }
     let basis = Basis::of(facts).map_err(AuditError::Doubt)?;
     let released = |at: Option<Timestamp>| at.map_or("unknown".to_owned(), |at| at.to_string());
     follows(id, "started_at", settled.started_at, basis.started_at)?;
@@ -145,6 +148,13 @@ fn prove_basis(id: EventId, settled: &SessionSettled, facts: &Session) -> Result
     let anomalies = |anomalies: &[Anomaly]| format!("{anomalies:?}");
     follows(id, "anomalies", anomalies(&settled.anomalies), anomalies(&basis.anomalies))?;
     follows(id, "energy_wh", settled.energy_wh, basis.energy_wh)
+}
+
+/// What a person decided must be what it was settled on; their word is all there is for it.
+fn prove_by_hand(id: EventId, settled: &SessionSettled, facts: &Session) -> Result<(), AuditError> {
+    let derived = facts.decided().and_then(|decided| settled_by_hand(facts, decided));
+    let text = |settled: Option<&SessionSettled>| format!("{settled:?}");
+    follows(id, "what was decided", text(Some(settled)), text(derived.as_ref()))
 }
 
 /// Refuses a reading that is not the one that follows, in its value or in where it comes from.

@@ -10,6 +10,7 @@ use chargebook_domain::events::v1::{
     InvoiceIssued, InvoiceKind, LedgerPosted, SessionRated, TariffVersionPublished,
 };
 use chargebook_proof::bundle::{Bundle, PinnedKey, VerifiedBundle};
+use std::borrow::Cow;
 
 /// Proves the one invoice in a bundle. `key` is the log's key, or its fingerprint, as the caller
 /// has got it from elsewhere; without it the bundle vouches for itself, and the report says so.
@@ -84,7 +85,7 @@ fn rating_of<'c>(
 struct Bill<'c> {
     invoice: Issued<'c>,
     rated: (&'c Entry<'c>, &'c SessionRated),
-    tariff: (&'c Entry<'c>, &'c TariffVersionPublished),
+    tariff: (&'c Entry<'c>, Cow<'c, TariffVersionPublished>),
     session: ProvenSession<'c>,
     postings: Vec<(&'c Entry<'c>, &'c LedgerPosted)>,
     local_time: LocalTimeCheck,
@@ -102,8 +103,9 @@ impl<'c> Bill<'c> {
         if let Some(corrected) = corrected {
             corrected.rated.0.comes_before(rated_at)?;
         }
-        let (tariff_at, published, tariff) = prove_tariff(chain, &rated.tariff, rated_at)?;
         let session = session::prove(chain, &rated_at.envelope.stream, rated.settled)?;
+        let (tariff_at, published, tariff) =
+            prove_tariff(chain, &session, &rated.tariff, rated_at)?;
         let local_time = prove_rating(rated_at, rated, &session, &tariff)?;
         let corrected = corrected.map(|corrected| corrected.invoice.1);
         prove_invoice(invoice_at, invoice, rated, &session, corrected)?;
@@ -144,7 +146,7 @@ impl<'c> Bill<'c> {
             invoice: proven(self.invoice.0, self.invoice.1.clone()),
             corrects: corrected.map(|bill| proven(bill.invoice.0, bill.invoice.1.clone())),
             rated: proven(self.rated.0, self.rated.1.clone()),
-            tariff: proven(self.tariff.0, self.tariff.1.clone()),
+            tariff: proven(self.tariff.0, self.tariff.1.into_owned()),
             settled: proven(self.session.settled_at, self.session.settled.clone()),
             started: self.session.started.clone(),
             frames,

@@ -7,7 +7,7 @@ mod world;
 
 use chargebook_audit::{AuditError, LocalTimeCheck, cited_exchanges, verify};
 use chargebook_domain::events::Event;
-use chargebook_domain::events::v1::StopMatch;
+use chargebook_domain::events::v1::{PriceByHand, StopMatch};
 use chargebook_domain::units::WattHours;
 use chargebook_proof::Envelope;
 use chargebook_proof::bundle::BundleError;
@@ -549,4 +549,36 @@ fn a_begin_register_of_the_session_before_is_proven() {
     let report = billed(1_000).unwrap();
     assert_eq!(report.settled.what.energy_wh, WattHours::from_whole(1_500));
     assert!(matches!(billed(500), Err(AuditError::Frame { .. })), "another register is refused");
+}
+
+/// A bill that a person entered is proven to be theirs, and the report says so.
+#[test]
+fn a_bill_by_hand_is_proven_to_rest_on_a_decision() {
+    let price = |net: &str| PriceByHand {
+        net: net.parse().unwrap(),
+        vat_percent: Some(Decimal::from(19)),
+        currency: "EUR".to_owned(),
+    };
+    let billed = |price: Option<PriceByHand>, claimed: Option<PriceByHand>| {
+        let mut world = World::default();
+        let tariff = price.is_none().then(|| world.publish_tariff());
+        world.start("10:00:00", 9_000);
+        world.stop("10:30:00", 2_500);
+        world.decide(1_500, price);
+        match (tariff, claimed) {
+            (Some(tariff), _) => world.bill(tariff),
+            (None, Some(claimed)) => world.bill_by_hand(&claimed),
+            (None, None) => panic!("a price is claimed"),
+        }
+        verify(&world.bundle(), None)
+    };
+    let report = billed(None, None).unwrap();
+    // 1.5 kWh at 0.45 and 0.50 for the session, 19 % VAT: the times are those of the charger.
+    assert_eq!(report.invoice.what.total_net_minor, 118);
+    assert!(report.to_string().contains("DECIDED BY A PERSON"), "{report}");
+    let report = billed(Some(price("4.20")), Some(price("4.20"))).unwrap();
+    assert_eq!(report.invoice.what.total_gross_minor, 500);
+    assert_eq!(report.tariff.what.tariff, "by-hand");
+    let refused = billed(Some(price("4.20")), Some(price("42.00")));
+    assert!(matches!(refused, Err(AuditError::Differs { .. })), "{refused:?}");
 }

@@ -13,6 +13,7 @@ pub mod personal;
 mod policy;
 pub mod protocol;
 pub mod registry;
+pub mod review;
 mod running;
 mod settling;
 mod station;
@@ -27,9 +28,9 @@ pub use policy::PolicyError;
 pub use running::CostSoFar;
 pub use station::StationState;
 
-use chargebook_domain::events::v1::{Intent, LogCreated, Registration};
+use chargebook_domain::events::v1::{Intent, LogCreated, Registration, StationDisconnected};
 use chargebook_store::vault::KeyVault;
-use chargebook_store::{EventStore, ExpectedVersion, StreamName};
+use chargebook_store::{AppendError, EventStore, ExpectedVersion, StreamName};
 use chrono::TimeDelta;
 use clock::Clock;
 use intent::CommandBoard;
@@ -222,6 +223,30 @@ impl Chargebook {
         let desk = StationDesk::open(self.clone(), admitted, connection).await?;
         self.board().arrived(desk.station_id(), desk.epoch());
         Ok(desk)
+    }
+
+    /// Says that a station's last connection has ended, where the process that held it could not:
+    /// none of its connections lives in this one. Does nothing for a station that has come back.
+    ///
+    /// # Errors
+    /// The log.
+    pub async fn connection_lost(&self, identity: &str, reason: &str) -> Result<(), DeskError> {
+        for _ in 0..registry::DECISION_RETRIES_MAX {
+            let Some(mut state) = self.registry().station(identity).await? else { return Ok(()) };
+            if self.board().has_met(state.station_id) {
+                return Ok(());
+            }
+            let fact = StationDisconnected { epoch: state.epoch, reason: reason.to_owned() };
+            let draft = Draft::new(self.journal().fresh_id(), fact);
+            match self.registry().append_to_station(&mut state, vec![draft]).await {
+                Err(JournalError::Append(AppendError::WrongVersion { .. })) => {}
+                appended => {
+                    appended?;
+                    return Ok(());
+                }
+            }
+        }
+        Err(DeskError::Contended)
     }
 
     /// The queue of commands for the gateway; there is one.

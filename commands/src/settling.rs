@@ -8,15 +8,18 @@ use crate::Chargebook;
 use crate::journal::Draft;
 use crate::registry::{RegistryError, TariffChoice};
 use chargebook_domain::events::Event;
-use chargebook_domain::events::v1::{Outcome, SessionOutcomeDecided, SessionRated, SessionSettled};
+use chargebook_domain::events::v1::{
+    Outcome, SessionOutcomeDecided, SessionRated, SessionSettled, SettledBecause,
+};
 use chargebook_domain::ids::EventId;
 use chargebook_domain::rating::RULES_VERSION;
 use chargebook_domain::session::{
     NOT_RATABLE, Review, Session, Settlement, SettlementRules, began_at, changes_the_bill,
-    rate_settled, settle,
+    rate_settled, settle, tariff_by_hand,
 };
 use chargebook_domain::tariff::TariffDimension;
 use chargebook_domain::units::{Timestamp, WattHours};
+use std::sync::Arc;
 
 /// Who looks at what cannot be decided.
 const REVIEW_OWNER: &str = "operator";
@@ -64,7 +67,7 @@ fn prices_occupancy(choice: &TariffChoice) -> bool {
 }
 
 /// What a settlement writes to the session's stream, after the version that it judged. The ids
-/// follow from the session's stop and that version: whoever writes it, it is written once.
+/// follow from what is rested on (its stop, or a person's decision) and that version: whoever writes it, it is written once.
 pub(crate) fn drafts_of(
     session: &Session,
     settlement: Settlement,
@@ -73,7 +76,8 @@ pub(crate) fn drafts_of(
     let (Some(version), Some(started)) = (session.version(), session.started()) else {
         return Vec::new();
     };
-    let cause = session.stop().map_or(started.exchange, |stop| stop.exchange);
+    let told = session.stop().map_or(started.exchange, |stop| stop.exchange);
+    let cause = session.decided().map_or(told, |decided| decided.id);
     let ordinal = u32::try_from(version).unwrap_or(u32::MAX);
     let draft = |event: Event| {
         Draft::following(cause, ordinal, event)
@@ -86,6 +90,9 @@ pub(crate) fn drafts_of(
         Settlement::Void { reason } => {
             vec![draft(outcome(Outcome::Void, Some(reason), None).into())]
         }
+        Settlement::Free { reason } => {
+            vec![draft(outcome(Outcome::Free, Some(reason), None).into())]
+        }
         Settlement::Review(review) => {
             // What has been invoiced stays invoiced until the doubt is gone.
             let invoice = session.outcome().and_then(|outcome| outcome.invoice.clone());
@@ -96,7 +103,8 @@ pub(crate) fn drafts_of(
             let settled_id = settled_draft.id();
             let mut drafts = vec![settled_draft];
             let follows = rate(session, &settled, settled_id, tariff);
-            if let Some(Event::SessionRated(rated)) = follows.first()
+            if settled.because != SettledBecause::ReviewDecided
+                && let Some(Event::SessionRated(rated)) = follows.first()
                 && !changes_the_bill(session, &settled, &rated.rating)
             {
                 return Vec::new();
@@ -114,6 +122,13 @@ fn rate(
     settled_id: EventId,
     tariff: Option<TariffChoice>,
 ) -> Vec<Event> {
+    let tariff = match session.decided().map(|decided| tariff_by_hand(session, decided)) {
+        Some(Ok(Some((reference, tariff)))) => {
+            Some(TariffChoice { reference, tariff: Arc::new(tariff) })
+        }
+        Some(Err(error)) => return vec![not_ratable(&error.to_string()).into()],
+        Some(Ok(None)) | None => tariff,
+    };
     let Some(choice) = tariff else {
         let detail = "no tariff was in force when the session began";
         return vec![outcome(Outcome::Free, Some("no_tariff"), Some(detail)).into()];

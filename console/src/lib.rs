@@ -48,6 +48,7 @@ pub fn router(console: Console) -> Router {
         .route("/invoices", get(pages::invoices::list))
         .route("/invoices/{number}", get(pages::invoices::show))
         .route("/reviews", get(pages::reviews::list))
+        .route("/reviews/{id}", get(pages::review_form::back).post(pages::review_form::decide))
         .route("/tariffs", get(pages::tariffs::list))
         .route("/live", get(live::stream))
         .route("/logout", post(login::log_out))

@@ -8,6 +8,7 @@ mod events;
 pub(crate) mod health;
 mod invoices;
 mod log;
+mod resolve;
 mod reviews;
 mod sessions;
 mod settings;
@@ -102,6 +103,7 @@ pub(crate) fn guarded_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(analytics::analytics))
         .routes(routes!(analytics::totals))
         .routes(routes!(reviews::list))
+        .routes(routes!(resolve::resolve))
         .routes(routes!(reviews::list_security_events))
         .routes(routes!(reviews::list_parked_events))
         .routes(routes!(log::status))

@@ -160,6 +160,57 @@ async fn a_stop_without_a_session_is_a_review_until_its_start_comes() {
     api.list_until("/v1/reviews", <[Value]>::is_empty).await;
 }
 
+#[tokio::test]
+async fn a_review_is_resolved_by_hand() {
+    let api = TestApi::start().await;
+    let mut station = prepared(&api).await;
+    let id = station.start(minute(0), 9_000).await;
+    station.stop(id, minute(30), 1_000).await;
+    station.stop(4_711, minute(30), 11_000).await;
+    let reviews = api.list_until("/v1/reviews", |reviews| reviews.len() == 2).await;
+    let path = |review: &Value| {
+        let id = review["id"].as_str().expect("an id").to_owned();
+        format!("/v1/reviews/{id}/resolve")
+    };
+    let of_kind = |kind: &str| {
+        path(reviews.iter().find(|review| review["kind"] == kind).expect("one of the kind"))
+    };
+    let (session, orphan) = (of_kind("session"), of_kind("orphan_stop"));
+    let note = |mut body: Value| {
+        body["reason"] = json!("the driver sent a photo");
+        body["decided_by"] = json!("Ada");
+        body
+    };
+    for (path, body, pointer) in [
+        (&session, note(json!({ "decision": "bill" })), "/energy_wh"),
+        (&session, json!({ "decision": "free", "decided_by": "Ada" }), "/reason"),
+        (&session, note(json!({ "decision": "often" })), "/decision"),
+        (&orphan, note(json!({ "decision": "free" })), "/decision"),
+    ] {
+        let problem = api.post(path, &body).await.problem(422, "invalid");
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem:#}");
+    }
+    let nowhere = "/v1/reviews/00000000-0000-0000-0000-000000000000/resolve";
+    let free = note(json!({ "decision": "free" }));
+    api.post(nowhere, &free).await.problem(404, "not_found");
+
+    let bill = note(json!({ "decision": "bill", "energy_wh": 4_000,
+        "price": { "net": "4.20", "vat_percent": "19", "currency": "EUR" } }));
+    let answer = api.post(&session, &bill).await.expect(200);
+    assert_eq!(answer.json()["changed"], true);
+    let billed = invoiced(&api, 1).await.remove(0);
+    assert_eq!((&billed["energy_wh"], &billed["cost"]), (&json!(4_000), &json!("5.00")));
+    let position = api.post(&orphan, &note(json!({ "decision": "dismiss" }))).await.position();
+    let reviews = api.list(&format!("/v1/reviews?wait_for={position}")).await;
+    assert_eq!(reviews, Vec::<Value>::new());
+    // Freed after all: the invoice is taken back.
+    api.post(&session, &free).await.expect(200);
+    let path = "/v1/sessions?outcome=free";
+    api.list_until(path, |sessions| sessions.len() == 1).await;
+    let invoices = api.list("/v1/invoices").await;
+    assert_eq!((invoices.len(), &invoices[0]["kind"]), (2, &json!("credit_note")));
+}
+
 /// Has a proof of the first invoice only.
 struct First;
 

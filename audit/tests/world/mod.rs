@@ -4,10 +4,10 @@
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
     AccountKind, AccountOpened, Authorization, ClockTrust, Direction, Evidence, ExchangeRecorded,
-    InvoiceIssued, InvoiceKind, MeterReading, MeterSample, Outcome, Quantity, RegisterBefore,
-    SessionConnectorStatus, SessionMeterRecorded, SessionOutcomeDecided, SessionRated,
-    SessionStarted, SessionStopped, SessionSuperseded, StopMatch, TariffReference,
-    TariffVersionPublished, Verdict,
+    InvoiceIssued, InvoiceKind, MeterReading, MeterSample, Outcome, PriceByHand, Quantity,
+    RegisterBefore, ReviewDecision, SessionConnectorStatus, SessionMeterRecorded,
+    SessionOutcomeDecided, SessionRated, SessionReviewDecided, SessionStarted, SessionStopped,
+    SessionSuperseded, StopMatch, TariffReference, TariffVersionPublished, Verdict,
 };
 use chargebook_domain::ids::{
     AccountId, ConnectorNumber, EventId, SessionId, StationId, StationIdentity, SubjectId,
@@ -16,7 +16,9 @@ use chargebook_domain::ids::{
 use chargebook_domain::invoice::{InvoiceFigures, posting_of};
 use chargebook_domain::rating::RULES_VERSION;
 use chargebook_domain::sealed::{Hole, Part, SealedText};
-use chargebook_domain::session::{Session, Settlement, SettlementRules, rate_settled, settle};
+use chargebook_domain::session::{
+    Session, Settlement, SettlementRules, rate_settled, settle, tariff_by_hand,
+};
 use chargebook_domain::tariff::Tariff;
 use chargebook_domain::units::{Timestamp, WattHours};
 use chargebook_proof::bundle::{Bundle, BundleError, ProvenEvent};
@@ -381,8 +383,39 @@ impl World {
         exchange
     }
 
+    /// A person decides that so much is billed from 10:00 to 10:30, at that price.
+    pub(crate) fn decide(&mut self, energy_wh: i64, price: Option<PriceByHand>) -> EventId {
+        let fact = SessionReviewDecided {
+            decision: ReviewDecision::Bill {
+                started_at: at("10:00:00"),
+                ended_at: at("10:30:00"),
+                energy_wh: WattHours::from_whole(energy_wh),
+                price,
+            },
+            reason: SealedText::plain("the driver sent a photo"),
+            decided_by: SealedText::plain("Ada"),
+            as_of_version: self.session().version().unwrap(),
+        };
+        self.append(&session_stream(), at("10:42:30"), fact)
+    }
+
+    /// Billed as decided, but at the price that is claimed.
+    pub(crate) fn bill_by_hand(&mut self, claimed: &PriceByHand) {
+        let session = self.session();
+        let mut decided = session.decided().unwrap().clone();
+        if let ReviewDecision::Bill { price, .. } = &mut decided.fact.decision {
+            *price = Some(claimed.clone());
+        }
+        let (reference, tariff) = tariff_by_hand(&session, &decided).unwrap().unwrap();
+        self.bill_by(reference, &tariff);
+    }
+
     /// Settled, rated, invoiced, posted; an invoice that was there before is taken back first.
     pub(crate) fn bill(&mut self, tariff: TariffReference) {
+        self.bill_by(tariff, &Tariff::parse(TARIFF).unwrap());
+    }
+
+    fn bill_by(&mut self, tariff: TariffReference, content: &Tariff) {
         let rules = SettlementRules {
             settle_after: chrono::TimeDelta::hours(1),
             occupancy_is_priced: true,
@@ -391,9 +424,8 @@ impl World {
         let Settlement::Settled(settled) = settle(&session, at("12:00:00"), rules) else {
             panic!("the session does not settle");
         };
-        let content = Tariff::parse(TARIFF).unwrap();
         let zone = "Europe/Berlin".parse().unwrap();
-        let rating = rate_settled(RULES_VERSION, &session, &settled, &content, zone).unwrap();
+        let rating = rate_settled(RULES_VERSION, &session, &settled, content, zone).unwrap();
         let settled_id = self.append(&session_stream(), at("10:43:00"), (*settled).clone());
         let rated = SessionRated {
             tariff,

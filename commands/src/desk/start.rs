@@ -280,7 +280,8 @@ impl StationDesk {
             }
             Target::Station => None,
         };
-        let fact = StationOrphanResolved { exchange: stop.exchange, session_id };
+        let exchange = stop.exchange;
+        let fact = StationOrphanResolved { exchange, session_id, reason: None, decided_by: None };
         let draft = Draft::following(case.receipt_id, 1000, fact);
         let registry = self.chargebook.registry();
         if let Err(error) = registry.append_to_station(&mut self.state, vec![draft]).await {

@@ -7,7 +7,7 @@ use chargebook_domain::events::v1::CommandRequested;
 use chargebook_domain::ids::{CommandId, StationId};
 use chargebook_domain::units::Timestamp;
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{mpsc, watch};
 
@@ -71,6 +71,19 @@ impl CommandBoard {
     /// streams they write to: sessions begun, stops without a session.
     pub(crate) fn moves(&self, station_id: StationId) -> Arc<AtomicU64> {
         self.entries().moves.entry(station_id).or_default().clone()
+    }
+
+    /// Tells the desks of a station, where there are any, that something else has written what
+    /// they go by.
+    pub(crate) fn tell_desks(&self, station_id: StationId) {
+        if let Some(moves) = self.entries().moves.get(&station_id) {
+            moves.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// Whether a connection of the station was begun in this process.
+    pub(crate) fn has_met(&self, station_id: StationId) -> bool {
+        self.entries().moves.contains_key(&station_id)
     }
 
     pub(crate) fn left(&self, station_id: StationId, epoch: u64) {

@@ -4,6 +4,7 @@
 mod crashes;
 mod mortal;
 mod registering;
+mod reviews;
 mod sessions;
 mod stories;
 mod support;

@@ -5,6 +5,7 @@ pub(crate) mod dashboard;
 pub(crate) mod invoices;
 pub(crate) mod lines;
 pub(crate) mod power;
+pub(crate) mod review_form;
 pub(crate) mod reviews;
 pub(crate) mod session;
 pub(crate) mod sessions;

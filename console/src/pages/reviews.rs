@@ -22,6 +22,7 @@ use serde::Deserialize;
 #[template(path = "reviews.html")]
 struct ReviewsPage {
     frame: Frame,
+    csrf: String,
     rows: Vec<ReviewRow>,
     pager: Pager,
 }
@@ -38,6 +39,8 @@ struct ReviewRow {
     /// What it is about: instants and figures.
     facts: Vec<(&'static str, String)>,
     at: (&'static str, When),
+    /// Where it can be dismissed: what is no session.
+    dismissed_at: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -68,7 +71,8 @@ pub(crate) async fn list(
         });
     }
     let pager = Pager::new("/reviews", query.next.as_deref(), page.next.as_deref());
-    render(&ReviewsPage { frame, rows, pager })
+    let csrf = operator.csrf().to_owned();
+    render(&ReviewsPage { frame, csrf, rows, pager })
 }
 
 fn of_session(session: &Session, energy: WattHours, now: Timestamp) -> ReviewRow {
@@ -84,6 +88,7 @@ fn of_session(session: &Session, energy: WattHours, now: Timestamp) -> ReviewRow
         owner: or_unsaid(&session.owner),
         facts: vec![("Energy", format!("{} kWh", format::kwh(energy, 3)))],
         at: ("Began", began),
+        dismissed_at: None,
     }
 }
 
@@ -102,5 +107,6 @@ fn of_orphan(orphan: &OrphanStop, now: Timestamp, zone: Tz) -> ReviewRow {
             ("Transaction id", orphan.transaction_id.to_string()),
         ],
         at: ("Stopped", When::new(orphan.stopped_at, now, zone)),
+        dismissed_at: Some(format!("/reviews/{}", orphan.exchange)),
     }
 }

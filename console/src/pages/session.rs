@@ -35,6 +35,8 @@ const SHORT_CURVE_SECONDS: u64 = 600;
 #[template(path = "session.html")]
 struct SessionPage {
     frame: Frame,
+    csrf: String,
+    id: String,
     station: String,
     part: String,
     connector: u32,
@@ -106,7 +108,8 @@ pub(crate) async fn show(
     let live = if is_over(&detail.session) { "" } else { "session" };
     let frame = Frame::inside(&console, &operator, title, "sessions", live).await?;
     let token = console.chargebook().personal().open(&detail.session.token).await;
-    render(&page_of(frame, detail, (cost, doubted), token, now))
+    let csrf = operator.csrf().to_owned();
+    render(&page_of((frame, csrf), detail, (cost, doubted), token, now))
 }
 
 /// Whether nothing more is expected to happen to it.
@@ -115,7 +118,7 @@ fn is_over(session: &Session) -> bool {
 }
 
 fn page_of(
-    frame: Frame,
+    (frame, csrf): (Frame, String),
     detail: SessionDetail,
     (cost, doubted): (Option<CostSoFar>, Option<(WattHours, WattHours)>),
     token: String,
@@ -177,6 +180,8 @@ fn page_of(
         tariff: cost.as_ref().map(|cost| tariff_text(cost, session)),
         timeline: timeline(&detail, now, zone),
         facts: facts_of(session, token),
+        id: session.id.to_string(),
+        csrf,
         frame,
     }
 }
@@ -284,6 +289,7 @@ fn fact_word(event_type: &str) -> String {
         "session.settled" => "Settled",
         "session.rated" => "Rated",
         "session.outcome_decided" => "Outcome",
+        "session.review_decided" => "Decided by hand",
         other => return format::words(other.trim_start_matches("session.")),
     };
     word.to_owned()
@@ -292,20 +298,27 @@ fn fact_word(event_type: &str) -> String {
 /// What a fact says beyond its name, with its figures as everywhere else.
 fn fact_detail(entry: &TimelineEntry, text: &str) -> String {
     let put = match entry.event_type.as_str() {
-        "session.settled" => text.strip_suffix(" Wh").and_then(|wh| {
-            let energy = WattHours(wh.parse().ok()?);
-            Some(format!("{} kWh", format::kwh(energy, 3)))
-        }),
+        "session.settled" => Some(energy_words(text)),
         "session.rated" => text
             .split_once(' ')
             .and_then(|(amount, currency)| Some(format::money(amount.parse().ok()?, currency))),
         "session.outcome_decided" => {
             text.split_once(": ").map(|(word, rest)| format!("{}: {rest}", format::words(word)))
         }
+        "session.review_decided" => Some(match text.strip_prefix("billed: ") {
+            Some(wh) => format!("billed: {}", energy_words(wh)),
+            None => text.to_owned(),
+        }),
         "session.connector_status" => Some(format::station_word(text)),
         _ => None,
     };
     put.unwrap_or_else(|| text.to_owned())
+}
+
+/// `5000 Wh` as everywhere else: `5.000 kWh`.
+fn energy_words(text: &str) -> String {
+    let energy = text.strip_suffix(" Wh").and_then(|wh| wh.parse().ok()).map(WattHours);
+    energy.map_or_else(|| text.to_owned(), |energy| format!("{} kWh", format::kwh(energy, 3)))
 }
 
 fn curve_of(detail: &SessionDetail, now: Timestamp, zone: Tz) -> LineChart {

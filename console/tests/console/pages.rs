@@ -125,6 +125,45 @@ async fn a_stop_without_a_session_is_listed_with_what_would_resolve_it() {
 }
 
 #[tokio::test]
+async fn a_review_is_decided_by_hand() {
+    let world = World::new(noon()).await;
+    let mut station = world.station("CP-1").await;
+    let transaction = station.start(1, CARD, 10_000).await;
+    world.clock.set(later(noon(), 600));
+    station.stop(transaction, 9_000).await;
+    station.stop(TransactionNumber(4_711), 9_000).await;
+    world.billed().await;
+    let browser = Browser::logged_in(&world).await;
+    let session = only_session(&world).await;
+    let page = browser.get(&format!("/sessions/{session}")).await;
+    let csrf = page.shows("Decide it by hand").csrf();
+    let decide = async |id: &str, form: &str| {
+        let form = format!("csrf={csrf}&reason=A+photo&decided_by=Ada&{form}");
+        browser.post(&format!("/reviews/{id}"), &form).await
+    };
+    let wrong = decide(&session, "decision=bill&energy_kwh=much").await;
+    assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+    wrong.shows("how many kWh");
+    let forged = browser.post(&format!("/reviews/{session}"), "csrf=0&decision=free").await;
+    assert_ne!(forged.status, StatusCode::SEE_OTHER);
+    let decided = decide(&session, "decision=bill&energy_kwh=5.5").await;
+    assert_eq!(decided.status, StatusCode::SEE_OTHER, "{}", decided.text);
+    assert_eq!(decided.location(), format!("/sessions/{session}"));
+    world.invoiced().await;
+    // 5.5 kWh at 0.49, 0.35 for the session, 19 % VAT.
+    let page = browser.get(&format!("/sessions/{session}")).await;
+    page.shows("Invoiced").shows("3.63 <small>EUR</small>").shows("billed: 5.500 kWh");
+    page.hides("Decide it by hand");
+
+    let orphans = world.models.list_orphan_stops(None, &Paging::default()).await.unwrap();
+    let orphan = orphans.items[0].exchange.to_string();
+    browser.get("/reviews").await.shows("Dismiss the stop");
+    let dismissed = decide(&orphan, "decision=dismiss").await;
+    assert_eq!(dismissed.location(), "/reviews", "{}", dismissed.text);
+    browser.get("/reviews").await.shows("Nothing to review");
+}
+
+#[tokio::test]
 async fn a_doubted_energy_and_its_price_tell_the_same() {
     let world = World::new(noon()).await;
     let mut station = world.station("CP-1").await;

@@ -10,7 +10,7 @@ use chargebook_commands::registry::{ConnectorDeclaration, StationRegistration, T
 use chargebook_commands::{Chargebook, ConnectionInformation, Settings, StationDesk};
 use chargebook_console::{Console, ConsoleOptions, router};
 use chargebook_domain::events::v1::{
-    BootInformation, Dialect, Direction, Evidence, MeterSample, Quantity, TokenStatus,
+    BootInformation, Dialect, Direction, Evidence, MeterSample, Outcome, Quantity, TokenStatus,
 };
 use chargebook_domain::ids::{ConnectorNumber, EventId, TransactionNumber};
 use chargebook_domain::units::{Timestamp, WattHours};
@@ -158,6 +158,21 @@ impl World {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         panic!("sessions stay without an outcome: {:#?}", self.unbilled().await);
+    }
+
+    /// Returns once the only session has its invoice.
+    #[allow(dead_code, reason = "the preview needs none")]
+    pub(crate) async fn invoiced(&self) {
+        let (filter, paging) = (SessionFilter::default(), Paging::default());
+        for _ in 0..500 {
+            self.shown().await;
+            let sessions = self.models.list_sessions(&filter, &paging).await.unwrap();
+            if sessions.items[0].outcome == Some(Outcome::Invoiced) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("no invoice in time");
     }
 
     async fn unbilled(&self) -> Vec<Session> {

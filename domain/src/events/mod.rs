@@ -145,6 +145,7 @@ events! {
     "session.meter_recorded" SessionMeterRecorded(v1::SessionMeterRecorded);
     "session.outcome_decided" SessionOutcomeDecided(v1::SessionOutcomeDecided);
     "session.rated" SessionRated(v1::SessionRated);
+    "session.review_decided" SessionReviewDecided(v1::SessionReviewDecided);
     "session.settled" SessionSettled(v1::SessionSettled);
     "session.started" SessionStarted(v1::SessionStarted);
     "session.stopped" SessionStopped(v1::SessionStopped);

@@ -1,6 +1,7 @@
 //! The state of a session: its facts, sorted by what they say and not by when they came.
 
 use super::basis::Basis;
+use super::by_hand::Decided;
 use crate::events::Event;
 use crate::events::v1::{
     Anomaly, MeterSample, Quantity, RegisterBefore, SessionConnectorStatus, SessionMeterRecorded,
@@ -31,6 +32,8 @@ pub struct Session {
     settled: Option<(EventId, SessionSettled)>,
     rated: Option<(EventId, SessionRated)>,
     outcome: Option<SessionOutcomeDecided>,
+    outcome_version: Option<u64>,
+    decided: Option<Decided>,
     last_heard_at: Option<Timestamp>,
     last_fact_version: Option<u64>,
     version: Option<u64>,
@@ -62,12 +65,21 @@ impl Session {
             }
             Event::SessionSettled(fact) => self.settled = Some((id, fact.as_ref().clone())),
             Event::SessionRated(fact) => self.rated = Some((id, fact.as_ref().clone())),
-            Event::SessionOutcomeDecided(fact) => self.outcome = Some(fact.as_ref().clone()),
+            Event::SessionOutcomeDecided(fact) => {
+                self.outcome = Some(fact.as_ref().clone());
+                self.outcome_version = Some(version);
+            }
+            Event::SessionReviewDecided(fact) => {
+                self.decided = Some(Decided { id, version, fact: fact.as_ref().clone() });
+            }
             _ => return,
         }
         let ours = matches!(
             event,
-            Event::SessionSettled(_) | Event::SessionRated(_) | Event::SessionOutcomeDecided(_)
+            Event::SessionSettled(_)
+                | Event::SessionRated(_)
+                | Event::SessionOutcomeDecided(_)
+                | Event::SessionReviewDecided(_)
         );
         if ours {
             return;
@@ -165,6 +177,16 @@ impl Session {
     /// What became of it, so far.
     pub fn outcome(&self) -> Option<&SessionOutcomeDecided> {
         self.outcome.as_ref()
+    }
+
+    /// What a person has decided about it last.
+    pub fn decided(&self) -> Option<&Decided> {
+        self.decided.as_ref()
+    }
+
+    /// Whether what became of it was decided after that version of its stream.
+    pub fn has_outcome_after(&self, version: u64) -> bool {
+        self.outcome_version > Some(version)
     }
 
     /// Whether a fact of it came after that version of its stream.

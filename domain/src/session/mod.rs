@@ -5,6 +5,7 @@
 //! number: any permutation and any duplication of a session's messages gives the same bill.
 
 mod basis;
+mod by_hand;
 mod clock;
 mod fold;
 mod periods;
@@ -15,6 +16,10 @@ mod settlement;
 mod tests;
 
 pub use basis::{Basis, Doubt, POWER_PLAUSIBLE_W_MAX};
+pub use by_hand::{
+    Decided, DecisionRefused, TARIFF_BY_HAND, may_decide, settled_by_hand, span_as_told,
+    tariff_by_hand,
+};
 pub use clock::began_at;
 pub use fold::{Session, Stop};
 pub use periods::{billing_input, rate_settled};

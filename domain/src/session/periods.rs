@@ -2,7 +2,7 @@
 
 use super::clock::ClockRepair;
 use super::fold::Session;
-use crate::events::v1::SessionSettled;
+use crate::events::v1::{SessionSettled, SettledBecause};
 use crate::rating::{
     Activity, ActivityStart, LocalTime, Rating, RatingError, RatingInput, RegisterReading,
     SessionTimeline, rate_with, split_at_boundaries,
@@ -44,6 +44,12 @@ pub fn billing_input(
     local_time: LocalTime,
 ) -> Result<RatingInput, RatingError> {
     let clock = ClockRepair::as_settled(session, settled);
+    // What a person entered is not mixed with what the charger said.
+    let told = Session::default();
+    let session = match settled.because {
+        SettledBecause::ReviewDecided => &told,
+        _ => session,
+    };
     let timeline = SessionTimeline {
         registers: registers(session, settled, &clock),
         activities: activities(session, settled, &clock),

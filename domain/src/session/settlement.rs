@@ -1,8 +1,9 @@
 //! When the bill may be made, and what happens where it may not.
 
 use super::basis::{Basis, Doubt};
+use super::by_hand::{Decided, settled_by_hand};
 use super::fold::Session;
-use crate::events::v1::{Authorization, Outcome, SessionSettled, SettledBecause};
+use crate::events::v1::{Authorization, Outcome, ReviewDecision, SessionSettled, SettledBecause};
 use crate::invoice::InvoiceFigures;
 use crate::rating::Rating;
 use crate::units::{Timestamp, WattHours};
@@ -33,6 +34,11 @@ pub enum Settlement {
     Settled(Box<SessionSettled>),
     /// It stands as it stood: nothing new follows.
     Unchanged,
+    /// Nothing to pay, and nothing to settle.
+    Free {
+        /// In a word.
+        reason: &'static str,
+    },
     /// No session at all: refused, or never ended by the station, and nothing flowed.
     Void {
         /// In a word.
@@ -69,6 +75,9 @@ pub fn settle(session: &Session, now: Timestamp, rules: SettlementRules) -> Sett
     let Some(started) = session.started() else {
         return Settlement::NotYet { look_again_at: later(now, rules.settle_after) };
     };
+    if let Some(decided) = session.decided() {
+        return settle_by_hand(session, decided);
+    }
     let last_heard_at = session.last_heard_at().unwrap_or(started.received_at);
     let deadline = later(last_heard_at, rules.settle_after);
     let overdue = now >= deadline;
@@ -126,6 +135,24 @@ pub fn settle(session: &Session, now: Timestamp, rules: SettlementRules) -> Sett
     }))
 }
 
+/// A person's decision holds, whatever the station says after it; a later decision corrects it.
+fn settle_by_hand(session: &Session, decided: &Decided) -> Settlement {
+    let is_invoiced = session.outcome().is_some_and(|outcome| outcome.invoice.is_some());
+    let is_settled =
+        session.settled().is_some_and(|(_, settled)| settled.as_of_version >= decided.version);
+    if is_settled || session.has_outcome_after(decided.version) {
+        return Settlement::Unchanged;
+    }
+    match (&decided.fact.decision, settled_by_hand(session, decided)) {
+        (ReviewDecision::Void, _) => Settlement::Void { reason: DECIDED_BY_HAND },
+        (ReviewDecision::Free, _) if !is_invoiced => Settlement::Free { reason: DECIDED_BY_HAND },
+        (_, Some(settled)) => Settlement::Settled(Box::new(settled)),
+        (_, None) => Settlement::Free { reason: DECIDED_BY_HAND },
+    }
+}
+
+/// A person has decided so.
+const DECIDED_BY_HAND: &str = "decided_by_hand";
 /// Nothing flowed to a token that had been refused.
 const TOKEN_REFUSED: &str = "token_refused";
 /// The station never ended it, and nothing flowed: a start that came to nothing, or was said

@@ -308,7 +308,7 @@ fn when_the_bill_is_made() {
     ) {
         Settlement::Settled(settled) => format!("{:?}", settled.because),
         Settlement::Review(review) => review.reason.to_owned(),
-        Settlement::Void { reason } => reason.to_owned(),
+        Settlement::Void { reason } | Settlement::Free { reason } => reason.to_owned(),
         Settlement::NotYet { .. } => "not yet".to_owned(),
         Settlement::Unchanged => "unchanged".to_owned(),
     };

@@ -134,6 +134,8 @@ fn read(event: &RecordedEvent, stream_id: Option<Uuid>) -> Result<Fact, String> 
         "station.meter_recorded" | "station.job_status" | "station.certificate_requested" => {
             Ok(station())
         }
+        // What follows from a person's decision is decided in events of its own.
+        "session.review_decided" => Ok(Fact::Nothing),
         // What a month carries forward is what the months before it said.
         "log.created"
         | "policy.checkpointed"

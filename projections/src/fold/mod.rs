@@ -186,6 +186,7 @@ impl State {
             | Event::PolicyCheckpointed(_)
             | Event::SessionMeterRecorded(_)
             | Event::SessionRated(_)
+            | Event::SessionReviewDecided(_)
             | Event::SessionSettled(_)
             | Event::SessionStopped(_)
             | Event::StationCertificateRequested(_)

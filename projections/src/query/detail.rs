@@ -8,7 +8,7 @@ use crate::read_models::ReadModels;
 use crate::tables::{Row as _, SettingRow, TariffVersionRow};
 use crate::views::{Cost, CurvePoint, SessionDetail, TimelineEntry};
 use chargebook_domain::events::Event;
-use chargebook_domain::events::v1::Quantity;
+use chargebook_domain::events::v1::{Quantity, ReviewDecision};
 use chargebook_domain::ids::{EventId, SessionId, TariffId};
 use chargebook_domain::invoice::InvoiceFigures;
 use chargebook_domain::rating::Rating;
@@ -204,6 +204,11 @@ fn detail_of(event: &Event) -> Option<String> {
             let figures = InvoiceFigures::of(&fact.rating).ok();
             figures.map(|figures| format!("{} {}", figures.total_gross(), figures.currency))
         }
+        Event::SessionReviewDecided(fact) => Some(match &fact.decision {
+            ReviewDecision::Free => "free".to_owned(),
+            ReviewDecision::Void => "void".to_owned(),
+            ReviewDecision::Bill { energy_wh, .. } => format!("billed: {energy_wh} Wh"),
+        }),
         Event::SessionOutcomeDecided(fact) => {
             let words = [fact.reason.as_deref(), fact.detail.as_deref(), fact.invoice.as_deref()];
             let words: Vec<_> = words.into_iter().flatten().collect();

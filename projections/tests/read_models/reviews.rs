@@ -50,13 +50,23 @@ async fn a_stop_without_a_session_waits_until_it_is_resolved() {
 
     // The session that took a stop in says so itself; for a dismissed one its station does.
     history.stop_by_orphan(1, adopted, 5_000).await;
-    let resolved = StationOrphanResolved { exchange: dismissed, session_id: None };
+    let resolved = StationOrphanResolved {
+        exchange: dismissed,
+        session_id: None,
+        reason: None,
+        decided_by: None,
+    };
     history.write(History::station_stream(2), resolved).await;
     history.decide(2, Outcome::Free, None).await;
     running.reach(history.head()).await;
     assert_eq!(listed(models).await, [Err(open), Ok(1)]);
     assert_eq!(models.orphan_stop(adopted).await.unwrap(), None);
-    let resolved = StationOrphanResolved { exchange: adopted, session_id: Some(session_id(1)) };
+    let resolved = StationOrphanResolved {
+        exchange: adopted,
+        session_id: Some(session_id(1)),
+        reason: None,
+        decided_by: None,
+    };
     history.write(History::station_stream(1), resolved).await;
     running.reach(history.head()).await;
     assert_eq!(listed(models).await, [Err(open), Ok(1)]);

@@ -288,6 +288,8 @@ pub enum SettledBecause {
     Deadline,
     /// A fact came after settlement and changed the sum.
     LateFacts,
+    /// A person decided it: what it rests on is what they entered.
+    ReviewDecided,
 }
 
 /// `session.rated`: what the session costs, and everything needed to compute it again.
@@ -351,4 +353,51 @@ pub enum Outcome {
     Void,
     /// A person has to look.
     NeedsReview,
+}
+
+/// `session.review_decided`: a person has decided what becomes of a session that waited for one.
+/// The last one holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionReviewDecided {
+    /// What becomes of it.
+    pub decision: ReviewDecision,
+    /// Why, in their words.
+    pub reason: SealedText,
+    /// Who decided it.
+    pub decided_by: SealedText,
+    /// Version of the stream that they looked at.
+    pub as_of_version: u64,
+}
+
+/// What a person can decide about a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ReviewDecision {
+    /// Nothing is to be paid; what was invoiced is taken back.
+    Free,
+    /// It was no session at all.
+    Void,
+    /// It is billed as entered.
+    Bill {
+        /// When it began.
+        started_at: Timestamp,
+        /// When it ended; nothing is charged for the time after.
+        ended_at: Timestamp,
+        /// What was drawn.
+        energy_wh: WattHours,
+        /// What it costs; without it the tariff in force says so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        price: Option<PriceByHand>,
+    },
+}
+
+/// A price that a person enters, for the session as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PriceByHand {
+    /// Without VAT, in major units.
+    pub net: Decimal,
+    /// In percent; `None` where none is due.
+    pub vat_percent: Option<Decimal>,
+    /// ISO 4217.
+    pub currency: String,
 }

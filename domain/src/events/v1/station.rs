@@ -336,11 +336,17 @@ pub struct OrphanStop {
     pub exchange: EventId,
 }
 
-/// `station.orphan_resolved`: such a stop found its session, or got one of its own.
+/// `station.orphan_resolved`: such a stop found its session, or was dismissed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StationOrphanResolved {
     /// The exchange of the stop.
     pub exchange: EventId,
-    /// The session; `None` where it was given up and listed for review.
+    /// The session; `None` where an operator has dismissed the stop: no start will take it in.
     pub session_id: Option<SessionId>,
+    /// Why it was dismissed, in the operator's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<SealedText>,
+    /// Who dismissed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_by: Option<SealedText>,
 }
