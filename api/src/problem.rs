@@ -53,7 +53,7 @@ struct Fault {
     pointer: Option<String>,
     /// Which parameter of the query.
     #[serde(skip_serializing_if = "Option::is_none")]
-    parameter: Option<&'static str>,
+    parameter: Option<String>,
     /// What is wrong with it.
     detail: String,
 }
@@ -91,7 +91,7 @@ impl Problem {
     }
 
     /// 400: a parameter of the query is wrong.
-    pub(crate) fn parameter(name: &'static str, detail: impl Into<String>) -> Self {
+    pub(crate) fn parameter(name: &str, detail: impl Into<String>) -> Self {
         let detail = detail.into();
         let problem = Self::new(
             StatusCode::BAD_REQUEST,
@@ -99,7 +99,21 @@ impl Problem {
             "A parameter of the query is not valid",
             format!("`{name}`: {detail}"),
         );
-        let fault = Fault { pointer: None, parameter: Some(name), detail };
+        let fault = Fault { pointer: None, parameter: Some(name.to_owned()), detail };
+        Self { errors: vec![fault], ..problem }
+    }
+
+    /// 422: a parameter of the query is none of the words that it can be.
+    pub(crate) fn unknown_word(name: &str, found: &str, words: &[String]) -> Self {
+        let words: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
+        let detail = format!("`{found}` is none of {}", words.join(", "));
+        let problem = Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid_parameter",
+            "A parameter of the query is not valid",
+            format!("`{name}`: {detail}"),
+        );
+        let fault = Fault { pointer: None, parameter: Some(name.to_owned()), detail };
         Self { errors: vec![fault], ..problem }
     }
 

@@ -78,8 +78,40 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
         let query = axum::extract::Query::try_from_uri(&parts.uri);
         query
             .map(|axum::extract::Query(query)| Self(query))
-            .map_err(|rejection| Problem::bad_request(rejection.body_text()))
+            .map_err(|rejection| query_problem(&rejection.body_text()))
     }
+}
+
+/// Says which parameter is wrong, and what would be right; the parser's own words are for
+/// programmers of this server.
+fn query_problem(said: &str) -> Problem {
+    let said = said.strip_prefix(QUERY_REJECTED).unwrap_or(said);
+    let Some((name, said)) = said.split_once(": ") else {
+        return Problem::bad_request("the query is not `name=value&…`, percent-encoded");
+    };
+    if let Some((found, words)) = unknown_word(said) {
+        return Problem::unknown_word(name, &found, &words);
+    }
+    let expected = match said {
+        _ if said.contains("digit") || said.contains("integer") => "a whole number, 0 or more",
+        _ if said.contains("number too large") => "a smaller number",
+        _ if said.contains("`true` or `false`") => "`true` or `false`",
+        _ if said.contains("UUID") => "a UUID",
+        _ if said.contains("duplicate field") => "given once only",
+        _ => "of another form",
+    };
+    Problem::parameter(name, format!("expected {expected}"))
+}
+
+/// How axum begins to say what is wrong with a query.
+const QUERY_REJECTED: &str = "Failed to deserialize query string: ";
+
+/// From serde's words about a word outside an enumeration: what was found, and the words there
+/// are.
+fn unknown_word(said: &str) -> Option<(String, Vec<String>)> {
+    let mut quoted = said.strip_prefix("unknown variant ")?.split('`').skip(1).step_by(2);
+    let found = quoted.next()?.to_owned();
+    Some((found, quoted.map(str::to_owned).collect()))
 }
 
 /// The variable part of the path, percent-decoded.

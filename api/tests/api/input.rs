@@ -115,14 +115,50 @@ async fn parameters_that_are_wrong_are_named() {
         let problem = api.get(path).await.problem(400, "invalid_parameter");
         assert_eq!(problem["errors"][0]["parameter"], parameter, "{path}: {problem:#}");
     }
-    for path in [
-        "/v1/stations?limit=many",
-        "/v1/stations?wait_for=x",
-        "/v1/sessions?outcome=lost",
-        "/v1/events?after=-1",
-        "/v1/stations/%FF",
+    for (path, parameter, expected) in [
+        ("/v1/stations?limit=many", "limit", "a whole number"),
+        ("/v1/stations?wait_for=x", "wait_for", "a whole number"),
+        ("/v1/events?after=-1", "after", "a whole number"),
+        ("/v1/sessions?open=perhaps", "open", "`true` or `false`"),
+        ("/v1/sessions?token_id=7", "token_id", "a UUID"),
     ] {
-        api.get(path).await.problem(400, "bad_request");
+        let problem = api.get(path).await.problem(400, "invalid_parameter");
+        assert_eq!(problem["errors"][0]["parameter"], parameter, "{path}: {problem:#}");
+        let detail = problem["detail"].as_str().expect("words");
+        assert!(detail.contains(expected), "{path}: {detail}");
+        for leaked in ["deserialize", "digit", "parsing"] {
+            assert!(!detail.contains(leaked), "{path}: {detail}");
+        }
+    }
+    for (path, parameter, words) in [
+        ("/v1/sessions?outcome=lost", "outcome", "`needs_review`"),
+        ("/v1/analytics?bucket=week", "bucket", "`day`"),
+    ] {
+        let problem = api.get(path).await.problem(422, "invalid_parameter");
+        assert_eq!(problem["errors"][0]["parameter"], parameter, "{path}: {problem:#}");
+        let detail = problem["detail"].as_str().expect("words");
+        assert!(detail.contains(words) && !detail.contains("variant"), "{path}: {detail}");
+    }
+    api.get("/v1/stations/%FF").await.problem(400, "bad_request");
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_tariff_is_pointed_at() {
+    let api = TestApi::start().await;
+    let tariff = |kind: &str, price: &str| {
+        let component = format!(r#"{{"type":"{kind}","price":{price},"step_size":1}}"#);
+        format!(
+            r#"{{"id":"t","currency":"EUR","elements":[{{"price_components":[{component}]}}]}}"#
+        )
+    };
+    for (body, pointer) in [
+        (tariff("WEATHER", "1"), "/elements/0/price_components/0/type"),
+        (tariff("ENERGY", "\"much\""), "/elements/0/price_components/0/price"),
+        (r#"{"id":"t","currency":"EUR"}"#.to_owned(), "/elements"),
+    ] {
+        let answer = api.send(Method::PUT, "/v1/tariffs/t", &[], &body).await;
+        let problem = answer.problem(422, "invalid");
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem:#}");
     }
 }
 

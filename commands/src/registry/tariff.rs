@@ -63,7 +63,7 @@ impl Registry {
     ) -> Result<PublishedTariff, RegistryError> {
         named("/id", tariff)?;
         let parsed = Tariff::parse(content)
-            .map_err(|problem| RegistryError::invalid("", problem.to_string()))?;
+            .map_err(|error| RegistryError::invalid(&error.pointer, error.problem.to_string()))?;
         let text = parsed.canonical_text();
         let content_sha256 = hex::encode(Sha256::digest(text.as_bytes()));
         let key = self.personal.name_key("tariff", tariff);

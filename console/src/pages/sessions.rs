@@ -61,7 +61,11 @@ pub(crate) async fn list(
     let frame = Frame::inside(&console, &operator, "Sessions", "sessions", "session").await?;
     let station = query.station.unwrap_or_default().trim().to_owned();
     let status = query.status.unwrap_or_default();
-    let chosen = CHOICES.iter().find(|choice| choice.0 == status).unwrap_or(&CHOICES[0]);
+    let chosen = CHOICES.iter().find(|choice| choice.0 == status).ok_or_else(|| {
+        let words: Vec<_> =
+            CHOICES.iter().map(|choice| choice.0).filter(|w| !w.is_empty()).collect();
+        PageError::BadRequest(format!("A status is one of: {}.", words.join(", ")))
+    })?;
     let filter = SessionFilter {
         station: (!station.is_empty()).then(|| station.clone()),
         outcome: chosen.2,
