@@ -41,6 +41,20 @@ async fn a_command_is_accepted_at_once_and_followed_by_its_resource() {
 }
 
 #[tokio::test]
+async fn a_start_for_a_token_that_is_not_registered_warns() {
+    let (api, _station) = with_station().await;
+    let body = json!({ "verb": "start", "connector": 1, "token": TAG });
+    let warned = api.post(PATH, &body).await.expect(202).json();
+    let warning = warned["warnings"][0].as_str().expect("a warning");
+    assert!(warning.contains("not registered"), "{warning}");
+    let listed = api.list_until("/v1/commands", |commands| commands.len() == 1).await;
+    assert_eq!(listed[0]["warnings"], warned["warnings"]);
+    api.post("/v1/tokens", &json!({ "uid": TAG, "type": "RFID" })).await.expect(201);
+    let known = api.post(PATH, &body).await.expect(202).json();
+    assert_eq!(known["warnings"], json!([]), "{known:#}");
+}
+
+#[tokio::test]
 async fn the_answer_can_be_waited_for_in_the_same_call() {
     let (api, mut station) = with_station().await;
     let body = json!({ "verb": "reset", "hard": true }).to_string();

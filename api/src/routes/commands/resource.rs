@@ -23,6 +23,8 @@ pub(crate) struct Command {
     station: String,
     /// What the station is to do.
     intent: IntentView,
+    /// What an operator should know of it before it fails.
+    warnings: Vec<&'static str>,
     /// How far it is.
     state: State,
     /// The status of the station's answer; null where it has none yet, or its answer has none.
@@ -153,6 +155,7 @@ impl Command {
         };
         let requested = view.requested;
         Self {
+            warnings: warnings_of(&requested.intent),
             id: requested.command_id.0,
             station: requested.station.as_str().to_owned(),
             intent: IntentView::of(state, requested.intent).await,
@@ -171,6 +174,7 @@ impl Command {
     /// From the read models.
     pub(super) async fn of_row(state: &ApiState, row: CommandRow) -> Self {
         Self {
+            warnings: warnings_of(&row.intent),
             id: row.command_id.0,
             station: row.station.as_str().to_owned(),
             intent: IntentView::of(state, row.intent).await,
@@ -189,6 +193,16 @@ impl Command {
             sent_at: row.sent_at,
             finished_at: row.finished_at,
         }
+    }
+}
+
+fn warnings_of(intent: &Intent) -> Vec<&'static str> {
+    match intent {
+        Intent::Start { token_id: None, .. } => vec![
+            "the token was not registered when this was asked for: a station that asks for its \
+             authorization is told that it is invalid, and nobody can be billed",
+        ],
+        _ => Vec::new(),
     }
 }
 
