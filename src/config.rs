@@ -43,6 +43,10 @@ pub(crate) struct ServeArgs {
     /// Name of this process in the events it writes [default: node-1]
     #[arg(long, env = "CHARGEBOOK_NODE", value_name = "NAME")]
     pub(crate) node: Option<String>,
+    /// Go on with new keys where keys.db is missing beside a log: personal data that was sealed
+    /// with the lost ones can be read by nobody any more
+    #[arg(long)]
+    pub(crate) accept_lost_keys: bool,
 }
 
 /// The file; every member may be absent.
@@ -79,6 +83,7 @@ pub(crate) struct Config {
     pub(crate) heartbeat_interval_seconds: u32,
     pub(crate) origin: Option<String>,
     pub(crate) node: String,
+    pub(crate) accept_lost_keys: bool,
 }
 
 /// Longest name of an invoice series.
@@ -116,6 +121,7 @@ impl Config {
                 .unwrap_or(300),
             origin: args.origin.or(file.origin),
             node: args.node.or(file.node).unwrap_or_else(|| "node-1".to_owned()),
+            accept_lost_keys: args.accept_lost_keys,
         };
         config.check()?;
         Ok(config)

@@ -65,6 +65,11 @@ const DRIVERS: [[&str; 4]; 6] = [
     ["driver-6", "Femi Ojo", "femi.ojo@example.org", "04F6A1B2C3D4E5"],
 ];
 
+/// How long a connector of a busy station is free between two cars.
+const BUSY_PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(120));
+/// How long one of a quiet station is.
+const QUIET_PAUSE: (Duration, Duration) = (Duration::from_secs(90), Duration::from_secs(900));
+
 /// Options of `chargebook demo`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct DemoArgs {
@@ -197,7 +202,10 @@ fn stations() -> Vec<DemoStation> {
                 0 => FaultMix::everyday(),
                 _ => FaultMix::none(),
             };
-            let live = LivePlan::with_activity(Activity::Endless).with_faults(faults);
+            let (shortest, longest) = if number % 2 == 0 { BUSY_PAUSE } else { QUIET_PAUSE };
+            let live = LivePlan::with_activity(Activity::Endless)
+                .with_faults(faults)
+                .with_pause(shortest, longest);
             let plan = StationPlan::new(&id)
                 .with_password(&password)
                 .with_hardware(hardware, 2)

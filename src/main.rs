@@ -26,6 +26,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// How much the log's followers give way (`nice`); about a third of an equal share remains.
 const BACKGROUND_NICENESS: i32 = 5;
 
+/// Exit status of a server that will not start without its keys.
+const EXIT_LOST_KEYS: u8 = 3;
+
 /// A charging management system that never loses a message, never bills twice, and proves every
 /// cent.
 #[derive(Debug, Parser)]
@@ -68,7 +71,10 @@ fn main() -> ExitCode {
         Err(error) => {
             // One line: what was wrong, and its causes. Nobody is left to tell if this fails.
             let _ = writeln!(std::io::stderr().lock(), "chargebook: {error:#}");
-            ExitCode::FAILURE
+            match error.downcast_ref::<server::LostKeys>() {
+                Some(_) => ExitCode::from(EXIT_LOST_KEYS),
+                None => ExitCode::FAILURE,
+            }
         }
     }
 }

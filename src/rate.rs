@@ -1,10 +1,16 @@
 //! `chargebook rate`: prices an OCPI CDR with the function that the invoices use.
 
 use anyhow::Context;
+use chargebook_domain::invoice::InvoiceFigures;
 use chargebook_domain::rating::{RateReport, rate_cdr};
 use comfy_table::{CellAlignment, Table, presets};
+use rust_decimal::prelude::ToPrimitive as _;
+use rust_decimal::{Decimal, RoundingStrategy};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
+
+/// Digits of the minor unit of a currency that ISO 4217 gives none for.
+const DECIMALS_DEFAULT: u32 = 2;
 
 /// Options of `chargebook rate`.
 #[derive(Debug, clap::Args)]
@@ -53,32 +59,51 @@ fn read(path: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// The costs for people, and what was assumed.
+/// The costs for people, to the currency's minor unit, and what was assumed. The JSON has them
+/// exactly.
 fn table(report: &RateReport) -> String {
-    let json = report.to_json();
+    let rating = &report.rating;
+    let currency = rating.currency.as_str();
+    let figures = InvoiceFigures::of(rating);
+    let decimals = figures.map_or(DECIMALS_DEFAULT, |figures| figures.currency_exponent);
+    let money = |sum: Decimal| {
+        let strategy = RoundingStrategy::MidpointAwayFromZero;
+        let mut sum = sum.round_dp_with_strategy(decimals, strategy);
+        sum.rescale(decimals);
+        sum.to_string()
+    };
     let mut table = Table::new();
     table.load_style(presets::UTF8_BORDERS_ONLY);
-    let currency = json["currency"].as_str().unwrap_or_default();
-    table.set_header(["cost", "excl. VAT", "incl. VAT", ""]);
+    table.set_header(["cost", "quantity", "excl. VAT", "incl. VAT", ""]);
+    let energy = format!("{} kWh", rating.total_energy_kwh.normalize());
+    let charging = duration(rating.total_charging_seconds);
+    let parking = duration(rating.total_parking_seconds);
+    let reservation = duration(rating.total_reservation_seconds);
     let rows = [
-        ("energy", "total_energy_cost"),
-        ("charging time", "total_time_cost"),
-        ("parking time", "total_parking_cost"),
-        ("fixed", "total_fixed_cost"),
-        ("reservation", "total_reservation_cost"),
-        ("total", "total_cost"),
+        ("energy", energy, Some(rating.total_energy_cost)),
+        ("charging time", charging, Some(rating.total_time_cost)),
+        ("parking time", parking, Some(rating.total_parking_cost)),
+        ("fixed", String::new(), Some(rating.total_fixed_cost)),
+        ("reservation", reservation, rating.total_reservation_cost),
+        ("total", String::new(), Some(report.total_cost())),
     ];
-    for (name, member) in rows {
-        let cost = &json[member];
-        if let (Some(excl), Some(incl)) = (cost["excl_vat"].as_str(), cost["incl_vat"].as_str()) {
-            table.add_row([name, excl, incl, currency]);
-        }
+    for (name, quantity, cost) in rows {
+        let Some(cost) = cost else { continue };
+        let (excl, incl) = (money(cost.excl_vat), money(cost.incl_vat));
+        table.add_row([name, &quantity, &excl, &incl, currency]);
     }
-    for index in [1, 2] {
+    for index in [1, 2, 3] {
         if let Some(column) = table.column_mut(index) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
     let notes = report.notes.iter().map(|note| format!("\n{note}")).collect::<String>();
     format!("{table}{notes}")
+}
+
+/// `1 h 02 min 30 s`.
+fn duration(seconds: Decimal) -> String {
+    let seconds = seconds.to_u64().unwrap_or_default();
+    let (hours, minutes) = (seconds / 3_600, seconds / 60 % 60);
+    format!("{hours} h {minutes:02} min {:02} s", seconds % 60)
 }

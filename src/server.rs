@@ -3,7 +3,7 @@
 
 use crate::audit::Bundles;
 use crate::config::Config;
-use anyhow::Context;
+use anyhow::{Context, bail};
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
@@ -14,11 +14,11 @@ use chargebook_commands::clock::SystemClock;
 use chargebook_commands::{Chargebook, Settings};
 use chargebook_console::{Console, ConsoleOptions};
 use chargebook_gateway::{Limits, OcppVersions};
-use chargebook_projections::{ProjectorOptions, ReadModels};
+use chargebook_projections::{PAGE_ROWS_MAX, Paging, ProjectorOptions, ReadModels, WaitError};
 use chargebook_proof::checkpoint::{Origin, SigningKey};
 use chargebook_store::sealer::{Sealer, SealerOptions};
 use chargebook_store::vault::KeyVault;
-use chargebook_store::{EventStore, OpenMode, SqliteStore};
+use chargebook_store::{EventStore, OpenMode, Position, SqliteStore};
 use chrono::TimeDelta;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::net::SocketAddr;
@@ -40,6 +40,28 @@ const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 /// Connections that wait to be accepted: thousands of stations come back at once after a
 /// restart.
 const LISTEN_BACKLOG: u32 = 4096;
+
+/// The keys of a log are not where they should be, and nobody has said to go on without them.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{} is missing beside an existing log: put it back from its backup, or start with \
+     --accept-lost-keys to go on with new keys (sealed personal data stays sealed for ever; \
+     stations and tokens must be registered anew)",
+    data.join("keys.db").display()
+)]
+pub(crate) struct LostKeys {
+    data: PathBuf,
+}
+
+/// What to say of a log that cannot be read on.
+fn unreadable(data: &Path) -> String {
+    let (log, data) = (data.join("log.db"), data.display());
+    format!(
+        "the log {} cannot be read (`chargebook log verify --data {data}` finds what is damaged; \
+         a backup of the folder restores it)",
+        log.display()
+    )
+}
 
 /// A running server.
 pub(crate) struct Server {
@@ -81,6 +103,9 @@ impl Server {
         let data = &config.data;
         std::fs::create_dir_all(data)
             .with_context(|| format!("cannot create the data folder {}", data.display()))?;
+        if KeyVault::is_lost(data) && !config.accept_lost_keys {
+            bail!(LostKeys { data: data.clone() });
+        }
         let vault = open_vault(data, config.origin.as_deref()).await?;
         let store = SqliteStore::open(data, OpenMode::Writer)
             .await
@@ -97,8 +122,10 @@ impl Server {
             heartbeat_interval_seconds: config.heartbeat_interval_seconds,
         };
         let clock = Arc::new(SystemClock);
-        let chargebook = Chargebook::open(log.clone(), Arc::new(vault), clock, settings).await?;
-        let chargebook = chargebook.speaking(Arc::new(OcppVersions));
+        let chargebook = Chargebook::open(log.clone(), Arc::new(vault), clock, settings)
+            .await
+            .with_context(|| unreadable(data))?
+            .speaking(Arc::new(OcppVersions));
         let (read_models, projector) =
             chargebook_projections::open(log, &data.join("read"), ProjectorOptions::default())
                 .await?;
@@ -137,6 +164,7 @@ impl Server {
         if read_models.wait_for(head, READ_MODELS_PATIENCE).await.is_err() {
             tracing::warn!("the read models are still catching up");
         }
+        background.spawn(end_lost_connections(chargebook.clone(), read_models.clone(), head));
         tracing::info!(
             ocpp = %ocpp_address,
             http = %http_address,
@@ -191,6 +219,37 @@ impl Server {
         Ok(())
     }
 }
+
+/// The process before this one may have ended without a word: its connections live no more, and
+/// the log should say so of those stations that have not come back.
+async fn end_lost_connections(chargebook: Chargebook, read_models: ReadModels, head: Position) {
+    // A long rebuild is waited for: until then nobody can tell who seemed to be there.
+    while let Err(error) = read_models.wait_for(head, READ_MODELS_PATIENCE).await {
+        if matches!(error, WaitError::Ended { .. }) {
+            return;
+        }
+    }
+    let mut paging = Paging { limit: Some(PAGE_ROWS_MAX), next: None };
+    loop {
+        let page = match read_models.list_stations(&paging).await {
+            Ok(page) => page,
+            Err(error) => return tracing::warn!(%error, "lost connections stay as they were"),
+        };
+        for station in page.items.iter().filter(|station| station.connected) {
+            let told = chargebook.connection_lost(station.id.as_str(), SERVER_ENDED).await;
+            if let Err(error) = told {
+                tracing::warn!(%error, station = %station.id, "a lost connection stays as it was");
+            }
+        }
+        match page.next {
+            Some(next) => paging.next = Some(next),
+            None => return,
+        }
+    }
+}
+
+/// Why a connection ended that a process held which could not say so itself.
+const SERVER_ENDED: &str = "server_ended";
 
 /// What the HTTP side is made of.
 struct Web {

@@ -234,6 +234,8 @@ struct Recorder(Mutex<Recorded>);
 struct Recorded {
     latencies: BTreeMap<&'static str, Latencies>,
     failures: Vec<String>,
+    /// Whether it was said that a station is not let in: it tries again, for ever.
+    told_unreachable: bool,
 }
 
 impl Observer for Recorder {
@@ -252,10 +254,28 @@ impl Observer for Recorder {
             }
             _ => return,
         };
+        if let FleetEvent::ConnectFailed(why) = event
+            && !std::mem::replace(&mut recorded.told_unreachable, true)
+        {
+            // Nobody is left to tell if this fails.
+            let _ = writeln!(std::io::stderr().lock(), "{}", unreachable(station_id, why));
+        }
         if recorded.failures.len() < KEPT_FAILURES {
             recorded.failures.push(format!("{station_id}: {failure}"));
         }
     }
+}
+
+/// What to say at the first station that is not let in.
+fn unreachable(station_id: &str, why: &str) -> String {
+    let hint = match why.contains("404") {
+        true => {
+            " (the server does not know this station: register it, or give --api and --token to \
+             have the fleet registered)"
+        }
+        false => "",
+    };
+    format!("{station_id} cannot connect and goes on trying: {why}{hint}")
 }
 
 impl Recorder {
@@ -350,7 +370,7 @@ pub(crate) fn align_numbers(table: &mut Table) {
 mod tests {
     use clap::Parser;
 
-    use super::{SimulateArgs, plan_of};
+    use super::{SimulateArgs, plan_of, unreachable};
 
     #[derive(Parser)]
     struct Command {
@@ -379,6 +399,13 @@ mod tests {
         let plan = plan_of(&args("--stations 2").expect("good options")).expect("a plan");
         assert_eq!(plan.stations[0].tags, ["SIM000001"]);
         assert_eq!(plan.stations[1].tags, ["SIM000002"]);
+    }
+
+    #[test]
+    fn an_unknown_station_is_told_what_to_do() {
+        let said = unreachable("CP-1", "HTTP error: 404 Not Found");
+        assert!(said.contains("CP-1") && said.contains("--api"), "{said}");
+        assert!(!unreachable("CP-1", "connection refused").contains("--api"));
     }
 
     #[test]

@@ -150,3 +150,15 @@ fn what_cannot_be_rated_is_said_and_fails() {
     assert!(!output.status.success(), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("nothing.json"), "{output:?}");
 }
+
+#[test]
+fn the_table_shows_quantities_and_sums_to_the_cent() {
+    let folder = Folder::new();
+    let cdr = folder.write("cdr.json", &cdr(vec![tariff()]));
+    let output = chargebook(&["rate", "--cdr", text(&cdr)], folder.0.path());
+    let table = String::from_utf8(output.stdout).expect("UTF-8");
+    for shown in ["12.5 kWh", "h ", "3.13", "3.75", "8.38", "10.05"] {
+        assert!(table.contains(shown), "{shown} is not in:\n{table}");
+    }
+    assert!(!table.contains("3.125"), "{table}");
+}

@@ -1,6 +1,6 @@
 //! The server ends in mid-session, in order or not: the charge point goes on, the bill is right.
 
-use crate::harness::{ChargePoint, TestCsms};
+use crate::harness::{ChargePoint, TestCsms, eventually};
 use crate::messages::{
     after, an_hour_ago, begin, boot, csms_with_station, end, invoice_of, meter, only_session,
 };
@@ -58,4 +58,40 @@ fn everything_that_was_there_is_there_after_many_kills() {
 fn an_idle_server_ends_in_order() {
     let mut csms = TestCsms::start();
     assert!(csms.terminate().success());
+}
+
+#[test]
+fn after_a_kill_a_station_that_does_not_come_back_is_not_connected() {
+    let mut csms = csms_with_station("CP-1");
+    let mut station = ChargePoint::connected(&csms, "CP-1");
+    station.call("BootNotification", boot());
+    let shown = |csms: &TestCsms| csms.list("/v1/stations").remove(0);
+    assert_eq!(shown(&csms)["connected"], true);
+    csms.kill9();
+    csms.restart();
+    let gone = eventually("the lost connection is noticed", || {
+        Some(shown(&csms)).filter(|station| station["connected"] == false)
+    });
+    assert_eq!(gone["disconnect_reason"], "server_ended", "{gone:#}");
+    station.connect(&csms);
+    eventually("it is back", || Some(shown(&csms)).filter(|it| it["connected"] == true));
+}
+
+#[test]
+fn lost_keys_need_an_operators_word() {
+    let mut csms = csms_with_station("CP-1");
+    assert!(csms.terminate().success());
+    let keys = csms.data().join("keys.db");
+    std::fs::rename(&keys, csms.data().join("kept.db")).expect("renamed");
+    let data = csms.data();
+    let data = data.to_str().expect("a UTF-8 path");
+    let refused = csms.run(&["serve", "--data", data, "--ocpp", "127.0.0.1:0"]);
+    assert_eq!(refused.status.code(), Some(3), "{refused:?}");
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.contains("keys.db") && said.contains("--accept-lost-keys"), "{said}");
+    assert!(!keys.exists(), "no new keys were made");
+    std::fs::rename(csms.data().join("kept.db"), &keys).expect("renamed");
+    csms.restart();
+    assert_eq!(csms.list("/v1/stations").len(), 1);
 }

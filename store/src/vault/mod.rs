@@ -92,8 +92,14 @@ pub struct KeyVault {
 }
 
 impl KeyVault {
+    /// Whether the vault of a data folder is lost: there is a log, and no vault beside it.
+    pub fn is_lost(folder: &Path) -> bool {
+        folder.join(crate::sqlite::LOG_FILE).exists() && !folder.join(table::VAULT_FILE).exists()
+    }
+
     /// Opens the vault of a data folder, or makes a new one: a lost vault never keeps the log
-    /// from opening, it is only said loudly.
+    /// from opening, it is only said loudly. Whether an operator means it so is for the caller to
+    /// ask ([`KeyVault::is_lost`]).
     pub async fn open(folder: &Path) -> Result<Self, VaultError> {
         Self::open_named(folder, None).await
     }

@@ -16,7 +16,7 @@ use std::path::Path;
 use uuid::Uuid;
 
 /// Name of the vault in the data folder.
-const VAULT_FILE: &str = "keys.db";
+pub(super) const VAULT_FILE: &str = "keys.db";
 /// Host part of the name that a log gets if it is given none.
 const DEFAULT_ORIGIN_HOST: &str = "chargebook.local";
 /// Length of the secret of keyed hashes, in bytes.
