@@ -82,6 +82,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     let files = text_files(root)?;
     let mut complaints = missing_files(root);
     complaints.extend(members_without_lints(root)?);
+    complaints.extend(tests_that_are_not(root)?);
     for path in &files {
         let text = std::fs::read_to_string(root.join(path))
             .with_context(|| format!("cannot read {path}"))?;
@@ -183,6 +184,33 @@ fn is_test_path(path: &str) -> bool {
 fn missing_files(root: &Path) -> Vec<Complaint> {
     let missing = FILES_NEEDED.iter().filter(|path| !root.join(path).is_file());
     missing.map(|path| complaint(path, 1, "this file must exist".into())).collect()
+}
+
+/// The page that names the tests which show what a test case of the standard asks for.
+const CONFORMANCE: &str = "docs/conformance.md";
+
+/// Tests that the page on conformance names and that do not exist.
+fn tests_that_are_not(root: &Path) -> Result<Vec<Complaint>> {
+    let page = read(root, CONFORMANCE)?;
+    let mut complaints = Vec::new();
+    for (line, path, test) in tests_named(&page) {
+        let exists = read(root, path).is_ok_and(|text| text.contains(&format!("fn {test}(")));
+        if !exists {
+            complaints.push(complaint(CONFORMANCE, line, format!("no test {path}::{test}")));
+        }
+    }
+    Ok(complaints)
+}
+
+/// Every file and test in back quotes, with its line.
+fn tests_named(page: &str) -> Vec<(usize, &str, &str)> {
+    let mut named = Vec::new();
+    for (index, line) in page.lines().enumerate() {
+        let quoted = line.split('`').skip(1).step_by(2);
+        let tests = quoted.filter_map(|quoted| quoted.split_once("::"));
+        named.extend(tests.map(|(path, test)| (index + 1, path, test)));
+    }
+    named
 }
 
 /// `unsafe_code = "forbid"` stands in the workspace's lints: every member must inherit them.

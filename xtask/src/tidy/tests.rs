@@ -89,3 +89,9 @@ fn a_member_must_inherit_the_lints() {
     assert!(lints_inherited("store/Cargo.toml", "[package]\n").is_some());
     assert!(lints_inherited("store/Cargo.toml", "[lints]\nworkspace = true\n").is_none());
 }
+
+#[test]
+fn the_tests_that_a_page_names_are_found() {
+    let page = "# Page\n| A | `a/b.rs::one`, `c.rs::two` |\nno `code` here\n";
+    assert_eq!(tests_named(page), [(2, "a/b.rs", "one"), (2, "c.rs", "two")]);
+}
