@@ -5,7 +5,9 @@ use anyhow::{Context, anyhow, bail};
 use chargebook_api::BundleFailure;
 use chargebook_audit::cited_exchanges;
 use chargebook_domain::events::Event;
-use chargebook_domain::events::v1::{InvoiceIssued, InvoiceKind, SessionStopped};
+use chargebook_domain::events::v1::{
+    InvoiceIssued, InvoiceKind, SessionStopped, TransactionEventKind,
+};
 use chargebook_domain::ids::{EventId, StationId};
 use chargebook_domain::units::Timestamp;
 use chargebook_proof::bundle::{Bundle, ProvenEvent};
@@ -256,6 +258,19 @@ impl<'a> Evidence<'a> {
                     // What came before the start lies with the station, in the start's month.
                     for at in [started.received_at, Timestamp::new(event.recorded_at)] {
                         elsewhere.streams.extend(month_stream(started.station_id, at));
+                    }
+                }
+                Event::SessionOpened(opened) => {
+                    station = Some(opened.station_id);
+                    let at = Timestamp::new(event.recorded_at);
+                    elsewhere.streams.extend(month_stream(opened.station_id, at));
+                }
+                Event::SessionTransactionReported(reported) => {
+                    // So does what was claimed with the start.
+                    let of_start =
+                        station.filter(|_| reported.kind == TransactionEventKind::Started);
+                    for at in [reported.received_at, Timestamp::new(event.recorded_at)] {
+                        elsewhere.streams.extend(of_start.and_then(|id| month_stream(id, at)));
                     }
                 }
                 Event::SessionStopped(stopped) => elsewhere.cite_stop(&stopped, station),

@@ -1,4 +1,4 @@
-//! The charger's own words: reads OCPP 1.6 frames as they were recorded, apart from the
+//! The charger's own words: reads OCPP 1.6 and 2.x frames as they were recorded, apart from the
 //! gateway's translation, and holds every fact against the place it names.
 //!
 //! Only the members that a bill rests on are known here: registers, samples, times, connector
@@ -7,7 +7,7 @@
 use chargebook_domain::events::v1::{
     Direction, Evidence, ExchangeRecorded, MeterReading, MeterSample, Quantity,
 };
-use chargebook_domain::ids::{ConnectorNumber, EventId, TransactionNumber};
+use chargebook_domain::ids::{ConnectorNumber, EventId, TransactionId};
 use chargebook_domain::units::Timestamp;
 use chrono::{DateTime, NaiveDateTime, Utc};
 use rust_decimal::Decimal;
@@ -118,20 +118,38 @@ impl Frame {
         self.payload.get(name).and_then(Value::as_i64)
     }
 
-    /// Whether the message names this transaction, or this connector.
+    /// Whether the message names this transaction, or (1.6) this connector.
     pub(crate) fn is_about(
         &self,
-        transaction: TransactionNumber,
-        connector: ConnectorNumber,
+        transaction: &TransactionId,
+        connector: Option<ConnectorNumber>,
     ) -> Result<(), FrameError> {
-        let named = self.integer_member("transactionId") == Some(i64::from(transaction.0));
-        let at = self.integer_member("connectorId") == Some(i64::from(connector.0));
+        let (named, at) = match transaction {
+            TransactionId::Number(number) => (
+                self.integer_member("transactionId") == Some(i64::from(number.0)),
+                connector.map(|connector| i64::from(connector.0))
+                    == self.integer_member("connectorId"),
+            ),
+            TransactionId::Name(name) => {
+                (self.text_at("/transactionInfo/transactionId") == Some(name.as_str()), false)
+            }
+        };
         if named || at {
             return Ok(());
         }
         Err(FrameError::WrongMessage(format!(
-            "the message names neither transaction {transaction} nor connector {connector}"
+            "the message names neither transaction {transaction} nor its connector"
         )))
+    }
+
+    /// The text at a place in the payload.
+    pub(crate) fn text_at(&self, pointer: &str) -> Option<&str> {
+        self.payload.pointer(pointer).and_then(Value::as_str)
+    }
+
+    /// The integer at a place in the payload.
+    pub(crate) fn integer_at(&self, pointer: &str) -> Option<i64> {
+        self.payload.pointer(pointer).and_then(Value::as_i64)
     }
 
     /// Compares a fact's instant with the member of an object in the frame.
@@ -203,8 +221,12 @@ impl Frame {
             let at = meter_value.get("timestamp").and_then(Value::as_str).and_then(instant_of);
             let Some(at) = at else { continue };
             for sampled in list(meter_value, "sampledValue") {
-                let text = sampled.get("value").and_then(Value::as_str).unwrap_or_default();
-                let value = value_in(&sampled, Quantity::EnergyImportRegisterWh, text);
+                let text = match sampled.get("value") {
+                    Some(Value::String(text)) => text.clone(),
+                    Some(Value::Number(number)) => number.to_string(),
+                    _ => String::new(),
+                };
+                let value = value_in(&sampled, Quantity::EnergyImportRegisterWh, &text);
                 let of_one_phase = sampled.get("phase").is_some();
                 registers.extend(value.ok().map(|value| (of_one_phase, at, value)));
             }
@@ -262,8 +284,23 @@ fn instant_of(text: &str) -> Option<Timestamp> {
 
 /// A number as JSON writes it, or as text (1.6 writes sampled values so).
 fn number(text: &str) -> Option<Decimal> {
-    let text = text.trim_matches('"');
-    Decimal::from_str_exact(text).ok().filter(|_| text.len() <= NUMBER_BYTES_MAX)
+    if text.len() > NUMBER_BYTES_MAX {
+        return None;
+    }
+    match text.strip_prefix('"') {
+        Some(quoted) => Decimal::from_str_exact(quoted.trim_end_matches('"')).ok(),
+        None => Decimal::from_str_exact(text).or_else(|_| Decimal::from_scientific(text)).ok(),
+    }
+}
+
+/// A value with its point moved, exactly; `None` where it has no room for that.
+fn times_power_of_ten(value: Decimal, exponent: i64) -> Option<Decimal> {
+    let power = 10_i64.checked_pow(u32::try_from(exponent.abs()).ok()?).map(Decimal::from)?;
+    if exponent >= 0 {
+        return value.checked_mul(power);
+    }
+    let quotient = value.checked_div(power)?;
+    (quotient.checked_mul(power)? == value).then_some(quotient)
 }
 
 /// What a sampledValue's `value` means in the quantity's own unit (OCPP 1.6 section 7.43; the
@@ -289,11 +326,16 @@ fn value_in(sampled: &Value, quantity: Quantity, text: &str) -> Result<Decimal, 
     if elsewhere || member("format").is_some_and(|format| format != "Raw") {
         return Err(FrameError::Unreadable("a plain value sampled at the outlet"));
     }
-    let unit = member("unit").unwrap_or(units[0].0);
+    // 2.x writes the unit beside a power of ten.
+    let of_unit = sampled.get("unitOfMeasure");
+    let unit = of_unit.and_then(|measure| measure.get("unit")).and_then(Value::as_str);
+    let unit = member("unit").or(unit).unwrap_or(units[0].0);
+    let exponent = of_unit.and_then(|measure| measure.get("multiplier")).and_then(Value::as_i64);
     let factor = units.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor);
     number(text)
         .zip(factor)
         .and_then(|(value, factor)| value.checked_mul(Decimal::from(factor)))
+        .and_then(|value| times_power_of_ten(value, exponent.unwrap_or(0)))
         .and_then(
             |value| if unit == KELVIN { value.checked_sub(ZERO_CELSIUS_K) } else { Some(value) },
         )

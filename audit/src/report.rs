@@ -4,11 +4,12 @@
 use crate::bill::LocalTimeCheck;
 use chargebook_domain::events::v1::{
     ExchangeRecorded, InvoiceIssued, InvoiceKind, LedgerPosted, MeterReading, SessionRated,
-    SessionSettled, SessionStarted, SettledBecause, TariffVersionPublished,
+    SessionSettled, SettledBecause, TariffVersionPublished,
 };
 use chargebook_domain::ids::EventId;
 use chargebook_domain::rating::Unit;
 use chargebook_domain::sealed::{HOLE_PLACEHOLDER, SealedText};
+use chargebook_domain::session::Beginning;
 use chargebook_proof::checkpoint::{Checkpoint, Fingerprint, VerifierKey};
 use std::fmt;
 
@@ -26,7 +27,7 @@ pub struct Report {
     /// What the session was settled on.
     pub settled: Proven<SessionSettled>,
     /// The session's start.
-    pub started: SessionStarted,
+    pub started: Beginning,
     /// Every exchange that a fact of the session comes from, in the log's order.
     pub frames: Vec<ProvenFrame>,
     /// Register samples between begin and end that have been held against their frames.
@@ -64,6 +65,13 @@ pub struct Proven<T> {
     pub version: u64,
     /// What it says.
     pub what: T,
+}
+
+/// Where at its station a session was.
+fn place_of(started: &Beginning) -> String {
+    let connector = started.connector.map(|connector| format!("connector {connector}"));
+    let evse = started.evse.map(|evse| format!("EVSE {evse}"));
+    evse.into_iter().chain(connector).collect::<Vec<_>>().join(", ")
 }
 
 /// A frame of the charger, as it was on the wire.
@@ -189,8 +197,10 @@ impl Report {
         )?;
         writeln!(
             f,
-            "              station {}, connector {}, transaction {}",
-            self.started.station, self.started.connector, self.started.transaction_id
+            "              station {}, {}, transaction {}",
+            self.started.station,
+            place_of(&self.started),
+            self.started.transaction_id
         )?;
         for anomaly in &settled.anomalies {
             writeln!(f, "              noted: {anomaly:?}")?;

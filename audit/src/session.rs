@@ -7,11 +7,12 @@ use crate::frame::{Frame, FrameError, same};
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
     Anomaly, Authorization, Direction, ExchangeRecorded, MeterReading, RegisterBefore,
-    SessionConnectorStatus, SessionMeterRecorded, SessionSettled, SessionStarted, SessionStopped,
-    SessionSuperseded, SettledBecause, StopMatch, Verdict,
+    SessionConnectorStatus, SessionMeterRecorded, SessionOpened, SessionSettled, SessionStarted,
+    SessionStopped, SessionSuperseded, SessionTokenPresented, SessionTransactionReported,
+    SettledBecause, StopMatch, TransactionEventKind, Verdict,
 };
-use chargebook_domain::ids::EventId;
-use chargebook_domain::session::{Basis, Doubt, Session, settled_by_hand};
+use chargebook_domain::ids::{EventId, EvseNumber, TransactionId};
+use chargebook_domain::session::{Basis, Beginning, Doubt, Session, settled_by_hand};
 use chargebook_domain::units::{Timestamp, WattHours};
 use rust_decimal::Decimal;
 use serde_json::Value;
@@ -19,7 +20,7 @@ use std::collections::BTreeSet;
 
 /// A session whose facts are proven, as it stood when it was settled.
 pub(crate) struct ProvenSession<'c> {
-    pub(crate) started: &'c SessionStarted,
+    pub(crate) started: Beginning,
     pub(crate) settled: &'c SessionSettled,
     pub(crate) settled_at: &'c Entry<'c>,
     /// The fold of everything that the settlement rests on.
@@ -46,6 +47,9 @@ fn cited(event: &Event) -> [Option<EventId>; 2] {
         Event::SessionMeterRecorded(fact) => [Some(fact.exchange), None],
         Event::SessionConnectorStatus(fact) => [Some(fact.exchange), None],
         Event::SessionStopped(fact) => [Some(fact.exchange), None],
+        Event::SessionOpened(fact) => [Some(fact.exchange), None],
+        Event::SessionTransactionReported(fact) => [Some(fact.exchange), None],
+        Event::SessionTokenPresented(fact) => [Some(fact.exchange), None],
         Event::SessionSuperseded(fact) => [Some(fact.register.evidence.event_id), None],
         _ => [None, None],
     }
@@ -64,17 +68,9 @@ pub(crate) fn prove<'c>(
         return Err(AuditError::WrongType { id: settled, expected: "session.settled", found });
     };
     let stream = chain.stream(stream)?;
-    let started = stream
-        .iter()
-        .find_map(|entry| match &entry.event {
-            Event::SessionStarted(started) => Some(started.as_ref()),
-            _ => None,
-        })
-        .ok_or(AuditError::Doubt(Doubt::StartMissing))?;
     let (mut facts, mut all_facts) = (Session::default(), Session::default());
     let sources = cited_exchanges(stream.iter().map(|entry| &entry.event));
     for entry in &stream {
-        prove_fact(chain, started, entry)?;
         let (version, recorded_at) = (entry.envelope.version, entry.recorded_at()?);
         all_facts.apply(entry.id, version, recorded_at, &entry.event);
         if version <= basis.as_of_version {
@@ -82,6 +78,10 @@ pub(crate) fn prove<'c>(
         }
     }
     let known: BTreeSet<_> = all_facts.registers().map(|s| (s.sampled_at, s.value)).collect();
+    let whole = all_facts.started().ok_or(AuditError::Doubt(Doubt::StartMissing))?;
+    for entry in &stream {
+        prove_fact(chain, whole, entry)?;
+    }
     for entry in &stream {
         nothing_left_out(entry, &all_facts, &known)?;
     }
@@ -89,6 +89,7 @@ pub(crate) fn prove<'c>(
     let judged_at = settled_at.envelope.version.saturating_sub(1);
     follows(settled, "as_of_version", basis.as_of_version, judged_at)?;
     prove_basis(settled, basis, &facts)?;
+    let started = facts.started().ok_or(AuditError::Doubt(Doubt::StartMissing))?.clone();
     Ok(ProvenSession { started, settled: basis, settled_at, facts, stream, sources })
 }
 
@@ -111,14 +112,16 @@ fn nothing_left_out(
     let is_known = match frame.action() {
         "StartTransaction" => facts.started().is_some_and(|started| {
             started.started_at == at
-                && Some(started.meter_start.register_wh) == register("meterStart")
+                && register_of(started.meter_start.as_ref()) == register("meterStart")
         }),
         "StopTransaction" => facts.stops().iter().any(|stop| {
-            stop.stopped_at == at && Some(stop.meter_stop.register_wh) == register("meterStop")
+            stop.stopped_at == at && register_of(stop.meter_stop.as_ref()) == register("meterStop")
         }),
-        "StatusNotification" => facts.statuses().iter().any(|status| {
-            status.at == at && Some(status.status.as_str()) == frame.text_member("status")
-        }),
+        "StatusNotification" => facts
+            .statuses()
+            .iter()
+            .any(|status| status.at == at && Some(status.status.as_str()) == status_word(&frame)),
+        "TransactionEvent" => is_told(&frame, facts, at),
         _ => true,
     };
     if !is_known {
@@ -173,11 +176,7 @@ fn follows_reading(
 
 /// Holds one event of the session's stream against the charger's frame. What is no fact of the
 /// charger's (an anomaly noted, a judgement of ours) has nothing to be held against.
-fn prove_fact(
-    chain: &Chain<'_>,
-    started: &SessionStarted,
-    entry: &Entry<'_>,
-) -> Result<(), AuditError> {
+fn prove_fact(chain: &Chain<'_>, started: &Beginning, entry: &Entry<'_>) -> Result<(), AuditError> {
     let source = Source { chain, started, fact: entry };
     let proven = match &entry.event {
         Event::ExchangeRecorded(exchange) => source.same_station(exchange),
@@ -186,6 +185,9 @@ fn prove_fact(
         Event::SessionConnectorStatus(fact) => source.status(fact)?,
         Event::SessionStopped(fact) => source.stop(fact)?,
         Event::SessionSuperseded(fact) => source.superseded(fact)?,
+        Event::SessionOpened(fact) => source.opened(fact)?,
+        Event::SessionTransactionReported(fact) => source.reported(fact)?,
+        Event::SessionTokenPresented(fact) => source.token(fact)?,
         _ => Ok(()),
     };
     proven.map_err(|source| AuditError::Frame { id: entry.id, source })
@@ -195,7 +197,7 @@ fn prove_fact(
 /// is there, the inner one whether it says what the fact says.
 struct Source<'a> {
     chain: &'a Chain<'a>,
-    started: &'a SessionStarted,
+    started: &'a Beginning,
     fact: &'a Entry<'a>,
 }
 
@@ -238,9 +240,9 @@ impl<'a> Source<'a> {
         // A repeated stop may bring samples that the first one did not.
         let (_, frame) = self.frame(fact.exchange)?;
         Ok(frame.and_then(|frame| {
-            frame.is_one_of(&["MeterValues", "StopTransaction"])?;
-            if frame.is_one_of(&["MeterValues"]).is_ok() {
-                frame.is_about(self.started.transaction_id, self.started.connector)?;
+            frame.is_one_of(&["MeterValues", "StopTransaction", "TransactionEvent"])?;
+            if frame.is_one_of(&["MeterValues", "TransactionEvent"]).is_ok() {
+                frame.is_about(&self.started.transaction_id, self.started.connector)?;
             }
             fact.samples.iter().try_for_each(|sample| frame.says_sample(sample))
         }))
@@ -252,7 +254,9 @@ impl<'a> Source<'a> {
             frame.is_one_of(&["StatusNotification"])?;
             let connector = frame.integer_member("connectorId").unwrap_or_default();
             same("the connector", i64::from(fact.connector.0), known(connector))?;
-            let status = frame.text_member("status").unwrap_or_default();
+            let evse = frame.integer_member("evseId");
+            same("the EVSE", evse_text(fact.evse), known(number_text(evse)))?;
+            let status = status_word(&frame).unwrap_or_default();
             same("the status", fact.status.as_str(), known(status))?;
             same("the time of receipt", fact.received_at, known(exchange.received_at))?;
             match frame.text_member("timestamp") {
@@ -268,8 +272,8 @@ impl<'a> Source<'a> {
             frame.is_one_of(&["StopTransaction"])?;
             if fact.matched_by == StopMatch::TransactionId {
                 let named = frame.integer_member("transactionId").unwrap_or_default();
-                let ours = i64::from(self.started.transaction_id.0);
-                same("the transaction", ours, known(named))?;
+                let ours = self.started.transaction_id.to_string();
+                same("the transaction", ours, known(named.to_string()))?;
             }
             frame.says_instant("the time of the stop", frame.payload(), fact.stopped_at)?;
             frame.says_reading(&fact.meter_stop)?;
@@ -281,11 +285,81 @@ impl<'a> Source<'a> {
     fn superseded(&self, fact: &SessionSuperseded) -> Checked {
         let (_, frame) = self.frame(fact.register.evidence.event_id)?;
         Ok(frame.and_then(|frame| {
-            frame.is_one_of(&["StartTransaction"])?;
-            let connector = frame.integer_member("connectorId").unwrap_or_default();
-            same("the connector", i64::from(self.started.connector.0), known(connector))?;
-            frame.says_instant("the time of the next start", frame.payload(), fact.at)?;
+            frame.is_one_of(&["StartTransaction", "TransactionEvent"])?;
+            if frame.is_one_of(&["StartTransaction"]).is_ok() {
+                let connector = frame.integer_member("connectorId");
+                let own = self.started.connector.map(|connector| i64::from(connector.0));
+                same("the connector", number_text(own), known(number_text(connector)))?;
+                frame.says_instant("the time of the next start", frame.payload(), fact.at)?;
+            } else {
+                // The register may be of a later message of the transaction than its start.
+                let evse = frame.integer_at("/evse/id");
+                let own = evse.map_or(number_text(None), |_| evse_text(self.started.evse));
+                same("the EVSE", own, known(number_text(evse)))?;
+            }
             frame.says_reading(&fact.register)
+        }))
+    }
+
+    fn opened(&self, fact: &SessionOpened) -> Checked {
+        let (exchange, frame) = self.frame(fact.exchange)?;
+        Ok(frame.and_then(|frame| {
+            frame.is_one_of(&["TransactionEvent"])?;
+            frame.is_about(&TransactionId::Name(fact.transaction_id.clone()), None)?;
+            same("the time of receipt", fact.received_at, known(exchange.received_at))
+        }))
+    }
+
+    fn reported(&self, fact: &SessionTransactionReported) -> Checked {
+        let (exchange, frame) = self.frame(fact.exchange)?;
+        Ok(frame.and_then(|frame| {
+            frame.is_one_of(&["TransactionEvent"])?;
+            frame.is_about(&self.started.transaction_id, None)?;
+            let kind = kind_word(fact.kind);
+            same("the kind", kind, known(frame.text_member("eventType").unwrap_or_default()))?;
+            let sequence = frame.integer_member("seqNo");
+            same("the number", i64::from(fact.sequence), known(sequence.unwrap_or_default()))?;
+            frame.says_instant("the time", frame.payload(), fact.at)?;
+            same("the time of receipt", fact.received_at, known(exchange.received_at))?;
+            same(
+                "the EVSE",
+                evse_text(fact.evse),
+                known(number_text(frame.integer_at("/evse/id"))),
+            )?;
+            let connector = fact.connector.map(|connector| i64::from(connector.0));
+            let named = frame.integer_at("/evse/connectorId");
+            same("the connector", number_text(connector), known(number_text(named)))?;
+            let word = |name: &str| frame.text_at(&format!("/transactionInfo/{name}"));
+            let text = |text: &Option<String>| text.clone().unwrap_or_default();
+            let state = word("chargingState").unwrap_or_default().to_owned();
+            same("the charging state", text(&fact.charging_state), known(state))?;
+            let reason = word("stoppedReason").unwrap_or_default().to_owned();
+            same("the reason", text(&fact.stopped_reason), known(reason))
+        }))
+    }
+
+    /// That a token was presented, and what we answered; whose it is, only its seal tells.
+    fn token(&self, fact: &SessionTokenPresented) -> Checked {
+        let (exchange, frame) = self.frame(fact.exchange)?;
+        Ok(frame.and_then(|frame| {
+            frame.is_one_of(&["TransactionEvent"])?;
+            frame.is_about(&self.started.transaction_id, None)?;
+            let sequence = frame.integer_member("seqNo");
+            same("the number", i64::from(fact.sequence), known(sequence.unwrap_or_default()))?;
+            frame.says_instant("the time", frame.payload(), fact.at)?;
+            let kind = frame.text_at("/idToken/type").unwrap_or_default();
+            same("the token's type", fact.kind.as_deref().unwrap_or_default(), known(kind))?;
+            let answer = answer_of(exchange)?;
+            let status = answer.pointer("/idTokenInfo/status").and_then(Value::as_str);
+            let words: &[&str] = match fact.authorization {
+                Authorization::Accepted => &["Accepted"],
+                Authorization::Blocked => &["Blocked"],
+                Authorization::Expired => &["Expired"],
+                Authorization::Invalid => &["Invalid", "Unknown"],
+            };
+            let status = status.unwrap_or_default();
+            let word = words.iter().find(|word| **word == status).copied();
+            same("the word about the token", word.unwrap_or(words[0]), known(status))
         }))
     }
 
@@ -317,12 +391,7 @@ impl<'a> Source<'a> {
 
 /// Our answer to a start named the transaction, and said of the token what the fact says.
 fn answered_start(exchange: &ExchangeRecorded, fact: &SessionStarted) -> Result<(), FrameError> {
-    let reply = exchange.reply.as_ref().map(|reply| reply.redacted()).unwrap_or_default();
-    let (kind, _, payload): (u8, String, Value) =
-        serde_json::from_str(&reply).map_err(|_| FrameError::Unreadable("our answer"))?;
-    if kind != 3 {
-        return Err(FrameError::Unreadable("our answer"));
-    }
+    let payload = answer_of(exchange)?;
     let transaction = payload.get("transactionId").and_then(Value::as_i64).unwrap_or_default();
     same("the transaction", i64::from(fact.transaction_id.0), known(transaction))?;
     let word = match fact.authorization {
@@ -333,6 +402,53 @@ fn answered_start(exchange: &ExchangeRecorded, fact: &SessionStarted) -> Result<
     };
     let status = payload.pointer("/idTagInfo/status").and_then(Value::as_str).unwrap_or_default();
     same("the word about the token", word, known(status))
+}
+
+/// The payload of our answer.
+fn answer_of(exchange: &ExchangeRecorded) -> Result<Value, FrameError> {
+    let reply = exchange.reply.as_ref().map(|reply| reply.redacted()).unwrap_or_default();
+    match serde_json::from_str::<(u8, String, Value)>(&reply) {
+        Ok((3, _, payload)) => Ok(payload),
+        _ => Err(FrameError::Unreadable("our answer")),
+    }
+}
+
+/// What a connector's status notification says it is: 1.6 and 2.x name the member differently.
+fn status_word(frame: &Frame) -> Option<&str> {
+    frame.text_member("status").or_else(|| frame.text_member("connectorStatus"))
+}
+
+fn register_of(reading: Option<&MeterReading>) -> Option<WattHours> {
+    reading.map(|reading| reading.register_wh)
+}
+
+fn evse_text(evse: Option<EvseNumber>) -> String {
+    number_text(evse.map(|evse| i64::from(evse.0)))
+}
+
+fn number_text(number: Option<i64>) -> String {
+    number.map_or_else(|| "none".to_owned(), |number| number.to_string())
+}
+
+fn kind_word(kind: TransactionEventKind) -> &'static str {
+    match kind {
+        TransactionEventKind::Started => "Started",
+        TransactionEventKind::Updated => "Updated",
+        TransactionEventKind::Ended => "Ended",
+    }
+}
+
+/// Whether a TransactionEvent is among the session's facts.
+fn is_told(frame: &Frame, facts: &Session, at: Timestamp) -> bool {
+    let kinds =
+        [TransactionEventKind::Started, TransactionEventKind::Updated, TransactionEventKind::Ended];
+    let kind =
+        kinds.into_iter().find(|kind| frame.text_member("eventType") == Some(kind_word(*kind)));
+    let sequence = frame.integer_member("seqNo").and_then(|number| u32::try_from(number).ok());
+    let known = facts.transaction().zip(kind).zip(sequence);
+    known.is_some_and(|((transaction, kind), sequence)| {
+        transaction.exchange_of(sequence, at, kind).is_some()
+    })
 }
 
 /// A frame's value that needs no reading.

@@ -4,7 +4,9 @@
 use crate::clock::uuid_from;
 use crate::message::{PERSONAL_PLACES_MAX, Personal, PersonalKind, PersonalPlace};
 use chargebook_domain::events::v1::{Intent, TextKind};
-use chargebook_domain::ids::{ConnectorNumber, SessionId, StationId, SubjectId, TransactionNumber};
+use chargebook_domain::ids::{
+    ConnectorNumber, EvseNumber, SessionId, StationId, SubjectId, TransactionNumber,
+};
 use chargebook_domain::sealed::{HOLE_PLACEHOLDER, Hole, Part, SEALED_PARTS_MAX, SealedText};
 use chargebook_domain::units::{Timestamp, WattHours};
 use chargebook_store::LookupKey;
@@ -61,6 +63,26 @@ impl PersonalData {
     /// Finds the latest session at a connector.
     pub fn connector_key(&self, station: StationId, connector: ConnectorNumber) -> LookupKey {
         self.key("connector", &[station.0.as_bytes(), &connector.0.to_be_bytes()])
+    }
+
+    /// Finds the latest session at an EVSE (2.x).
+    pub fn evse_key(&self, station: StationId, evse: EvseNumber) -> LookupKey {
+        self.key("evse", &[station.0.as_bytes(), &evse.0.to_be_bytes()])
+    }
+
+    /// Finds the latest session of a 2.x transaction id.
+    pub fn named_transaction_key(&self, station: StationId, name: &str) -> LookupKey {
+        self.key("named-transaction", &[station.0.as_bytes(), name.as_bytes()])
+    }
+
+    /// The session of a 2.x transaction: the same id gives the same session, but for stations
+    /// that use one again; `occurrence` counts those.
+    pub fn session_id_of_name(&self, station: StationId, name: &str, occurrence: u32) -> SessionId {
+        let hash = self.vault.keyed_hash(
+            "named-session",
+            &[station.0.as_bytes(), name.as_bytes(), &occurrence.to_be_bytes()],
+        );
+        SessionId(uuid_from(&hash))
     }
 
     /// Finds the session that took an orphaned stop in.

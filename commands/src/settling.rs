@@ -17,7 +17,6 @@ use chargebook_domain::session::{
     NOT_RATABLE, Review, Session, Settlement, SettlementRules, began_at, changes_the_bill,
     rate_settled, settle, tariff_by_hand,
 };
-use chargebook_domain::tariff::TariffDimension;
 use chargebook_domain::units::{Timestamp, WattHours};
 use std::sync::Arc;
 
@@ -38,7 +37,7 @@ pub(crate) async fn tariff_of(
 pub(crate) fn rules(chargebook: &Chargebook, tariff: Option<&TariffChoice>) -> SettlementRules {
     SettlementRules {
         settle_after: chargebook.settings().settle_after,
-        occupancy_is_priced: tariff.is_some_and(prices_occupancy),
+        occupancy_is_priced: tariff.is_some_and(|choice| choice.tariff.prices_parking()),
     }
 }
 
@@ -57,15 +56,6 @@ pub(crate) async fn conclude(
     })
 }
 
-fn prices_occupancy(choice: &TariffChoice) -> bool {
-    choice
-        .tariff
-        .elements
-        .iter()
-        .flat_map(|element| &element.price_components)
-        .any(|component| component.dimension == TariffDimension::ParkingTime)
-}
-
 /// What a settlement writes to the session's stream, after the version that it judged. The ids
 /// follow from what is rested on (its stop, or a person's decision) and that version: whoever writes it, it is written once.
 pub(crate) fn drafts_of(
@@ -73,17 +63,19 @@ pub(crate) fn drafts_of(
     settlement: Settlement,
     tariff: Option<TariffChoice>,
 ) -> Vec<Draft> {
-    let (Some(version), Some(started)) = (session.version(), session.started()) else {
+    let (Some(version), Some((session_id, station_id, first_exchange))) =
+        (session.version(), session.identity())
+    else {
         return Vec::new();
     };
-    let told = session.stop().map_or(started.exchange, |stop| stop.exchange);
+    let told = session.stop().map_or(first_exchange, |stop| stop.exchange);
     let cause = session.decided().map_or(told, |decided| decided.id);
     let ordinal = u32::try_from(version).unwrap_or(u32::MAX);
     let draft = |event: Event| {
         Draft::following(cause, ordinal, event)
             .by("policy:billing")
-            .about(started.station_id)
-            .within(started.session_id.0)
+            .about(station_id)
+            .within(session_id.0)
     };
     match settlement {
         Settlement::NotYet { .. } | Settlement::Unchanged => Vec::new(),

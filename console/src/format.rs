@@ -1,5 +1,6 @@
 //! Numbers, times and words for people. Exact decimals in, text out; no floats.
 
+use chargebook_domain::ids::{ConnectorNumber, EvseNumber};
 use chargebook_domain::units::{Timestamp, WattHours};
 use chrono::Datelike;
 use chrono_tz::Tz;
@@ -101,6 +102,16 @@ pub(crate) fn dated(at: Timestamp, zone: Tz) -> String {
 /// The same instant in UTC, for who has to compare logs.
 pub(crate) fn utc(at: Timestamp) -> String {
     at.utc().format("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// Where at a station, for people: `connector 1`, `EVSE 1, connector 2`.
+pub(crate) fn place(evse: Option<EvseNumber>, connector: Option<ConnectorNumber>) -> String {
+    match (evse, connector) {
+        (None, Some(connector)) => format!("connector {connector}"),
+        (Some(evse), Some(connector)) => format!("EVSE {evse}, connector {connector}"),
+        (Some(evse), None) => format!("EVSE {evse}"),
+        (None, None) => "connector not chosen yet".to_owned(),
+    }
 }
 
 /// A word of ours for people: `stop_missing` becomes `Stop missing`.

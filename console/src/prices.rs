@@ -88,7 +88,7 @@ pub(crate) async fn course(
     let detail = console.models().session_detail(session.id, console.now()).await?;
     let Some(detail) = detail else { return Ok(None) };
     // A refused card pays nothing, whatever its session would cost.
-    let priced = session.authorization == Authorization::Accepted;
+    let priced = session.authorization == Some(Authorization::Accepted);
     let cost = match priced {
         true => console.chargebook().running_cost(session.id).await?,
         false => None,

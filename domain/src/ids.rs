@@ -147,6 +147,26 @@ impl fmt::Display for TransactionNumber {
 #[serde(transparent)]
 pub struct TransactionName(String);
 
+/// A transaction's id, in the words of the station's OCPP version: a number of ours in 1.6, a
+/// text of the station's in 2.x. In JSON a number or a string.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum TransactionId {
+    /// 1.6.
+    Number(TransactionNumber),
+    /// 2.x.
+    Name(TransactionName),
+}
+
+impl fmt::Display for TransactionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Name(name) => name.fmt(f),
+        }
+    }
+}
+
 /// Longest transaction id of OCPP 2.x, in characters.
 pub const TRANSACTION_NAME_CHARACTERS_MAX: usize = 36;
 

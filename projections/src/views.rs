@@ -6,8 +6,8 @@ use chargebook_domain::events::v1::{
     InvoiceIssued, Outcome, Registration, SeenBy, StationSettings, TokenStatus,
 };
 use chargebook_domain::ids::{
-    AccountId, CommandId, ConnectorNumber, DriverId, EventId, SessionId, SiteId, StationId,
-    StationIdentity, SubjectId, TariffId, TokenId, TransactionNumber,
+    AccountId, CommandId, ConnectorNumber, DriverId, EventId, EvseNumber, SessionId, SiteId,
+    StationId, StationIdentity, SubjectId, TariffId, TokenId, TransactionId, TransactionNumber,
 };
 use chargebook_domain::sealed::SealedText;
 use chargebook_domain::units::{Timestamp, WattHours};
@@ -78,7 +78,9 @@ impl Station {
 /// A connector as it is now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Connector {
-    /// Its number; 0 is the station itself.
+    /// The EVSE it is of, at a station that counts them (2.x).
+    pub evse: Option<EvseNumber>,
+    /// Its number; in 1.6, 0 is the station itself.
     pub connector: ConnectorNumber,
     /// The station's word: `Available`, `Charging`, ….
     pub status: Option<String>,
@@ -97,7 +99,7 @@ pub struct Connector {
     /// The session that is open at it.
     pub session: Option<SessionId>,
     /// That session's transaction id.
-    pub transaction_id: Option<TransactionNumber>,
+    pub transaction_id: Option<TransactionId>,
     /// Its power now, in W, as last metered.
     pub power_w: Option<Decimal>,
     /// That session's energy so far.
@@ -125,22 +127,24 @@ pub struct Session {
     pub station: StationIdentity,
     /// Our id of that station.
     pub station_id: StationId,
-    /// Where at the station.
-    pub connector: ConnectorNumber,
-    /// The OCPP 1.6 transaction id.
-    pub transaction_id: TransactionNumber,
+    /// The EVSE, at a station that counts them (2.x), as far as it is known.
+    pub evse: Option<EvseNumber>,
+    /// The connector, as far as it is known.
+    pub connector: Option<ConnectorNumber>,
+    /// The transaction's id: a number in 1.6, a text in 2.x.
+    pub transaction_id: TransactionId,
     /// The site it took place at.
     pub site_id: Option<SiteId>,
     /// IANA name of the site's zone.
     pub time_zone: String,
-    /// What the driver presented, sealed.
-    pub token: SealedText,
+    /// What the driver presented, sealed; `None` where nobody presented anything.
+    pub token: Option<SealedText>,
     /// The token, where it is known.
     pub token_id: Option<TokenId>,
     /// Who pays.
     pub account_id: Option<AccountId>,
-    /// What we said to the token.
-    pub authorization: Authorization,
+    /// What we said to the token; `None` where none was presented.
+    pub authorization: Option<Authorization>,
     /// How far it is.
     pub status: SessionStatus,
     /// When it began: by the station's clock, or as settled.
@@ -173,7 +177,7 @@ pub struct Session {
     pub invoice: Option<String>,
     /// What was odd about it.
     pub anomalies: Vec<Anomaly>,
-    /// Position of `session.started`.
+    /// Position of its first fact.
     pub position: u64,
 }
 
@@ -257,7 +261,7 @@ pub struct AuditEntry {
     pub invoice_position: u64,
     /// The session.
     pub session: SessionId,
-    /// Position of `session.started`.
+    /// Position of its first fact.
     pub started_position: Option<u64>,
     /// The settlement that it rests on.
     pub settled_event: Option<EventId>,

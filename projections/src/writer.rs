@@ -9,7 +9,7 @@ use crate::tables::{
     BalanceRow, CommandRow, ConnectorRow, EnergyHourRow, Json, RevenueHourRow, Row,
     SessionMeterRow, SessionRow, StationRow, StationSeenRow, TariffVersionRow, TokenRow,
 };
-use chargebook_domain::ids::{EventId, StationIdentity};
+use chargebook_domain::ids::{EventId, Outlet, StationIdentity};
 use chargebook_store::Position;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
@@ -187,7 +187,8 @@ async fn load_registry(
         state.seen.loaded(row.station_id, row);
     }
     for row in all::<ConnectorRow>(connection).await? {
-        state.connectors.loaded((row.station_id, row.connector), row);
+        let outlet = Outlet { evse: row.evse.0, connector: row.connector };
+        state.connectors.loaded((row.station_id, outlet), row);
     }
     let versions = Select::new(format!(
         "SELECT {} FROM {}",

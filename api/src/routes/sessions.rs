@@ -7,7 +7,7 @@ use crate::state::ApiState;
 use axum::Json;
 use axum::extract::State;
 use chargebook_domain::events::v1::Outcome as DomainOutcome;
-use chargebook_domain::ids::{AccountId, SessionId, SiteId, TokenId};
+use chargebook_domain::ids::{AccountId, SessionId, SiteId, TokenId, TransactionId};
 use chargebook_domain::units::Timestamp;
 use chargebook_projections::Session as SessionRow;
 use chargebook_projections::{
@@ -19,6 +19,17 @@ use std::collections::HashMap;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+/// A transaction's id.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "says in the document what the id is written as")]
+pub(crate) enum TransactionIdentity {
+    /// OCPP 1.6: a number of ours.
+    Number(i32),
+    /// OCPP 2.x: a text of the station's.
+    Name(String),
+}
+
 /// A session as far as it is known.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Session {
@@ -26,18 +37,22 @@ pub(crate) struct Session {
     id: Uuid,
     /// Where, by the station's id.
     station: String,
-    /// Where at the station.
-    connector: u32,
-    /// The OCPP 1.6 transaction id.
-    transaction_id: i32,
-    /// What the driver presented; null once erased.
+    /// The EVSE, at a station that counts them (OCPP 2.x), as far as it is known.
+    evse: Option<u32>,
+    /// The connector, as far as it is known: at the station in OCPP 1.6, at the EVSE in 2.x.
+    connector: Option<u32>,
+    /// The transaction's id: a number in OCPP 1.6, a text in 2.x.
+    #[schema(value_type = TransactionIdentity)]
+    transaction_id: TransactionId,
+    /// What the driver presented; null where nobody did, and once erased.
     token: Option<String>,
     /// Our own id of that token, where it is known.
     token_id: Option<Uuid>,
     /// Who pays.
     account_id: Option<Uuid>,
-    /// What was said to the token: `accepted`, `blocked`, `expired`, `invalid`.
-    #[schema(value_type = String, example = "accepted")]
+    /// What was said to the token: `accepted`, `blocked`, `expired`, `invalid`; null where none
+    /// was presented.
+    #[schema(value_type = Option<String>, example = "accepted")]
     authorization: Value,
     /// The site's id.
     site: Option<String>,
@@ -289,9 +304,13 @@ async fn session(
     Ok(Session {
         id: row.id.0,
         station: row.station.as_str().to_owned(),
-        connector: row.connector.0,
-        transaction_id: row.transaction_id.0,
-        token: state.opened(&row.token).await,
+        evse: row.evse.map(|evse| evse.0),
+        connector: row.connector.map(|connector| connector.0),
+        transaction_id: row.transaction_id,
+        token: match &row.token {
+            Some(token) => state.opened(token).await,
+            None => None,
+        },
         token_id: row.token_id.map(|token| token.0),
         account_id: row.account_id.map(|account| account.0),
         authorization: word(serde_json::to_value(row.authorization))?,

@@ -1,5 +1,6 @@
 //! Charge points: registering, changing, describing and reading them.
 
+use super::sessions::TransactionIdentity;
 use crate::answer::{Exact, Page, Written};
 use crate::problem::Problem;
 use crate::request::{Body, PageParameters, PathText, Query, WaitParameters};
@@ -11,6 +12,7 @@ use chargebook_commands::registry::{
     ConnectorDeclaration, SettingsChange, StationChange as Change, StationRegistration,
 };
 use chargebook_domain::events::v1::{Dialect, Quirk, Registration};
+use chargebook_domain::ids::TransactionId;
 use chargebook_domain::units::Timestamp;
 use chargebook_projections::Connector as ConnectorRow;
 use chargebook_projections::Station as StationRow;
@@ -91,7 +93,9 @@ pub(crate) struct Station {
 /// A connector as it is now.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Connector {
-    /// Its number; 0 is the station itself.
+    /// The EVSE it is of, at a station that counts them (OCPP 2.x).
+    evse: Option<u32>,
+    /// Its number; in OCPP 1.6, 0 is the station itself.
     connector: u32,
     /// The station's word: `Available`, `Charging`, ….
     status: Option<String>,
@@ -110,8 +114,9 @@ pub(crate) struct Connector {
     power_w_max: Option<u32>,
     /// The session that is open at it.
     session: Option<Uuid>,
-    /// That session's transaction id.
-    transaction_id: Option<i32>,
+    /// That session's transaction id: a number in OCPP 1.6, a text in 2.x.
+    #[schema(value_type = Option<TransactionIdentity>)]
+    transaction_id: Option<TransactionId>,
     /// Its power now, in W, as last metered.
     power_w: Option<Exact>,
     /// That session's energy so far, in Wh.
@@ -154,6 +159,7 @@ impl From<StationRow> for Station {
 impl From<ConnectorRow> for Connector {
     fn from(row: ConnectorRow) -> Self {
         Self {
+            evse: row.evse.map(|evse| evse.0),
             connector: row.connector.0,
             status: row.status,
             error_code: row.error_code,
@@ -163,7 +169,7 @@ impl From<ConnectorRow> for Connector {
             plug: row.plug,
             power_w_max: row.power_w_max,
             session: row.session.map(|session| session.0),
-            transaction_id: row.transaction_id.map(|number| number.0),
+            transaction_id: row.transaction_id,
             power_w: row.power_w.map(Exact),
             energy_wh: row.energy_wh.map(|energy| Exact(energy.0)),
         }

@@ -1,5 +1,6 @@
 //! What follows from each kind of message.
 
+use super::sessions::Bay;
 use super::{Case, Decision, DeskError, StationDesk, Target};
 use crate::message::{
     Answer, AuthorizeReport, CertificateStatus, Judged, NoticeSubject, PresentedToken,
@@ -10,6 +11,7 @@ use chargebook_domain::events::v1::{
     StationConnectorStatus, StationJobStatus, StationSecurityNoted,
 };
 use chargebook_domain::ids::{AccountId, ConnectorNumber, Outlet, SubjectId, TokenId};
+use chargebook_domain::session::Session;
 
 /// A token as a message presents it.
 pub(super) struct Presented {
@@ -149,10 +151,11 @@ impl StationDesk {
     ) -> Result<Decision, DeskError> {
         let at = report.at.unwrap_or(case.receipt.received_at);
         let outlet = Outlet { evse: report.evse, connector: report.connector };
-        if report.evse.is_none()
-            && report.connector != ConnectorNumber(0)
-            && let Some(stream) = self.latest_at(report.connector).await?
+        let bay = report.evse.map_or(Bay::Connector(report.connector), Bay::Evse);
+        if report.connector != ConnectorNumber(0)
+            && let Some(stream) = self.latest_at(bay).await?
             && let Some(session) = self.session(&stream).await?
+            && uses_connector(session, report.connector)
         {
             let fact = SessionConnectorStatus {
                 evse: report.evse,
@@ -195,6 +198,12 @@ impl StationDesk {
         };
         Ok(Decision::station(Answer::Empty, vec![fact.into()]))
     }
+}
+
+/// Whether the session is at this connector, as far as that is known.
+fn uses_connector(session: &Session, connector: ConnectorNumber) -> bool {
+    let own = session.started().and_then(|started| started.connector);
+    own.is_none_or(|own| own == connector)
 }
 
 /// What a notification is answered: that it came; and where it asks for something, that nothing

@@ -1,5 +1,6 @@
 //! MeterValues: to the session they belong to; all others are kept with the station.
 
+use super::sessions::Bay;
 use super::stop::foreign_transaction;
 use super::{Case, Decision, DeskError, StationDesk};
 use crate::message::{Answer, MeterReport, SampleReport};
@@ -63,7 +64,9 @@ impl StationDesk {
         }
         let connector = report.connector.filter(|connector| *connector != ConnectorNumber(0));
         let Some(connector) = connector else { return Ok(None) };
-        let Some(stream) = self.latest_at(connector).await? else { return Ok(None) };
+        let Some(stream) = self.latest_at(Bay::Connector(connector)).await? else {
+            return Ok(None);
+        };
         let Some(session) = self.session(&stream).await? else { return Ok(None) };
         let holds = |sample: &SampleReport| session.holds_meter_at(sample.sample.sampled_at);
         let belongs = match report.samples.as_slice() {

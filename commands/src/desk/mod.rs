@@ -8,6 +8,7 @@
 
 mod clearance;
 mod clone;
+mod cost;
 mod decide;
 mod dialect;
 mod intents;
@@ -30,7 +31,8 @@ use crate::settling::conclude;
 use crate::station::StationState;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
-    Dialect, ExchangeRecorded, StationConnected, StationDisconnected, StationSettings, Verdict,
+    Dialect, ExchangeRecorded, StationConnected, StationDisconnected, StationSettings,
+    TransactionEventKind, Verdict,
 };
 use chargebook_domain::ids::{EventId, SessionId, StationId, StationIdentity, TransactionNumber};
 use chargebook_domain::sealed::SealedText;
@@ -357,7 +359,15 @@ impl StationDesk {
                 let expected = version.map_or(ExpectedVersion::NoStream, ExpectedVersion::Exact);
                 let journal = self.chargebook.journal();
                 let recorded_at = journal.now();
-                let stops = |fact: &Event| matches!(fact, Event::SessionStopped(_));
+                let is_stopped = self.sessions.is_stopped(stream);
+                let stops = |fact: &Event| match fact {
+                    Event::SessionStopped(_) => true,
+                    // What was missing may come after the end.
+                    Event::SessionTransactionReported(report) => {
+                        is_stopped || report.kind == TransactionEventKind::Ended
+                    }
+                    _ => false,
+                };
                 if decision.facts.iter().any(stops) {
                     let session =
                         self.sessions.foresee(stream, expected.next(), recorded_at, &drafts);

@@ -2,7 +2,10 @@
 
 use super::{DeskError, StationDesk};
 use crate::journal::{Draft, JournalError, is_exchange, read_event};
-use chargebook_domain::ids::{ConnectorNumber, EventId, SessionId, TransactionNumber};
+use chargebook_domain::ids::{
+    ConnectorNumber, EventId, EvseNumber, SessionId, TransactionId, TransactionName,
+    TransactionNumber,
+};
 use chargebook_domain::session::Session;
 use chargebook_domain::units::Timestamp;
 use chargebook_store::{LookupKey, StreamName};
@@ -11,18 +14,33 @@ use std::collections::HashMap;
 /// Sessions one desk keeps at hand; beyond that it starts afresh and loads again.
 const SESSIONS_MAX: usize = 16;
 
-/// Folds by stream, and which session was the latest at each connector.
+/// Where one car is charged at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Bay {
+    /// 1.6.
+    Connector(ConnectorNumber),
+    /// 2.x: of its connectors one at a time is used.
+    Evse(EvseNumber),
+}
+
+/// Folds by stream, and which session was the latest in each bay and of each transaction id.
 #[derive(Default)]
 pub(super) struct SessionCache {
     /// Boxed, since a table has room for more than it holds.
     sessions: HashMap<StreamName, Box<Session>>,
-    latest: HashMap<ConnectorNumber, Option<StreamName>>,
+    latest: HashMap<Bay, Option<StreamName>>,
+    named: HashMap<TransactionName, StreamName>,
 }
 
 impl SessionCache {
     /// The last version that is known of a stream; `None` if it is not at hand.
     pub(super) fn version(&self, stream: &StreamName) -> Option<u64> {
         self.sessions.get(stream).and_then(|session| session.version())
+    }
+
+    /// Whether the end of a session that is at hand has come.
+    pub(super) fn is_stopped(&self, stream: &StreamName) -> bool {
+        self.sessions.get(stream).is_some_and(|session| session.stop().is_some())
     }
 
     /// Takes in what was just appended.
@@ -64,9 +82,17 @@ impl SessionCache {
         stream.as_str().strip_prefix("session-")?.parse().ok()
     }
 
-    /// The session that was begun last at a connector is this one now.
-    pub(super) fn set_latest(&mut self, connector: ConnectorNumber, stream: StreamName) {
-        self.latest.insert(connector, Some(stream));
+    /// The session that was begun last in a bay is this one now.
+    pub(super) fn set_latest(&mut self, bay: Bay, stream: StreamName) {
+        self.latest.insert(bay, Some(stream));
+    }
+
+    /// The session that was opened last with a transaction id is this one now.
+    pub(super) fn set_named(&mut self, name: TransactionName, stream: StreamName) {
+        if self.named.len() >= SESSIONS_MAX {
+            self.named.clear();
+        }
+        self.named.insert(name, stream);
     }
 }
 
@@ -96,7 +122,9 @@ impl StationDesk {
         transaction_id: TransactionNumber,
     ) -> Result<Option<StreamName>, DeskError> {
         let cached = self.sessions.sessions.iter().find(|(_, session)| {
-            session.started().is_some_and(|started| started.transaction_id == transaction_id)
+            session.started().is_some_and(|started| {
+                started.transaction_id == TransactionId::Number(transaction_id)
+            })
         });
         if let Some((stream, _)) = cached {
             return Ok(Some(stream.clone()));
@@ -110,17 +138,39 @@ impl StationDesk {
         Ok(self.chargebook.journal().lookup(key).await?)
     }
 
-    /// The stream of the session that began last at a connector.
-    pub(super) async fn latest_at(
-        &mut self,
-        connector: ConnectorNumber,
-    ) -> Result<Option<StreamName>, DeskError> {
-        if let Some(known) = self.sessions.latest.get(&connector) {
+    /// The stream of the session that began last in a bay.
+    pub(super) async fn latest_at(&mut self, bay: Bay) -> Result<Option<StreamName>, DeskError> {
+        if let Some(known) = self.sessions.latest.get(&bay) {
             return Ok(known.clone());
         }
-        let key = self.chargebook.personal().connector_key(self.state.station_id, connector);
+        let stream = self.lookup(&self.bay_key(bay)).await?;
+        self.sessions.latest.insert(bay, stream.clone());
+        Ok(stream)
+    }
+
+    /// Finds the latest session in a bay.
+    pub(super) fn bay_key(&self, bay: Bay) -> LookupKey {
+        let (personal, station) = (self.chargebook.personal(), self.state.station_id);
+        match bay {
+            Bay::Connector(connector) => personal.connector_key(station, connector),
+            Bay::Evse(evse) => personal.evse_key(station, evse),
+        }
+    }
+
+    /// The stream of the session that was opened last with a transaction id of the station's.
+    pub(super) async fn latest_of_transaction(
+        &mut self,
+        name: &TransactionName,
+    ) -> Result<Option<StreamName>, DeskError> {
+        if let Some(known) = self.sessions.named.get(name) {
+            return Ok(Some(known.clone()));
+        }
+        let personal = self.chargebook.personal();
+        let key = personal.named_transaction_key(self.state.station_id, name.as_str());
         let stream = self.lookup(&key).await?;
-        self.sessions.latest.insert(connector, stream.clone());
+        if let Some(stream) = &stream {
+            self.sessions.set_named(name.clone(), stream.clone());
+        }
         Ok(stream)
     }
 }

@@ -1,6 +1,7 @@
 //! StartTransaction: a fact, whatever we think of the token. The same start is the same
 //! session, whenever and however often it comes.
 
+use super::sessions::Bay;
 use super::{Case, DECISION_RETRIES_MAX, Decision, DeskError, StationDesk, Target};
 use crate::clock::derived_id;
 use crate::journal::{Draft, JournalError};
@@ -11,8 +12,8 @@ use chargebook_domain::events::v1::{
     SessionAnomalyNoted, SessionMeterRecorded, SessionStarted, SessionStopped, SessionSuperseded,
     StationOrphanResolved, StopMatch,
 };
-use chargebook_domain::ids::{ConnectorNumber, EventId, Outlet, SessionId};
-use chargebook_domain::session::{Session, began_at};
+use chargebook_domain::ids::{ConnectorNumber, EventId, Outlet, SessionId, TransactionId};
+use chargebook_domain::session::{Beginning, Session, began_at};
 use chargebook_domain::units::{Timestamp, WattHours};
 use chargebook_store::{AppendError, ExpectedVersion, StreamName};
 use chrono::{TimeDelta, TimeZone, Utc};
@@ -52,7 +53,9 @@ impl StationDesk {
         let looked_for = case.met == Some(session_id) || self.sessions.version(&stream).is_some();
         if looked_for && let Some(session) = self.session(&stream).await? {
             let Some(started) = session.started() else { return Err(DeskError::Contended) };
-            let transaction_id = started.transaction_id;
+            let TransactionId::Number(transaction_id) = started.transaction_id else {
+                return Err(DeskError::Contended);
+            };
             let exchange = Some(started.exchange);
             // Clocks that cannot be believed repeat themselves: this may be another session.
             let ambiguous = started.clock == ClockTrust::Implausible
@@ -64,8 +67,8 @@ impl StationDesk {
             }
             // Who was refused is not let in by asking again: the session stays refused.
             let token = match started.authorization {
-                Authorization::Accepted => presented.answer,
-                authorization => TokenAnswer::plain(authorization),
+                Some(Authorization::Accepted) | None => presented.answer,
+                Some(authorization) => TokenAnswer::plain(authorization),
             };
             let answer = Answer::Start { transaction_id, token };
             return Ok(Decision::session(stream, answer, facts).repeating(exchange));
@@ -103,7 +106,7 @@ impl StationDesk {
             personal.transaction_key(self.state.station_id, transaction_id),
             personal.any_transaction_key(transaction_id),
         ];
-        let began_at = began_at(&fact);
+        let began_at = began_at(&Beginning::from(&fact));
         if accepted && self.is_latest(report.connector, began_at).await? {
             keys.push(personal.connector_key(self.state.station_id, report.connector));
         }
@@ -130,7 +133,9 @@ impl StationDesk {
     }
 
     /// The site, and the zone its tariffs' hours are read in.
-    async fn place(&self) -> Result<(Option<chargebook_domain::ids::SiteId>, String), DeskError> {
+    pub(super) async fn place(
+        &self,
+    ) -> Result<(Option<chargebook_domain::ids::SiteId>, String), DeskError> {
         let default = || self.chargebook.settings().time_zone.clone();
         let Some(site_id) = self.state.site_id else { return Ok((None, default())) };
         let site = self.chargebook.registry().site_by_id(site_id).await?;
@@ -146,7 +151,9 @@ impl StationDesk {
         if report.meter_start.value > WattHours::ZERO {
             return Ok(None);
         }
-        let Some(stream) = self.latest_at(report.connector).await? else { return Ok(None) };
+        let Some(stream) = self.latest_at(Bay::Connector(report.connector)).await? else {
+            return Ok(None);
+        };
         let before = self.session(&stream).await?;
         Ok(before.and_then(|before| before.register_left_at(report.started_at)))
     }
@@ -157,7 +164,8 @@ impl StationDesk {
         connector: ConnectorNumber,
         began: Timestamp,
     ) -> Result<bool, DeskError> {
-        let Some(stream) = self.latest_at(connector).await? else { return Ok(true) };
+        let bay = Bay::Connector(connector);
+        let Some(stream) = self.latest_at(bay).await? else { return Ok(true) };
         let latest = self.session(&stream).await?.and_then(|session| session.started());
         Ok(latest.is_none_or(|latest| began_at(latest) <= began))
     }
@@ -219,14 +227,26 @@ impl StationDesk {
             match fact {
                 Event::SessionStarted(fact) if fact.authorization == Authorization::Accepted => {
                     let stream = StreamName::of("session", fact.session_id.0);
-                    let personal = self.chargebook.personal();
-                    let key = personal.connector_key(self.state.station_id, fact.connector);
-                    if decision.keys.contains(&key) {
-                        self.supersede(fact, derived_id(case.receipt_id, "session.started", 0))
-                            .await;
-                        self.sessions.set_latest(fact.connector, stream);
+                    let bay = Bay::Connector(fact.connector);
+                    if decision.keys.contains(&self.bay_key(bay)) {
+                        let superseded = SessionSuperseded {
+                            by: fact.session_id,
+                            at: fact.started_at,
+                            register: fact.meter_start.clone(),
+                        };
+                        let cause = derived_id(case.receipt_id, "session.started", 0);
+                        self.supersede(bay, superseded, cause).await;
+                        self.sessions.set_latest(bay, stream);
                         self.has_moved();
                     }
+                }
+                Event::SessionOpened(fact) => {
+                    let stream = StreamName::of("session", fact.session_id.0);
+                    self.sessions.set_named(fact.transaction_id.clone(), stream);
+                    self.has_moved();
+                }
+                Event::SessionTransactionReported(fact) => {
+                    self.after_transaction(case, fact, decision).await;
                 }
                 Event::StationOrphanRecorded(_) => self.has_moved(),
                 Event::SessionStopped(fact) if fact.matched_by == StopMatch::StartCameLater => {
@@ -237,20 +257,19 @@ impl StationDesk {
         }
     }
 
-    /// Tells the session that was going on at the connector, if its stop has not come. Should
-    /// this fail, the billing policy does it: both write the same event.
-    async fn supersede(&mut self, by: &SessionStarted, cause: EventId) {
-        let Ok(Some(stream)) = self.latest_at(by.connector).await else { return };
-        let fact = SessionSuperseded {
-            by: by.session_id,
-            at: by.started_at,
-            register: by.meter_start.clone(),
-        };
+    /// Tells the session that was going on in the bay, if its stop has not come. Should this
+    /// fail, the billing policy does it: both write the same event.
+    pub(super) async fn supersede(&mut self, bay: Bay, fact: SessionSuperseded, cause: EventId) {
+        let Ok(Some(stream)) = self.latest_at(bay).await else { return };
+        if stream == StreamName::of("session", fact.by.0) {
+            return;
+        }
+        let station_id = self.state.station_id;
         for _ in 0..DECISION_RETRIES_MAX {
             let Ok(Some(session)) = self.session(&stream).await else { return };
             let open = session.stop().is_none() && session.superseded().is_none();
             let Some(version) = session.version().filter(|_| open) else { return };
-            let draft = Draft::following(cause, 0, fact.clone()).by("station").about(by.station_id);
+            let draft = Draft::following(cause, 0, fact.clone()).by("station").about(station_id);
             let journal = self.chargebook.journal();
             let appended = journal.append(&stream, ExpectedVersion::Exact(version), &[draft]).await;
             self.sessions.forget(&stream);

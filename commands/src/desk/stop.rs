@@ -2,6 +2,7 @@
 //! answer that lets the station move on, and is kept until its session is known.
 
 use super::meter::{new_samples, with_evidence};
+use super::sessions::Bay;
 use super::start::{clock_trust, reading};
 use super::{Case, Decision, DeskError, StationDesk};
 use crate::message::{Answer, StopReport};
@@ -12,6 +13,7 @@ use chargebook_domain::events::v1::{
 };
 use chargebook_domain::ids::{ConnectorNumber, SubjectId, TransactionNumber};
 use chargebook_domain::sealed::{Part, SealedText};
+use chargebook_domain::session::Beginning;
 use chargebook_domain::units::{Timestamp, WattHours};
 use chargebook_store::{LookupKey, StreamName};
 
@@ -154,15 +156,19 @@ impl StationDesk {
             Some(id_tag) => Some(personal.token_subject(id_tag).await?),
             None => None,
         };
+        let begin =
+            |started: &Beginning| started.meter_start.as_ref().map(|begin| begin.register_wh);
         let mut fitting = None;
         for connector in connectors {
-            let Some(stream) = self.latest_at(connector).await? else { continue };
+            let Some(stream) = self.latest_at(Bay::Connector(connector)).await? else { continue };
             let Some(session) = self.session(&stream).await? else { continue };
             let fits = session.is_open()
                 && session.started().is_some_and(|started| {
                     started.started_at <= report.stopped_at
-                        && started.meter_start.register_wh <= report.meter_stop.value
-                        && subject.is_none_or(|subject| is_sealed_for(&started.id_tag, subject))
+                        && begin(started) <= Some(report.meter_stop.value)
+                        && subject.is_none_or(|subject| {
+                            started.id_tag.as_ref().is_some_and(|tag| is_sealed_for(tag, subject))
+                        })
                 });
             if fits && fitting.replace(stream).is_some() {
                 return Ok(None);

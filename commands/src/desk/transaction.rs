@@ -1,20 +1,288 @@
-//! TransactionEvent: each message tells a part of a transaction.
+//! TransactionEvent: each message tells a part of a transaction's story, in any order. The
+//! station's id of the transaction names the session, from whichever message comes first.
 
-use super::{Case, Decision, DeskError, StationDesk};
-use crate::message::{Answer, TransactionAnswer, TransactionReport};
+use super::meter::new_samples;
+use super::sessions::Bay;
+use super::start::clock_trust;
+use super::{Case, Decision, DeskError, StationDesk, Target};
+use crate::clock::derived_id;
+use crate::message::{Answer, TransactionAnswer, TransactionEventKind, TransactionReport};
+use chargebook_domain::events::Event;
+use chargebook_domain::events::v1::{
+    ClockTrust, SessionMeterRecorded, SessionOpened, SessionSuperseded, SessionTokenPresented,
+    SessionTransactionReported,
+};
+use chargebook_domain::ids::{EventId, EvseNumber, SessionId};
+use chargebook_domain::session::{Fit, Session, begin_reading};
+use chargebook_domain::units::Timestamp;
+use chargebook_store::{LookupKey, StreamName};
+use uuid::Uuid;
+
+/// Transactions with the same id that are looked through for the one a late message is of.
+const OCCURRENCES_SEARCHED_MAX: u32 = 16;
+
+/// Which session a message is of.
+enum Whose {
+    /// One that is known; with the exchange that brought this very message before, if one did.
+    Known { stream: StreamName, repeats: Option<EventId> },
+    /// One that begins with this message.
+    New { occurrence: u32 },
+}
 
 impl StationDesk {
-    /// Kept verbatim; the token is answered.
     pub(super) async fn decide_transaction(
         &mut self,
         case: &Case<'_>,
         report: &TransactionReport,
     ) -> Result<Decision, DeskError> {
-        let token = match &report.token {
-            Some(token) => Some(self.present_token(token, case).await?.answer),
+        let presented = match &report.token {
+            Some(token) => Some((token, self.present_token(token, case).await?)),
             None => None,
         };
-        let answer = Answer::Transaction(TransactionAnswer { token, total_cost: None });
-        Ok(Decision::station(answer, Vec::new()))
+        let whose = self.whose_transaction(report).await?;
+        let mut facts: Vec<Event> = Vec::new();
+        let mut keys = Vec::new();
+        let (stream, session) =
+            match &whose {
+                Whose::Known { stream, .. } => {
+                    let session = self.session(stream).await?.ok_or(DeskError::Contended)?;
+                    (stream.clone(), session.clone())
+                }
+                Whose::New { occurrence } => {
+                    let opened = self.opening(case, report, *occurrence).await?;
+                    let personal = self.chargebook.personal();
+                    keys.push(personal.named_transaction_key(
+                        self.state.station_id,
+                        report.transaction_id.as_str(),
+                    ));
+                    let stream = StreamName::of("session", opened.session_id.0);
+                    facts.push(opened.into());
+                    (stream, Session::default())
+                }
+            };
+        let repeats = match whose {
+            Whose::Known { repeats, .. } => repeats,
+            Whose::New { .. } => None,
+        };
+        if repeats.is_none() {
+            facts.push(reported(case, report).into());
+            if let Some((token, presented)) = &presented {
+                let id_tag = match token.is_no_authorization() {
+                    true => None,
+                    false => Some(self.chargebook.personal().seal_uid(&token.uid).await?),
+                };
+                let fact = SessionTokenPresented {
+                    sequence: report.sequence,
+                    at: report.at,
+                    id_tag,
+                    kind: token.kind.clone(),
+                    token_id: presented.token_id,
+                    account_id: presented.account_id,
+                    authorization: presented.answer.authorization,
+                    exchange: case.receipt_id,
+                };
+                facts.push(fact.into());
+            }
+        }
+        let samples = new_samples(case, &session, &report.samples);
+        if !samples.is_empty() {
+            facts.push(SessionMeterRecorded { samples, exchange: case.receipt_id }.into());
+        }
+        let mut after = session;
+        let was_at = after.transaction().and_then(|known| known.evse());
+        self.take_in(&mut after, &facts);
+        if report.kind == TransactionEventKind::Started && repeats.is_none() {
+            let claimed = self.claim_early_of_evse(&after);
+            self.take_in(&mut after, &claimed);
+            facts.extend(claimed);
+        }
+        keys.extend(self.evse_taken(&after, was_at).await?);
+        let total_cost = self.total_cost(&after, report).await?;
+        let token = presented.map(|(_, presented)| presented.answer);
+        let answer = Answer::Transaction(TransactionAnswer { token, total_cost });
+        let mut decision = Decision::session(stream.clone(), answer, facts).repeating(repeats);
+        decision.keys = keys;
+        if matches!(whose, Whose::New { .. }) {
+            decision.target = Target::NewSession(stream);
+        }
+        Ok(decision)
+    }
+
+    /// The session that a message is of: of all transactions with its id the latest one that it
+    /// fits.
+    async fn whose_transaction(&mut self, report: &TransactionReport) -> Result<Whose, DeskError> {
+        let name = &report.transaction_id;
+        let Some(latest) = self.latest_of_transaction(name).await? else {
+            return Ok(Whose::New { occurrence: 0 });
+        };
+        let (fit, occurrence) = self.fit(&latest, report).await?.ok_or(DeskError::Contended)?;
+        if let Some(whose) = known(&latest, fit) {
+            return Ok(whose);
+        }
+        let earlier = (0..occurrence).rev();
+        for occurrence in earlier.take(usize::try_from(OCCURRENCES_SEARCHED_MAX).unwrap_or(0)) {
+            let id = self.session_of_name(report, occurrence);
+            let stream = StreamName::of("session", id.0);
+            let Some((fit, _)) = self.fit(&stream, report).await? else { continue };
+            if let Some(whose) = known(&stream, fit) {
+                return Ok(whose);
+            }
+        }
+        // Its time lies before the start, and no earlier transaction takes it: then a clock has
+        // been set.
+        match fit {
+            Fit::Earlier => Ok(Whose::Known { stream: latest, repeats: None }),
+            _ => Ok(Whose::New { occurrence: occurrence + 1 }),
+        }
+    }
+
+    async fn fit(
+        &mut self,
+        stream: &StreamName,
+        report: &TransactionReport,
+    ) -> Result<Option<(Fit, u32)>, DeskError> {
+        let Some(session) = self.session(stream).await? else { return Ok(None) };
+        let Some(transaction) = session.transaction() else { return Ok(None) };
+        let occurrence = transaction.opened().map(|opened| opened.occurrence);
+        let fit = transaction.fit(report.sequence, report.at, report.kind);
+        Ok(occurrence.map(|occurrence| (fit, occurrence)))
+    }
+
+    fn session_of_name(&self, report: &TransactionReport, occurrence: u32) -> SessionId {
+        let name = report.transaction_id.as_str();
+        let personal = self.chargebook.personal();
+        personal.session_id_of_name(self.state.station_id, name, occurrence)
+    }
+
+    async fn opening(
+        &self,
+        case: &Case<'_>,
+        report: &TransactionReport,
+        occurrence: u32,
+    ) -> Result<SessionOpened, DeskError> {
+        let (site_id, time_zone) = self.place().await?;
+        Ok(SessionOpened {
+            session_id: self.session_of_name(report, occurrence),
+            station_id: self.state.station_id,
+            station: self.state.identity.clone(),
+            transaction_id: report.transaction_id.clone(),
+            occurrence,
+            site_id,
+            time_zone,
+            received_at: case.receipt.received_at,
+            exchange: case.receipt_id,
+        })
+    }
+
+    /// Folds facts that are yet to be written.
+    fn take_in(&self, session: &mut Session, facts: &[Event]) {
+        let first = session.version().map_or(0, |version| version + 1);
+        let now = self.chargebook.journal().now();
+        for (version, fact) in (first..).zip(facts) {
+            session.apply(EventId(Uuid::nil()), version, now, fact);
+        }
+    }
+
+    /// What the connectors of its EVSE said of the session before its start came, as far as it
+    /// is kept.
+    fn claim_early_of_evse(&self, session: &Session) -> Vec<Event> {
+        let Some(started) = session.started() else { return Vec::new() };
+        if started.evse.is_none() || started.clock != ClockTrust::Plausible {
+            return Vec::new();
+        }
+        let is_its_own = |connector| started.connector.is_none_or(|own| own == connector);
+        let of_evse = self
+            .state
+            .connectors
+            .iter()
+            .filter(|(outlet, _)| outlet.evse == started.evse && is_its_own(outlet.connector));
+        of_evse
+            .flat_map(|(_, known)| &known.early.statuses)
+            .filter(|status| session.holds_connector_at(status.at))
+            .map(|status| status.clone().into())
+            .collect()
+    }
+
+    /// Tells the session that was going on at the EVSE, if this one has just taken it.
+    pub(super) async fn after_transaction(
+        &mut self,
+        case: &Case<'_>,
+        report: &SessionTransactionReported,
+        decision: &Decision,
+    ) {
+        let (Target::Session(stream) | Target::NewSession(stream)) = &decision.target else {
+            return;
+        };
+        let Some(bay) = report.evse.map(Bay::Evse) else { return };
+        if !decision.keys.contains(&self.bay_key(bay)) {
+            return;
+        }
+        if let Ok(Some(session)) = self.session(stream).await
+            && let Some(started) = session.started()
+            && let Some(register) = begin_reading(session)
+        {
+            let fact =
+                SessionSuperseded { by: started.session_id, at: started.started_at, register };
+            let cause = derived_id(case.receipt_id, "session.superseded", 0);
+            self.supersede(bay, fact, cause).await;
+        }
+        self.sessions.set_latest(bay, stream.clone());
+        self.has_moved();
+    }
+
+    /// The key by which the session is found as its EVSE's latest, once it is known to be that.
+    async fn evse_taken(
+        &mut self,
+        session: &Session,
+        was_at: Option<EvseNumber>,
+    ) -> Result<Option<LookupKey>, DeskError> {
+        let Some(transaction) = session.transaction() else { return Ok(None) };
+        let (Some(evse), None) = (transaction.evse(), was_at) else { return Ok(None) };
+        let bay = Bay::Evse(evse);
+        let began_here = began(session);
+        if let Some(stream) = self.latest_at(bay).await?
+            && let Some(latest) = self.session(&stream).await?
+            && began(latest) > began_here
+        {
+            return Ok(None);
+        }
+        Ok(Some(self.bay_key(bay)))
+    }
+}
+
+fn known(stream: &StreamName, fit: Fit) -> Option<Whose> {
+    let stream = stream.clone();
+    match fit {
+        Fit::Repeats(exchange) => Some(Whose::Known { stream, repeats: Some(exchange) }),
+        Fit::Belongs => Some(Whose::Known { stream, repeats: None }),
+        Fit::Earlier | Fit::Another => None,
+    }
+}
+
+/// When it began, as far as is known.
+fn began(session: &Session) -> Option<Timestamp> {
+    let start = session.started().map(chargebook_domain::session::began_at);
+    start.or_else(|| session.transaction().and_then(|transaction| transaction.first_at()))
+}
+
+fn reported(case: &Case<'_>, report: &TransactionReport) -> SessionTransactionReported {
+    let received_at = case.receipt.received_at;
+    SessionTransactionReported {
+        kind: report.kind,
+        sequence: report.sequence,
+        at: report.at,
+        received_at,
+        clock: clock_trust(report.at, received_at),
+        trigger: report.trigger.clone(),
+        is_offline: report.is_offline,
+        evse: report.evse,
+        connector: report.connector,
+        charging_state: report.charging_state.clone(),
+        stopped_reason: report.stopped_reason.clone(),
+        reservation_id: report.reservation_id,
+        remote_start_id: report.remote_start_id,
+        phases: report.phases,
+        time_spent_charging_seconds: report.time_spent_charging_seconds,
+        exchange: case.receipt_id,
     }
 }

@@ -9,7 +9,7 @@ use crate::settling;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{Authorization, SessionStarted, SessionSuperseded};
 use chargebook_domain::ids::{ConnectorNumber, EventId, StationId};
-use chargebook_domain::session::{Session, Settlement, began_at, settle};
+use chargebook_domain::session::{Beginning, Session, Settlement, began_at, settle};
 use chargebook_domain::units::Timestamp;
 use chargebook_store::{AppendError, ExpectedVersion, Position, RecordedEvent, StreamName};
 use futures::StreamExt;
@@ -161,7 +161,7 @@ impl Billing {
         if self.latest.len() >= CONNECTORS_REMEMBERED_MAX {
             self.latest.clear();
         }
-        let began = began_at(started);
+        let began = began_at(&Beginning::from(started));
         let previous = self.latest.get(&place).cloned();
         if previous.as_ref().is_none_or(|(_, before)| *before <= began) {
             self.latest.insert(place, (recorded.stream.clone(), began));

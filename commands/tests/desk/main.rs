@@ -8,3 +8,4 @@ mod reviews;
 mod sessions;
 mod stories;
 mod support;
+mod transactions;

@@ -50,7 +50,7 @@ fn word(index: usize, id: TransactionNumber) -> StationMessage {
     }
 }
 
-async fn service() -> Service {
+pub(crate) async fn service() -> Service {
     let service = Service::start().await;
     let registry = service.chargebook.registry();
     registry.publish_tariff("P", TARIFF).await.unwrap();
@@ -64,7 +64,7 @@ async fn service() -> Service {
 
 /// What is said between two words.
 #[derive(Clone, Copy, Debug)]
-enum Break {
+pub(crate) enum Break {
     None,
     Reconnect,
     Restart,
@@ -100,7 +100,7 @@ async fn told(order: &[(usize, Break)], early: usize) -> (Service, i64) {
 }
 
 /// What was invoiced in all, once nothing more follows.
-async fn settled_bill(service: &Service) -> i64 {
+pub(crate) async fn settled_bill(service: &Service) -> i64 {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     loop {
         let outcome = service.outcomes(1).await.remove(0);
@@ -132,7 +132,7 @@ async fn settled_bill(service: &Service) -> i64 {
     invoiced.iter().sum()
 }
 
-fn pauses() -> impl Strategy<Value = Break> {
+pub(crate) fn pauses() -> impl Strategy<Value = Break> {
     prop_oneof![
         6 => Just(Break::None),
         1 => Just(Break::Reconnect),

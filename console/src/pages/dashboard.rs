@@ -88,7 +88,7 @@ struct SiteRow {
 struct LiveRow {
     id: String,
     station: String,
-    connector: u32,
+    place: String,
     since: When,
     lasted: String,
     energy: String,
@@ -233,7 +233,7 @@ fn live_rows(
     let row = |(session, course): &(Session, Arc<Course>)| LiveRow {
         id: session.id.to_string(),
         station: session.station.to_string(),
-        connector: session.connector.0,
+        place: super::place_of(session),
         since: When::new(session.started_at, now, crate::zones::parse(&session.time_zone)),
         lasted: format::duration(now.seconds_since(session.started_at)),
         energy: format::kwh(session.energy_wh, 2),

@@ -96,7 +96,7 @@ struct InvoicePage {
     facts: Vec<Fact>,
     session: String,
     /// Station, the same as a part of an address, connector; `None` where they are not known.
-    place: Option<(String, String, u32)>,
+    place: Option<(String, String, String)>,
 }
 
 /// One invoice.
@@ -130,7 +130,7 @@ pub(crate) async fn show(
         session: issued.session_id.to_string(),
         place: session.map(|session| {
             let part = address_part(session.station.as_str());
-            (session.station.to_string(), part, session.connector.0)
+            (session.station.to_string(), part, super::place_of(&session))
         }),
         number: issued.number,
     })

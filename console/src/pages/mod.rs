@@ -95,7 +95,7 @@ impl SessionLine {
             let doubted = prices::doubted_registers(console, session).await?;
             line.energy = format::kwh(prices::energy(session, doubted), 2);
             if !with_station {
-                line.name = (format!("Connector {}", session.connector), String::new());
+                line.name = (capitalised(&place_of(session)), String::new());
             }
             lines.push(line);
         }
@@ -108,7 +108,7 @@ impl SessionLine {
         let cost = session.cost.as_ref().or(so_far);
         Self {
             id: session.id.to_string(),
-            name: (session.station.to_string(), format!("connector {}", session.connector)),
+            name: (session.station.to_string(), place_of(session)),
             began: When::new(session.started_at, now, zone),
             lasted: format::duration(ended.seconds_since(session.started_at)),
             energy: format::kwh(session.energy_wh, 2),
@@ -126,4 +126,15 @@ impl SessionLine {
 /// Writes a page.
 fn render(page: &impl Template) -> Result<Response, PageError> {
     Ok(Html(page.render()?).into_response())
+}
+
+/// Where at its station a session is, for people.
+pub(crate) fn place_of(session: &Session) -> String {
+    format::place(session.evse, session.connector)
+}
+
+fn capitalised(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(characters).collect()
 }

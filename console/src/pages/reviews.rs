@@ -80,7 +80,7 @@ fn of_session(session: &Session, energy: WattHours, now: Timestamp) -> ReviewRow
     let began = When::new(session.started_at, now, crate::zones::parse(&session.time_zone));
     ReviewRow {
         address: format!("/sessions/{}", session.id),
-        title: format!("{}, connector {}", session.station, session.connector),
+        title: format!("{}, {}", session.station, super::place_of(session)),
         badge: Badge::session(session),
         why: format::words(&or_unsaid(&session.reason)),
         detail: or_unsaid(&session.detail),

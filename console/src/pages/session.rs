@@ -39,7 +39,7 @@ struct SessionPage {
     id: String,
     station: String,
     part: String,
-    connector: u32,
+    place: String,
     badge: Badge,
     began: When,
     ended: Option<When>,
@@ -100,14 +100,17 @@ pub(crate) async fn show(
     let detail = console.models().session_detail(id, now).await?.ok_or_else(unknown)?;
     // A refused card pays nothing, whatever its session would cost.
     let cost = match detail.session.authorization {
-        Authorization::Accepted => console.chargebook().running_cost(id).await?,
+        Some(Authorization::Accepted) => console.chargebook().running_cost(id).await?,
         _ => None,
     };
     let doubted = prices::doubted_registers(&console, &detail.session).await?;
     let title = format!("Session at {}", detail.session.station);
     let live = if is_over(&detail.session) { "" } else { "session" };
     let frame = Frame::inside(&console, &operator, title, "sessions", live).await?;
-    let token = console.chargebook().personal().open(&detail.session.token).await;
+    let token = match &detail.session.token {
+        Some(token) => console.chargebook().personal().open(token).await,
+        None => "none presented".to_owned(),
+    };
     let csrf = operator.csrf().to_owned();
     render(&page_of((frame, csrf), detail, (cost, doubted), token, now))
 }
@@ -138,7 +141,7 @@ fn page_of(
     SessionPage {
         station: session.station.to_string(),
         part: address_part(session.station.as_str()),
-        connector: session.connector.0,
+        place: super::place_of(session),
         badge: Badge::session(session),
         began: when(session.started_at),
         ended: session.ended_at.map(when),
@@ -152,8 +155,9 @@ fn page_of(
         is_rated: cost.as_ref().is_some_and(|cost| cost.is_rated),
         bill: figures.as_ref().map(Bill::new),
         no_cost: match session.authorization {
-            Authorization::Accepted if review.is_some() => "its facts are in doubt",
-            Authorization::Accepted => "no tariff prices it, or its facts do not add up yet",
+            Some(Authorization::Accepted) if review.is_some() => "its facts are in doubt",
+            None => "nobody has presented a card",
+            Some(Authorization::Accepted) => "no tariff prices it, or its facts do not add up yet",
             _ => "its card was refused",
         },
         outcome: outcome_word(session),
@@ -166,13 +170,15 @@ fn page_of(
         truncated: detail.truncated,
         no_lines: match (&figures, session.authorization) {
             (Some(_), _) => "Nothing is charged for it so far.",
-            (None, Authorization::Blocked | Authorization::Expired | Authorization::Invalid) => {
-                "Its card was refused, so it has no price."
-            }
-            (None, Authorization::Accepted) if review.is_some() => {
+            (None, None) => "Nobody has presented a card, so it has no price.",
+            (
+                None,
+                Some(Authorization::Blocked | Authorization::Expired | Authorization::Invalid),
+            ) => "Its card was refused, so it has no price.",
+            (None, Some(Authorization::Accepted)) if review.is_some() => {
                 "There is no price: its facts are in doubt, as said above."
             }
-            (None, Authorization::Accepted) => {
+            (None, Some(Authorization::Accepted)) => {
                 "There is no price: no tariff is in force for it, or its facts do not add up."
             }
         },
@@ -235,15 +241,16 @@ fn tariff_text(cost: &CostSoFar, session: &Session) -> String {
 
 fn facts_of(session: &Session, token: String) -> Vec<Fact> {
     let authorization = match session.authorization {
-        Authorization::Accepted => "accepted",
-        Authorization::Blocked => "blocked",
-        Authorization::Expired => "expired",
-        Authorization::Invalid => "not known",
+        None => "not presented",
+        Some(Authorization::Accepted) => "accepted",
+        Some(Authorization::Blocked) => "blocked",
+        Some(Authorization::Expired) => "expired",
+        Some(Authorization::Invalid) => "not known",
     };
     let mut facts = vec![
         Fact::new("Card", token),
         Fact::new("Card was", authorization),
-        Fact::new("Transaction id", session.transaction_id),
+        Fact::new("Transaction id", &session.transaction_id),
     ];
     let reason = session.stop_reason.as_deref().map(format::station_word);
     facts.extend(reason.map(|reason| Fact::new("Stopped because", reason)));

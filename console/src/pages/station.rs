@@ -12,6 +12,7 @@ use askama::Template;
 use axum::Extension;
 use axum::extract::{Path, State};
 use axum::response::Response;
+use chargebook_domain::ids::TransactionId;
 use chargebook_domain::units::Timestamp;
 use chargebook_projections::{
     Command, CommandState, Connector, OrphanStop, Paging, SecurityEvent, SessionFilter, Station,
@@ -166,15 +167,16 @@ fn power_text(station: &Station) -> String {
 
 fn stop_button(connector: &Connector) -> Option<StopButton> {
     connector.session?;
-    let transaction = connector.transaction_id?;
+    let Some(TransactionId::Number(transaction)) = connector.transaction_id else { return None };
     Some(StopButton { transaction: transaction.0, connector: connector.connector.0 })
 }
 
 fn connectors(station: &Station, now: Timestamp, zone: Tz) -> Vec<ConnectorRow> {
     let row = |connector: &Connector| ConnectorRow {
-        name: match connector.connector.0 {
-            0 => "Station itself".to_owned(),
-            number => number.to_string(),
+        name: match (connector.evse, connector.connector.0) {
+            (None, 0) => "Station itself".to_owned(),
+            (None, number) => number.to_string(),
+            (Some(evse), number) => format!("EVSE {evse}, {number}"),
         },
         description: description(connector),
         badge: Badge::connector(connector, station.connected),

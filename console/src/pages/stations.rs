@@ -35,7 +35,7 @@ struct StationRow {
 }
 
 struct ConnectorBadge {
-    number: u32,
+    number: String,
     badge: Badge,
 }
 
@@ -64,7 +64,10 @@ pub(crate) async fn list(
 fn row_of(station: &Station, zones: &Zones, now: Timestamp) -> StationRow {
     let own = station.connectors.iter().filter(|connector| connector.connector.0 > 0);
     let connectors = own.map(|connector| ConnectorBadge {
-        number: connector.connector.0,
+        number: match connector.evse {
+            Some(evse) => format!("{evse}/{}", connector.connector),
+            None => connector.connector.to_string(),
+        },
         badge: Badge::connector(connector, station.connected),
     });
     let charging = station.connectors.iter().any(|connector| connector.session.is_some());

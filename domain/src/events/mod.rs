@@ -143,6 +143,7 @@ events! {
     "session.anomaly_noted" SessionAnomalyNoted(v1::SessionAnomalyNoted);
     "session.connector_status" SessionConnectorStatus(v1::SessionConnectorStatus);
     "session.meter_recorded" SessionMeterRecorded(v1::SessionMeterRecorded);
+    "session.opened" SessionOpened(v1::SessionOpened);
     "session.outcome_decided" SessionOutcomeDecided(v1::SessionOutcomeDecided);
     "session.rated" SessionRated(v1::SessionRated);
     "session.review_decided" SessionReviewDecided(v1::SessionReviewDecided);
@@ -150,6 +151,8 @@ events! {
     "session.started" SessionStarted(v1::SessionStarted);
     "session.stopped" SessionStopped(v1::SessionStopped);
     "session.superseded" SessionSuperseded(v1::SessionSuperseded);
+    "session.token_presented" SessionTokenPresented(v1::SessionTokenPresented);
+    "session.transaction_reported" SessionTransactionReported(v1::SessionTransactionReported);
     "settings.default_tariff_set" DefaultTariffSet(v1::DefaultTariffSet);
     "site.registered" SiteRegistered(v1::SiteRegistered);
     "station.booted" StationBooted(v1::StationBooted);

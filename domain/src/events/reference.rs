@@ -43,6 +43,7 @@ sources! {
     "events/v1/registry.rs"
     "events/v1/session.rs"
     "events/v1/station.rs"
+    "events/v1/transaction.rs"
     "events/v1/treatment.rs"
     "ids.rs"
     "rating/local_time.rs"

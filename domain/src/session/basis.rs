@@ -1,8 +1,10 @@
 //! What a bill would rest on: begin and end in time and in the register, and every reason to
 //! doubt them.
 
+use super::beginning::Stop;
 use super::clock::ClockRepair;
 use super::fold::Session;
+use super::transaction::Transaction;
 use crate::events::v1::{Anomaly, ClockTrust, MeterReading, MeterSample};
 use crate::units::{Timestamp, WattHours};
 use rust_decimal::Decimal;
@@ -10,6 +12,11 @@ use rust_decimal::Decimal;
 /// More average power than this between two readings is taken for a fault of a register, not
 /// for a delivery: 1 MW, above every charger in the field.
 pub const POWER_PLAUSIBLE_W_MAX: i64 = 1_000_000;
+
+/// The context of the reading that a transaction begins with.
+pub(super) const TRANSACTION_BEGIN: &str = "Transaction.Begin";
+/// The context of the reading that a transaction ends with.
+const TRANSACTION_END: &str = "Transaction.End";
 
 /// Energy between two readings that no time check is made for: small steps come with
 /// second-resolution clocks.
@@ -55,6 +62,12 @@ pub enum Doubt {
     StartAmbiguous,
     /// The registers of two sessions at the connector overlap.
     RegistersOverlap,
+    /// Messages of the transaction have not come: their numbers have gaps.
+    MessagesMissing,
+    /// Energy flowed, and no two readings of the register tell how much.
+    RegisterMissing,
+    /// No register was read, and by its station's words no energy flowed.
+    NothingMetered,
 }
 
 impl Basis {
@@ -114,14 +127,54 @@ fn end_of(
     anomalies: &mut Vec<Anomaly>,
 ) -> Result<(Timestamp, MeterReading, Option<ClockTrust>), Doubt> {
     let Some(first) = session.stop() else { return end_without_stop(session, anomalies) };
-    let register = first.meter_stop.register_wh;
-    if session.holding_stops().any(|stop| stop.meter_stop.register_wh != register) {
+    let Some(given) = &first.meter_stop else {
+        let register = end_of_transaction(session, anomalies)?;
+        return Ok((first.stopped_at, register, Some(first.clock)));
+    };
+    let same = |stop: &Stop| {
+        stop.meter_stop.as_ref().map(|reading| reading.register_wh) == Some(given.register_wh)
+    };
+    if !session.holding_stops().all(same) {
         return Err(Doubt::StopContradicted);
     }
     if session.holding_stops().nth(1).is_some() {
         anomalies.push(Anomaly::StopContradicted);
     }
-    Ok((first.stopped_at, first.meter_stop.clone(), Some(first.clock)))
+    Ok((first.stopped_at, given.clone(), Some(first.clock)))
+}
+
+/// The register that a 2.x transaction ended with: its `Transaction.End` reading, else the last
+/// one that is known.
+fn end_of_transaction(
+    session: &Session,
+    anomalies: &mut Vec<Anomaly>,
+) -> Result<MeterReading, Doubt> {
+    if session.holding_stops().nth(1).is_some() {
+        return Err(Doubt::StopContradicted);
+    }
+    let transaction = session.transaction();
+    if !transaction.is_some_and(Transaction::is_complete) {
+        return Err(Doubt::MessagesMissing);
+    }
+    let has_charged = transaction.is_some_and(Transaction::has_charged);
+    let mut ends = session.registers().filter(|sample| sample.context == TRANSACTION_END);
+    if let Some(end) = ends.next_back() {
+        let is_only_reading = session.registers().nth(1).is_none();
+        return match is_only_reading && has_charged {
+            true => Err(Doubt::RegisterMissing),
+            false => Ok(reading(end)),
+        };
+    }
+    let mut registers = session.registers();
+    match (registers.next_back(), registers.next()) {
+        (Some(last), Some(_)) => {
+            anomalies.push(Anomaly::EndMissing);
+            Ok(reading(last))
+        }
+        (Some(only), None) if !has_charged => Ok(reading(only)),
+        (None, _) if !has_charged => Err(Doubt::NothingMetered),
+        _ => Err(Doubt::RegisterMissing),
+    }
 }
 
 /// Where the stop was lost: the next session's begin register is this one's end, since nobody
@@ -132,7 +185,7 @@ fn end_without_stop(
     anomalies: &mut Vec<Anomaly>,
 ) -> Result<(Timestamp, MeterReading, Option<ClockTrust>), Doubt> {
     let over_at = session.released_at().ok_or(Doubt::StopMissing)?;
-    let last = session.registers().filter(|sample| sample.sampled_at <= over_at).last();
+    let last = session.registers().rfind(|sample| sample.sampled_at <= over_at);
     let ended_at = last.map_or(over_at, |sample| sample.sampled_at);
     let register = match (session.superseded(), last) {
         (Some(next), _) => next.register.clone(),
@@ -154,7 +207,9 @@ fn begin_of(
     anomalies: &mut Vec<Anomaly>,
 ) -> Result<MeterReading, Doubt> {
     let started = session.started().ok_or(Doubt::StartMissing)?;
-    let given = started.meter_start.clone();
+    let Some(given) = started.meter_start.clone() else {
+        return begin_of_transaction(session, end, anomalies);
+    };
     if given.register_wh > WattHours::ZERO {
         return Ok(given);
     }
@@ -182,13 +237,30 @@ fn begin_of(
 pub(super) fn told_elsewhere(session: &Session, end: Option<WattHours>) -> Option<MeterReading> {
     let begin = session
         .registers()
-        .find(|sample| sample.context == "Transaction.Begin" && sample.value > Decimal::ZERO);
+        .find(|sample| sample.context == TRANSACTION_BEGIN && sample.value > Decimal::ZERO);
     if let Some(begin) = begin {
         return Some(reading(begin));
     }
     let before = session.started()?.register_before.as_ref()?;
     let found = session.registers().next().map(|sample| WattHours(sample.value)).or(end)?;
     (found >= before.register.register_wh).then(|| before.register.clone())
+}
+
+/// The register that a 2.x transaction began with: its `Transaction.Begin` reading, else the
+/// first one that is known. A value that did not come is never taken for 0.
+fn begin_of_transaction(
+    session: &Session,
+    end: &MeterReading,
+    anomalies: &mut Vec<Anomaly>,
+) -> Result<MeterReading, Doubt> {
+    if let Some(begin) = session.registers().find(|sample| sample.context == TRANSACTION_BEGIN) {
+        return Ok(reading(begin));
+    }
+    let Some(first) = session.registers().next() else { return Err(Doubt::RegisterMissing) };
+    if first.evidence != end.evidence {
+        anomalies.push(Anomaly::StartMissing);
+    }
+    Ok(reading(first))
 }
 
 /// The register it ended with. A stop register of 0 after samples that only ever rose is a
@@ -211,7 +283,7 @@ fn usable_end(
     if end.register_wh >= start.register_wh {
         return Ok(end);
     }
-    match session.registers().last() {
+    match session.registers().next_back() {
         Some(sample) if end.register_wh == WattHours::ZERO && rising => Ok(reading(sample)),
         _ => Err(Doubt::RegistersDoNotJoin),
     }

@@ -1,8 +1,9 @@
 //! Setting right the times of a station whose clock was wrong when its session began.
 
 use super::basis::Doubt;
+use super::beginning::Beginning;
 use super::fold::Session;
-use crate::events::v1::{ClockTrust, SessionSettled, SessionStarted};
+use crate::events::v1::{ClockTrust, SessionSettled};
 use crate::units::Timestamp;
 use chrono::TimeDelta;
 
@@ -11,7 +12,7 @@ const CLOCK_OFFSET_TOLERANCE: TimeDelta = TimeDelta::seconds(120);
 
 /// When a session began, as far as its station's clock can be believed; else when we heard of
 /// it.
-pub fn began_at(started: &SessionStarted) -> Timestamp {
+pub fn began_at(started: &Beginning) -> Timestamp {
     match started.clock {
         ClockTrust::Plausible => started.started_at,
         ClockTrust::Implausible => started.received_at,

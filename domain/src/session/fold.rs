@@ -1,14 +1,16 @@
 //! The state of a session: its facts, sorted by what they say and not by when they came.
 
 use super::basis::Basis;
+use super::beginning::{Beginning, Stop};
 use super::by_hand::Decided;
+use super::transaction::Transaction;
 use crate::events::Event;
 use crate::events::v1::{
     Anomaly, MeterSample, Quantity, RegisterBefore, SessionConnectorStatus, SessionMeterRecorded,
-    SessionOutcomeDecided, SessionRated, SessionSettled, SessionStarted, SessionStopped,
-    SessionSuperseded, StopMatch,
+    SessionOutcomeDecided, SessionRated, SessionSettled, SessionSuperseded, StopMatch,
+    TransactionEventKind,
 };
-use crate::ids::EventId;
+use crate::ids::{EventId, SessionId, StationId};
 use crate::units::{Timestamp, WattHours};
 use chrono::TimeDelta;
 use rust_decimal::Decimal;
@@ -23,7 +25,8 @@ const DELIVERY_DELAY_MAX: TimeDelta = TimeDelta::minutes(5);
 /// A session, folded from its stream.
 #[derive(Clone, Debug, Default)]
 pub struct Session {
-    started: Option<SessionStarted>,
+    beginning: Option<Beginning>,
+    transaction: Option<Box<Transaction>>,
     stops: Vec<Stop>,
     samples: BTreeMap<SampleKey, MeterSample>,
     statuses: Vec<SessionConnectorStatus>,
@@ -39,9 +42,6 @@ pub struct Session {
     version: Option<u64>,
 }
 
-/// A stop as the session keeps it.
-pub type Stop = SessionStopped;
-
 impl Session {
     /// Takes in one event of the session's stream; events that are no facts of a session (the
     /// exchanges) only move the version on.
@@ -55,8 +55,11 @@ impl Session {
             _ => false,
         };
         match event {
-            Event::SessionStarted(fact) => self.started = Some(fact.as_ref().clone()),
-            Event::SessionStopped(fact) => self.add_stop(fact),
+            Event::SessionStarted(fact) => self.beginning = Some(fact.as_ref().into()),
+            Event::SessionStopped(fact) => self.add_stop(fact.as_ref().into()),
+            Event::SessionOpened(_)
+            | Event::SessionTransactionReported(_)
+            | Event::SessionTokenPresented(_) => self.tell(event),
             Event::SessionMeterRecorded(fact) => self.add_samples(fact),
             Event::SessionConnectorStatus(fact) => self.add_status(fact),
             Event::SessionSuperseded(fact) => self.superseded = Some(fact.as_ref().clone()),
@@ -95,10 +98,40 @@ impl Session {
         self.version = Some(version);
     }
 
-    fn add_stop(&mut self, fact: &SessionStopped) {
-        let key = |stop: &Stop| (stop.stopped_at, stop.meter_stop.register_wh);
-        if self.stops.iter().all(|stop| key(stop) != key(fact)) {
-            self.stops.push(fact.clone());
+    /// A part of a 2.x transaction's story.
+    fn tell(&mut self, event: &Event) {
+        let transaction = self.transaction.get_or_insert_default();
+        let is_about_the_beginning = match event {
+            Event::SessionOpened(fact) => {
+                transaction.open(fact);
+                true
+            }
+            Event::SessionTokenPresented(fact) => {
+                transaction.present(fact);
+                true
+            }
+            Event::SessionTransactionReported(fact) => {
+                let (evse, connector) = (transaction.evse(), transaction.connector());
+                transaction.report(fact);
+                if fact.kind == TransactionEventKind::Ended {
+                    self.add_stop(fact.as_ref().into());
+                }
+                let transaction = self.transaction.get_or_insert_default();
+                fact.kind == TransactionEventKind::Started
+                    || (evse, connector) != (transaction.evse(), transaction.connector())
+            }
+            _ => false,
+        };
+        if is_about_the_beginning {
+            self.beginning = self.transaction.as_ref().and_then(|known| known.beginning());
+        }
+    }
+
+    fn add_stop(&mut self, stop: Stop) {
+        let register = |stop: &Stop| stop.meter_stop.as_ref().map(|reading| reading.register_wh);
+        let key = |stop: &Stop| (stop.stopped_at, register(stop));
+        if self.stops.iter().all(|known| key(known) != key(&stop)) {
+            self.stops.push(stop);
             self.stops.sort_by_key(key);
         }
     }
@@ -122,9 +155,24 @@ impl Session {
         self.version
     }
 
-    /// The start.
-    pub fn started(&self) -> Option<&SessionStarted> {
-        self.started.as_ref()
+    /// How it began; `None` until its start has come.
+    pub fn started(&self) -> Option<&Beginning> {
+        self.beginning.as_ref()
+    }
+
+    /// What a 2.x station has told of it; `None` for 1.6.
+    pub fn transaction(&self) -> Option<&Transaction> {
+        self.transaction.as_deref()
+    }
+
+    /// Which session it is, whose, and the exchange that it began with here: known from its
+    /// first fact on, though its start may be yet to come.
+    pub fn identity(&self) -> Option<(SessionId, StationId, EventId)> {
+        let opened = self.transaction.as_ref().and_then(|transaction| transaction.opened());
+        let of_start = self.beginning.as_ref();
+        opened
+            .map(|opened| (opened.session_id, opened.station_id, opened.exchange))
+            .or_else(|| of_start.map(|start| (start.session_id, start.station_id, start.exchange)))
     }
 
     /// The stops that differ, earliest first; one in all but contradictory cases.
@@ -217,9 +265,10 @@ impl Session {
 
     /// The exchange of the same stop, where it is known.
     pub fn same_stop(&self, stopped_at: Timestamp, register: WattHours) -> Option<&Stop> {
-        self.stops
-            .iter()
-            .find(|stop| stop.stopped_at == stopped_at && stop.meter_stop.register_wh == register)
+        self.stops.iter().find(|stop| {
+            let at_stop = stop.meter_stop.as_ref().map(|reading| reading.register_wh);
+            stop.stopped_at == stopped_at && at_stop == Some(register)
+        })
     }
 
     /// All samples, by the station's time.
@@ -229,7 +278,7 @@ impl Session {
 
     /// The samples of the import register, by the station's time, then by value. Samples of
     /// single phases are no register of the whole.
-    pub fn registers(&self) -> impl Iterator<Item = &MeterSample> {
+    pub fn registers(&self) -> impl DoubleEndedIterator<Item = &MeterSample> {
         self.samples.values().filter(|sample| {
             sample.quantity == Quantity::EnergyImportRegisterWh && sample.phase.is_none()
         })
@@ -242,8 +291,12 @@ impl Session {
     /// where the stop came late and the word that the connector is free did not, nothing proves
     /// that the car stayed beyond the stop.
     pub fn released_at(&self) -> Option<Timestamp> {
-        let began_at = self.started.as_ref()?.started_at;
-        let ended_at = self.stop().map(|stop| stop.stopped_at);
+        let began_at = self.beginning.as_ref()?.started_at;
+        let stop = self.stop();
+        if let Some(stop) = stop.filter(|stop| stop.has_left) {
+            return Some(stop.stopped_at);
+        }
+        let ended_at = stop.map(|stop| stop.stopped_at);
         let stop_was_late = self.stop_was_late();
         let by_status = self
             .statuses
@@ -265,12 +318,12 @@ impl Session {
     /// not known, came later or before its own start; or where it began at 0 itself: then the
     /// meter may count each session from 0.
     pub fn register_left_at(&self, at: Timestamp) -> Option<RegisterBefore> {
-        let session_id = self.started.as_ref()?.session_id;
+        let session_id = self.beginning.as_ref()?.session_id;
         let basis = Basis::of(self).ok()?;
         let stop = self.stop().filter(|stop| stop.stopped_at <= at)?;
         let counts_on = basis.register_start.register_wh > WattHours::ZERO;
         let is_told = stop.matched_by != StopMatch::StartCameLater;
-        let register = stop.meter_stop.clone();
+        let register = stop.meter_stop.clone()?;
         (counts_on && is_told && basis.register_end == register)
             .then_some(RegisterBefore { session_id, register })
     }
@@ -282,7 +335,7 @@ impl Session {
 
     /// No stop yet, and nothing says that it is over.
     pub fn is_open(&self) -> bool {
-        self.started.is_some() && self.stops.is_empty() && self.superseded.is_none()
+        self.identity().is_some() && self.stops.is_empty() && self.superseded.is_none()
     }
 
     /// Whether what its connector said at an instant belongs to it: whenever the word arrives,
@@ -305,7 +358,7 @@ impl Session {
     }
 
     fn began_before(&self, at: Timestamp) -> bool {
-        self.started.as_ref().is_some_and(|started| started.started_at <= at)
+        self.beginning.as_ref().is_some_and(|started| started.started_at <= at)
     }
 }
 

@@ -5,25 +5,31 @@
 //! number: any permutation and any duplication of a session's messages gives the same bill.
 
 mod basis;
+mod beginning;
 mod by_hand;
 mod clock;
 mod fold;
 mod periods;
 mod running;
 mod settlement;
+mod transaction;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod transaction_tests;
 
 pub use basis::{Basis, Doubt, POWER_PLAUSIBLE_W_MAX};
+pub use beginning::{Beginning, Stop};
 pub use by_hand::{
     Decided, DecisionRefused, TARIFF_BY_HAND, may_decide, settled_by_hand, span_as_told,
     tariff_by_hand,
 };
 pub use clock::began_at;
-pub use fold::{Session, Stop};
+pub use fold::Session;
 pub use periods::{billing_input, rate_settled};
-pub use running::{registers_as_told, running_price};
+pub use running::{begin_reading, registers_as_told, running_price};
 pub use settlement::{
     NOT_RATABLE, ORPHAN_STOP_REVIEW, Review, Settlement, SettlementRules, changes_the_bill, settle,
 };
+pub use transaction::{Fit, Transaction};

@@ -31,7 +31,7 @@ pub fn rate_settled(
 /// replay needs no time zone database.
 ///
 /// Energy is spread between the readings; time counts as charging from the start to the stop,
-/// but for what the connector said: `SuspendedEV` and `Finishing` are parking, `SuspendedEVSE`,
+/// but for what the connector, or the transaction, said: `SuspendedEV` and `Finishing` are parking, `SuspendedEVSE`,
 /// `Unavailable` and `Faulted` are nobody's fault but ours and cost no time. From the stop until
 /// the connector is free it is parking.
 ///
@@ -91,6 +91,40 @@ fn registers(
     readings
 }
 
+/// What the car was doing, and since when, in the order in which it was told to be so.
+///
+/// A 2.x transaction says so itself (`chargingState`); what its connector says counts for the
+/// time after it. A car that is connected (`EVConnected`) and has not drawn yet waits to be let;
+/// one that has is parked.
+fn told_activities(session: &Session) -> Vec<(Timestamp, Activity)> {
+    let of_connector = session.statuses().iter().filter_map(|status| {
+        let activity = match status.status.as_str() {
+            "Charging" => Activity::Charging,
+            "SuspendedEV" | "Finishing" => Activity::Parking,
+            "SuspendedEVSE" | "Unavailable" | "Faulted" => Activity::Withheld,
+            _ => return None,
+        };
+        Some((status.at, activity))
+    });
+    let Some(transaction) = session.transaction() else { return of_connector.collect() };
+    let mut has_charged = false;
+    let of_transaction = transaction.states().filter_map(|(at, state)| {
+        has_charged |= state == "Charging";
+        let activity = match state {
+            "Charging" => Activity::Charging,
+            "SuspendedEV" => Activity::Parking,
+            "EVConnected" | "Idle" if has_charged => Activity::Parking,
+            "SuspendedEVSE" | "EVConnected" | "Idle" => Activity::Withheld,
+            _ => return None,
+        };
+        Some((at, activity))
+    });
+    let ended_at = session.stop().map(|stop| stop.stopped_at);
+    of_transaction
+        .chain(of_connector.filter(|(at, _)| ended_at.is_some_and(|ended_at| *at >= ended_at)))
+        .collect()
+}
+
 fn activities(
     session: &Session,
     settled: &SessionSettled,
@@ -99,14 +133,8 @@ fn activities(
     let mut activities =
         vec![ActivityStart { from: settled.started_at, activity: Activity::Charging }];
     let mut after_stop = Activity::Parking;
-    for status in session.statuses() {
-        let from = clock.right(status.at);
-        let activity = match status.status.as_str() {
-            "Charging" => Activity::Charging,
-            "SuspendedEV" | "Finishing" => Activity::Parking,
-            "SuspendedEVSE" | "Unavailable" | "Faulted" => Activity::Withheld,
-            _ => continue,
-        };
+    for (at, activity) in told_activities(session) {
+        let from = clock.right(at);
         if from <= settled.started_at {
             activities[0].activity = activity;
         } else if from < settled.ended_at {

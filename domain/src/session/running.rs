@@ -1,11 +1,11 @@
 //! What a session costs so far: what its bill would be if it ended now. Priced by the function
 //! that prices the bill, from the same facts, so that the price a driver sees runs into it.
 
-use super::basis::{plausible, reading, told_elsewhere};
+use super::basis::{TRANSACTION_BEGIN, plausible, reading, told_elsewhere};
 use super::clock::began_at;
 use super::fold::Session;
 use super::periods::rate_settled;
-use crate::events::v1::{ClockTrust, MeterReading, SessionSettled, SettledBecause};
+use crate::events::v1::{ClockTrust, MeterReading, MeterSample, SessionSettled, SettledBecause};
 use crate::rating::{RULES_VERSION, Rating, RatingError};
 use crate::tariff::Tariff;
 use crate::units::{Timestamp, WattHours};
@@ -34,14 +34,14 @@ pub fn running_price(
 /// The registers that it began with and that it stands at, whether they can be believed or
 /// not. The end is the stop's, else the last sample's. `None` where no start is known.
 pub fn registers_as_told(session: &Session) -> Option<(WattHours, WattHours)> {
-    let begin = begin_of(session)?;
+    let begin = begin_reading(session)?;
     let end = end_of(session, &begin);
     Some((begin.register_wh, end.register_wh))
 }
 
 fn as_if_settled(session: &Session, now: Timestamp) -> Option<SessionSettled> {
     let started = session.started()?;
-    let register_start = begin_of(session)?;
+    let register_start = begin_reading(session)?;
     let register_end = end_of(session, &register_start);
     let energy_wh = register_end.register_wh.since(register_start.register_wh)?;
     let started_at = began_at(started);
@@ -74,27 +74,34 @@ fn as_if_settled(session: &Session, now: Timestamp) -> Option<SessionSettled> {
 /// Whether the station's last word is that a car whose session has ended keeps the connector.
 fn still_there(session: &Session, stopped_at: Timestamp) -> bool {
     session.statuses().last().is_some_and(|status| match status.status.as_str() {
-        "Finishing" => true,
+        "Finishing" | "Occupied" => true,
         "Charging" | "SuspendedEV" | "SuspendedEVSE" => status.at > stopped_at,
         _ => false,
     })
 }
 
-/// The register it began with; what else tells it where the start gave none that counts.
-fn begin_of(session: &Session) -> Option<MeterReading> {
-    let given = &session.started()?.meter_start;
+/// The register it began with, as far as it is known: the start's; what else tells it where the
+/// start gives none that counts. In 2.x the station's own `Transaction.Begin`, else the first
+/// reading.
+pub fn begin_reading(session: &Session) -> Option<MeterReading> {
+    let Some(given) = session.started()?.meter_start.as_ref() else {
+        let is_begin = |sample: &&MeterSample| sample.context == TRANSACTION_BEGIN;
+        let first = session.registers().find(is_begin).or_else(|| session.registers().next());
+        return first.map(reading);
+    };
     if given.register_wh > WattHours::ZERO {
         return Some(given.clone());
     }
-    let end = session.stop().map(|stop| stop.meter_stop.register_wh);
+    let at_stop = session.stop().and_then(|stop| stop.meter_stop.as_ref());
+    let end = at_stop.map(|reading| reading.register_wh);
     Some(told_elsewhere(session, end).unwrap_or_else(|| given.clone()))
 }
 
 /// The stop's register, else the last sample, else what it began with.
 fn end_of(session: &Session, begin: &MeterReading) -> MeterReading {
-    let last = session.registers().last();
-    match (session.stop(), last) {
-        (Some(stop), _) => stop.meter_stop.clone(),
+    let last = session.registers().next_back();
+    match (session.stop().and_then(|stop| stop.meter_stop.as_ref()), last) {
+        (Some(given), _) => given.clone(),
         (None, Some(sample)) if WattHours(sample.value) >= begin.register_wh => reading(sample),
         _ => begin.clone(),
     }

@@ -3,7 +3,7 @@
 use super::basis::{Basis, Doubt};
 use super::by_hand::{Decided, settled_by_hand};
 use super::fold::Session;
-use crate::events::v1::{Authorization, Outcome, ReviewDecision, SessionSettled, SettledBecause};
+use crate::events::v1::{Outcome, ReviewDecision, SessionSettled, SettledBecause};
 use crate::invoice::InvoiceFigures;
 use crate::rating::Rating;
 use crate::units::{Timestamp, WattHours};
@@ -72,20 +72,27 @@ const LATE_DELIVERY: TimeDelta = TimeDelta::seconds(10);
 /// Judges a session at an instant. After facts that came late it may say `Settled` again;
 /// whether that [`changes_the_bill`] is seen when it is priced.
 pub fn settle(session: &Session, now: Timestamp, rules: SettlementRules) -> Settlement {
-    let Some(started) = session.started() else {
-        return Settlement::NotYet { look_again_at: later(now, rules.settle_after) };
-    };
     if let Some(decided) = session.decided() {
         return settle_by_hand(session, decided);
     }
-    let last_heard_at = session.last_heard_at().unwrap_or(started.received_at);
-    let deadline = later(last_heard_at, rules.settle_after);
+    let last_heard_at = session.last_heard_at();
+    let deadline = later(last_heard_at.unwrap_or(now), rules.settle_after);
     let overdue = now >= deadline;
-    let accepted = started.authorization == Authorization::Accepted;
+    let Some(started) = session.started() else {
+        return match overdue && session.identity().is_some() {
+            true => review_once(session, Doubt::StartMissing),
+            false => Settlement::NotYet { look_again_at: deadline.max(now) },
+        };
+    };
+    let last_heard_at = last_heard_at.unwrap_or(started.received_at);
+    let accepted = started.is_accepted();
     let basis = match Basis::of(session) {
         Ok(basis) => basis,
         Err(Doubt::StopMissing) if overdue && !accepted && nothing_drawn(session) => {
-            return void_once(session, TOKEN_REFUSED);
+            return void_once(session, refusal(session));
+        }
+        Err(Doubt::NothingMetered) => {
+            return void_once(session, if accepted { NEVER_RAN } else { refusal(session) });
         }
         Err(doubt) if final_doubt(session, doubt) || overdue => {
             return review_once(session, doubt);
@@ -107,7 +114,7 @@ pub fn settle(session: &Session, now: Timestamp, rules: SettlementRules) -> Sett
     let was_invoiced = session.outcome().is_some_and(|outcome| outcome.invoice.is_some());
     if basis.energy_wh == WattHours::ZERO && !was_invoiced {
         if !accepted {
-            return void_once(session, TOKEN_REFUSED);
+            return void_once(session, refusal(session));
         }
         if !stop_known {
             return void_once(session, NEVER_RAN);
@@ -155,9 +162,19 @@ fn settle_by_hand(session: &Session, decided: &Decided) -> Settlement {
 const DECIDED_BY_HAND: &str = "decided_by_hand";
 /// Nothing flowed to a token that had been refused.
 const TOKEN_REFUSED: &str = "token_refused";
+/// Nothing flowed, and nobody had presented a token.
+const NOT_AUTHORIZED: &str = "not_authorized";
 /// The station never ended it, and nothing flowed: a start that came to nothing, or was said
 /// again in other words.
 const NEVER_RAN: &str = "never_ran";
+
+/// Why nobody could be charged for it.
+fn refusal(session: &Session) -> &'static str {
+    match session.started().and_then(|started| started.authorization) {
+        Some(_) => TOKEN_REFUSED,
+        None => NOT_AUTHORIZED,
+    }
+}
 
 fn later(at: Timestamp, by: TimeDelta) -> Timestamp {
     Timestamp::new(at.utc() + by)
@@ -166,7 +183,7 @@ fn later(at: Timestamp, by: TimeDelta) -> Timestamp {
 /// With a stop in hand, these doubts do not go away by waiting; a later fact may still settle
 /// them, and then the session is judged again.
 fn final_doubt(session: &Session, doubt: Doubt) -> bool {
-    session.stop().is_some() && doubt != Doubt::StartMissing
+    session.stop().is_some() && !matches!(doubt, Doubt::StartMissing | Doubt::MessagesMissing)
 }
 
 /// Whether the last settlement stands as it stood: no fact came after it, and no doubt.
@@ -204,7 +221,9 @@ pub fn changes_the_bill(session: &Session, settled: &SessionSettled, rating: &Ra
 /// Whether no register rose above the one it began with.
 fn nothing_drawn(session: &Session) -> bool {
     let Some(started) = session.started() else { return false };
-    session.registers().all(|sample| sample.value <= started.meter_start.register_wh.0)
+    let first = session.registers().next().map(|sample| sample.value);
+    let begin = started.meter_start.as_ref().map(|reading| reading.register_wh.0).or(first);
+    session.registers().all(|sample| begin.is_some_and(|begin| sample.value <= begin))
 }
 
 fn void_once(session: &Session, reason: &'static str) -> Settlement {
@@ -215,14 +234,12 @@ fn void_once(session: &Session, reason: &'static str) -> Settlement {
 }
 
 fn refused_yet_charged(session: &Session) -> Settlement {
-    reviewed(
-        session,
-        Review {
-            reason: "refused_yet_charged",
-            detail: "energy flowed though the token had been refused",
-            resolved_by: "an operator charges it to somebody or writes it off",
-        },
-    )
+    let (reason, detail) = match refusal(session) {
+        TOKEN_REFUSED => ("refused_yet_charged", "energy flowed though the token had been refused"),
+        _ => ("nobody_to_charge", "energy flowed though nobody had presented a token"),
+    };
+    let resolved_by = "an operator charges it to somebody or writes it off";
+    reviewed(session, Review { reason, detail, resolved_by })
 }
 
 fn review_once(session: &Session, doubt: Doubt) -> Settlement {
@@ -240,8 +257,23 @@ fn review_of(doubt: Doubt) -> Review {
     let (reason, detail, resolved_by) = match doubt {
         Doubt::StartMissing => (
             "start_missing",
-            "a stop came for a session whose start is not known",
+            "messages came of a session whose start is not known",
             "the start arrives, or an operator enters the begin register",
+        ),
+        Doubt::MessagesMissing => (
+            "messages_missing",
+            "messages of the transaction have not come: their numbers have gaps",
+            "the missing messages arrive, or an operator enters the energy",
+        ),
+        Doubt::RegisterMissing => (
+            "register_missing",
+            "energy flowed, and no two readings of the register tell how much",
+            "a reading arrives, or an operator enters the energy",
+        ),
+        Doubt::NothingMetered => (
+            "nothing_metered",
+            "no register was read, and by the station's words no energy flowed",
+            "a reading arrives, or an operator enters the energy",
         ),
         Doubt::StopMissing => (
             "stop_missing",

@@ -184,6 +184,12 @@ impl Tariff {
         parse::tariff_from_text(text)
     }
 
+    /// Whether the time costs anything in which a car only stands there.
+    pub fn prices_parking(&self) -> bool {
+        let mut components = self.elements.iter().flat_map(|element| &element.price_components);
+        components.any(|component| component.dimension == TariffDimension::ParkingTime)
+    }
+
     /// The tariff as JSON in its one spelling: members sorted, no white space, OCPI decimals as
     /// strings in plain notation without trailing zeros, absent and null members left out.
     ///

@@ -12,6 +12,7 @@ mod decode;
 mod registry;
 mod session;
 mod station;
+mod transaction;
 
 pub(crate) use cache::Cache;
 pub(crate) use decode::{Decoded, Fact, decode};
@@ -26,7 +27,7 @@ use crate::tables::{
 use analytics::{Balance, EnergyHour, RevenueHour};
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::TariffReference;
-use chargebook_domain::ids::{CommandId, ConnectorNumber, EventId, SessionId, StationId, TokenId};
+use chargebook_domain::ids::{CommandId, EventId, Outlet, SessionId, StationId, TokenId};
 use chargebook_domain::units::Timestamp;
 use std::collections::{BTreeMap, HashMap};
 
@@ -43,7 +44,7 @@ pub(crate) struct State {
     /// Which station has an identity: no two may have the same.
     pub(crate) identities: HashMap<String, StationId>,
     pub(crate) seen: Cache<StationId, StationSeenRow>,
-    pub(crate) connectors: Cache<(StationId, ConnectorNumber), ConnectorRow>,
+    pub(crate) connectors: Cache<(StationId, Outlet), ConnectorRow>,
     pub(crate) sessions: Cache<SessionId, SessionRow>,
     pub(crate) meters: Cache<SessionId, SessionMeterRow>,
     pub(crate) commands: Cache<CommandId, CommandRow>,
@@ -163,6 +164,9 @@ impl State {
             Event::StationOrphanRecorded(fact) => self.orphan_recorded(event, fact),
             Event::StationOrphanResolved(fact) => self.orphan_resolved(event, fact),
             Event::SessionStarted(fact) => self.session_started(event, fact),
+            Event::SessionOpened(fact) => self.session_opened(event, fact),
+            Event::SessionTransactionReported(fact) => self.transaction_reported(event, fact),
+            Event::SessionTokenPresented(fact) => self.token_presented(event, fact),
             Event::SessionConnectorStatus(fact) => self.session_connector_status(event, fact),
             Event::SessionAnomalyNoted(fact) => self.session_anomaly_noted(event, fact),
             Event::SessionSuperseded(_) => self.session_superseded(event),

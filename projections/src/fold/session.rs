@@ -10,7 +10,7 @@ use chargebook_domain::events::v1::{
     ClockTrust, Outcome, Quantity, SessionAnomalyNoted, SessionConnectorStatus,
     SessionOutcomeDecided, SessionStarted, StopMatch,
 };
-use chargebook_domain::ids::SessionId;
+use chargebook_domain::ids::{Outlet, SessionId, StationId, TransactionId};
 use chargebook_domain::invoice::InvoiceFigures;
 use chargebook_domain::rating::Rating;
 use chargebook_domain::session::POWER_PLAUSIBLE_W_MAX;
@@ -18,7 +18,7 @@ use chargebook_domain::units::{Timestamp, WattHours};
 use rust_decimal::Decimal;
 
 /// The station's reason where it gave none (OCPP 1.6 section 6.49).
-const STOP_REASON_DEFAULT: &str = "Local";
+pub(super) const STOP_REASON_DEFAULT: &str = "Local";
 /// So much may be metered at once without asking how long it took: clocks have whole seconds.
 const ENERGY_UNCHECKED_WH_MAX: i64 = 1_000;
 
@@ -43,31 +43,28 @@ impl State {
         }
         let clock_plausible = fact.clock == ClockTrust::Plausible;
         self.sessions.insert(fact.session_id, new_session(event, fact));
-        self.meters.insert(
-            fact.session_id,
-            SessionMeterRow {
-                session_id: fact.session_id,
-                sampled_at: fact.started_at,
-                energy_wh: WattHours::ZERO,
-                power_w: None,
-                state_of_charge_percent: None,
-                counted_microwatthours: 0,
-            },
-        );
+        self.meters.insert(fact.session_id, SessionMeterRow::at(fact.session_id, fact.started_at));
         let began = trusted_time(clock_plausible, fact.started_at, event.recorded_at);
         self.count_session(fact.session_id, true, began);
-        self.occupy(fact);
+        let outlet = Outlet::of_station(fact.connector);
+        self.occupy(fact.session_id, fact.station_id, outlet, fact.started_at);
         self.heard(fact.station_id, event.recorded_at);
         Ok(())
     }
 
     /// The session is what its connector shows now, unless a later one is there already.
-    fn occupy(&mut self, fact: &SessionStarted) {
-        let row = self.connector_row(fact.station_id, fact.connector);
-        let is_later = row.session_started_at.is_none_or(|since| since <= fact.started_at);
+    pub(super) fn occupy(
+        &mut self,
+        id: SessionId,
+        station: StationId,
+        outlet: Outlet,
+        started_at: Timestamp,
+    ) {
+        let row = self.connector_row(station, outlet);
+        let is_later = row.session_started_at.is_none_or(|since| since <= started_at);
         if row.session_id.is_none() || is_later {
-            row.session_id = Some(fact.session_id);
-            row.session_started_at = Some(fact.started_at);
+            row.session_id = Some(id);
+            row.session_started_at = Some(started_at);
         }
     }
 
@@ -81,6 +78,7 @@ impl State {
             return Ok(());
         };
         self.heard(station, event.recorded_at);
+        self.read_begin(id, &fact.samples);
         let is_latest = self.meters.get(id).is_some_and(|meter| meter.sampled_at <= latest);
         let session = self.sessions.get(id);
         let is_open = session.is_some_and(|row| row.status.0 == SessionStatus::Open);
@@ -116,17 +114,32 @@ impl State {
         self.sessions.get(id).is_some_and(|row| is_plausible(energy_wh, row.started_at, at))
     }
 
+    /// A session whose start names no register began with the earliest reading that is known.
+    fn read_begin(&mut self, id: SessionId, samples: &[Sample]) {
+        let Some(row) = self.sessions.get(id) else { return };
+        let is_given = row.register_start_wh.is_some() && row.register_start_at.is_none();
+        let Some(first) = first_register(samples).filter(|_| !is_given) else { return };
+        if row.register_start_at.is_none_or(|known| first.sampled_at < known)
+            && let Some(row) = self.sessions.touch(id)
+        {
+            row.register_start_wh = Some(WattHours(first.value));
+            row.register_start_at = Some(first.sampled_at);
+        }
+    }
+
     /// Energy by the last register reading. A begin of 0 that the
     /// laws of power contradict is a missing value: it is counted from this reading on.
     fn energy_so_far(&mut self, id: SessionId, samples: &[Sample]) -> Option<WattHours> {
         let register = last_sample(samples, Quantity::EnergyImportRegisterWh)?;
         let (at, register) = (register.sampled_at, WattHours(register.value));
         let session = self.sessions.get(id)?;
-        let energy_wh = register.since(session.register_start_wh)?;
-        let is_missing_begin = session.register_start_wh == WattHours::ZERO
+        let register_start_wh = session.register_start_wh?;
+        let energy_wh = register.since(register_start_wh)?;
+        let is_missing_begin = register_start_wh == WattHours::ZERO
+            && session.register_start_at.is_none()
             && !is_plausible(energy_wh, session.started_at, at);
         if is_missing_begin {
-            self.sessions.touch(id)?.register_start_wh = register;
+            self.sessions.touch(id)?.register_start_wh = Some(register);
             return Some(WattHours::ZERO);
         }
         Some(energy_wh).filter(|energy_wh| *energy_wh >= WattHours::ZERO)
@@ -138,7 +151,8 @@ impl State {
         fact: &SessionConnectorStatus,
     ) -> Result<(), Refusal> {
         let (_, station) = self.known_session(event)?;
-        let row = self.connector_row(station, fact.connector);
+        let row =
+            self.connector_row(station, Outlet { evse: fact.evse, connector: fact.connector });
         row.status = Some(fact.status.clone());
         row.error_code.clone_from(&fact.error_code);
         row.vendor_error_code = None;
@@ -169,7 +183,8 @@ impl State {
         }
         row.ended_at = Some(fact.stopped_at);
         row.stop_reason = Some(fact.reason.clone().unwrap_or(STOP_REASON_DEFAULT.to_owned()));
-        let energy_wh = fact.meter_stop.register_wh.since(row.register_start_wh);
+        let begin = row.register_start_wh;
+        let energy_wh = begin.and_then(|begin| fact.meter_stop.register_wh.since(begin));
         let energy_wh = energy_wh.filter(|energy_wh| *energy_wh >= WattHours::ZERO);
         if let Some(energy_wh) = energy_wh {
             row.energy_wh = Some(energy_wh);
@@ -190,17 +205,20 @@ impl State {
     }
 
     /// It runs no more, and its connector shows it no more.
-    fn end(&mut self, id: SessionId) {
+    pub(super) fn end(&mut self, id: SessionId) {
         let Some(row) = self.sessions.touch(id) else { return };
         if row.status.0 == SessionStatus::Open {
             row.status = Word(SessionStatus::Stopped);
         }
-        let key = (row.station_id, row.connector);
+        let evse = row.evse;
+        let outlet = row.connector.map(|connector| Outlet { evse, connector });
+        let station_id = row.station_id;
         if self.meters.get(id).is_some_and(|meter| meter.power_w.is_some())
             && let Some(meter) = self.meters.touch(id)
         {
             meter.power_w = None;
         }
+        let Some(key) = outlet.map(|outlet| (station_id, outlet)) else { return };
         if self.connectors.get(key).is_some_and(|connector| connector.session_id == Some(id))
             && let Some(connector) = self.connectors.touch(key)
         {
@@ -279,7 +297,7 @@ impl State {
     }
 
     /// Counts a session in the hour it began in, or takes that back.
-    fn count_session(&mut self, id: SessionId, counts: bool, began: Timestamp) {
+    pub(super) fn count_session(&mut self, id: SessionId, counts: bool, began: Timestamp) {
         let Some(row) = self.sessions.touch(id) else { return };
         let site_id = row.site_id;
         match (row.counted_hour, counts) {
@@ -319,10 +337,7 @@ impl State {
         self.add_energy_hour(hour, site_id, total - counted, 0);
     }
 
-    fn known_session(
-        &self,
-        event: &Decoded,
-    ) -> Result<(SessionId, chargebook_domain::ids::StationId), Refusal> {
+    pub(super) fn known_session(&self, event: &Decoded) -> Result<(SessionId, StationId), Refusal> {
         let id = SessionId(stream_id(event)?);
         let row = self.sessions.get(id).ok_or_else(|| format!("no session {id} has started"))?;
         Ok((id, row.station_id))
@@ -335,17 +350,20 @@ fn new_session(event: &Decoded, fact: &SessionStarted) -> SessionRow {
         position: event.position.as_u64(),
         station_id: fact.station_id,
         station: fact.station.clone(),
-        connector: fact.connector,
-        transaction_id: fact.transaction_id,
+        evse: None,
+        connector: Some(fact.connector),
+        transaction_id: Json(TransactionId::Number(fact.transaction_id)),
         site_id: fact.site_id,
         time_zone: fact.time_zone.clone(),
-        id_tag: Json(fact.id_tag.clone()),
+        id_tag: Some(Json(fact.id_tag.clone())),
         token_id: fact.token_id,
         account_id: fact.account_id,
-        authorization: Word(fact.authorization),
+        authorization: Some(Word(fact.authorization)),
+        token_sequence: None,
         status: Word(SessionStatus::Open),
         clock_plausible: fact.clock == ClockTrust::Plausible,
-        register_start_wh: fact.meter_start.register_wh,
+        register_start_wh: Some(fact.meter_start.register_wh),
+        register_start_at: None,
         started_at: fact.started_at,
         ended_at: None,
         stop_reason: None,
@@ -365,6 +383,13 @@ fn new_session(event: &Decoded, fact: &SessionStarted) -> SessionRow {
         rated_position: None,
         counted_hour: None,
     }
+}
+
+/// The earliest reading of the whole import register.
+fn first_register(samples: &[Sample]) -> Option<&Sample> {
+    let is_register =
+        |s: &&Sample| s.quantity == Quantity::EnergyImportRegisterWh && s.phase.is_none();
+    samples.iter().filter(is_register).min_by_key(|sample| sample.sampled_at)
 }
 
 /// The latest sample of the whole; of equally late ones the last.

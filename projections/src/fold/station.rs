@@ -2,7 +2,7 @@
 
 use super::{Decoded, Refusal, State, in_own_stream, stream_id};
 use crate::tables::{
-    ConnectorRow, Json, OrphanResolutionRow, OrphanStopRow, SecurityEventRow, StationRow,
+    ConnectorRow, EvseKey, Json, OrphanResolutionRow, OrphanStopRow, SecurityEventRow, StationRow,
     StationSeenRow, Word,
 };
 use chargebook_domain::events::v1::{
@@ -11,7 +11,7 @@ use chargebook_domain::events::v1::{
     StationQuirkNoticed, StationRegistered, StationSecurityNoted, StationSettings,
     StationSettingsChanged, StationSiteAssigned,
 };
-use chargebook_domain::ids::{ConnectorNumber, StationId};
+use chargebook_domain::ids::{Outlet, StationId};
 use chargebook_domain::units::Timestamp;
 
 impl State {
@@ -147,7 +147,8 @@ impl State {
         fact: &StationConnectorDeclared,
     ) -> Result<(), Refusal> {
         let station = self.known_station(event)?;
-        let row = self.connector_row(station, fact.connector);
+        let row =
+            self.connector_row(station, Outlet { evse: fact.evse, connector: fact.connector });
         row.evse_id.clone_from(&fact.evse_id);
         row.plug.clone_from(&fact.plug);
         row.power_w_max = fact.power_w_max;
@@ -160,7 +161,8 @@ impl State {
         fact: &StationConnectorStatus,
     ) -> Result<(), Refusal> {
         let station = self.known_station(event)?;
-        let row = self.connector_row(station, fact.connector);
+        let row =
+            self.connector_row(station, Outlet { evse: fact.evse, connector: fact.connector });
         row.status = Some(fact.status.clone());
         row.error_code.clone_from(&fact.error_code);
         row.vendor_error_code.clone_from(&fact.vendor_error_code);
@@ -224,11 +226,12 @@ impl State {
     pub(super) fn connector_row(
         &mut self,
         station: StationId,
-        connector: ConnectorNumber,
+        outlet: Outlet,
     ) -> &mut ConnectorRow {
-        self.connectors.touch_or_insert((station, connector), || ConnectorRow {
+        self.connectors.touch_or_insert((station, outlet), || ConnectorRow {
             station_id: station,
-            connector,
+            evse: EvseKey(outlet.evse),
+            connector: outlet.connector,
             status: None,
             error_code: None,
             vendor_error_code: None,

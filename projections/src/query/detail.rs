@@ -133,11 +133,11 @@ fn in_force<T>(
 struct Told {
     facts: Facts,
     timeline: Vec<TimelineEntry>,
-    register_start_wh: WattHours,
+    register_start_wh: Option<WattHours>,
 }
 
 impl Told {
-    fn new(register_start_wh: WattHours) -> Self {
+    fn new(register_start_wh: Option<WattHours>) -> Self {
         Self { facts: Facts::default(), timeline: Vec::new(), register_start_wh }
     }
 
@@ -173,7 +173,8 @@ impl Told {
             });
             match sample.quantity {
                 Quantity::EnergyImportRegisterWh => {
-                    point.energy_wh = WattHours(sample.value).since(self.register_start_wh);
+                    let begin = self.register_start_wh;
+                    point.energy_wh = begin.and_then(|begin| WattHours(sample.value).since(begin));
                 }
                 Quantity::PowerImportW => point.power_w = Some(sample.value),
                 Quantity::StateOfChargePercent => {
@@ -197,6 +198,10 @@ impl Told {
 fn detail_of(event: &Event) -> Option<String> {
     match event {
         Event::SessionStopped(fact) => fact.reason.clone(),
+        Event::SessionTransactionReported(fact) => {
+            let state = fact.stopped_reason.as_ref().or(fact.charging_state.as_ref());
+            Some(state.map_or(fact.trigger.clone(), |state| format!("{}: {state}", fact.trigger)))
+        }
         Event::SessionConnectorStatus(fact) => Some(fact.status.clone()),
         Event::SessionAnomalyNoted(fact) => Some(fact.detail.clone()),
         Event::SessionSettled(fact) => Some(format!("{} Wh", fact.energy_wh)),

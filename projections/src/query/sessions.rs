@@ -4,7 +4,7 @@ use super::select::{Cursor, Select, optional};
 use super::{Paging, SessionFilter};
 use crate::error::{ProjectionError, QueryError};
 use crate::read_models::ReadModels;
-use crate::tables::{Row as _, SessionMeterRow, SessionRow, Word};
+use crate::tables::{Json, Row as _, SessionMeterRow, SessionRow, Word};
 use crate::views::{Cost, Page, Session, SessionStatus};
 use chargebook_domain::ids::SessionId;
 use chargebook_domain::units::WattHours;
@@ -43,7 +43,7 @@ impl ReadModels {
 /// A session, and what only the detail needs of its row.
 pub(crate) struct SessionRead {
     pub(crate) session: Session,
-    pub(crate) register_start_wh: WattHours,
+    pub(crate) register_start_wh: Option<WattHours>,
 }
 
 /// A page of sessions whose starts stand before a position.
@@ -102,14 +102,15 @@ fn session_view(row: SessionRow, meter: Option<SessionMeterRow>) -> Session {
         id: row.session_id,
         station: row.station,
         station_id: row.station_id,
+        evse: row.evse,
         connector: row.connector,
-        transaction_id: row.transaction_id,
+        transaction_id: row.transaction_id.0,
         site_id: row.site_id,
         time_zone: row.time_zone,
-        token: row.id_tag.0,
+        token: row.id_tag.map(|Json(tag)| tag),
         token_id: row.token_id,
         account_id: row.account_id,
-        authorization: row.authorization.0,
+        authorization: row.authorization.map(|Word(word)| word),
         status: row.status.0,
         started_at: row.started_at,
         ended_at: row.ended_at,

@@ -8,7 +8,7 @@ use crate::tables::{
     ConnectorRow, Json, Row as _, SecurityEventRow, SessionMeterRow, StationRow, Word,
 };
 use crate::views::{Connector, Page, SecurityEvent, Station};
-use chargebook_domain::ids::{StationIdentity, TransactionNumber};
+use chargebook_domain::ids::{StationIdentity, TransactionId};
 use chargebook_domain::units::Timestamp;
 use sqlx::SqliteConnection;
 use std::collections::HashMap;
@@ -106,7 +106,7 @@ async fn read_stations(
          LEFT JOIN session_meters m ON m.session_id = c.session_id \
          LEFT JOIN sessions s ON s.session_id = c.session_id \
          WHERE c.station_id IN (SELECT value FROM json_each(?)) \
-         ORDER BY c.station_id, c.connector",
+         ORDER BY c.station_id, c.evse, c.connector",
         ConnectorRow::TABLE.column_list("c."),
         SessionMeterRow::TABLE.column_list("m."),
     ));
@@ -115,7 +115,9 @@ async fn read_stations(
     for row in select.rows(&mut *connection).await? {
         let connector = ConnectorRow::read(&row, 0)?;
         let meter = optional(&row, CONNECTOR_COLUMNS)?;
-        let transaction_id = column(&row, CONNECTOR_COLUMNS + METER_COLUMNS)?;
+        let transaction_id: Option<Json<TransactionId>> =
+            column(&row, CONNECTOR_COLUMNS + METER_COLUMNS)?;
+        let transaction_id = transaction_id.map(|Json(id)| id);
         let of_station = connectors.entry(connector.station_id).or_default();
         of_station.push(connector_view(connector, meter, transaction_id));
     }
@@ -153,9 +155,10 @@ fn station_view(row: StationRow, last_seen: Option<Timestamp>, site: Option<Stri
 fn connector_view(
     row: ConnectorRow,
     meter: Option<SessionMeterRow>,
-    transaction_id: Option<TransactionNumber>,
+    transaction_id: Option<TransactionId>,
 ) -> Connector {
     Connector {
+        evse: row.evse.0,
         connector: row.connector,
         status: row.status,
         error_code: row.error_code,

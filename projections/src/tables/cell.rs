@@ -3,8 +3,8 @@
 
 use crate::error::ProjectionError;
 use chargebook_domain::ids::{
-    AccountId, CommandId, ConnectorNumber, DriverId, EventId, SessionId, SiteId, StationId,
-    StationIdentity, SubjectId, TariffId, TokenId, TransactionNumber,
+    AccountId, CommandId, ConnectorNumber, DriverId, EventId, EvseNumber, SessionId, SiteId,
+    StationId, StationIdentity, SubjectId, TariffId, TokenId, TransactionNumber,
 };
 use chargebook_domain::units::{Timestamp, WattHours};
 use rust_decimal::Decimal;
@@ -222,6 +222,7 @@ macro_rules! newtype_cells {
         }
     )*};
     (@type ConnectorNumber) => { "INTEGER" };
+    (@type EvseNumber) => { "INTEGER" };
     (@type TransactionNumber) => { "INTEGER" };
     (@type $other:ident) => { "TEXT" };
 }
@@ -231,6 +232,7 @@ newtype_cells!(
     ConnectorNumber,
     DriverId,
     EventId,
+    EvseNumber,
     SessionId,
     SiteId,
     StationId,
@@ -255,6 +257,25 @@ impl Cell for SiteKey {
         match value {
             Value::Text(text) if text.is_empty() => Ok(Self(None)),
             value => SiteId::from_value(value).map(|site| Self(Some(site))),
+        }
+    }
+}
+
+/// An EVSE as part of a key: none (a 1.6 connector) is -1, since a key holds no null.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct EvseKey(pub(crate) Option<EvseNumber>);
+
+impl Cell for EvseKey {
+    const SQL_TYPE: &'static str = "INTEGER";
+
+    fn to_value(&self) -> Result<Value, ProjectionError> {
+        self.0.map_or(Ok(Value::Integer(-1)), |evse| evse.to_value())
+    }
+
+    fn from_value(value: Value) -> Result<Self, ProjectionError> {
+        match value {
+            Value::Integer(-1) => Ok(Self(None)),
+            value => EvseNumber::from_value(value).map(|evse| Self(Some(evse))),
         }
     }
 }

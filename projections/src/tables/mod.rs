@@ -5,7 +5,7 @@ mod cell;
 mod rows;
 mod schema;
 
-pub(crate) use cell::{Cell, Json, SiteKey, Value, Word};
+pub(crate) use cell::{Cell, EvseKey, Json, SiteKey, Value, Word};
 pub(crate) use rows::*;
 pub(crate) use schema::{DUMPED, INDEXES, SCHEMA_VERSION, create_statements};
 

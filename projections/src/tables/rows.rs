@@ -1,6 +1,6 @@
 //! The rows. The first columns of each are its primary key.
 
-use super::cell::{Cell, Json, SiteKey, Value, Word};
+use super::cell::{Cell, EvseKey, Json, SiteKey, Value, Word};
 use super::{Column, Row, Table};
 use crate::error::ProjectionError;
 use crate::views::{CommandState, SessionStatus};
@@ -9,8 +9,8 @@ use chargebook_domain::events::v1::{
     InvoiceIssued, Outcome, Registration, SeenBy, StationSettings, TokenStatus,
 };
 use chargebook_domain::ids::{
-    AccountId, CommandId, ConnectorNumber, DriverId, EventId, SessionId, SiteId, StationId,
-    StationIdentity, SubjectId, TariffId, TokenId, TransactionNumber,
+    AccountId, CommandId, ConnectorNumber, DriverId, EventId, EvseNumber, SessionId, SiteId,
+    StationId, StationIdentity, SubjectId, TariffId, TokenId, TransactionId, TransactionNumber,
 };
 use chargebook_domain::sealed::SealedText;
 use chargebook_domain::units::{Timestamp, WattHours};
@@ -89,8 +89,9 @@ tables! {
     }
 
     /// A connector of a station.
-    ConnectorRow in "connectors", key 2, summed [], {
+    ConnectorRow in "connectors", key 3, summed [], {
         station_id: StationId,
+        evse: EvseKey,
         connector: ConnectorNumber,
         status: Option<String>,
         error_code: Option<String>,
@@ -109,17 +110,20 @@ tables! {
         position: u64,
         station_id: StationId,
         station: StationIdentity,
-        connector: ConnectorNumber,
-        transaction_id: TransactionNumber,
+        evse: Option<EvseNumber>,
+        connector: Option<ConnectorNumber>,
+        transaction_id: Json<TransactionId>,
         site_id: Option<SiteId>,
         time_zone: String,
-        id_tag: Json<SealedText>,
+        id_tag: Option<Json<SealedText>>,
         token_id: Option<TokenId>,
         account_id: Option<AccountId>,
-        authorization: Word<Authorization>,
+        authorization: Option<Word<Authorization>>,
+        token_sequence: Option<u32>,
         status: Word<SessionStatus>,
         clock_plausible: bool,
-        register_start_wh: WattHours,
+        register_start_wh: Option<WattHours>,
+        register_start_at: Option<Timestamp>,
         started_at: Timestamp,
         ended_at: Option<Timestamp>,
         stop_reason: Option<String>,

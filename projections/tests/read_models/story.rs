@@ -47,7 +47,7 @@ async fn a_session_from_its_first_fact_to_its_invoice() {
     let session = models.session(session_id(1)).await.unwrap().unwrap();
     assert_eq!(session.status, SessionStatus::Open);
     assert_eq!(session.station, identity(1));
-    assert_eq!(session.token, sealed(1));
+    assert_eq!(session.token, Some(sealed(1)));
     assert_eq!(session.energy_wh, WattHours::from_whole(1_000));
     assert_eq!(session.power_w, Some(Decimal::from(6_000)));
     assert_eq!((session.cost.as_ref(), session.ended_at, session.outcome), (None, None, None));

@@ -7,7 +7,8 @@ use crate::state::ApiState;
 use chargebook_commands::StationState;
 use chargebook_domain::events::v1::Intent;
 use chargebook_domain::ids::{
-    ConnectorNumber, EvseNumber, SessionId, SubjectId, TransactionName, TransactionNumber,
+    ConnectorNumber, EvseNumber, SessionId, SubjectId, TransactionId, TransactionName,
+    TransactionNumber,
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -262,7 +263,14 @@ impl NewCommand {
         let row = state.found(|| state.read_models.session(session)).await?;
         let row = row.filter(|row| row.station_id == station.station_id);
         let row = row.ok_or_else(|| Problem::invalid("/session", "no session of this station"))?;
-        Ok(Intent::Stop { transaction_id: row.transaction_id, transaction: None })
+        Ok(match row.transaction_id {
+            TransactionId::Number(transaction_id) => {
+                Intent::Stop { transaction_id, transaction: None }
+            }
+            TransactionId::Name(name) => {
+                Intent::Stop { transaction_id: TransactionNumber(0), transaction: Some(name) }
+            }
+        })
     }
 
     fn get_configuration(&self) -> Result<Intent, Problem> {

@@ -8,6 +8,7 @@ mod intent;
 mod registry;
 mod session;
 mod station;
+mod transaction;
 mod treatment;
 
 pub use account::*;
@@ -17,4 +18,5 @@ pub use intent::*;
 pub use registry::*;
 pub use session::*;
 pub use station::*;
+pub use transaction::*;
 pub use treatment::*;

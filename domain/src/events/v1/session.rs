@@ -173,18 +173,6 @@ pub enum StopMatch {
     StartCameLater,
 }
 
-/// Which part of a 2.x transaction's story a message tells (`eventType`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TransactionEventKind {
-    /// It begins.
-    Started,
-    /// It goes on.
-    Updated,
-    /// It is over.
-    Ended,
-}
-
 /// `session.connector_status`: what the session's connector said while the session was open or
 /// unsettled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -232,6 +220,8 @@ pub enum Anomaly {
     StopMissing,
     /// No begin value came.
     StartMissing,
+    /// No end value came; the last reading stands for it.
+    EndMissing,
     /// Another session began at the connector before this one's stop came.
     Superseded,
     /// Its registers overlap another session's.

@@ -1,0 +1,53 @@
+//! What a transaction costs, for the answer to its station: by the functions that make the bill.
+
+use super::{DeskError, StationDesk};
+use crate::message::{TransactionEventKind, TransactionReport};
+use crate::settling::{rules, tariff_of};
+use chargebook_domain::invoice::InvoiceFigures;
+use chargebook_domain::rating::{RULES_VERSION, Rating};
+use chargebook_domain::session::{Session, Settlement, rate_settled, running_price, settle};
+use rust_decimal::Decimal;
+
+impl StationDesk {
+    /// What the session costs, including taxes, where the answer has a place for it: in all, in
+    /// answer to its end; so far, where the station's version asks for that. `None` where it
+    /// cannot be told yet; 0 is free.
+    pub(super) async fn total_cost(
+        &self,
+        session: &Session,
+        report: &TransactionReport,
+    ) -> Result<Option<Decimal>, DeskError> {
+        let is_end = report.kind == TransactionEventKind::Ended;
+        if !is_end && !report.is_running_cost_answered {
+            return Ok(None);
+        }
+        if let Some((_, rated)) = session.rated() {
+            return Ok(gross(&rated.rating));
+        }
+        let Some(started) = session.started() else { return Ok(None) };
+        let tariff = tariff_of(&self.chargebook, session).await?;
+        let zone = started.time_zone.parse().unwrap_or(chrono_tz::UTC);
+        let now = self.chargebook.journal().now();
+        let Some(choice) = tariff else { return Ok(is_end.then_some(FREE)) };
+        if !is_end {
+            let price = running_price(session, &choice.tariff, zone, now);
+            return Ok(price.ok().flatten().as_ref().and_then(gross));
+        }
+        Ok(match settle(session, now, rules(&self.chargebook, Some(&choice))) {
+            Settlement::Settled(settled) => {
+                let rating = rate_settled(RULES_VERSION, session, &settled, &choice.tariff, zone);
+                rating.ok().as_ref().and_then(gross)
+            }
+            Settlement::Void { .. } | Settlement::Free { .. } => Some(FREE),
+            Settlement::NotYet { .. } | Settlement::Unchanged | Settlement::Review(_) => None,
+        })
+    }
+}
+
+/// How nothing is written: `0.00`.
+const FREE: Decimal = Decimal::from_parts(0, 0, 0, false, 2);
+
+/// As an invoice over it would have it.
+fn gross(rating: &Rating) -> Option<Decimal> {
+    InvoiceFigures::of(rating).ok().map(|figures| figures.total_gross())
+}

@@ -1,0 +1,104 @@
+//! A session as a 2.x station tells it: part by part, in messages that may come in any order.
+
+use super::session::{Authorization, ClockTrust};
+use crate::ids::{
+    AccountId, ConnectorNumber, EventId, EvseNumber, SessionId, SiteId, StationId, StationIdentity,
+    TokenId, TransactionName,
+};
+use crate::sealed::SealedText;
+use crate::units::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// `session.opened`: the first message of a 2.x transaction came, whichever it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionOpened {
+    /// The session.
+    pub session_id: SessionId,
+    /// The station.
+    pub station_id: StationId,
+    /// The station's name.
+    pub station: StationIdentity,
+    /// The station's id of the transaction.
+    pub transaction_id: TransactionName,
+    /// How many transactions of the station had this id before.
+    pub occurrence: u32,
+    /// The site, whose time zone the tariff's hours are read in.
+    pub site_id: Option<SiteId>,
+    /// IANA name of that zone.
+    pub time_zone: String,
+    /// Our time.
+    pub received_at: Timestamp,
+    /// The exchange of that first message.
+    pub exchange: EventId,
+}
+
+/// `session.transaction_reported`: what one TransactionEvent says, beside its samples and its
+/// token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionTransactionReported {
+    /// Which part of the story.
+    pub kind: TransactionEventKind,
+    /// Counts the messages of the transaction (`seqNo`).
+    pub sequence: u32,
+    /// The station's time.
+    pub at: Timestamp,
+    /// Our time.
+    pub received_at: Timestamp,
+    /// Whether the station's time can be believed.
+    pub clock: ClockTrust,
+    /// The station's word for what made it speak: `CablePluggedIn`, `MeterValuePeriodic`, ….
+    pub trigger: String,
+    /// Whether it happened while the station was offline.
+    pub is_offline: bool,
+    /// The EVSE, from the moment on that one is chosen.
+    pub evse: Option<EvseNumber>,
+    /// The connector of the EVSE, from the moment on that the cable is plugged.
+    pub connector: Option<ConnectorNumber>,
+    /// The station's word: `EVConnected`, `Charging`, `SuspendedEV`, `SuspendedEVSE`, `Idle`.
+    pub charging_state: Option<String>,
+    /// The station's word for why it ended.
+    pub stopped_reason: Option<String>,
+    /// The reservation that it used up.
+    pub reservation_id: Option<i32>,
+    /// The request of ours that it answers.
+    pub remote_start_id: Option<i32>,
+    /// Phases that are used.
+    pub phases: Option<u8>,
+    /// How long energy flowed so far.
+    pub time_spent_charging_seconds: Option<i64>,
+    /// The exchange that said so.
+    pub exchange: EventId,
+}
+
+/// Which part of a 2.x transaction's story a message tells (`eventType`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransactionEventKind {
+    /// It begins.
+    Started,
+    /// It goes on.
+    Updated,
+    /// It is over.
+    Ended,
+}
+
+/// `session.token_presented`: a token that a TransactionEvent names, and what we said to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionTokenPresented {
+    /// The message's place among those of the transaction.
+    pub sequence: u32,
+    /// The station's time.
+    pub at: Timestamp,
+    /// What the driver presented; absent where the station says that nobody has to.
+    pub id_tag: Option<SealedText>,
+    /// The station's word for what it is: `ISO14443`, `Central`, `eMAID`, `NoAuthorization`, ….
+    pub kind: Option<String>,
+    /// The token, where it is known.
+    pub token_id: Option<TokenId>,
+    /// Who pays for it.
+    pub account_id: Option<AccountId>,
+    /// What we said to it.
+    pub authorization: Authorization,
+    /// The exchange that said so.
+    pub exchange: EventId,
+}

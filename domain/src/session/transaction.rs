@@ -1,0 +1,199 @@
+//! A 2.x transaction as its messages tell it: sorted by their numbers, never by when they came.
+
+use super::beginning::Beginning;
+use crate::events::v1::{
+    Authorization, SessionOpened, SessionTokenPresented, SessionTransactionReported,
+    TransactionEventKind,
+};
+use crate::ids::{ConnectorNumber, EventId, EvseNumber, TransactionId};
+use crate::units::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What makes a message of a transaction the same message when it comes again.
+type ReportKey = (u32, Timestamp, TransactionEventKind);
+
+/// The station's word for energy flowing.
+const CHARGING: &str = "Charging";
+
+/// Whether a message is of a transaction: ids are used again by stations that forget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fit {
+    /// It has come before, in this exchange.
+    Repeats(EventId),
+    /// It belongs to it.
+    Belongs,
+    /// Its time lies before the transaction's start: it is of an earlier one, if there was any.
+    Earlier,
+    /// It belongs to another transaction that has the same id.
+    Another,
+}
+
+/// What is known of a transaction.
+#[derive(Clone, Debug, Default)]
+pub struct Transaction {
+    opened: Option<SessionOpened>,
+    reports: BTreeMap<ReportKey, EventId>,
+    sequences: BTreeSet<u32>,
+    started: Option<SessionTransactionReported>,
+    tokens: BTreeMap<(u32, Timestamp), SessionTokenPresented>,
+    states: BTreeMap<(Timestamp, u32), String>,
+    evses: BTreeMap<u32, EvseNumber>,
+    connectors: BTreeMap<u32, ConnectorNumber>,
+}
+
+impl Transaction {
+    pub(super) fn open(&mut self, fact: &SessionOpened) {
+        self.opened.get_or_insert_with(|| fact.clone());
+    }
+
+    pub(super) fn report(&mut self, fact: &SessionTransactionReported) {
+        self.reports.entry((fact.sequence, fact.at, fact.kind)).or_insert(fact.exchange);
+        self.sequences.insert(fact.sequence);
+        if fact.kind == TransactionEventKind::Started {
+            let place = |start: &SessionTransactionReported| (start.sequence, start.at);
+            if self.started.as_ref().is_none_or(|known| place(fact) < place(known)) {
+                self.started = Some(fact.clone());
+            }
+        }
+        if let Some(state) = &fact.charging_state {
+            self.states.entry((fact.at, fact.sequence)).or_insert_with(|| state.clone());
+        }
+        if let Some(evse) = fact.evse {
+            first_only(&mut self.evses, fact.sequence, evse);
+        }
+        if let Some(connector) = fact.connector {
+            first_only(&mut self.connectors, fact.sequence, connector);
+        }
+    }
+
+    pub(super) fn present(&mut self, fact: &SessionTokenPresented) {
+        self.tokens.entry((fact.sequence, fact.at)).or_insert_with(|| fact.clone());
+    }
+
+    /// How it was opened.
+    pub fn opened(&self) -> Option<&SessionOpened> {
+        self.opened.as_ref()
+    }
+
+    /// Its start, once that has come.
+    pub fn started(&self) -> Option<&SessionTransactionReported> {
+        self.started.as_ref()
+    }
+
+    /// The EVSE that it first named.
+    pub fn evse(&self) -> Option<EvseNumber> {
+        self.evses.first_key_value().map(|(_, evse)| *evse)
+    }
+
+    /// The connector that it first named.
+    pub fn connector(&self) -> Option<ConnectorNumber> {
+        self.connectors.first_key_value().map(|(_, connector)| *connector)
+    }
+
+    /// The exchange that first brought this very message.
+    pub fn exchange_of(
+        &self,
+        sequence: u32,
+        at: Timestamp,
+        kind: TransactionEventKind,
+    ) -> Option<EventId> {
+        self.reports.get(&(sequence, at, kind)).copied()
+    }
+
+    /// Whether a message is of this transaction. A second start is another transaction's; so is
+    /// what has a number that is taken, and a time after the end.
+    pub fn fit(&self, sequence: u32, at: Timestamp, kind: TransactionEventKind) -> Fit {
+        if let Some(exchange) = self.exchange_of(sequence, at, kind) {
+            return Fit::Repeats(exchange);
+        }
+        let is_over = self.end().is_some_and(|(last, ended_at)| {
+            at > ended_at && sequence <= last && self.sequences.contains(&sequence)
+        });
+        let starts = kind == TransactionEventKind::Started;
+        let starts_after_end = starts && self.end().is_some_and(|(_, ended_at)| at > ended_at);
+        match &self.started {
+            Some(_) if starts => Fit::Another,
+            _ if is_over || starts_after_end => Fit::Another,
+            Some(started) if at < started.at => Fit::Earlier,
+            _ => Fit::Belongs,
+        }
+    }
+
+    /// Number and time of the last end that has come.
+    fn end(&self) -> Option<(u32, Timestamp)> {
+        self.ends().last()
+    }
+
+    /// When the earliest of its messages was said, by the station's clock.
+    pub fn first_at(&self) -> Option<Timestamp> {
+        self.reports.keys().map(|(_, at, _)| *at).min()
+    }
+
+    /// Whether every message from the start to the end has come.
+    pub fn is_complete(&self) -> bool {
+        let (Some(started), Some((last, _))) = (&self.started, self.end()) else { return false };
+        let Some(span) = last.checked_sub(started.sequence) else { return false };
+        let come = self.sequences.range(started.sequence..=last).count();
+        u64::try_from(come).ok() == Some(u64::from(span) + 1)
+    }
+
+    /// What the car was doing, earliest first: since when, in the station's words.
+    pub fn states(&self) -> impl Iterator<Item = (Timestamp, &str)> {
+        self.states.iter().map(|((at, _), state)| (*at, state.as_str()))
+    }
+
+    /// Whether energy ever flowed, by the station's words.
+    pub fn has_charged(&self) -> bool {
+        self.states.values().any(|state| state == CHARGING)
+    }
+
+    fn ends(&self) -> impl Iterator<Item = (u32, Timestamp)> + '_ {
+        self.reports
+            .keys()
+            .filter(|(.., kind)| *kind == TransactionEventKind::Ended)
+            .map(|(sequence, at, _)| (*sequence, *at))
+    }
+
+    /// Who pays: the first token that we let charge; where none was let, the first of all.
+    fn token(&self) -> Option<&SessionTokenPresented> {
+        let accepted = |token: &&SessionTokenPresented| {
+            token.authorization == Authorization::Accepted && token.account_id.is_some()
+        };
+        self.tokens.values().find(accepted).or_else(|| self.tokens.values().next())
+    }
+
+    /// How the session began; `None` until the start has come.
+    pub(super) fn beginning(&self) -> Option<Beginning> {
+        let (opened, started) = (self.opened.as_ref()?, self.started.as_ref()?);
+        let token = self.token();
+        Some(Beginning {
+            session_id: opened.session_id,
+            station_id: opened.station_id,
+            station: opened.station.clone(),
+            evse: self.evse(),
+            connector: self.connector(),
+            transaction_id: TransactionId::Name(opened.transaction_id.clone()),
+            site_id: opened.site_id,
+            time_zone: opened.time_zone.clone(),
+            id_tag: token.and_then(|token| token.id_tag.clone()),
+            token_id: token.and_then(|token| token.token_id),
+            account_id: token.and_then(|token| token.account_id),
+            authorization: token.map(|token| token.authorization),
+            meter_start: None,
+            register_before: None,
+            started_at: started.at,
+            received_at: started.received_at,
+            clock: started.clock,
+            reservation_id: started.reservation_id,
+            exchange: started.exchange,
+        })
+    }
+}
+
+/// Keeps only the entry with the lowest number.
+fn first_only<T>(entries: &mut BTreeMap<u32, T>, sequence: u32, value: T) {
+    if entries.first_key_value().is_none_or(|(first, _)| sequence < *first) {
+        entries.clear();
+        entries.insert(sequence, value);
+    }
+}

@@ -1,0 +1,287 @@
+//! What 2.x transactions come to, in whatever order their messages come.
+
+use super::{Basis, Doubt, Session, Settlement, SettlementRules, rate_settled, settle};
+use crate::events::Event;
+use crate::events::v1::{
+    Anomaly, Authorization, ClockTrust, Evidence, MeterSample, Quantity, SessionConnectorStatus,
+    SessionMeterRecorded, SessionOpened, SessionTokenPresented, SessionTransactionReported,
+    TransactionEventKind as Kind,
+};
+use crate::ids::{
+    AccountId, ConnectorNumber, EventId, EvseNumber, SessionId, StationId, StationIdentity,
+    TokenId, TransactionName,
+};
+use crate::invoice::InvoiceFigures;
+use crate::rating::RULES_VERSION;
+use crate::sealed::SealedText;
+use crate::tariff::Tariff;
+use crate::units::{Timestamp, WattHours};
+use chrono::TimeDelta;
+use proptest::prelude::*;
+use rust_decimal::Decimal;
+use uuid::Uuid;
+
+const TARIFF: &str = r#"{"currency":"EUR","elements":[
+    {"price_components":[{"type":"FLAT","price":0.50,"vat":19},
+        {"type":"ENERGY","price":0.50,"vat":19},
+        {"type":"TIME","price":1.20,"vat":19,"step_size":60},
+        {"type":"PARKING_TIME","price":6,"vat":19,"step_size":60}]}]}"#;
+
+fn at(clock: &str) -> Timestamp {
+    serde_json::from_value(format!("2026-11-22T{clock}:00Z").into()).unwrap()
+}
+
+fn exchange(sequence: u32) -> EventId {
+    EventId(Uuid::from_u128(100 + u128::from(sequence)))
+}
+
+fn opened() -> Event {
+    SessionOpened {
+        session_id: SessionId(Uuid::from_u128(1)),
+        station_id: StationId(Uuid::from_u128(2)),
+        station: StationIdentity::parse("CP-1").unwrap(),
+        transaction_id: TransactionName::parse("tx-1").unwrap(),
+        occurrence: 0,
+        site_id: None,
+        time_zone: "UTC".to_owned(),
+        received_at: at("12:00"),
+        exchange: exchange(0),
+    }
+    .into()
+}
+
+fn report(kind: Kind, sequence: u32, clock: &str, state: Option<&str>) -> Event {
+    let ended = kind == Kind::Ended;
+    SessionTransactionReported {
+        kind,
+        sequence,
+        at: at(clock),
+        received_at: at(clock),
+        clock: ClockTrust::Plausible,
+        trigger: "ChargingStateChanged".to_owned(),
+        is_offline: false,
+        evse: Some(EvseNumber(1)),
+        connector: Some(ConnectorNumber(1)),
+        charging_state: state.map(str::to_owned),
+        stopped_reason: ended.then(|| "EVDisconnected".to_owned()),
+        reservation_id: None,
+        remote_start_id: None,
+        phases: None,
+        time_spent_charging_seconds: None,
+        exchange: exchange(sequence),
+    }
+    .into()
+}
+
+fn token(sequence: u32, clock: &str, authorization: Authorization) -> Event {
+    let accepted = authorization == Authorization::Accepted;
+    let number = u128::from(sequence);
+    SessionTokenPresented {
+        sequence,
+        at: at(clock),
+        id_tag: Some(SealedText::plain("TAG")),
+        kind: Some("ISO14443".to_owned()),
+        token_id: accepted.then(|| TokenId(Uuid::from_u128(3 + number))),
+        account_id: accepted.then(|| AccountId(Uuid::from_u128(40 + number))),
+        authorization,
+        exchange: exchange(sequence),
+    }
+    .into()
+}
+
+fn register(sequence: u32, clock: &str, register_wh: i64, context: &str) -> Event {
+    let sample = MeterSample {
+        sampled_at: at(clock),
+        quantity: Quantity::EnergyImportRegisterWh,
+        value: Decimal::from(register_wh),
+        context: context.to_owned(),
+        phase: None,
+        evidence: Evidence {
+            event_id: exchange(sequence),
+            pointer: "/3/meterValue/0/sampledValue/0/value".to_owned(),
+            raw: register_wh.to_string(),
+        },
+    };
+    SessionMeterRecorded { samples: vec![sample], exchange: exchange(sequence) }.into()
+}
+
+fn connector(clock: &str, status: &str) -> Event {
+    SessionConnectorStatus {
+        evse: Some(EvseNumber(1)),
+        connector: ConnectorNumber(1),
+        status: status.to_owned(),
+        error_code: None,
+        at: at(clock),
+        received_at: at(clock),
+        exchange: exchange(50),
+    }
+    .into()
+}
+
+/// Plugged in, then let, charging, full, gone.
+fn story() -> Vec<Event> {
+    use Kind::{Ended, Started, Updated};
+    vec![
+        opened(),
+        report(Started, 0, "12:00", Some("EVConnected")),
+        register(0, "12:00", 1_000, "Transaction.Begin"),
+        report(Updated, 1, "12:05", None),
+        token(1, "12:05", Authorization::Accepted),
+        report(Updated, 2, "12:06", Some("Charging")),
+        report(Updated, 3, "12:30", None),
+        register(3, "12:30", 6_000, "Sample.Periodic"),
+        report(Updated, 4, "12:40", Some("SuspendedEV")),
+        report(Ended, 5, "13:00", Some("Idle")),
+        register(5, "13:00", 9_000, "Transaction.End"),
+    ]
+}
+
+fn session(facts: &[Event]) -> Session {
+    let mut session = Session::default();
+    for (version, fact) in (0..).zip(facts) {
+        let id = EventId(Uuid::from_u128(1000 + u128::from(version)));
+        session.apply(id, version, at("13:00"), fact);
+    }
+    session
+}
+
+/// The story without the facts at these places, and with these after it.
+fn changed(without: &[usize], with: &[Event]) -> Vec<Event> {
+    let kept = story().into_iter().enumerate().filter(|(place, _)| !without.contains(place));
+    kept.map(|(_, fact)| fact).chain(with.iter().cloned()).collect()
+}
+
+#[track_caller]
+fn check(facts: &[Event], expected: Result<(i64, &[Anomaly]), Doubt>) {
+    let basis = Basis::of(&session(facts)).map(|basis| (basis.energy_wh, basis.anomalies));
+    let expected =
+        expected.map(|(energy, anomalies)| (WattHours::from_whole(energy), anomalies.to_vec()));
+    assert_eq!(basis, expected, "{facts:#?}");
+}
+
+#[test]
+fn what_the_bill_rests_on() {
+    check(&story(), Ok((8_000, &[])));
+    check(&changed(&[1], &[]), Err(Doubt::StartMissing));
+    check(&changed(&[9], &[]), Err(Doubt::StopMissing));
+    for gap in [3, 5, 6, 8] {
+        check(&changed(&[gap], &[]), Err(Doubt::MessagesMissing));
+    }
+    // A value that did not come is no 0: the nearest reading stands for it.
+    check(&changed(&[2], &[]), Ok((3_000, &[Anomaly::StartMissing])));
+    check(&changed(&[10], &[]), Ok((5_000, &[Anomaly::EndMissing])));
+    check(&changed(&[7, 10], &[]), Err(Doubt::RegisterMissing));
+    check(&changed(&[2, 7], &[]), Err(Doubt::RegisterMissing));
+    check(&changed(&[2, 7, 10], &[]), Err(Doubt::RegisterMissing));
+    // Nothing flowed: one reading is enough, and none is no riddle.
+    let idle = report(Kind::Updated, 2, "12:06", Some("SuspendedEVSE"));
+    check(&changed(&[5, 7, 10], std::slice::from_ref(&idle)), Ok((0, &[])));
+    check(&changed(&[2, 5, 7, 10], &[idle]), Err(Doubt::NothingMetered));
+    // Two ends contradict each other.
+    let end = report(Kind::Ended, 6, "13:10", None);
+    check(&changed(&[], &[end]), Err(Doubt::StopContradicted));
+    // A station that does not begin to count at 0.
+    let late = [report(Kind::Started, 3, "12:00", None), report(Kind::Ended, 4, "13:00", None)];
+    check(&changed(&[1, 3, 5, 6, 8, 9], &late), Ok((8_000, &[])));
+}
+
+#[test]
+fn who_pays() {
+    let payer = |facts: &[Event]| {
+        let session = session(facts);
+        let started = session.started().expect("a start").clone();
+        (started.authorization, started.account_id.map(|account| account.0.as_u128()))
+    };
+    use Authorization::{Accepted, Invalid};
+    assert_eq!(payer(&story()), (Some(Accepted), Some(41)));
+    assert_eq!(payer(&changed(&[4], &[])), (None, None));
+    let refused_first = [token(0, "12:00", Invalid)];
+    assert_eq!(payer(&changed(&[], &refused_first)), (Some(Accepted), Some(41)));
+    assert_eq!(payer(&changed(&[4], &refused_first)), (Some(Invalid), None));
+    let another_stops = [token(5, "13:00", Accepted)];
+    assert_eq!(payer(&changed(&[], &another_stops)), (Some(Accepted), Some(41)));
+}
+
+#[test]
+fn when_the_bill_is_made() {
+    let judge = |facts: &[Event], now: &str, occupancy_is_priced| {
+        let rules = SettlementRules { settle_after: TimeDelta::hours(1), occupancy_is_priced };
+        match settle(&session(facts), at(now), rules) {
+            Settlement::Settled(settled) => format!("{:?}", settled.because),
+            Settlement::Review(review) => review.reason.to_owned(),
+            Settlement::Void { reason } | Settlement::Free { reason } => reason.to_owned(),
+            Settlement::NotYet { .. } => "not yet".to_owned(),
+            Settlement::Unchanged => "unchanged".to_owned(),
+        }
+    };
+    assert_eq!(judge(&story(), "13:00", true), "Complete", "it left when it ended");
+    let stays = |with: &[Event]| {
+        let mut end = story().remove(9);
+        if let Event::SessionTransactionReported(fact) = &mut end {
+            (fact.stopped_reason, fact.charging_state) = (Some("Local".to_owned()), None);
+        }
+        changed(&[9], &[&[end], with].concat())
+    };
+    assert_eq!(judge(&stays(&[]), "13:01", false), "Complete");
+    assert_eq!(judge(&stays(&[]), "13:01", true), "not yet");
+    assert_eq!(judge(&stays(&[]), "14:00", true), "Deadline");
+    assert_eq!(judge(&stays(&[connector("13:20", "Available")]), "13:21", true), "Complete");
+    for (without, overdue) in [(1, "start_missing"), (6, "messages_missing"), (9, "stop_missing")] {
+        let facts = changed(&[without], &[]);
+        assert_eq!(judge(&facts, "13:30", false), "not yet", "{overdue}");
+        assert_eq!(judge(&facts, "14:00", false), overdue);
+    }
+    assert_eq!(judge(&changed(&[4], &[]), "13:01", false), "nobody_to_charge");
+    let refused = [token(1, "12:05", Authorization::Blocked)];
+    assert_eq!(judge(&changed(&[4], &refused), "13:01", false), "refused_yet_charged");
+    let never_drew = |token: &[Event]| {
+        changed(&[4, 5, 7, 10], &[&[report(Kind::Updated, 2, "12:06", None)], token].concat())
+    };
+    assert_eq!(judge(&never_drew(&[]), "13:01", false), "not_authorized");
+    assert_eq!(judge(&never_drew(&refused), "13:01", false), "token_refused");
+}
+
+fn bill(facts: &[Event]) -> InvoiceFigures {
+    let session = session(facts);
+    let rules = SettlementRules { settle_after: TimeDelta::hours(1), occupancy_is_priced: true };
+    let Settlement::Settled(settled) = settle(&session, at("23:00"), rules) else {
+        panic!("not settled: {facts:#?}")
+    };
+    let tariff = Tariff::parse(TARIFF).unwrap();
+    let zone = chrono_tz::Europe::Berlin;
+    let rating = rate_settled(RULES_VERSION, &session, &settled, &tariff, zone).unwrap();
+    InvoiceFigures::of(&rating).unwrap()
+}
+
+/// 8 kWh; 34 minutes of charging; parked from 12:40 on. Waiting to be let costs nothing.
+#[test]
+fn what_the_car_was_doing_is_what_is_charged() {
+    let quantities: Vec<_> = bill(&story())
+        .lines
+        .iter()
+        .map(|line| (line.dimension.to_string(), line.quantity.to_string()))
+        .collect();
+    let expected =
+        [("FLAT", "1"), ("ENERGY", "8"), ("TIME", "0.566667"), ("PARKING_TIME", "0.333333")];
+    let expected: Vec<_> =
+        expected.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    assert_eq!(quantities, expected);
+}
+
+proptest! {
+    /// The law: any order and any repetition of a transaction's facts gives the same bill.
+    #[test]
+    fn any_order_and_repetition_gives_the_same_bill(
+        order in Just((0..story().len()).collect::<Vec<_>>()).prop_shuffle(),
+        repeats in prop::collection::vec(0..story().len(), 0..8),
+        places in prop::collection::vec(any::<prop::sample::Index>(), 8),
+    ) {
+        let story = story();
+        let expected = bill(&story);
+        let mut facts: Vec<Event> = order.iter().map(|index| story[*index].clone()).collect();
+        for (repeat, place) in repeats.iter().zip(&places) {
+            facts.insert(place.index(facts.len() + 1), story[*repeat].clone());
+        }
+        prop_assert_eq!(bill(&facts), expected);
+    }
+}

@@ -1,0 +1,176 @@
+//! Sessions of 2.x: opened by whichever message came first, and told part by part.
+
+use super::analytics::trusted_time;
+use super::{Decoded, Refusal, State, in_own_stream};
+use crate::tables::{Json, SessionMeterRow, SessionRow, Word};
+use crate::views::SessionStatus;
+use chargebook_domain::events::v1::{
+    Authorization, ClockTrust, SessionOpened, SessionTokenPresented, SessionTransactionReported,
+    TransactionEventKind,
+};
+use chargebook_domain::ids::{Outlet, SessionId, TransactionId};
+use chargebook_domain::units::WattHours;
+
+impl State {
+    pub(super) fn session_opened(
+        &mut self,
+        event: &Decoded,
+        fact: &SessionOpened,
+    ) -> Result<(), Refusal> {
+        in_own_stream(event, fact.session_id.0)?;
+        if self.sessions.get(fact.session_id).is_some() {
+            return Err(format!("the session {} has been opened already", fact.session_id));
+        }
+        self.sessions.insert(fact.session_id, opened_session(event, fact));
+        self.meters.insert(fact.session_id, SessionMeterRow::at(fact.session_id, fact.received_at));
+        self.count_session(fact.session_id, true, fact.received_at);
+        self.heard(fact.station_id, event.recorded_at);
+        Ok(())
+    }
+
+    pub(super) fn transaction_reported(
+        &mut self,
+        event: &Decoded,
+        fact: &SessionTransactionReported,
+    ) -> Result<(), Refusal> {
+        let (id, station) = self.known_session(event)?;
+        self.heard(station, event.recorded_at);
+        if fact.kind == TransactionEventKind::Started {
+            self.transaction_started(event, id, fact);
+        }
+        if let Some(row) = self.sessions.touch(id) {
+            row.evse = row.evse.or(fact.evse);
+            row.connector = row.connector.or(fact.connector);
+        }
+        if fact.kind == TransactionEventKind::Ended {
+            self.transaction_ended(id, fact);
+        } else {
+            self.occupy_outlet(id);
+        }
+        Ok(())
+    }
+
+    fn transaction_started(
+        &mut self,
+        event: &Decoded,
+        id: SessionId,
+        fact: &SessionTransactionReported,
+    ) {
+        let Some(row) = self.sessions.touch(id) else { return };
+        if row.status.0 == SessionStatus::Settled {
+            return;
+        }
+        row.started_at = fact.at;
+        row.clock_plausible = fact.clock == ClockTrust::Plausible;
+        let began = trusted_time(row.clock_plausible, fact.at, event.recorded_at);
+        // It is counted in the hour that it began in, and not in that of its first message.
+        if row.counted_hour.is_some() {
+            self.count_session(id, false, began);
+            self.count_session(id, true, began);
+        }
+    }
+
+    fn transaction_ended(&mut self, id: SessionId, fact: &SessionTransactionReported) {
+        let Some(row) = self.sessions.touch(id) else { return };
+        let is_earlier = row.ended_at.is_none_or(|known| fact.at < known);
+        if is_earlier && row.status.0 != SessionStatus::Settled {
+            row.ended_at = Some(fact.at);
+            row.stop_reason.clone_from(&fact.stopped_reason);
+            row.stop_reason.get_or_insert_with(|| super::session::STOP_REASON_DEFAULT.to_owned());
+        }
+        self.end(id);
+    }
+
+    /// An open session is what its connector shows, once it is known which that is.
+    fn occupy_outlet(&mut self, id: SessionId) {
+        let Some(row) = self.sessions.get(id) else { return };
+        let (Some(evse), Some(connector)) = (row.evse, row.connector) else { return };
+        if row.status.0 != SessionStatus::Open {
+            return;
+        }
+        let outlet = Outlet { evse: Some(evse), connector };
+        self.occupy(id, row.station_id, outlet, row.started_at);
+    }
+
+    /// Who pays is the first token that was let charge; where none was, the first of all.
+    pub(super) fn token_presented(
+        &mut self,
+        event: &Decoded,
+        fact: &SessionTokenPresented,
+    ) -> Result<(), Refusal> {
+        let (id, station) = self.known_session(event)?;
+        self.heard(station, event.recorded_at);
+        let Some(row) = self.sessions.touch(id) else { return Ok(()) };
+        let pays = fact.authorization == Authorization::Accepted && fact.account_id.is_some();
+        let known_pays = row.account_id.is_some()
+            && row.authorization.is_some_and(|Word(word)| word == Authorization::Accepted);
+        let is_earlier = row.token_sequence.is_none_or(|known| fact.sequence < known);
+        if (pays && !known_pays) || (pays == known_pays && is_earlier) {
+            row.id_tag = fact.id_tag.clone().map(Json);
+            row.token_id = fact.token_id;
+            row.account_id = fact.account_id;
+            row.authorization = Some(Word(fact.authorization));
+            row.token_sequence = Some(fact.sequence);
+        }
+        Ok(())
+    }
+}
+
+impl SessionMeterRow {
+    /// Before anything was metered.
+    pub(super) fn at(
+        session_id: SessionId,
+        sampled_at: chargebook_domain::units::Timestamp,
+    ) -> Self {
+        Self {
+            session_id,
+            sampled_at,
+            energy_wh: WattHours::ZERO,
+            power_w: None,
+            state_of_charge_percent: None,
+            counted_microwatthours: 0,
+        }
+    }
+}
+
+/// A session of which only its first message is known: what it began with is told later.
+fn opened_session(event: &Decoded, fact: &SessionOpened) -> SessionRow {
+    SessionRow {
+        session_id: fact.session_id,
+        position: event.position.as_u64(),
+        station_id: fact.station_id,
+        station: fact.station.clone(),
+        evse: None,
+        connector: None,
+        transaction_id: Json(TransactionId::Name(fact.transaction_id.clone())),
+        site_id: fact.site_id,
+        time_zone: fact.time_zone.clone(),
+        id_tag: None,
+        token_id: None,
+        account_id: None,
+        authorization: None,
+        token_sequence: None,
+        status: Word(SessionStatus::Open),
+        clock_plausible: true,
+        register_start_wh: None,
+        register_start_at: None,
+        started_at: fact.received_at,
+        ended_at: None,
+        stop_reason: None,
+        energy_wh: None,
+        cost_net: None,
+        cost_gross: None,
+        currency: None,
+        outcome: None,
+        reason: None,
+        detail: None,
+        owner: None,
+        resolved_by: None,
+        invoice: None,
+        anomalies: Json(Vec::new()),
+        settled_event: None,
+        rated_event: None,
+        rated_position: None,
+        counted_hour: None,
+    }
+}
