@@ -57,7 +57,8 @@ pub(crate) async fn conclude(
 }
 
 /// What a settlement writes to the session's stream, after the version that it judged. The ids
-/// follow from what is rested on (its stop, or a person's decision) and that version: whoever writes it, it is written once.
+/// follow from what is rested on (its stop, or a person's decision) and that version: whoever
+/// writes it, it is written once.
 pub(crate) fn drafts_of(
     session: &Session,
     settlement: Settlement,
