@@ -6,7 +6,7 @@ use crate::journal::{Draft, JournalError, read_event};
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{DefaultTariffSet, TariffReference, TariffVersionPublished};
 use chargebook_domain::ids::{EventId, TariffId};
-use chargebook_domain::tariff::Tariff;
+use chargebook_domain::tariff::{Tariff, in_force};
 use chargebook_domain::units::Timestamp;
 use chargebook_store::{AppendError, ExpectedVersion, StreamName};
 use sha2::{Digest, Sha256};
@@ -44,14 +44,6 @@ pub(super) struct TariffHistory {
 pub(super) struct DefaultHistory {
     settings: Vec<(Timestamp, DefaultTariffSet)>,
     version: Option<u64>,
-}
-
-/// The entry in force at `at`; where none was yet, the first that was by `known_at`: a session
-/// that an offline station replays may be older than the first tariff.
-fn in_force<T>(history: &[(Timestamp, T)], at: Timestamp, known_at: Timestamp) -> Option<&T> {
-    let in_force = history.iter().rev().find(|(since, _)| *since <= at);
-    let first = || history.iter().find(|(since, _)| *since <= known_at);
-    in_force.or_else(first).map(|(_, entry)| entry)
 }
 
 impl Registry {
@@ -216,12 +208,15 @@ impl Registry {
         received_at: Timestamp,
     ) -> Result<Option<TariffChoice>, RegistryError> {
         let defaults = self.default_history().await?;
-        let Some(setting) = in_force(&defaults.settings, started_at, received_at) else {
+        let Some((_, setting)) =
+            in_force(&defaults.settings, |entry| entry.0, started_at, received_at)
+        else {
             return Ok(None);
         };
         let stream = StreamName::of("tariff", setting.tariff_id.0);
         let Some(history) = self.tariff_history(&stream).await? else { return Ok(None) };
-        Ok(in_force(&history.versions, started_at, received_at).cloned())
+        let version = in_force(&history.versions, |entry| entry.0, started_at, received_at);
+        Ok(version.map(|(_, choice)| choice.clone()))
     }
 }
 

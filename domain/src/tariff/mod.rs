@@ -21,9 +21,11 @@
 
 mod canonical;
 pub(crate) mod document;
+mod in_force;
 pub(crate) mod parse;
 
 pub use document::{DocumentError, Problem};
+pub use in_force::in_force;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc, Weekday};
 use iso_currency::Currency;

@@ -13,7 +13,7 @@ use chargebook_domain::ids::{EventId, SessionId, TariffId};
 use chargebook_domain::invoice::InvoiceFigures;
 use chargebook_domain::rating::Rating;
 use chargebook_domain::session::{Session as Facts, running_price};
-use chargebook_domain::tariff::Tariff;
+use chargebook_domain::tariff::{Tariff, in_force};
 use chargebook_domain::units::{Timestamp, WattHours};
 use chargebook_store::port::PAGE_EVENTS_MAX;
 use chargebook_store::{Position, RecordedEvent, StreamName};
@@ -117,16 +117,6 @@ impl ReadModels {
         let version = in_force(&versions, |row| row.published_at, at, known_at);
         Ok(version.map(|row| row.content.clone()))
     }
-}
-
-fn in_force<T>(
-    history: &[T],
-    since: impl Fn(&T) -> Timestamp,
-    at: Timestamp,
-    known_at: Timestamp,
-) -> Option<&T> {
-    let in_force = history.iter().rev().find(|row| since(row) <= at);
-    in_force.or_else(|| history.iter().find(|row| since(row) <= known_at))
 }
 
 /// What a session's stream tells.
