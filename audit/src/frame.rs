@@ -391,8 +391,6 @@ pub(crate) fn same<T: PartialEq + ToString, E: ToString>(
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
     use serde_json::json;
 

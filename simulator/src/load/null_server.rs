@@ -130,7 +130,7 @@ async fn converse(socket: TcpStream, writer: mpsc::Sender<Pending>, transactions
     }
 }
 
-#[allow(clippy::result_large_err, reason = "the signature is the library's")]
+#[expect(clippy::result_large_err, reason = "the signature is the library's")]
 fn accept(request: &Request, mut response: Response) -> Result<Response, ErrorResponse> {
     // Whatever is offered: nothing of it is understood here.
     if let Some(protocol) = request.headers().get("Sec-WebSocket-Protocol") {
