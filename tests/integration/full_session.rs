@@ -128,7 +128,7 @@ fn a_log_that_has_lived_a_session_verifies() {
     assert!(verified.status.success(), "{verified:?}");
 }
 
-fn export_bundle(csms: &TestCsms) -> PathBuf {
+pub(crate) fn export_bundle(csms: &TestCsms) -> PathBuf {
     let session = only_session(csms, "CP-1");
     let invoice = invoice_of(csms, &session, 10_000);
     let number = invoice["number"].as_str().expect("an invoice number");
@@ -148,7 +148,7 @@ fn export_bundle(csms: &TestCsms) -> PathBuf {
     bundle
 }
 
-fn verify(csms: &TestCsms, bundle: &Path) -> Output {
+pub(crate) fn verify(csms: &TestCsms, bundle: &Path) -> Output {
     csms.run(&["audit", "verify", path(bundle)])
 }
 

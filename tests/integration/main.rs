@@ -16,6 +16,7 @@ mod kill_under_load;
 mod messages;
 mod messy_sessions;
 mod ocpp_2x_input;
+mod ocpp_2x_session;
 mod ocpp_input;
 mod offline_replay;
 mod personal_data;

@@ -1,0 +1,148 @@
+//! A driver charges at a 2.0.1 or 2.1 station: an independent charge point tells the session, the
+//! answers carry its cost where the version has a place for it, and the invoice proves.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use crate::full_session::{export_bundle, verify};
+use crate::harness::{ChargePoint, TestCsms};
+use crate::messages::{TAG, after, an_hour_ago, csms_with_station, invoice_of, only_session};
+
+const V201: &str = "ocpp2.0.1";
+const V21: &str = "ocpp2.1";
+const TRANSACTION: &str = "5f7c-1";
+
+/// A station that has started up, with one EVSE of one connector.
+fn station(csms: &TestCsms, version: &str) -> ChargePoint {
+    let mut station = ChargePoint::new("CP-1");
+    station.connect_as(csms, version);
+    let boot = json!({
+        "reason": "PowerUp", "chargingStation": { "model": "Peer", "vendorName": "Independent" },
+    });
+    assert_eq!(station.call("BootNotification", boot)["status"], "Accepted");
+    station
+}
+
+fn status(status: &str, at: &str) -> Value {
+    json!({ "timestamp": at, "connectorStatus": status, "evseId": 1, "connectorId": 1 })
+}
+
+/// One part of the transaction's story.
+fn event(kind: &str, sequence: u32, at: &str, register_kwh: &str, context: &str) -> Value {
+    let value: Value = serde_json::from_str(register_kwh).expect("a number");
+    json!({
+        "eventType": kind,
+        "timestamp": at,
+        "triggerReason": "MeterValuePeriodic",
+        "seqNo": sequence,
+        "transactionInfo": { "transactionId": TRANSACTION, "chargingState": "Charging" },
+        "evse": { "id": 1, "connectorId": 1 },
+        "meterValue": [{
+            "timestamp": at,
+            "sampledValue": [{
+                "value": value,
+                "context": context,
+                "measurand": "Energy.Active.Import.Register",
+                "unitOfMeasure": { "unit": "kWh" },
+            }],
+        }],
+    })
+}
+
+fn with_token(mut event: Value) -> Value {
+    event["idToken"] = json!({ "idToken": TAG, "type": "ISO14443" });
+    event
+}
+
+/// The messages of a session of 10 kWh, in their order.
+fn ten_kwh(begun: DateTime<Utc>) -> Vec<Value> {
+    let at = |minutes| after(begun, minutes);
+    let mut ended = event("Ended", 3, &at(40), "11.000", "Transaction.End");
+    ended["triggerReason"] = json!("StopAuthorized");
+    ended["transactionInfo"]["stoppedReason"] = json!("Local");
+    ended["transactionInfo"]["chargingState"] = json!("Idle");
+    vec![
+        with_token(event("Started", 0, &at(0), "1.000", "Transaction.Begin")),
+        event("Updated", 1, &at(10), "3.5", "Sample.Periodic"),
+        event("Updated", 2, &at(20), "6.0", "Sample.Periodic"),
+        with_token(ended),
+    ]
+}
+
+/// Tells a whole session and returns the answers to its events.
+fn charge_ten_kwh(csms: &TestCsms, version: &str) -> Vec<Value> {
+    let mut station = station(csms, version);
+    let begun = an_hour_ago();
+    station.call("StatusNotification", status("Occupied", &after(begun, -1)));
+    let events = ten_kwh(begun);
+    let answers = events.into_iter().map(|event| station.call("TransactionEvent", event));
+    let answers = answers.collect();
+    station.call("StatusNotification", status("Available", &after(begun, 41)));
+    answers
+}
+
+/// 10 kWh at 0.50 net and 19 % VAT.
+#[track_caller]
+fn invoiced(csms: &TestCsms) -> Value {
+    let session = only_session(csms, "CP-1");
+    let invoice = invoice_of(csms, &session, 10_000);
+    assert_eq!(invoice["totals"]["gross"], "5.95", "{invoice:#}");
+    session
+}
+
+#[test]
+fn a_session_of_2_0_1_is_invoiced_and_its_cost_said_at_its_end() {
+    let csms = csms_with_station("CP-1");
+    let answers = charge_ten_kwh(&csms, V201);
+    assert_eq!(answers[0]["idTokenInfo"]["status"], "Accepted", "{answers:#?}");
+    assert_eq!(answers[1], json!({}));
+    assert_eq!(answers[2], json!({}));
+    assert_eq!(answers[3]["totalCost"], 5.95, "{answers:#?}");
+
+    let session = invoiced(&csms);
+    assert_eq!(session["transaction_id"], TRANSACTION);
+    assert_eq!((&session["evse"], &session["connector"]), (&json!(1), &json!(1)));
+    assert_eq!(session["stop_reason"], "Local");
+}
+
+#[test]
+fn a_session_of_2_1_is_told_its_cost_on_the_way() {
+    let csms = csms_with_station("CP-1");
+    let answers = charge_ten_kwh(&csms, V21);
+    assert_eq!(answers[0]["idTokenInfo"]["status"], "Accepted", "{answers:#?}");
+    // 2.5 and 5 kWh so far.
+    assert_eq!(answers[1]["totalCost"], 1.49, "{answers:#?}");
+    assert_eq!(answers[2]["totalCost"], 2.98, "{answers:#?}");
+    assert_eq!(answers[3]["totalCost"], 5.95, "{answers:#?}");
+    invoiced(&csms);
+}
+
+#[test]
+fn an_auditor_proves_the_invoice_of_a_2_x_session() {
+    for version in [V201, V21] {
+        let csms = csms_with_station("CP-1");
+        charge_ten_kwh(&csms, version);
+        let verified = verify(&csms, &export_bundle(&csms));
+        let said = String::from_utf8_lossy(&verified.stdout).into_owned();
+        assert!(verified.status.success(), "{version}: {verified:?}");
+        assert!(said.contains("5.95"), "{said}");
+    }
+}
+
+#[test]
+fn a_session_told_backwards_twice_and_across_connections_is_the_same() {
+    let csms = csms_with_station("CP-1");
+    let events = ten_kwh(an_hour_ago());
+    for _ in 0..2 {
+        let mut station = station(&csms, V201);
+        for event in events.iter().rev() {
+            let mut event = event.clone();
+            event["offline"] = json!(true);
+            station.call("TransactionEvent", event);
+        }
+        station.drop_connection();
+    }
+    let mut station = station(&csms, V201);
+    station.call("StatusNotification", status("Available", &after(an_hour_ago(), 41)));
+    invoiced(&csms);
+}
