@@ -1,6 +1,7 @@
 //! Canonical JSON (RFC 8785), restricted to what the log may hold: integers that a double
 //! represents exactly, strings, booleans, null, arrays, objects. Fractions are strings.
 
+mod name;
 mod write;
 
 use serde::Serialize;
