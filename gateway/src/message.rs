@@ -61,6 +61,8 @@ pub(crate) struct ReplyReading {
     pub(crate) personal: Personal,
     /// What it says.
     pub(crate) result: CommandResult,
+    /// The password that the station has taken over with it.
+    pub(crate) new_password: Option<String>,
 }
 
 /// A CALL of ours.

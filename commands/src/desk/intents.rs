@@ -14,9 +14,6 @@ use chargebook_domain::ids::CommandId;
 use chargebook_domain::units::Timestamp;
 use chargebook_store::{AppendError, ExpectedVersion, StreamName};
 
-/// The configuration key that holds a 1.6 station's password (security white paper, A01).
-const PASSWORD_KEY: &str = "AuthorizationKey";
-
 /// A command that is due.
 #[derive(Clone, Debug)]
 pub struct PendingCommand {
@@ -44,6 +41,8 @@ pub struct CommandReply {
     pub received_at: Timestamp,
     /// What it says.
     pub result: CommandResult,
+    /// The password that the station has taken over with it.
+    pub new_password: Option<String>,
 }
 
 /// A station's frame in answer to ours.
@@ -151,7 +150,7 @@ impl StationDesk {
         outcome: CommandReply,
     ) -> Result<(), DeskError> {
         let stream = StreamName::of("command", command_id.0);
-        let Some((view, version)) = self.chargebook.command_state(&stream).await? else {
+        let Some((_, version)) = self.chargebook.command_state(&stream).await? else {
             return Ok(());
         };
         let journal = self.chargebook.journal().clone();
@@ -193,7 +192,7 @@ impl StationDesk {
         ];
         // First what it brings about: if we die between the two, the station can still log in,
         // and the command ends as one whose outcome is unknown.
-        self.take_effect(&view.requested.intent, &outcome.result).await?;
+        self.take_effect(outcome.new_password.as_deref()).await?;
         let mut expected = ExpectedVersion::Exact(version);
         for _ in 0..DECISION_RETRIES_MAX {
             match journal.append(&stream, expected, &drafts).await {
@@ -211,19 +210,11 @@ impl StationDesk {
         Err(DeskError::Contended)
     }
 
-    /// What an accepted command changes on our side: a new password counts from now on.
-    async fn take_effect(&self, intent: &Intent, result: &CommandResult) -> Result<(), DeskError> {
-        let accepted = matches!(
-            result,
-            CommandResult::Result { status: Some(status) } if status == "Accepted"
-        );
-        if let Intent::ChangeConfiguration { key, value } = intent
-            && accepted
-            && key == PASSWORD_KEY
-        {
-            let password = self.chargebook.personal().open(value).await;
+    /// What the station has taken over counts from now on.
+    async fn take_effect(&self, new_password: Option<&str>) -> Result<(), DeskError> {
+        if new_password.is_some() {
             let identity = self.state.identity.as_str();
-            let change = StationChange { password: Some(&password), ..StationChange::default() };
+            let change = StationChange { password: new_password, ..StationChange::default() };
             self.chargebook.registry().change_station(identity, change).await?;
         }
         Ok(())

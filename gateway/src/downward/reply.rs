@@ -3,8 +3,9 @@
 //! An answer is never answered, so whatever is wrong with it is only noted; and only a status
 //! that is missing or no word of the standard makes an answer unreadable.
 
-use super::{personal, request, standard};
+use super::{effect, personal, request, standard};
 use crate::message::ReplyReading;
+use crate::payload::Payload;
 use crate::rpc::frame::Frame;
 use crate::rpc::json::{Document, Kind, NodeId};
 use crate::rpc::shape::seal_strings;
@@ -35,10 +36,13 @@ pub(crate) fn read_reply(
 ) -> ReplyReading {
     let (document, outcome) = Document::read(text);
     let frame = Frame::read(&document);
+    let mut new_password = None;
     let (result, personal) = match (outcome, frame) {
         (Ok(()), Frame::Result { payload: Some(payload), .. })
             if document.kind(payload) == Kind::Object =>
         {
+            let answer = Payload { document: &document, node: payload };
+            new_password = effect::new_password(version, action, &request.frame, &answer);
             confirmation(&document, payload, version, action)
         }
         (Ok(()), Frame::Error { code, description, .. }) => {
@@ -55,7 +59,7 @@ pub(crate) fn read_reply(
         Some(places) if places.len() <= PERSONAL_PLACES_MAX => Personal::Places(places),
         _ => Personal::Anywhere,
     };
-    ReplyReading { personal, result }
+    ReplyReading { personal, result, new_password }
 }
 
 fn unreadable(detail: &str) -> CommandResult {
@@ -215,7 +219,7 @@ mod tests {
         expected: CommandResult,
         holes: Option<&[&str]>,
     ) {
-        let ReplyReading { personal, result } = read_reply(version, text, action, &request());
+        let ReplyReading { personal, result, .. } = read_reply(version, text, action, &request());
         assert_eq!(result, expected, "{text}");
         let found = match &personal {
             Personal::Anywhere => None,

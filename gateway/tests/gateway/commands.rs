@@ -208,3 +208,24 @@ async fn a_request_in_ocpps_words_is_held_against_the_version_the_station_speaks
     let call = answer(&mut station, &json!({ "listVersion": 3 })).await;
     assert_eq!((&call[2], &call[3]), (&json!("GetLocalListVersion"), &json!({})));
 }
+
+#[tokio::test]
+async fn a_password_in_ocpps_words_counts_from_accepted() {
+    let gateway = Gateway::start().await;
+    let mut station = booted(&gateway).await;
+    let set = json!({ "key": "AuthorizationKey", "value": "0123456789ABCDEF0123456789ABCDEF" });
+    request_exact(&gateway, "ChangeConfiguration", &set).await;
+    answer(&mut station, &json!({ "status": "Rejected" })).await;
+    gateway.facts_once("command.answered", 1).await;
+    assert!(gateway.facts("station.password_changed").await.is_empty());
+    request_exact(&gateway, "ChangeConfiguration", &set).await;
+    answer(&mut station, &json!({ "status": "Accepted" })).await;
+    gateway.facts_once("command.answered", 2).await;
+    let admit = async |password: Option<&'static [u8]>| {
+        gateway.chargebook.admit("CP-1", password).await.is_ok()
+    };
+    assert!(admit(Some(b"0123456789ABCDEF0123456789ABCDEF")).await);
+    // A 1.6 station sends the bytes that the hexadecimal digits spell.
+    assert!(admit(Some(b"\x01\x23\x45\x67\x89\xAB\xCD\xEF\x01\x23\x45\x67\x89\xAB\xCD\xEF")).await);
+    assert!(!admit(None).await);
+}

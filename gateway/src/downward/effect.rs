@@ -1,0 +1,98 @@
+//! What an answer changes on our side, whichever way the request came about: a password that a
+//! station takes over counts from its `Accepted`.
+
+use crate::payload::Payload;
+use crate::rpc::frame::Frame;
+use crate::rpc::json::Document;
+use ocpp_kit::Version;
+
+/// The configuration key that holds a 1.6 station's password (security white paper, A01).
+const KEY: &str = "AuthorizationKey";
+/// The variable that holds a 2.x station's password, and its component (part 2, A01).
+const COMPONENT: &str = "SecurityCtrlr";
+/// See [`COMPONENT`].
+const VARIABLE: &str = "BasicAuthPassword";
+/// The word for it.
+const ACCEPTED: &str = "Accepted";
+
+/// The password that the station has taken over with this answer to a CALL of ours.
+pub(super) fn new_password(
+    version: Version,
+    action: &str,
+    call: &str,
+    answer: &Payload<'_, '_>,
+) -> Option<String> {
+    let (document, _) = Document::read(call);
+    let Frame::Call(call) = Frame::read(&document) else { return None };
+    let call = Payload { document: &document, node: call.payload? };
+    match (version, action) {
+        (Version::V1_6, "ChangeConfiguration") => {
+            let is_password = call.string("key")?.eq_ignore_ascii_case(KEY);
+            let is_accepted = answer.string("status")? == ACCEPTED;
+            (is_password && is_accepted).then(|| call.text("value"))?
+        }
+        (Version::V2_0_1 | Version::V2_1, "SetVariables") => {
+            let mut results = answer.objects("setVariableResult");
+            let is_accepted = |result: Payload<'_, '_>| {
+                is_password(&result)
+                    && result.string("attributeStatus").is_some_and(|status| status == ACCEPTED)
+            };
+            let data = call.objects("setVariableData").find(is_password)?;
+            results.any(is_accepted).then(|| data.text("attributeValue"))?
+        }
+        _ => None,
+    }
+}
+
+fn is_password(data: &Payload<'_, '_>) -> bool {
+    let is_named = |member: &str, name: &str| {
+        let found = data.object(member).and_then(|object| object.string("name"));
+        found.is_some_and(|found| found.eq_ignore_ascii_case(name))
+    };
+    is_named("component", COMPONENT) && is_named("variable", VARIABLE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(version: Version, action: &str, call: &str, answer: &str, expected: Option<&str>) {
+        let call = format!(r#"[2,"1","{action}",{call}]"#);
+        let (document, _) = Document::read(answer);
+        let answer = Payload { document: &document, node: document.root().expect("an answer") };
+        assert_eq!(new_password(version, action, &call, &answer).as_deref(), expected);
+    }
+
+    #[test]
+    fn a_password_counts_from_accepted_in_every_version() {
+        let set = r#"{"key":"AuthorizationKey","value":"new"}"#;
+        let change = "ChangeConfiguration";
+        let (accepted, rejected) = (r#"{"status":"Accepted"}"#, r#"{"status":"Rejected"}"#);
+        check(Version::V1_6, change, set, accepted, Some("new"));
+        check(Version::V1_6, change, set, rejected, None);
+        let other = r#"{"key":"HeartbeatInterval","value":"60"}"#;
+        check(Version::V1_6, change, other, accepted, None);
+        let named = |component: &str, variable: &str, member: &str, value: &str| {
+            format!(
+                r#"{{"{member}":"{value}","component":{{"name":"{component}"}},"variable":{{"name":"{variable}"}}}}"#
+            )
+        };
+        let set = format!(
+            r#"{{"setVariableData":[{},{}]}}"#,
+            named("C", "V", "attributeValue", "x"),
+            named("SecurityCtrlr", "BasicAuthPassword", "attributeValue", "new")
+        );
+        let result = |status: &str| {
+            format!(
+                r#"{{"setVariableResult":[{},{}]}}"#,
+                named("C", "V", "attributeStatus", "Accepted"),
+                named("SecurityCtrlr", "BasicAuthPassword", "attributeStatus", status)
+            )
+        };
+        for version in [Version::V2_0_1, Version::V2_1] {
+            check(version, "SetVariables", &set, &result("Accepted"), Some("new"));
+            check(version, "SetVariables", &set, &result("Rejected"), None);
+        }
+    }
+}
