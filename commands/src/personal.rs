@@ -3,11 +3,13 @@
 
 use crate::clock::uuid_from;
 use crate::message::{PERSONAL_PLACES_MAX, Personal, PersonalKind, PersonalPlace};
-use chargebook_domain::events::v1::{Intent, TextKind};
+use chargebook_domain::events::v1::Intent;
 use chargebook_domain::ids::{
     ConnectorNumber, EvseNumber, SessionId, StationId, SubjectId, TransactionNumber,
 };
-use chargebook_domain::sealed::{HOLE_PLACEHOLDER, Hole, Part, SEALED_PARTS_MAX, SealedText};
+use chargebook_domain::sealed::{
+    HOLE_PLACEHOLDER, Hole, Part, SEALED_PARTS_MAX, SealedText, TextKind,
+};
 use chargebook_domain::units::{Timestamp, WattHours};
 use chargebook_store::LookupKey;
 use chargebook_store::vault::{KeyVault, VaultError};

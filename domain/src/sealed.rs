@@ -37,6 +37,15 @@ pub struct Hole {
     pub subject: SubjectId,
 }
 
+/// Whose a text is that is to be sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TextKind {
+    /// A token's uid.
+    Token,
+    /// Anything else that may be personal or secret.
+    Other,
+}
+
 /// What stands for a hole whose content is not to be had: no longer, or not for this reader.
 pub const HOLE_PLACEHOLDER: &str = "(sealed)";
 

@@ -3,8 +3,8 @@
 
 use crate::state::ApiState;
 use chargebook_commands::{CommandStage, CommandView};
-use chargebook_domain::events::v1::{CommandFailure, Intent, TextKind};
-use chargebook_domain::sealed::HOLE_PLACEHOLDER;
+use chargebook_domain::events::v1::{CommandFailure, Intent};
+use chargebook_domain::sealed::{HOLE_PLACEHOLDER, TextKind};
 use chargebook_domain::units::Timestamp;
 use chargebook_projections::Command as CommandRow;
 use chargebook_projections::CommandState;

@@ -1,7 +1,7 @@
 //! What a station is asked to do, in words that no OCPP version owns.
 
 use crate::ids::{ConnectorNumber, EvseNumber, TokenId, TransactionName, TransactionNumber};
-use crate::sealed::SealedText;
+use crate::sealed::{SealedText, TextKind};
 use crate::units::Timestamp;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -325,15 +325,6 @@ pub enum MessagePriority {
     InFront,
     /// In turn with the others.
     NormalCycle,
-}
-
-/// Whose a text of an intent is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TextKind {
-    /// A token's uid.
-    Token,
-    /// Anything else that may be personal or secret.
-    Other,
 }
 
 impl<Text> Intent<Text> {
