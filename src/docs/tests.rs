@@ -84,7 +84,8 @@ fn nothing_is_declared_for_events_that_no_event_is_made_of() {
         SOURCES.iter().copied().filter(|source| source.path.contains("/v1/")).collect();
     let schema = complete();
     for name in items(&frozen).unwrap().keys() {
-        assert!(schema.types.contains_key(name), "{name}");
+        let is_described = schema.types.contains_key(name) || schema.simple.contains_key(name);
+        assert!(is_described, "{name}");
     }
 }
 
