@@ -3,60 +3,12 @@
 use crate::harness::TestApi;
 use axum::http::Method;
 use chargebook_api::{BundleFailure, BundleSource};
-use chargebook_store::{
-    Append, AppendError, Appended, EventStore, LookupKey, MemoryStore, Position, RecordedEvent,
-    StoreError, StreamName, Subscription,
-};
+use chargebook_store::MemoryStore;
+use chargebook_store::contract::FailingStore;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::sync::watch;
-
-/// A log that can be made to refuse writes.
-struct Fragile {
-    log: MemoryStore,
-    down: AtomicBool,
-}
-
-#[async_trait::async_trait]
-impl EventStore for Fragile {
-    async fn append(&self, append: Append) -> Result<Appended, AppendError> {
-        match self.down.load(Ordering::SeqCst) {
-            true => Err(AppendError::Down("the disk is full".to_owned())),
-            false => self.log.append(append).await,
-        }
-    }
-
-    async fn read_stream(
-        &self,
-        stream: &StreamName,
-        from_version: u64,
-        limit: usize,
-    ) -> Result<Vec<RecordedEvent>, StoreError> {
-        self.log.read_stream(stream, from_version, limit).await
-    }
-
-    async fn read_all(
-        &self,
-        after: Position,
-        limit: usize,
-    ) -> Result<Vec<RecordedEvent>, StoreError> {
-        self.log.read_all(after, limit).await
-    }
-
-    async fn lookup(&self, key: &LookupKey) -> Result<Option<StreamName>, StoreError> {
-        self.log.lookup(key).await
-    }
-
-    fn head(&self) -> watch::Receiver<Position> {
-        self.log.head()
-    }
-
-    fn subscribe(&self, after: Position) -> Subscription {
-        self.log.subscribe(after)
-    }
-}
 
 #[tokio::test]
 async fn health_and_metrics_need_no_token() {
@@ -90,17 +42,18 @@ async fn asking_whether_it_is_ready_writes_nothing() {
 
 #[tokio::test]
 async fn a_log_that_takes_no_writes_is_said_and_nothing_is_acknowledged() {
-    let store = Arc::new(Fragile { log: MemoryStore::new(), down: AtomicBool::new(false) });
-    let api = TestApi::start_on(store.clone(), |state| state).await;
+    let is_down = Arc::new(AtomicBool::new(false));
+    let store = FailingStore::switched(Arc::new(MemoryStore::new()), is_down.clone());
+    let api = TestApi::start_on(Arc::new(store), |state| state).await;
     let mut level = api.read_models.position();
     level.wait_for(|at| *at >= api.read_models.head()).await.expect("they follow");
-    store.down.store(true, Ordering::SeqCst);
+    is_down.store(true, Ordering::SeqCst);
     api.get("/health/ready").await.problem(503, "unavailable");
     let answer = api.post("/v1/stations", &json!({ "id": "CP-1" })).await;
     assert_eq!(answer.header("retry-after"), "5");
     let problem = answer.problem(503, "log_unavailable");
     assert!(!problem.to_string().contains("disk"), "{problem:#}");
-    store.down.store(false, Ordering::SeqCst);
+    is_down.store(false, Ordering::SeqCst);
     api.get("/v1/stations/CP-1").await.problem(404, "not_found");
     api.post("/v1/stations", &json!({ "id": "CP-1" })).await.expect(201);
 }

@@ -304,7 +304,7 @@ impl StationDesk {
         let draft = Draft::following(case.receipt_id, 1000, fact);
         let registry = self.chargebook.registry();
         if let Err(error) = registry.append_to_station(&mut self.state, vec![draft]).await {
-            tracing::warn!(%error, "a joined stop stays on the station's list for now");
+            tracing::warn!(%error, "a joined stop could not be taken off the station's list");
         }
     }
 }

@@ -1,14 +1,16 @@
 //! Killed at every append in turn, once with it kept and once without: the station says again
 //! what was not answered, and everything is billed once.
 
-use crate::mortal::MortalStore;
 use crate::support::{Service, Station, meter_at, start_at, status, stop_at};
 use chargebook_commands::message::{Answer, StationMessage};
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{InvoiceKind, Outcome, StopMatch};
 use chargebook_domain::ids::TransactionNumber;
+use chargebook_store::AppendError;
+use chargebook_store::contract::{FailingStore, Fate};
 use futures::StreamExt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 /// The story and its policies make fewer appends than this.
@@ -22,7 +24,8 @@ const TARIFF: &str = r#"{"id":"P","currency":"EUR","elements":[{"price_component
 /// A server that may die, and a station that says again what was not answered.
 struct World {
     service: Option<Service>,
-    mortal: Arc<MortalStore>,
+    /// Appends that its first server still makes; below 0 it is dead.
+    left: Arc<AtomicI64>,
     station: Option<Station>,
 }
 
@@ -33,10 +36,17 @@ impl World {
         service.pass(1);
         service.chargebook.registry().set_default_tariff("P").await.unwrap();
         service.pass(3600);
-        let mortal = MortalStore::new(service.store.clone(), appends, keeps_the_last);
-        let mortal = Arc::new(mortal);
-        let service = service.restart_over(mortal.clone()).await;
-        Self { service: Some(service), mortal, station: None }
+        let left = Arc::new(AtomicI64::new(appends));
+        let counted = left.clone();
+        let killed = || AppendError::Down("killed".to_owned());
+        let fate = move || match counted.fetch_sub(1, Ordering::SeqCst) {
+            1.. => Fate::Passes,
+            0 if keeps_the_last => Fate::HappensUntold(killed()),
+            _ => Fate::Fails(killed()),
+        };
+        let mortal = FailingStore::new(service.store.clone(), fate);
+        let service = service.restart_over(Arc::new(mortal)).await;
+        Self { service: Some(service), left, station: None }
     }
 
     async fn revive(&mut self) {
@@ -83,7 +93,7 @@ impl World {
     async fn rest(&mut self, seconds: i64) {
         self.service.as_ref().unwrap().pass(seconds);
         tokio::time::sleep(Duration::from_millis(300)).await;
-        if self.mortal.is_dead() {
+        if self.left.load(Ordering::SeqCst) < 0 {
             self.revive().await;
             tokio::time::sleep(Duration::from_millis(300)).await;
         }

@@ -2,6 +2,7 @@
 
 use crate::support::{Gateway, Station};
 use serde_json::json;
+use std::sync::atomic::Ordering;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -44,14 +45,14 @@ async fn what_was_not_stored_is_not_answered_and_can_be_said_again() {
     let mut station = gateway.station("CP-1").await;
     station.boot().await;
     let recorded = gateway.facts("exchange.recorded").await.len();
-    gateway.store.set_down(true);
+    gateway.is_down.store(true, Ordering::SeqCst);
     station.send(r#"[2,"1","Heartbeat",{}]"#).await;
     assert_eq!(station.closed().await, 1011);
     // Nor is a connection that cannot be recorded.
     let (web_socket, _) = gateway.connect("OPEN", None, Some("ocpp1.6")).await.expect("upgraded");
     assert_eq!(Station { web_socket }.closed().await, 1011);
     assert_eq!(gateway.facts("exchange.recorded").await.len(), recorded);
-    gateway.store.set_down(false);
+    gateway.is_down.store(false, Ordering::SeqCst);
     let mut station = gateway.station("CP-1").await;
     assert_eq!(station.call("1", "Heartbeat", "{}").await[0], 3);
     assert_eq!(gateway.facts("exchange.recorded").await.len(), recorded + 1);

@@ -4,7 +4,6 @@ mod commands;
 mod compression;
 mod dialects;
 mod ending;
-mod engine;
 mod handshake;
 mod messages;
 mod support;

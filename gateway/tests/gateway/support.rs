@@ -1,6 +1,5 @@
 //! A gateway on a loopback port, and a station to speak to it.
 
-use crate::engine::Engine;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use chargebook_commands::clock::SystemClock;
@@ -10,12 +9,14 @@ use chargebook_commands::registry::{
 use chargebook_commands::{Chargebook, Settings};
 use chargebook_domain::events::v1::{Quirk, TokenStatus};
 use chargebook_gateway::{Limits, OcppVersions, serve};
+use chargebook_store::contract::FailingStore;
 use chargebook_store::vault::KeyVault;
-use chargebook_store::{EventStore, Position, RecordedEvent};
+use chargebook_store::{EventStore, MemoryStore, Position, RecordedEvent};
 use futures::{SinkExt as _, StreamExt as _};
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -35,7 +36,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Gateway {
     pub(crate) chargebook: Chargebook,
     pub(crate) address: SocketAddr,
-    pub(crate) store: Arc<Engine>,
+    pub(crate) store: Arc<MemoryStore>,
+    /// While it is on, nothing can be written.
+    pub(crate) is_down: Arc<AtomicBool>,
     vault: Arc<KeyVault>,
     shutdown: CancellationToken,
     serving: JoinHandle<()>,
@@ -48,7 +51,7 @@ impl Gateway {
 
     /// With stations `CP-1` and `CP-2` (with a password) and `OPEN` (without).
     pub(crate) async fn start_with(limits: Limits) -> Self {
-        let store = Arc::new(Engine::new());
+        let store = Arc::new(MemoryStore::new());
         let vault = Arc::new(KeyVault::in_memory().await.expect("a vault"));
         let gateway = Self::over(store, vault, limits).await;
         let registry = gateway.chargebook.registry();
@@ -71,8 +74,9 @@ impl Gateway {
         gateway
     }
 
-    async fn over(store: Arc<Engine>, vault: Arc<KeyVault>, limits: Limits) -> Self {
-        let engine: Arc<dyn EventStore> = store.clone();
+    async fn over(store: Arc<MemoryStore>, vault: Arc<KeyVault>, limits: Limits) -> Self {
+        let is_down = Arc::new(AtomicBool::new(false));
+        let engine = Arc::new(FailingStore::switched(store.clone(), is_down.clone()));
         let clock = Arc::new(SystemClock);
         let chargebook = Chargebook::open(engine, vault.clone(), clock, Settings::default())
             .await
@@ -82,7 +86,7 @@ impl Gateway {
         let address = listener.local_addr().expect("an address");
         let shutdown = CancellationToken::new();
         let serving = tokio::spawn(serve(listener, chargebook.clone(), limits, shutdown.clone()));
-        Self { chargebook, address, store, vault, shutdown, serving }
+        Self { chargebook, address, store, is_down, vault, shutdown, serving }
     }
 
     /// Stops the gateway in order; it must be done in time.

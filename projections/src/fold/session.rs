@@ -10,7 +10,7 @@ use chargebook_domain::events::v1::{
     ClockTrust, Outcome, Quantity, SessionAnomalyNoted, SessionConnectorStatus,
     SessionOutcomeDecided, SessionStarted, StopMatch,
 };
-use chargebook_domain::ids::{Outlet, SessionId, StationId, TransactionId};
+use chargebook_domain::ids::{Outlet, SessionId, StationId, StationIdentity, TransactionId};
 use chargebook_domain::invoice::InvoiceFigures;
 use chargebook_domain::rating::Rating;
 use chargebook_domain::session::POWER_PLAUSIBLE_W_MAX;
@@ -344,44 +344,71 @@ impl State {
     }
 }
 
+/// A session of a StartTransaction, which tells all at once.
 fn new_session(event: &Decoded, fact: &SessionStarted) -> SessionRow {
+    let station = (fact.station_id, fact.station.clone());
+    let transaction_id = TransactionId::Number(fact.transaction_id);
     SessionRow {
-        session_id: fact.session_id,
-        position: event.position.as_u64(),
-        station_id: fact.station_id,
-        station: fact.station.clone(),
-        evse: None,
         connector: Some(fact.connector),
-        transaction_id: Json(TransactionId::Number(fact.transaction_id)),
         site_id: fact.site_id,
         time_zone: fact.time_zone.clone(),
         id_tag: Some(Json(fact.id_tag.clone())),
         token_id: fact.token_id,
         account_id: fact.account_id,
         authorization: Some(Word(fact.authorization)),
-        token_sequence: None,
-        status: Word(SessionStatus::Open),
         clock_plausible: fact.clock == ClockTrust::Plausible,
         register_start_wh: Some(fact.meter_start.register_wh),
-        register_start_at: None,
         started_at: fact.started_at,
-        ended_at: None,
-        stop_reason: None,
-        energy_wh: None,
-        cost_net: None,
-        cost_gross: None,
-        currency: None,
-        outcome: None,
-        reason: None,
-        detail: None,
-        owner: None,
-        resolved_by: None,
-        invoice: None,
-        anomalies: Json(Vec::new()),
-        settled_event: None,
-        rated_event: None,
-        rated_position: None,
-        counted_hour: None,
+        ..SessionRow::open(event, fact.session_id, station, transaction_id)
+    }
+}
+
+impl SessionRow {
+    /// A session of which nothing is known but that it is there.
+    pub(super) fn open(
+        event: &Decoded,
+        session_id: SessionId,
+        (station_id, station): (StationId, StationIdentity),
+        transaction_id: TransactionId,
+    ) -> Self {
+        Self {
+            session_id,
+            position: event.position.as_u64(),
+            station_id,
+            station,
+            evse: None,
+            connector: None,
+            transaction_id: Json(transaction_id),
+            site_id: None,
+            time_zone: String::new(),
+            id_tag: None,
+            token_id: None,
+            account_id: None,
+            authorization: None,
+            token_sequence: None,
+            status: Word(SessionStatus::Open),
+            clock_plausible: true,
+            register_start_wh: None,
+            register_start_at: None,
+            started_at: event.recorded_at,
+            ended_at: None,
+            stop_reason: None,
+            energy_wh: None,
+            cost_net: None,
+            cost_gross: None,
+            currency: None,
+            outcome: None,
+            reason: None,
+            detail: None,
+            owner: None,
+            resolved_by: None,
+            invoice: None,
+            anomalies: Json(Vec::new()),
+            settled_event: None,
+            rated_event: None,
+            rated_position: None,
+            counted_hour: None,
+        }
     }
 }
 

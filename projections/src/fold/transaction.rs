@@ -135,42 +135,12 @@ impl SessionMeterRow {
 
 /// A session of which only its first message is known: what it began with is told later.
 fn opened_session(event: &Decoded, fact: &SessionOpened) -> SessionRow {
+    let station = (fact.station_id, fact.station.clone());
+    let transaction_id = TransactionId::Name(fact.transaction_id.clone());
     SessionRow {
-        session_id: fact.session_id,
-        position: event.position.as_u64(),
-        station_id: fact.station_id,
-        station: fact.station.clone(),
-        evse: None,
-        connector: None,
-        transaction_id: Json(TransactionId::Name(fact.transaction_id.clone())),
         site_id: fact.site_id,
         time_zone: fact.time_zone.clone(),
-        id_tag: None,
-        token_id: None,
-        account_id: None,
-        authorization: None,
-        token_sequence: None,
-        status: Word(SessionStatus::Open),
-        clock_plausible: true,
-        register_start_wh: None,
-        register_start_at: None,
         started_at: fact.received_at,
-        ended_at: None,
-        stop_reason: None,
-        energy_wh: None,
-        cost_net: None,
-        cost_gross: None,
-        currency: None,
-        outcome: None,
-        reason: None,
-        detail: None,
-        owner: None,
-        resolved_by: None,
-        invoice: None,
-        anomalies: Json(Vec::new()),
-        settled_event: None,
-        rated_event: None,
-        rated_position: None,
-        counted_hour: None,
+        ..SessionRow::open(event, fact.session_id, station, transaction_id)
     }
 }

@@ -4,6 +4,7 @@
 //! with what was expected: the suite is for tests.
 
 mod appends;
+mod failing;
 mod follow;
 mod unknown;
 
@@ -12,10 +13,11 @@ pub use appends::{
     ids_are_checked_before_versions, lookup_keys_point_to_the_latest, one_writer_wins_each_version,
     out_of_bounds_appends_are_refused,
 };
+pub use failing::{FailingStore, Fate};
 pub use follow::{
     pages_join_without_a_seam, restarts_continue_the_log, subscribers_see_each_event_once,
 };
-pub use unknown::{FaultyStore, unknown_outcomes_are_settled_by_the_same_ids};
+pub use unknown::unknown_outcomes_are_settled_by_the_same_ids;
 
 use crate::port::{
     Append, AppendError, Appended, EventStore, ExpectedVersion, NewEvent, Position, RecordedEvent,

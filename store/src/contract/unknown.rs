@@ -1,81 +1,26 @@
-//! The clause on answers that get lost, and the wrapper that loses them.
+//! The clause on answers that get lost.
 
+use super::failing::{FailingStore, Fate};
 use super::{Engine, WRITERS, after_events, append_one, read_log, sample_event, scaled};
-use crate::port::{
-    Append, AppendError, Appended, EventStore, LookupKey, Position, RecordedEvent, StoreError,
-    StreamName, Subscription,
-};
-use async_trait::async_trait;
+use crate::port::{AppendError, StreamName};
 use futures::future::join_all;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::watch;
 use uuid::Uuid;
 
-/// A store that loses answers, seeded: some appends happen and are reported as unknown, some do
-/// not happen and are reported as unknown too.
-pub struct FaultyStore {
-    inner: Arc<dyn EventStore>,
-    random: Mutex<StdRng>,
-    lost: f64,
-}
-
-impl FaultyStore {
-    /// Loses the answer of `lost` (0 to 1) of the appends to `inner`, half of them with the
-    /// append.
-    pub fn new(inner: Arc<dyn EventStore>, seed: u64, lost: f64) -> Self {
-        Self { inner, random: Mutex::new(StdRng::seed_from_u64(seed)), lost }
-    }
-
-    fn draw(&self) -> (bool, bool) {
-        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
-        (random.random_bool(self.lost), random.random_bool(0.5))
-    }
-}
-
-#[async_trait]
-impl EventStore for FaultyStore {
-    async fn append(&self, append: Append) -> Result<Appended, AppendError> {
-        let (lost, happens) = self.draw();
-        if lost && !happens {
-            return Err(AppendError::Unknown("injected: lost before".to_owned()));
+/// Loses the answer of `lost` (0 to 1) of the appends, seeded; half of them with the append.
+fn losing(seed: u64, lost: f64) -> impl Fn() -> Fate + Send + Sync + 'static {
+    let random = Mutex::new(StdRng::seed_from_u64(seed));
+    move || {
+        let mut random = random.lock().unwrap_or_else(PoisonError::into_inner);
+        let unknown = |when: &str| AppendError::Unknown(format!("injected: lost {when}"));
+        match (random.random_bool(lost), random.random_bool(0.5)) {
+            (false, _) => Fate::Passes,
+            (true, false) => Fate::Fails(unknown("before")),
+            (true, true) => Fate::HappensUntold(unknown("after")),
         }
-        let outcome = self.inner.append(append).await;
-        if lost {
-            return Err(AppendError::Unknown("injected: lost after".to_owned()));
-        }
-        outcome
-    }
-
-    async fn read_stream(
-        &self,
-        stream: &StreamName,
-        from_version: u64,
-        limit: usize,
-    ) -> Result<Vec<RecordedEvent>, StoreError> {
-        self.inner.read_stream(stream, from_version, limit).await
-    }
-
-    async fn read_all(
-        &self,
-        after: Position,
-        limit: usize,
-    ) -> Result<Vec<RecordedEvent>, StoreError> {
-        self.inner.read_all(after, limit).await
-    }
-
-    async fn lookup(&self, key: &LookupKey) -> Result<Option<StreamName>, StoreError> {
-        self.inner.lookup(key).await
-    }
-
-    fn head(&self) -> watch::Receiver<Position> {
-        self.inner.head()
-    }
-
-    fn subscribe(&self, after: Position) -> Subscription {
-        self.inner.subscribe(after)
     }
 }
 
@@ -84,7 +29,7 @@ impl EventStore for FaultyStore {
 pub async fn unknown_outcomes_are_settled_by_the_same_ids(engine: &dyn Engine) {
     const ATTEMPTS_MAX: usize = 100;
     let inner = engine.create().await;
-    let store = Arc::new(FaultyStore::new(Arc::clone(&inner), 7, 0.4));
+    let store = Arc::new(FailingStore::new(Arc::clone(&inner), losing(7, 0.4)));
     let events = scaled(15);
     let write = |_| {
         let store = Arc::clone(&store);

@@ -6,6 +6,7 @@ mod v2;
 
 use crate::message::Unsendable;
 use chargebook_commands::OpenedIntent;
+use chargebook_domain::events::v1::LimitUnit;
 use chargebook_domain::ids::{ConnectorNumber, EvseNumber};
 use ocpp_kit::Version;
 use rust_decimal::Decimal;
@@ -36,6 +37,14 @@ fn object<const N: usize>(members: [(&str, Option<Value>); N]) -> Value {
 /// A member that is always there.
 fn some(value: impl Into<Value>) -> Option<Value> {
     Some(value.into())
+}
+
+/// A charging limit's unit, which every version spells alike.
+fn unit(unit: LimitUnit) -> &'static str {
+    match unit {
+        LimitUnit::Watts => "W",
+        LimitUnit::Amperes => "A",
+    }
 }
 
 /// A number of the station's as OCPP has it: a signed integer of 32 bits.

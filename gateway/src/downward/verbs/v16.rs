@@ -1,9 +1,9 @@
 //! Intents in the words of OCPP 1.6 and its security extension.
 
-use super::{Place, Request, decimal, object, some};
+use super::{Place, Request, decimal, object, some, unit};
 use crate::message::Unsendable;
 use chargebook_commands::OpenedIntent;
-use chargebook_domain::events::v1::{LimitUnit, LocalToken, LogKind};
+use chargebook_domain::events::v1::{LocalToken, LogKind};
 use ocpp_kit::v1_6::{ExtendedMessageTrigger, MessageTrigger};
 use serde_json::{Value, json};
 
@@ -135,13 +135,6 @@ fn local_token(token: &LocalToken<String>) -> Value {
         ])
     });
     object([("idTag", some(token.token.as_str())), ("idTagInfo", information)])
-}
-
-fn unit(unit: LimitUnit) -> &'static str {
-    match unit {
-        LimitUnit::Watts => "W",
-        LimitUnit::Amperes => "A",
-    }
 }
 
 fn charging(intent: &OpenedIntent) -> Result<Request, Unsendable> {

@@ -1,9 +1,9 @@
 //! Intents in the words of OCPP 2.0.1 and 2.1, which are the same for all that intents say.
 
-use super::{Place, Request, decimal, object, some};
+use super::{Place, Request, decimal, object, some, unit};
 use crate::message::Unsendable;
 use chargebook_commands::OpenedIntent;
-use chargebook_domain::events::v1::{LimitUnit, LocalToken, LogKind, MessagePriority};
+use chargebook_domain::events::v1::{LocalToken, LogKind, MessagePriority};
 use serde_json::{Value, json};
 
 pub(super) fn request(intent: &OpenedIntent, number: i32) -> Result<Request, Unsendable> {
@@ -200,13 +200,6 @@ fn local_token(local: &LocalToken<String>) -> Value {
     });
     let token = token(&local.token, local.token_type.as_deref());
     object([("idToken", Some(token)), ("idTokenInfo", information)])
-}
-
-fn unit(unit: LimitUnit) -> &'static str {
-    match unit {
-        LimitUnit::Watts => "W",
-        LimitUnit::Amperes => "A",
-    }
 }
 
 fn charging(intent: &OpenedIntent) -> Result<Request, Unsendable> {
