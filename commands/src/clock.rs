@@ -28,15 +28,21 @@ impl Clock for SystemClock {
     }
 }
 
+/// Bytes of an id that hold its time: a UUIDv7's milliseconds.
+const ID_TIME_BYTES: usize = 6;
+
 /// The id of what follows from `cause` by `rule`: the same every time, so that deciding twice
-/// is absorbed by the log.
+/// is absorbed by the log. It keeps the time of its cause, so that ids that come into being
+/// together lie together in the log's index.
 pub fn derived_id(cause: EventId, rule: &str, ordinal: u32) -> EventId {
     let mut hasher = Sha256::new();
     hasher.update(cause.0.as_bytes());
     hasher.update(rule.as_bytes());
     hasher.update([0]);
     hasher.update(ordinal.to_be_bytes());
-    EventId(uuid_from(&hasher.finalize().into()))
+    let mut hash: [u8; 32] = hasher.finalize().into();
+    hash[..ID_TIME_BYTES].copy_from_slice(&cause.0.as_bytes()[..ID_TIME_BYTES]);
+    EventId(uuid_from(&hash))
 }
 
 /// A UUID (version 8) of the first 16 bytes of a hash.

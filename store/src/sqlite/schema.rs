@@ -39,7 +39,7 @@ CREATE TABLE event (
     leaf BLOB NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX event_by_version ON event (stream_id, version);
-CREATE UNIQUE INDEX event_by_id ON event (stream_id, id);
+CREATE UNIQUE INDEX event_by_id ON event (id, stream_id);
 CREATE TABLE lookup (
     key BLOB PRIMARY KEY,
     stream_id INTEGER NOT NULL
