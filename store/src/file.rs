@@ -162,9 +162,18 @@ impl FileKind {
 
     /// Sorts an engine's error at opening.
     pub(crate) fn open_error(&self, path: &Path, error: &sqlx::Error) -> OpenError {
+        self.open_error_of(path, result_code(error), error.to_string())
+    }
+
+    /// Sorts an error at opening by SQLite's result code, where it has one.
+    pub(crate) fn open_error_of(
+        &self,
+        path: &Path,
+        result_code: Option<i32>,
+        reason: String,
+    ) -> OpenError {
         let path = path.to_owned();
-        let reason = error.to_string();
-        match result_code(error) {
+        match result_code {
             Some(code::NOTADB | code::CORRUPT) => {
                 OpenError::Foreign { what: self.what, path, reason }
             }

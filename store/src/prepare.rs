@@ -44,14 +44,30 @@ pub(crate) struct Known {
 }
 
 impl Known {
-    /// The stored event seen beside the one that is to be appended under the same id. They say
-    /// the same if type, schema version, data and meta are equal.
+    /// The stored event seen beside the one that is to be appended under the same id.
     pub(crate) fn of(stored: &RecordedEvent, event: &RecordedEvent) -> Self {
-        let same_content = stored.event_type == event.event_type
-            && stored.schema_version == event.schema_version
-            && stored.data == event.data
-            && stored.meta == event.meta;
+        let same_content = Content::of(stored) == Content::of(event);
         Self { version: stored.version, position: stored.position, same_content }
+    }
+}
+
+/// What two events under one id have to share in order to say the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Content<'a> {
+    pub(crate) event_type: &'a str,
+    pub(crate) schema_version: i64,
+    pub(crate) data: &'a str,
+    pub(crate) meta: &'a str,
+}
+
+impl<'a> Content<'a> {
+    pub(crate) fn of(event: &'a RecordedEvent) -> Self {
+        Self {
+            event_type: &event.event_type,
+            schema_version: event.schema_version.into(),
+            data: event.data.as_str(),
+            meta: event.meta.as_str(),
+        }
     }
 }
 

@@ -1,14 +1,13 @@
 //! Moves the write-ahead log into the database beside the writer, so that no append waits for
 //! it.
 
-use super::schema::writer_options;
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{ConnectOptions, Connection, Row};
+use super::schema::connect_writer;
+use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use tokio::sync::Notify;
-use tokio::task::JoinHandle;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
 
 /// Bytes of events after which the log is moved.
 const CHECKPOINT_EVERY_BYTES: usize = 8 * 1024 * 1024;
@@ -16,98 +15,82 @@ const CHECKPOINT_EVERY_BYTES: usize = 8 * 1024 * 1024;
 /// over; otherwise, under constant load, it would grow without end.
 const WRITE_AHEAD_PAGES_MAX: i64 = 16 * 1024;
 
-/// The side task that checkpoints.
+/// The thread that checkpoints.
 pub(super) struct Checkpointer {
-    shared: Arc<Shared>,
-    task: JoinHandle<()>,
-}
-
-#[derive(Default)]
-struct Shared {
-    wake: Notify,
-    stopping: AtomicBool,
-    too_long: AtomicBool,
-    bytes: AtomicUsize,
+    /// A checkpoint that is due while another is under way is done after it.
+    due: SyncSender<()>,
+    too_long: Arc<AtomicBool>,
+    /// Bytes of events since the last one that was due.
+    bytes: usize,
+    thread: JoinHandle<()>,
 }
 
 impl Checkpointer {
-    /// Starts the task.
-    pub(super) fn start(path: &Path) -> Self {
-        let shared = Arc::new(Shared::default());
-        let task = tokio::spawn(run(path.to_owned(), Arc::clone(&shared)));
-        Self { shared, task }
+    /// Starts the thread.
+    pub(super) fn start(path: &Path) -> std::io::Result<Self> {
+        let (due, wake) = sync_channel(1);
+        let too_long = Arc::new(AtomicBool::new(false));
+        let (path, told) = (path.to_owned(), Arc::clone(&too_long));
+        let thread = std::thread::Builder::new()
+            .name("log-checkpoint".to_owned())
+            .spawn(move || run(&path, &wake, &told))?;
+        Ok(Self { due, too_long, bytes: 0, thread })
     }
 
     /// Tells what was written since the last call.
-    pub(super) fn written(&self, bytes: usize) {
-        let before = self.shared.bytes.fetch_add(bytes, Ordering::Relaxed);
-        if before + bytes >= CHECKPOINT_EVERY_BYTES {
-            self.shared.bytes.store(0, Ordering::Relaxed);
-            self.shared.wake.notify_one();
+    pub(super) fn written(&mut self, bytes: usize) {
+        self.bytes += bytes;
+        if self.bytes >= CHECKPOINT_EVERY_BYTES {
+            self.bytes = 0;
+            // Full: one is due already.
+            let _ = self.due.try_send(());
         }
     }
 
     /// Starts the write-ahead log over on the writer's own connection, between two batches, if
     /// it has grown too long. Gives up where readers are in the way; the next checkpoint asks
     /// again.
-    pub(super) async fn restart_if_long(
-        &self,
-        writer: &mut SqliteConnection,
-    ) -> Result<(), sqlx::Error> {
-        if !self.shared.too_long.swap(false, Ordering::Relaxed) {
+    pub(super) fn restart_if_long(&self, writer: &Connection) -> rusqlite::Result<()> {
+        if !self.too_long.swap(false, Ordering::Relaxed) {
             return Ok(());
         }
         // A short wait: appends queue behind it. 5000 is the connection's own setting.
-        let sql = "PRAGMA busy_timeout = 100; PRAGMA wal_checkpoint(RESTART); \
-                   PRAGMA busy_timeout = 5000;";
-        sqlx::raw_sql(sql).execute(writer).await.map(drop)
+        writer.execute_batch(
+            "PRAGMA busy_timeout = 100; PRAGMA wal_checkpoint(RESTART); \
+             PRAGMA busy_timeout = 5000;",
+        )
     }
 
-    /// Ends the task and waits for it.
-    pub(super) async fn stop(self) {
-        self.shared.stopping.store(true, Ordering::Relaxed);
-        self.shared.wake.notify_one();
+    /// Ends the thread and waits for it.
+    pub(super) fn stop(self) {
+        drop(self.due);
         // A panic there has been reported; there is nothing left to wait for.
-        let _ = self.task.await;
+        let _ = self.thread.join();
     }
 }
 
-async fn run(path: PathBuf, shared: Arc<Shared>) {
-    let mut connection: Option<SqliteConnection> = None;
-    loop {
-        shared.wake.notified().await;
-        if shared.stopping.load(Ordering::Relaxed) {
-            break;
-        }
-        match checkpoint(&path, &mut connection).await {
-            Ok(pages) if pages > WRITE_AHEAD_PAGES_MAX => {
-                shared.too_long.store(true, Ordering::Relaxed);
+fn run(path: &PathBuf, wake: &Receiver<()>, too_long: &AtomicBool) {
+    let mut connection: Option<Connection> = None;
+    while wake.recv().is_ok() {
+        match checkpoint(path, &mut connection) {
+            Ok(pages) => {
+                if pages > WRITE_AHEAD_PAGES_MAX {
+                    too_long.store(true, Ordering::Relaxed);
+                }
             }
-            Ok(_) => {}
             Err(error) => {
                 connection = None;
                 tracing::warn!(%error, "the write-ahead log could not be moved into the database");
             }
         }
     }
-    if let Some(connection) = connection {
-        // Read and written by others too; closing it needs no success.
-        let _ = connection.close().await;
-    }
 }
 
 /// One passive checkpoint; answers how many pages the write-ahead log has.
-async fn checkpoint(
-    path: &Path,
-    connection: &mut Option<SqliteConnection>,
-) -> Result<i64, sqlx::Error> {
+fn checkpoint(path: &Path, connection: &mut Option<Connection>) -> rusqlite::Result<i64> {
     let connection = match connection {
         Some(connection) => connection,
-        None => {
-            let options = writer_options(path, None).create_if_missing(false);
-            connection.insert(options.connect().await?)
-        }
+        None => connection.insert(connect_writer(path, None)?),
     };
-    let row = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(connection).await?;
-    row.try_get(1)
+    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1))
 }

@@ -26,14 +26,13 @@ use crate::prepare::prepare;
 use crate::ring::Ring;
 use crate::tail::Tail;
 use async_trait::async_trait;
-use read::{Reader, last_position};
-use sqlx::ConnectOptions;
+use read::Reader;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
-use writer::{Request, Writer, WriterParts};
+use writer::{Request, Writer, WriterParts, read_base};
 
 /// Appends that may wait for the writer.
 const QUEUE_APPENDS_MAX: usize = 4096;
@@ -163,14 +162,18 @@ async fn open_writer(folder: &Path, options: SqliteOptions) -> Result<Inner, Ope
     let lock = FolderLock::acquire(folder)?;
     let path = folder.join(schema::LOG_FILE);
     let probe = schema::LOG.probe(&path).await?;
-    let engine_error = |error: sqlx::Error| schema::LOG.open_error(&path, &error);
-    let connecting = schema::writer_options(&path, options.size_pages_max).connect().await;
-    let mut connection = connecting.map_err(engine_error)?;
     if probe == Probe::Vacant {
-        schema::LOG.create(&mut connection).await.map_err(engine_error)?;
+        let created = schema::create(&path).await;
+        created.map_err(|error| schema::LOG.open_error(&path, &error))?;
         file::sync_folder(folder)?;
     }
-    let head = last_position(&mut connection).await.map_err(engine_error)?;
+    let engine_error = |error: rusqlite::Error| {
+        schema::LOG.open_error_of(&path, schema::result_code(&error), error.to_string())
+    };
+    let connecting = schema::connect_writer(&path, options.size_pages_max);
+    let connection = connecting.map_err(engine_error)?;
+    let base = read_base(&connection).map_err(engine_error)?;
+    let head = base.head;
     let ring = Ring::new(head, RING_EVENTS_MAX, RING_BYTES_MAX);
     let reader = Reader::new(&path, Some(ring), head, options.verify_stream_reads);
     let reader = Arc::new(reader);
@@ -184,11 +187,11 @@ async fn open_writer(folder: &Path, options: SqliteOptions) -> Result<Inner, Ope
         size_pages_max: options.size_pages_max,
         lock,
     };
-    let writer = Writer::new(path.clone(), connection, parts).await.map_err(engine_error)?;
     let thread_error = |error: std::io::Error| OpenError::Engine {
         path: path.clone(),
         reason: format!("no thread for the writer: {error}"),
     };
+    let writer = Writer::new(path.clone(), connection, base, parts).map_err(thread_error)?;
     let handle = WriterHandle {
         requests: sender,
         budget: Arc::new(Semaphore::new(QUEUE_KIB_MAX)),
@@ -202,7 +205,7 @@ async fn open_writer(folder: &Path, options: SqliteOptions) -> Result<Inner, Ope
 /// Gives the writer a thread of its own: beside the tasks of thousands of connections it would
 /// wait for its turn at every statement, and everybody waits for it.
 fn start(writer: Writer) -> std::io::Result<oneshot::Receiver<()>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let (end, ended) = oneshot::channel();
     std::thread::Builder::new().name("log-writer".to_owned()).spawn(move || {
         runtime.block_on(writer.run());

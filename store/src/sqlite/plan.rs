@@ -8,7 +8,7 @@ use crate::port::{
     AppendError, Appended, LookupKey, Position, RecordedEvent, StoreError, StreamName,
 };
 use crate::prepare::{Known, Prepared, judge_ids};
-use sqlx::sqlite::SqliteConnection;
+use rusqlite::Connection;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -64,14 +64,14 @@ impl Staged {
 }
 
 /// Decides the appends in order.
-pub(super) async fn plan(
-    connection: &mut SqliteConnection,
+pub(super) fn plan(
+    connection: &Connection,
     cache: &mut StreamCache,
     base: Base,
     appends: &mut [&mut Prepared],
     id_check: IdCheck,
 ) -> Result<Plan, StoreError> {
-    let mut streams = stage_streams(connection, cache, appends).await?;
+    let mut streams = stage_streams(connection, cache, appends)?;
     let mut plan = Plan::default();
     let mut position = base.head.as_u64();
     let mut stream_id = base.last_stream_id;
@@ -82,7 +82,7 @@ pub(super) async fn plan(
         };
         let fits = append.expected.next() == stream.next_version;
         if !fits || id_check == IdCheck::Always {
-            let known = known_ids(connection, stream, &append.events).await?;
+            let known = known_ids(connection, stream, &append.events)?;
             if let Some(judgement) = judge_ids(&known) {
                 plan.outcomes.push(judgement);
                 continue;
@@ -120,8 +120,8 @@ fn stream_after((name, stream): (StreamName, Staged)) -> Option<(StreamName, Sto
     Some((name, StoredStream { id: stream.id?, next_version: stream.next_version }))
 }
 
-async fn stage_streams(
-    connection: &mut SqliteConnection,
+fn stage_streams(
+    connection: &Connection,
     cache: &mut StreamCache,
     appends: &[&mut Prepared],
 ) -> Result<HashMap<StreamName, Staged>, StoreError> {
@@ -138,7 +138,7 @@ async fn stage_streams(
         }
     }
     let missing: Vec<&StreamName> = missing.into_iter().collect();
-    let loaded = load_streams(connection, &missing).await.map_err(super::read::engine)?;
+    let loaded = load_streams(connection, &missing).map_err(unreadable)?;
     stored.extend(loaded);
     let stage = |append: &&mut Prepared| {
         let stored = stored.get(&append.stream).copied();
@@ -151,13 +151,13 @@ async fn stage_streams(
 }
 
 /// What the stream knows of the ids, in the file and earlier in the batch.
-async fn known_ids(
-    connection: &mut SqliteConnection,
+fn known_ids(
+    connection: &Connection,
     stream: &mut Staged,
     events: &[Arc<RecordedEvent>],
 ) -> Result<Vec<(Uuid, Option<Known>)>, StoreError> {
     let stored = match stream.stored {
-        Some(stored) => load_known(connection, stored, events).await?,
+        Some(stored) => load_known(connection, stored, events).map_err(unreadable)?,
         None => HashMap::new(),
     };
     let mut known = Vec::with_capacity(events.len());
@@ -166,4 +166,8 @@ async fn known_ids(
         known.push((event.id, stored.get(&event.id).copied().or_else(staged)));
     }
     Ok(known)
+}
+
+fn unreadable(error: rusqlite::Error) -> StoreError {
+    StoreError::Engine(error.to_string())
 }

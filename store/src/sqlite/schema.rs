@@ -1,8 +1,9 @@
 //! What `log.db` looks like, and how its connections are set.
 
 use crate::file::{self, BUSY_TIMEOUT, FileKind};
-use sqlx::ConnectOptions;
+use rusqlite::{Connection, OpenFlags};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection as _};
 use std::path::Path;
 
 /// Name of the log in the data folder.
@@ -12,7 +13,7 @@ pub(crate) const LOG_FILE: &str = "log.db";
 const WRITER_CACHE_KIB: u32 = 32 * 1024;
 /// Page cache of each reader, in KiB.
 const READER_CACHE_KIB: u32 = 4 * 1024;
-/// Prepared statements kept by a connection.
+/// Prepared statements kept by a reader.
 const STATEMENT_CACHE_MAX: usize = 48;
 /// Rows a reader's thread may be ahead of the task that decodes them.
 const ROW_CHANNEL_ROWS: usize = 512;
@@ -55,24 +56,40 @@ pub(crate) fn reader_options(path: &Path) -> SqliteConnectOptions {
         .thread_name(|id| format!("log-reader-{id}"))
 }
 
-/// The one connection that writes: every commit is on disk (fsync) before it returns, and the
-/// write-ahead log is moved into the database by another connection.
-pub(crate) fn writer_options(path: &Path, size_pages_max: Option<u32>) -> SqliteConnectOptions {
+/// Creates the log where there is none.
+pub(crate) async fn create(path: &Path) -> Result<(), sqlx::Error> {
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
-        .foreign_keys(false)
-        .busy_timeout(BUSY_TIMEOUT)
         .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .statement_cache_capacity(STATEMENT_CACHE_MAX)
-        .pragma("wal_autocheckpoint", "0")
-        .pragma("cache_size", format!("-{WRITER_CACHE_KIB}"))
-        .pragma("temp_store", "MEMORY")
-        .thread_name(|id| format!("log-writer-{id}"))
-        .disable_statement_logging();
-    match size_pages_max {
-        Some(pages) => options.pragma("max_page_count", pages.to_string()),
-        None => options,
+        .synchronous(SqliteSynchronous::Full);
+    let mut connection = options.connect().await?;
+    LOG.create(&mut connection).await?;
+    connection.close().await
+}
+
+/// The connection that writes: every commit is on disk (fsync) before it returns, and the
+/// write-ahead log is moved into the database by another connection. It is called from the
+/// writer's own thread, without a change of thread for each statement.
+pub(crate) fn connect_writer(
+    path: &Path,
+    size_pages_max: Option<u32>,
+) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.execute_batch(&format!(
+        "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; \
+         PRAGMA cache_size = -{WRITER_CACHE_KIB}; PRAGMA temp_store = MEMORY; \
+         PRAGMA foreign_keys = OFF;"
+    ))?;
+    if let Some(pages) = size_pages_max {
+        connection.execute_batch(&format!("PRAGMA max_page_count = {pages};"))?;
     }
+    Ok(connection)
+}
+
+/// SQLite's primary result code, where the error has one.
+pub(crate) fn result_code(error: &rusqlite::Error) -> Option<i32> {
+    error.sqlite_error().map(|error| error.extended_code & 0xff)
 }

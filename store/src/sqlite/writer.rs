@@ -9,17 +9,16 @@
 
 use super::checkpoint::Checkpointer;
 use super::faults::{CommitFault, CommitFaults};
-use super::insert::{begin_with_events, insert_streams, upsert_keys};
+use super::insert::{insert_events, insert_streams, upsert_keys};
 use super::plan::{Base, IdCheck, Plan, plan};
-use super::read::{Reader, last_position};
-use super::schema::{reader_options, writer_options};
-use super::streams::{StreamCache, last_stream_id, stream_cache};
-use crate::file::{code, result_code};
+use super::read::Reader;
+use super::schema::{connect_writer, result_code};
+use super::streams::{StreamCache, stream_cache};
+use crate::file::code;
 use crate::lock::FolderLock;
 use crate::port::{AppendError, Appended, Position, StoreError};
 use crate::prepare::Prepared;
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{ConnectOptions, Connection, Row};
+use rusqlite::Connection;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,7 +48,7 @@ pub(super) struct Writer {
     faults: Option<Arc<dyn CommitFaults>>,
     size_pages_max: Option<u32>,
     /// `None` after a failure, until the recovery has succeeded.
-    connection: Option<SqliteConnection>,
+    connection: Option<Connection>,
     recover_from: Instant,
     last_failure: String,
     cache: StreamCache,
@@ -69,21 +68,20 @@ enum BatchError {
 }
 
 impl Writer {
-    /// A writer on an open connection.
-    pub(super) async fn new(
+    /// A writer on an open connection, which stands at `base`.
+    pub(super) fn new(
         path: PathBuf,
-        mut connection: SqliteConnection,
+        connection: Connection,
+        base: Base,
         parts: WriterParts,
-    ) -> Result<Self, sqlx::Error> {
-        let base = read_base(&mut connection).await?;
-        let checkpointer = Checkpointer::start(&path);
+    ) -> std::io::Result<Self> {
         let WriterParts { reader, requests, stop, faults, size_pages_max, lock } = parts;
         Ok(Self {
-            path,
             reader,
             requests,
             stop,
-            checkpointer,
+            checkpointer: Checkpointer::start(&path)?,
+            path,
             faults,
             size_pages_max,
             connection: Some(connection),
@@ -112,7 +110,7 @@ impl Writer {
                 // Also without appends, so that what a lost answer left in the log is seen.
                 () = sleep_until(self.recover_from), if broken => {
                     // A failure has set the time of the next attempt.
-                    let _ = self.recover().await;
+                    let _ = self.recover();
                 }
             }
         }
@@ -147,14 +145,14 @@ impl Writer {
         &mut self,
         batch: &mut [Request],
     ) -> Result<Vec<Result<Appended, AppendError>>, BatchError> {
-        self.recover().await.map_err(BatchError::NotWritten)?;
-        self.relieve_write_ahead_log().await;
+        self.recover().map_err(BatchError::NotWritten)?;
+        self.relieve_write_ahead_log();
         let decided = match self.try_commit(batch, IdCheck::OnMismatch).await {
             Err(BatchError::IdSeenBefore) => self.try_commit(batch, IdCheck::Always).await,
             decided => decided,
         };
         if decided.is_err() {
-            self.disconnect().await;
+            self.disconnect();
         }
         match decided? {
             Plan { outcomes, rows, .. } if rows.is_empty() => Ok(outcomes),
@@ -167,22 +165,22 @@ impl Writer {
         batch: &mut [Request],
         id_check: IdCheck,
     ) -> Result<Plan, BatchError> {
-        let Some(connection) = &mut self.connection else {
+        let Some(connection) = &self.connection else {
             return Err(BatchError::NotWritten(self.last_failure.clone()));
         };
         let mut appends: Vec<&mut Prepared> =
             batch.iter_mut().map(|request| &mut request.append).collect();
-        let planned = plan(connection, &mut self.cache, self.base, &mut appends, id_check).await;
+        let planned = plan(connection, &mut self.cache, self.base, &mut appends, id_check);
         let plan =
             planned.map_err(|error: StoreError| BatchError::NotWritten(error.to_string()))?;
         if plan.rows.is_empty() {
             return Ok(plan);
         }
-        if let Err(error) = write_rows(connection, &plan).await {
+        if let Err(error) = write_rows(connection, &plan) {
             if result_code(&error) != Some(code::CONSTRAINT) {
                 return Err(BatchError::NotWritten(error.to_string()));
             }
-            let rolled_back = execute(connection, "ROLLBACK").await;
+            let rolled_back = execute(connection, "ROLLBACK");
             rolled_back.map_err(|error| BatchError::NotWritten(error.to_string()))?;
             return Err(BatchError::IdSeenBefore);
         }
@@ -190,47 +188,44 @@ impl Writer {
             Some(faults) => faults.at_commit().await,
             None => None,
         };
-        self.finish_commit(fault).await?;
+        self.finish_commit(fault)?;
         Ok(plan)
     }
 
-    async fn finish_commit(&mut self, fault: Option<CommitFault>) -> Result<(), BatchError> {
-        let Some(connection) = &mut self.connection else {
+    fn finish_commit(&mut self, fault: Option<CommitFault>) -> Result<(), BatchError> {
+        let Some(connection) = &self.connection else {
             return Err(BatchError::NotWritten(self.last_failure.clone()));
         };
         if fault == Some(CommitFault::LostBefore) {
             return Err(BatchError::Unknown("injected: lost before the commit".to_owned()));
         }
         let begun = std::time::Instant::now();
-        let committed = execute(connection, "COMMIT").await;
+        let committed = execute(connection, "COMMIT");
         metrics::histogram!("chargebook_store_commit_seconds").record(begun.elapsed());
         match committed {
             Ok(()) if fault == Some(CommitFault::LostAfter) => {
                 Err(BatchError::Unknown("injected: lost after the commit".to_owned()))
             }
             Ok(()) => Ok(()),
-            Err(error) => Err(self.judge_failed_commit(error).await),
+            Err(error) => Err(self.judge_failed_commit(&error)),
         }
     }
 
     /// A full or read-only disk leaves the log as it was; then that is said, since it is more
     /// useful to the caller than "unknown". It is believed only after a look through a new
     /// connection, which reads the write-ahead log anew.
-    async fn judge_failed_commit(&mut self, error: sqlx::Error) -> BatchError {
+    fn judge_failed_commit(&mut self, error: &rusqlite::Error) -> BatchError {
         let reason = error.to_string();
-        let may_be_unwritten = matches!(result_code(&error), Some(code::FULL | code::READONLY));
-        self.disconnect().await;
-        if may_be_unwritten && self.stored_head().await.is_ok_and(|head| head == self.base.head) {
+        let may_be_unwritten = matches!(result_code(error), Some(code::FULL | code::READONLY));
+        self.disconnect();
+        if may_be_unwritten && self.stored_head().is_ok_and(|head| head == self.base.head) {
             return BatchError::NotWritten(reason);
         }
         BatchError::Unknown(reason)
     }
 
-    async fn stored_head(&self) -> Result<Position, sqlx::Error> {
-        let mut connection = reader_options(&self.path).connect().await?;
-        let head = last_position(&mut connection).await?;
-        connection.close().await?;
-        Ok(head)
+    fn stored_head(&self) -> rusqlite::Result<Position> {
+        Ok(read_base(&connect_writer(&self.path, self.size_pages_max)?)?.head)
     }
 
     /// The batch is durable: now it may be seen and told.
@@ -252,11 +247,11 @@ impl Writer {
     }
 
     /// Closes the connection and forgets what was known through it.
-    async fn disconnect(&mut self) {
+    fn disconnect(&mut self) {
         self.cache.clear();
         if let Some(connection) = self.connection.take() {
             // Whatever closing says, the next connection is what counts.
-            let _ = connection.close().await;
+            let _ = connection.close();
             self.recover_from = Instant::now() + RECOVERY_PAUSE;
         }
     }
@@ -264,14 +259,14 @@ impl Writer {
     /// Opens a new connection after a failure. Moves the write-ahead log into the database
     /// first: what a failed fsync left in the kernel's memory alone is written and synced anew
     /// before anyone is told that it is there.
-    async fn recover(&mut self) -> Result<(), String> {
+    fn recover(&mut self) -> Result<(), String> {
         if self.connection.is_some() {
             return Ok(());
         }
         if Instant::now() < self.recover_from {
             return Err(self.last_failure.clone());
         }
-        match self.reconnect().await {
+        match self.reconnect() {
             Ok(()) => {
                 tracing::info!(head = %self.base.head, "the log can be written again");
                 Ok(())
@@ -284,16 +279,14 @@ impl Writer {
         }
     }
 
-    async fn reconnect(&mut self) -> Result<(), sqlx::Error> {
-        let options = writer_options(&self.path, self.size_pages_max).create_if_missing(false);
-        let mut connection = options.connect().await?;
-        let checkpoint = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)");
-        let busy: i64 = checkpoint.fetch_one(&mut connection).await?.try_get(0)?;
+    fn reconnect(&mut self) -> Result<(), Box<dyn std::error::Error>> {
+        let connection = connect_writer(&self.path, self.size_pages_max)?;
+        let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+        let busy: i64 = connection.query_row(checkpoint, [], |row| row.get(0))?;
         if busy != 0 {
-            let reason = "readers kept the write-ahead log busy";
-            return Err(sqlx::Error::Io(std::io::Error::other(reason)));
+            return Err("readers kept the write-ahead log busy".into());
         }
-        let base = read_base(&mut connection).await?;
+        let base = read_base(&connection)?;
         if base.head != self.base.head
             && let Some(ring) = self.reader.ring()
         {
@@ -305,9 +298,9 @@ impl Writer {
         Ok(())
     }
 
-    async fn relieve_write_ahead_log(&mut self) {
-        let Some(connection) = &mut self.connection else { return };
-        if let Err(error) = self.checkpointer.restart_if_long(connection).await {
+    fn relieve_write_ahead_log(&self) {
+        let Some(connection) = &self.connection else { return };
+        if let Err(error) = self.checkpointer.restart_if_long(connection) {
             // The next statement on this connection tells whether it still works.
             tracing::warn!(%error, "the write-ahead log could not be restarted");
         }
@@ -315,10 +308,10 @@ impl Writer {
 
     async fn finish(mut self) {
         self.reader.close().await;
-        self.checkpointer.stop().await;
-        if let Some(mut connection) = self.connection.take() {
-            let truncated = execute(&mut connection, "PRAGMA wal_checkpoint(TRUNCATE)").await;
-            let closed = connection.close().await;
+        self.checkpointer.stop();
+        if let Some(connection) = self.connection.take() {
+            let truncated = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+            let closed = connection.close().map_err(|(_, error)| error);
             if let Err(error) = truncated.and(closed) {
                 tracing::warn!(%error, "the log was closed without emptying its write-ahead log");
             }
@@ -336,17 +329,24 @@ pub(super) struct WriterParts {
     pub(super) lock: FolderLock,
 }
 
-async fn read_base(connection: &mut SqliteConnection) -> Result<Base, sqlx::Error> {
-    let head: Position = last_position(connection).await?;
-    Ok(Base { head, last_stream_id: last_stream_id(connection).await? })
+/// Where the log stands in the file.
+pub(super) fn read_base(connection: &Connection) -> rusqlite::Result<Base> {
+    let last = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+    let head = last("SELECT coalesce(max(position), 0) FROM event")?;
+    Ok(Base {
+        head: Position::from_u64(u64::try_from(head).unwrap_or(0)),
+        last_stream_id: last("SELECT coalesce(max(id), 0) FROM stream")?,
+    })
 }
 
-async fn write_rows(connection: &mut SqliteConnection, plan: &Plan) -> Result<(), sqlx::Error> {
-    begin_with_events(connection, &plan.rows).await?;
-    insert_streams(connection, &plan.new_streams).await?;
-    upsert_keys(connection, &plan.keys).await
+/// Begins a transaction and writes the batch into it.
+fn write_rows(connection: &Connection, plan: &Plan) -> rusqlite::Result<()> {
+    execute(connection, "BEGIN IMMEDIATE")?;
+    insert_events(connection, &plan.rows)?;
+    insert_streams(connection, &plan.new_streams)?;
+    upsert_keys(connection, &plan.keys)
 }
 
-async fn execute(connection: &mut SqliteConnection, sql: &'static str) -> Result<(), sqlx::Error> {
-    sqlx::query(sql).execute(connection).await.map(drop)
+fn execute(connection: &Connection, sql: &'static str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute([]).map(drop)
 }
