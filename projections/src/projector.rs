@@ -184,7 +184,7 @@ impl Projector {
         let connection = self.generation.connect_writer(Durability::Live).await?;
         let mut writer = Writer::resume(connection, self.options.cached_rows_max).await?;
         let mut serving = Serving::new(self, writer.checkpoint());
-        let mut subscription = self.models.log().subscribe(writer.checkpoint());
+        let mut subscription = self.models.log().subscribe(writer.checkpoint()).gathering();
         let mut poll = pointer_poll();
         let mut due = Instant::now();
         serving.flushed(self, &mut writer).await?;

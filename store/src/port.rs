@@ -6,7 +6,9 @@ use chargebook_proof::{CanonicalJson, Envelope, LeafHash};
 use chrono::{DateTime, SecondsFormat, Utc};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
 /// Longest stream name, in bytes.
@@ -314,9 +316,17 @@ pub trait EventStore: Send + Sync + 'static {
     fn subscribe(&self, after: Position) -> Subscription;
 }
 
+/// How long a [gathering](Subscription::gathering) subscription lets events come together.
+const GATHER_PAUSE: Duration = Duration::from_millis(20);
+/// A page of so many events is followed by the next at once.
+const GATHERED_EVENTS: usize = 500;
+
 /// Yields pages of the log as they come; see [`EventStore::subscribe`].
 pub struct Subscription {
     source: Box<dyn SubscriptionSource>,
+    gathers: bool,
+    /// A gathering subscription reads no earlier than this.
+    due: Option<Instant>,
 }
 
 /// What an engine gives a [`Subscription`].
@@ -331,11 +341,26 @@ pub trait SubscriptionSource: Send {
 impl Subscription {
     /// Wraps an engine's source.
     pub fn new(source: impl SubscriptionSource + 'static) -> Self {
-        Self { source: Box::new(source) }
+        Self { source: Box::new(source), gathers: false, due: None }
+    }
+
+    /// For those who follow the log behind everybody's back: after a small page it waits 20 ms
+    /// before the next, so that a log that grows by a thousand appends a second does not wake
+    /// them a thousand times. What comes after a pause in the log comes at once.
+    #[must_use]
+    pub fn gathering(mut self) -> Self {
+        self.gathers = true;
+        self
     }
 
     /// The next page: at least one event; waits at the head. Cancel-safe.
     pub async fn next_page(&mut self) -> Result<Vec<RecordedEvent>, StoreError> {
-        self.source.next_page().await
+        if let Some(due) = self.due {
+            sleep_until(due).await;
+        }
+        let page = self.source.next_page().await?;
+        let gathers = self.gathers && page.len() < GATHERED_EVENTS;
+        self.due = gathers.then(|| Instant::now() + GATHER_PAUSE);
+        Ok(page)
     }
 }

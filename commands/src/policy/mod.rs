@@ -129,7 +129,7 @@ pub(crate) async fn run(
 async fn run_once(chargebook: &Chargebook, stop: &CancellationToken) -> Result<(), PolicyError> {
     let journal = chargebook.journal();
     let mut checkpoint = checkpoint(journal, BILLING).await?;
-    let mut subscription = journal.subscribe(checkpoint.position);
+    let mut subscription = journal.subscribe(checkpoint.position).gathering();
     let mut billing = billing::Billing::new(chargebook.clone(), checkpoint.position);
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

@@ -41,6 +41,9 @@ async fn follow(store: Arc<dyn EventStore>, count: usize, seed: u64) -> Vec<Reco
     while seen.len() < count {
         let after = seen.last().map_or(Position::START, |event| event.position);
         let mut subscription = store.subscribe(after);
+        if random.random_bool(0.2) {
+            subscription = subscription.gathering();
+        }
         for _ in 0..random.random_range(1..20) {
             if seen.len() >= count {
                 break;

@@ -82,14 +82,14 @@ impl TreeFiles {
             if folders.insert(folder.clone()) {
                 fs::create_dir_all(&folder).map_err(|error| failed(&folder, &error))?;
             }
-            write_tile(&path, content)?;
+            replace(&path, content)?;
         }
         // A new folder is a name in the one above it, up to the tree's own.
         for folder in folders.clone() {
             let above = folder.ancestors().take_while(|above| above.starts_with(&self.folder));
             folders.extend(above.map(Path::to_owned));
         }
-        sync_tiles(&self.folder, &folders)?;
+        folders.iter().try_for_each(|folder| sync_folder(folder))?;
         self.write_positions(publication.positions_from, &publication.positions)
     }
 
@@ -253,32 +253,6 @@ fn replace(path: &Path, content: &[u8]) -> Result<(), TreeError> {
         fs::rename(&unfinished, path)
     };
     write().map_err(|error| failed(path, &error))
-}
-
-/// Writes a tile as a whole; it is on disk after [`sync_tiles`].
-fn write_tile(path: &Path, content: &[u8]) -> Result<(), TreeError> {
-    if !cfg!(target_os = "linux") {
-        return replace(path, content);
-    }
-    let unfinished = path.with_extension(UNFINISHED);
-    fs::write(&unfinished, content)
-        .and_then(|()| fs::rename(&unfinished, path))
-        .map_err(|error| failed(path, &error))
-}
-
-/// Puts all tiles of a sealing on disk at once: a sync of every one of hundreds would keep the
-/// disk from the log's own.
-#[cfg(target_os = "linux")]
-fn sync_tiles(tree: &Path, _: &BTreeSet<PathBuf>) -> Result<(), TreeError> {
-    File::open(tree)
-        .and_then(|folder| Ok(rustix::fs::syncfs(&folder)?))
-        .map_err(|error| failed(tree, &error))
-}
-
-/// Puts the names of the tiles of a sealing on disk; their contents are there.
-#[cfg(not(target_os = "linux"))]
-fn sync_tiles(_: &Path, folders: &BTreeSet<PathBuf>) -> Result<(), TreeError> {
-    folders.iter().try_for_each(|folder| sync_folder(folder))
 }
 
 fn sync_folder(folder: &Path) -> Result<(), TreeError> {

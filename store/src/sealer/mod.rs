@@ -180,7 +180,7 @@ impl Sealer {
         let (checkpoint_sender, checkpoints) = watch::channel(last);
         let (requests, request_receiver) = mpsc::channel(SEAL_REQUESTS_MAX);
         let run = Run {
-            subscription: store.subscribe(resumed.position),
+            subscription: store.subscribe(resumed.position).gathering(),
             store,
             files,
             key,
@@ -278,7 +278,7 @@ impl Run {
                     Err(error) => {
                         tracing::warn!(%error, "the sealer cannot follow the log");
                         tokio::time::sleep(RETRY_PAUSE).await;
-                        self.subscription = self.store.subscribe(self.position);
+                        self.subscription = self.store.subscribe(self.position).gathering();
                     }
                 },
             }

@@ -3,7 +3,7 @@
 
 use super::schema::connect_writer;
 use rusqlite::Connection;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -69,7 +69,7 @@ impl Checkpointer {
     }
 }
 
-fn run(path: &PathBuf, wake: &Receiver<()>, too_long: &AtomicBool) {
+fn run(path: &Path, wake: &Receiver<()>, too_long: &AtomicBool) {
     let mut connection: Option<Connection> = None;
     while wake.recv().is_ok() {
         match checkpoint(path, &mut connection) {

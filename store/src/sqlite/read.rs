@@ -20,8 +20,12 @@ use std::time::Duration;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-/// Connections that read.
-const READ_CONNECTIONS: u32 = 4;
+/// Connections that read single streams and keys, for which stations wait: each read is short,
+/// but its thread has to get a core first.
+const POINT_CONNECTIONS: u32 = 12;
+/// Connections that read pages of the log, for followers that are behind. Apart from the others:
+/// a page of a thousand events takes a while.
+const PAGE_CONNECTIONS: u32 = 3;
 /// How long a read waits for one of them.
 const READ_WAIT_MAX: Duration = Duration::from_secs(30);
 
@@ -52,7 +56,8 @@ const LOOKUP_SQL: &str =
 
 /// The reading half of the store.
 pub(super) struct Reader {
-    pool: SqlitePool,
+    points: SqlitePool,
+    pages: SqlitePool,
     /// Recent events; in read-only mode there are none.
     ring: Option<Ring>,
     /// `None` once the store is closed: whoever waits for the head learns that it ended.
@@ -68,16 +73,19 @@ impl Reader {
         head: Position,
         verify_stream_reads: bool,
     ) -> Self {
-        let pool = SqlitePoolOptions::new()
-            .max_connections(READ_CONNECTIONS)
-            .acquire_timeout(READ_WAIT_MAX)
-            .test_before_acquire(false)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_lazy_with(schema::reader_options(path));
+        let pool = |connections| {
+            SqlitePoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(READ_WAIT_MAX)
+                .test_before_acquire(false)
+                .idle_timeout(None)
+                .max_lifetime(None)
+                .connect_lazy_with(schema::reader_options(path))
+        };
+        let (points, pages) = (pool(POINT_CONNECTIONS), pool(PAGE_CONNECTIONS));
         let (head_sender, head) = watch::channel(head);
         let head_sender = Mutex::new(Some(head_sender));
-        Self { pool, ring, head_sender, head, verify_stream_reads }
+        Self { points, pages, ring, head_sender, head, verify_stream_reads }
     }
 
     pub(super) fn head(&self) -> watch::Receiver<Position> {
@@ -95,13 +103,14 @@ impl Reader {
 
     pub(super) async fn close(&self) {
         self.end_head();
-        self.pool.close().await;
+        self.points.close().await;
+        self.pages.close().await;
     }
 
     /// Reads the head from the file; the only way to learn it beside another process that
     /// writes.
     pub(super) async fn refresh_head(&self) -> Result<(), StoreError> {
-        let mut connection = self.pool.acquire().await.map_err(engine)?;
+        let mut connection = self.points.acquire().await.map_err(engine)?;
         let head = last_position(&mut connection).await.map_err(engine)?;
         self.raise_head(head);
         Ok(())
@@ -131,7 +140,7 @@ impl Reader {
         {
             return Ok(page);
         }
-        let mut connection = self.pool.acquire().await.map_err(engine)?;
+        let mut connection = self.pages.acquire().await.map_err(engine)?;
         let page = read_page(&mut connection, after, limit).await?;
         if let (None, Some(last)) = (&self.ring, page.last()) {
             self.raise_head(last.position);
@@ -145,7 +154,7 @@ impl Reader {
         from_version: u64,
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, StoreError> {
-        let mut connection = self.pool.acquire().await.map_err(engine)?;
+        let mut connection = self.points.acquire().await.map_err(engine)?;
         let rows = sqlx::query(STREAM_SQL)
             .bind(stream.as_str())
             .bind(saturating_i64(from_version))
@@ -165,7 +174,7 @@ impl Reader {
     }
 
     pub(super) async fn lookup(&self, key: &LookupKey) -> Result<Option<StreamName>, StoreError> {
-        let mut connection = self.pool.acquire().await.map_err(engine)?;
+        let mut connection = self.points.acquire().await.map_err(engine)?;
         let query = sqlx::query(LOOKUP_SQL).bind(&key.0[..]);
         let Some(row) = query.fetch_optional(&mut *connection).await.map_err(engine)? else {
             return Ok(None);
