@@ -13,6 +13,8 @@ mod accept;
 mod call;
 mod connections;
 mod downward;
+#[doc(hidden)]
+pub mod fuzz;
 mod limits;
 mod message;
 mod meter;

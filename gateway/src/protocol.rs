@@ -25,7 +25,7 @@ pub(crate) enum Protocol {
 
 impl Protocol {
     /// All of them.
-    const ALL: &'static [Self] = &[Self::V16, Self::V201, Self::V21];
+    pub(crate) const ALL: &'static [Self] = &[Self::V16, Self::V201, Self::V21];
 
     /// Its name in `Sec-WebSocket-Protocol`.
     pub(crate) fn name(self) -> &'static str {
@@ -34,6 +34,11 @@ impl Protocol {
             Self::V201 => "ocpp2.0.1",
             Self::V21 => "ocpp2.1",
         }
+    }
+
+    /// The names of its actions, in both directions.
+    pub(crate) fn actions(self) -> impl Iterator<Item = &'static str> {
+        downward::actions(self.version())
     }
 
     /// The first of the client's protocols that is spoken here: the order is the client's

@@ -66,7 +66,7 @@ fn after_a_kill_a_station_that_does_not_come_back_is_not_connected() {
     let mut station = ChargePoint::connected(&csms, "CP-1");
     station.call("BootNotification", boot());
     let shown = |csms: &TestCsms| csms.list("/v1/stations").remove(0);
-    assert_eq!(shown(&csms)["connected"], true);
+    eventually("it is there", || Some(shown(&csms)).filter(|it| it["connected"] == true));
     csms.kill9();
     csms.restart();
     let gone = eventually("the lost connection is noticed", || {

@@ -11,7 +11,7 @@ use hyper::{Response, StatusCode};
 
 /// Why a request does not become a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     NoSuchPath,
     NoStationIdentity,
     UnknownStation,

@@ -20,7 +20,7 @@ use std::str;
 const PATH_PREFIX: &str = "/ocpp/";
 
 /// The station named by a path: one percent-encoded segment (OCPP-J 1.6 section 3.1.1).
-pub(super) fn identity(uri: &Uri) -> Result<StationIdentity, Refusal> {
+pub(crate) fn identity(uri: &Uri) -> Result<StationIdentity, Refusal> {
     let segment = uri.path().strip_prefix(PATH_PREFIX).ok_or(Refusal::NoSuchPath)?;
     if segment.is_empty() || segment.contains('/') {
         return Err(Refusal::NoSuchPath);
@@ -32,7 +32,7 @@ pub(super) fn identity(uri: &Uri) -> Result<StationIdentity, Refusal> {
 
 /// The station that a path names in another way than [`identity`] reads: by its last segment
 /// that is not empty.
-pub(super) fn identity_in_other_path(uri: &Uri) -> Option<StationIdentity> {
+pub(crate) fn identity_in_other_path(uri: &Uri) -> Option<StationIdentity> {
     let segment = uri.path().rsplit('/').find(|segment| !segment.is_empty())?;
     let decoded = percent_decode_str(segment).decode_utf8().ok()?;
     StationIdentity::parse(&decoded).ok()

@@ -5,7 +5,7 @@
 
 mod answer;
 mod extension;
-mod handshake;
+pub(crate) mod handshake;
 mod throttle;
 mod upgrade;
 

@@ -15,6 +15,7 @@ mod standard;
 mod verbs;
 
 pub(crate) use reply::read_reply;
+pub(crate) use standard::actions;
 
 use crate::message::{Downward, Unsendable};
 use crate::rpc::error::push_string;

@@ -59,6 +59,17 @@ pub(super) fn action(version: Version, name: &str) -> Option<(&'static str, Send
     Some((name, if is_ours { Sender::Us } else { Sender::Stations }))
 }
 
+/// The names of a version's actions, in both directions.
+pub(crate) fn actions(version: Version) -> impl Iterator<Item = &'static str> {
+    let names: Vec<&'static str> = match version {
+        Version::V1_6 => v1_6::Action::ALL.iter().map(|action| action.as_str()).collect(),
+        Version::V2_0_1 => v2_0_1::Action::ALL.iter().map(|action| action.as_str()).collect(),
+        Version::V2_1 => v2_1::Action::ALL.iter().map(|action| action.as_str()).collect(),
+        _ => Vec::new(),
+    };
+    names.into_iter()
+}
+
 /// Holds a request against its schema; members that the schema does not have are against it.
 pub(super) fn check_request(
     version: Version,

@@ -3,7 +3,7 @@
 //! It knows RFC 6455 through its library, adds compression (RFC 7692) to it, and knows nothing
 //! of OCPP.
 
-mod deflate;
+pub(crate) mod deflate;
 mod wire;
 
 pub(crate) use deflate::Deflate;

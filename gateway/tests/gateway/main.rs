@@ -4,6 +4,7 @@ mod commands;
 mod compression;
 mod dialects;
 mod ending;
+mod fuzz;
 mod handshake;
 mod messages;
 mod support;
