@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// How often an append with an unknown outcome is repeated with the same ids before it is
-/// given up as down.
+/// How often an append with an unknown outcome is repeated with the same ids before its caller
+/// is told that it is unknown.
 const UNKNOWN_RETRIES_MAX: u32 = 5;
 /// First pause between such repeats; it doubles each time.
 const UNKNOWN_RETRY_PAUSE: Duration = Duration::from_millis(20);
@@ -183,18 +183,23 @@ impl Journal {
             .map(|draft| self.envelope(draft, recorded_at))
             .collect::<Result<Vec<_>, _>>()?;
         let append = Append { stream: stream.clone(), expected, events };
+        let mut unknown = match self.store.append(append.clone()).await {
+            Err(AppendError::Unknown(reason)) => reason,
+            outcome => return Ok(outcome?),
+        };
         let mut pause = UNKNOWN_RETRY_PAUSE;
         for _ in 0..UNKNOWN_RETRIES_MAX {
+            tracing::warn!(%stream, reason = unknown, "append outcome unknown, asking again");
+            tokio::time::sleep(pause).await;
+            pause *= 2;
             match self.store.append(append.clone()).await {
-                Err(AppendError::Unknown(reason)) => {
-                    tracing::warn!(%stream, reason, "append outcome unknown, asking again");
-                    tokio::time::sleep(pause).await;
-                    pause *= 2;
-                }
+                Err(AppendError::Unknown(reason)) => unknown = reason,
+                // Nothing of this attempt was written: that says nothing of the first.
+                Err(AppendError::Down(_) | AppendError::Overloaded) => {}
                 outcome => return Ok(outcome?),
             }
         }
-        Ok(self.store.append(append).await?)
+        Err(AppendError::Unknown(unknown).into())
     }
 
     fn envelope(&self, draft: &Draft, recorded_at: Timestamp) -> Result<NewEvent, JournalError> {

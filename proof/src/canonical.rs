@@ -80,11 +80,6 @@ impl CanonicalJson {
         &self.0
     }
 
-    /// The text, shared.
-    pub fn shared(&self) -> Arc<str> {
-        Arc::clone(&self.0)
-    }
-
     /// The text, owned.
     pub fn into_string(self) -> String {
         String::from(&*self.0)

@@ -474,3 +474,26 @@ async fn a_flipped_byte_is_noticed_when_its_stream_is_read() {
     let read = store.read_stream(&stream, 0, 10).await;
     assert!(matches!(read, Err(StoreError::Damaged { .. })), "a hole in a stream: {read:?}");
 }
+
+#[tokio::test]
+async fn a_copy_in_another_journal_mode_is_written_as_durably() {
+    let folder = TempDir::new().expect("a folder");
+    let stream = new_stream();
+    let store = open(folder.path()).await;
+    let events = vec![sample_event(1)];
+    append(&store, &stream, ExpectedVersion::NoStream, events).await.expect("written");
+    store.close().await;
+    let (path, copy) = (folder.path().join("log.db"), folder.path().join("copy.db"));
+    let copied = rusqlite::Connection::open(&path)
+        .and_then(|log| log.execute("VACUUM INTO ?", [copy.to_str()]));
+    copied.expect("copied");
+    let journal_mode = |path: &Path| std::fs::read(path).expect("readable")[18..20].to_vec();
+    assert_eq!(journal_mode(&copy), [1, 1], "a rollback journal: the copy is what it should be");
+    std::fs::rename(&copy, &path).expect("restored");
+    let store = open(folder.path()).await;
+    assert_eq!(store.read_stream(&stream, 0, 10).await.expect("there").len(), 1);
+    let events = vec![sample_event(2)];
+    append(&store, &stream, ExpectedVersion::Exact(0), events).await.expect("written");
+    store.close().await;
+    assert_eq!(journal_mode(&path), [2, 2], "a write-ahead log (sqlite.org/fileformat2.html)");
+}

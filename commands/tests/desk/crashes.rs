@@ -2,12 +2,15 @@
 //! what was not answered, and everything is billed once.
 
 use crate::support::{Service, Station, meter_at, start_at, status, stop_at};
+use chargebook_commands::clock::SystemClock;
+use chargebook_commands::journal::{Draft, Journal, JournalError};
 use chargebook_commands::message::{Answer, StationMessage};
 use chargebook_domain::events::Event;
+use chargebook_domain::events::v1::PolicyCheckpointed;
 use chargebook_domain::events::v1::{InvoiceKind, Outcome, StopMatch};
 use chargebook_domain::ids::TransactionNumber;
-use chargebook_store::AppendError;
 use chargebook_store::contract::{FailingStore, Fate};
+use chargebook_store::{AppendError, Appended, ExpectedVersion, MemoryStore, StreamName};
 use futures::StreamExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -172,4 +175,33 @@ async fn killed_at_every_append_it_bills_everything_once() {
         .buffer_unordered(AT_ONCE)
         .for_each(|outcome| async move { outcome.unwrap() })
         .await;
+}
+
+/// One append over an engine that keeps it, loses its answer, and then refuses everything for so
+/// many appends.
+async fn append_untold(refusals: i64) -> Result<Appended, JournalError> {
+    let asked = AtomicI64::new(0);
+    let fate = move || match asked.fetch_add(1, Ordering::SeqCst) {
+        0 => Fate::HappensUntold(AppendError::Unknown("the answer was lost".to_owned())),
+        again if again > refusals => Fate::Passes,
+        again if again % 2 == 0 => Fate::Fails(AppendError::Overloaded),
+        _ => Fate::Fails(AppendError::Down("it recovers".to_owned())),
+    };
+    let store = FailingStore::new(Arc::new(MemoryStore::new()), fate);
+    let journal = Journal::new(Arc::new(store), Arc::new(SystemClock), "test");
+    let fact = PolicyCheckpointed { position: "1".to_owned() };
+    let draft = Draft::new(journal.fresh_id(), fact);
+    let stream = StreamName::new("policy-test").unwrap();
+    journal.append(&stream, ExpectedVersion::NoStream, &[draft]).await
+}
+
+#[tokio::test]
+async fn what_may_be_in_the_log_is_asked_for_until_it_is_known() {
+    for refusals in 0..4 {
+        let appended = append_untold(refusals).await.unwrap();
+        assert!(appended.already, "{refusals}: {appended:?}");
+    }
+    let lost = append_untold(i64::MAX).await;
+    let unknown = |error: &JournalError| matches!(error, JournalError::Append(AppendError::Unknown(reason)) if reason == "the answer was lost");
+    assert!(lost.as_ref().is_err_and(unknown), "never `nothing was written`: {lost:?}");
 }

@@ -2,18 +2,22 @@
 //! it.
 
 use super::schema::connect_writer;
+use crate::file::BUSY_TIMEOUT;
 use rusqlite::Connection;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// Bytes of events after which the log is moved.
 const CHECKPOINT_EVERY_BYTES: usize = 8 * 1024 * 1024;
 /// Pages of write-ahead log after which the writer itself waits for readers to let it start
 /// over; otherwise, under constant load, it would grow without end.
 const WRITE_AHEAD_PAGES_MAX: i64 = 16 * 1024;
+/// How long it waits for them.
+const RESTART_WAIT_MAX: Duration = Duration::from_millis(100);
 
 /// The thread that checkpoints.
 pub(super) struct Checkpointer {
@@ -42,8 +46,9 @@ impl Checkpointer {
         self.bytes += bytes;
         if self.bytes >= CHECKPOINT_EVERY_BYTES {
             self.bytes = 0;
-            // Full: one is due already.
-            let _ = self.due.try_send(());
+            if let Err(TrySendError::Disconnected(())) = self.due.try_send(()) {
+                tracing::error!("nothing moves the write-ahead log into the database any more");
+            }
         }
     }
 
@@ -54,11 +59,11 @@ impl Checkpointer {
         if !self.too_long.swap(false, Ordering::Relaxed) {
             return Ok(());
         }
-        // A short wait: appends queue behind it. 5000 is the connection's own setting.
-        writer.execute_batch(
-            "PRAGMA busy_timeout = 100; PRAGMA wal_checkpoint(RESTART); \
-             PRAGMA busy_timeout = 5000;",
-        )
+        // Appends queue behind it.
+        writer.busy_timeout(RESTART_WAIT_MAX)?;
+        let restarted = writer.execute_batch("PRAGMA wal_checkpoint(RESTART)");
+        writer.busy_timeout(BUSY_TIMEOUT)?;
+        restarted
     }
 
     /// Ends the thread and waits for it.

@@ -26,8 +26,10 @@ use crate::prepare::prepare;
 use crate::ring::Ring;
 use crate::tail::Tail;
 use async_trait::async_trait;
+use plan::Base;
 use read::Reader;
-use std::path::Path;
+use rusqlite::Connection;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
@@ -167,15 +169,11 @@ async fn open_writer(folder: &Path, options: SqliteOptions) -> Result<Inner, Ope
         created.map_err(|error| schema::LOG.open_error(&path, &error))?;
         file::sync_folder(folder)?;
     }
-    let engine_error = |error: rusqlite::Error| {
-        schema::LOG.open_error_of(&path, schema::result_code(&error), error.to_string())
-    };
-    let connecting = schema::connect_writer(&path, options.size_pages_max);
-    let connection = connecting.map_err(engine_error)?;
-    let base = read_base(&connection).map_err(engine_error)?;
+    let (connection, base) = connect(path.clone(), options.size_pages_max).await?;
     let head = base.head;
     let ring = Ring::new(head, RING_EVENTS_MAX, RING_BYTES_MAX);
     let reader = Reader::new(&path, Some(ring), head, options.verify_stream_reads);
+    reader.connect_points().await.map_err(|error| schema::LOG.open_error(&path, &error))?;
     let reader = Arc::new(reader);
     let (sender, requests) = mpsc::channel(options.queue_appends_max.max(1));
     let stop = Arc::new(Notify::new());
@@ -200,6 +198,22 @@ async fn open_writer(folder: &Path, options: SqliteOptions) -> Result<Inner, Ope
         ended: tokio::sync::Mutex::new(Some(start(writer).map_err(thread_error)?)),
     };
     Ok(Inner { reader, writer: Some(handle), poll: None })
+}
+
+/// The writer's connection, and where the log stands. What a crash has left is put in order here,
+/// which may take a while.
+async fn connect(
+    path: PathBuf,
+    size_pages_max: Option<u32>,
+) -> Result<(Connection, Base), OpenError> {
+    let connecting = tokio::task::spawn_blocking(move || {
+        let connected = schema::connect_writer(&path, size_pages_max)
+            .and_then(|connection| Ok((read_base(&connection)?, connection)));
+        connected.map(|(base, connection)| (connection, base)).map_err(|error| {
+            schema::LOG.open_error_of(&path, schema::result_code(&error), error.to_string())
+        })
+    });
+    connecting.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }
 
 /// Gives the writer a thread of its own: beside the tasks of thousands of connections it would

@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 /// Connections that read single streams and keys, for which stations wait: each read is short,
 /// but its thread has to get a core first.
-const POINT_CONNECTIONS: u32 = 12;
+const POINT_CONNECTIONS: u32 = 8;
 /// Connections that read pages of the log, for followers that are behind. Apart from the others:
 /// a page of a thousand events takes a while.
 const PAGE_CONNECTIONS: u32 = 3;
@@ -86,6 +86,13 @@ impl Reader {
         let (head_sender, head) = watch::channel(head);
         let head_sender = Mutex::new(Some(head_sender));
         Self { points, pages, ring, head_sender, head, verify_stream_reads }
+    }
+
+    /// Opens the connections for which stations wait. Each has a thread, which is as nice as the
+    /// one that opens it: followers, who give way to everybody, must not be the first.
+    pub(super) async fn connect_points(&self) -> Result<(), sqlx::Error> {
+        let connections = (0..POINT_CONNECTIONS).map(|_| self.points.acquire());
+        futures::future::try_join_all(connections).await.map(drop)
     }
 
     pub(super) fn head(&self) -> watch::Receiver<Position> {
@@ -198,9 +205,7 @@ impl PageReader for Reader {
 }
 
 /// The last position in the file; [`Position::START`] for an empty log.
-pub(super) async fn last_position(
-    connection: &mut SqliteConnection,
-) -> Result<Position, sqlx::Error> {
+async fn last_position(connection: &mut SqliteConnection) -> Result<Position, sqlx::Error> {
     let sql = "SELECT coalesce(max(position), 0) FROM event";
     let last: i64 = sqlx::query(sql).fetch_one(connection).await?.try_get(0)?;
     Ok(Position::from_u64(u64::try_from(last).unwrap_or(0)))
@@ -236,7 +241,7 @@ async fn collect_page(
 
 /// An event from the columns of `event_columns!`. Checks the shape only; the leaf is what
 /// proves the content.
-pub(super) fn decode(row: &SqliteRow) -> Result<RecordedEvent, StoreError> {
+fn decode(row: &SqliteRow) -> Result<RecordedEvent, StoreError> {
     let position: i64 = row.try_get_unchecked(0).map_err(engine)?;
     let position = Position::from_u64(position.unsigned_abs());
     decode_at(row, position).map_err(|reason| StoreError::Damaged { position, reason })
@@ -275,6 +280,6 @@ pub(super) fn saturating_i64(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-pub(super) fn engine(error: sqlx::Error) -> StoreError {
+fn engine(error: sqlx::Error) -> StoreError {
     StoreError::Engine(error.to_string())
 }

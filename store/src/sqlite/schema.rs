@@ -1,7 +1,7 @@
 //! What `log.db` looks like, and how its connections are set.
 
 use crate::file::{self, BUSY_TIMEOUT, FileKind};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, ffi};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection as _};
 use std::path::Path;
@@ -78,6 +78,14 @@ pub(crate) fn connect_writer(
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    // A copy by VACUUM INTO or a dump has another mode, in which a commit is not on disk with the
+    // answer.
+    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    if mode != "wal" {
+        let reason = format!("its journal mode stays {mode}, not wal");
+        let failure = ffi::Error::new(ffi::SQLITE_ERROR);
+        return Err(rusqlite::Error::SqliteFailure(failure, Some(reason)));
+    }
     connection.execute_batch(&format!(
         "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; \
          PRAGMA cache_size = -{WRITER_CACHE_KIB}; PRAGMA temp_store = MEMORY; \

@@ -38,7 +38,7 @@ pub(super) struct Request {
     pub(super) reply: oneshot::Sender<Result<Appended, AppendError>>,
 }
 
-/// What the writer task owns.
+/// What the writer's thread owns.
 pub(super) struct Writer {
     path: PathBuf,
     reader: Arc<Reader>,
@@ -58,12 +58,16 @@ pub(super) struct Writer {
 }
 
 /// Why a batch was not committed.
+#[derive(Debug, thiserror::Error)]
 enum BatchError {
     /// The index on ids refused a row; the batch has to be decided again.
+    #[error("the index on event ids contradicts the events")]
     IdSeenBefore,
     /// Nothing of it was written.
+    #[error("{0}")]
     NotWritten(String),
     /// It may be in the log.
+    #[error("{0}")]
     Unknown(String),
 }
 
@@ -129,10 +133,7 @@ impl Writer {
                 return;
             }
             Err(BatchError::Unknown(reason)) => AppendError::Unknown(reason),
-            Err(BatchError::NotWritten(reason)) => AppendError::Down(reason),
-            Err(BatchError::IdSeenBefore) => {
-                AppendError::Down("the index on event ids contradicts the events".to_owned())
-            }
+            Err(refused) => AppendError::Down(refused.to_string()),
         };
         metrics::counter!("chargebook_store_failed_batches_total").increment(1);
         tracing::error!(appends = batch.len(), error = %refusal, "the log could not be written");
@@ -151,8 +152,8 @@ impl Writer {
             Err(BatchError::IdSeenBefore) => self.try_commit(batch, IdCheck::Always).await,
             decided => decided,
         };
-        if decided.is_err() {
-            self.disconnect();
+        if let Err(error) = &decided {
+            self.disconnect(&error.to_string());
         }
         match decided? {
             Plan { outcomes, rows, .. } if rows.is_empty() => Ok(outcomes),
@@ -217,7 +218,7 @@ impl Writer {
     fn judge_failed_commit(&mut self, error: &rusqlite::Error) -> BatchError {
         let reason = error.to_string();
         let may_be_unwritten = matches!(result_code(error), Some(code::FULL | code::READONLY));
-        self.disconnect();
+        self.disconnect(&reason);
         if may_be_unwritten && self.stored_head().is_ok_and(|head| head == self.base.head) {
             return BatchError::NotWritten(reason);
         }
@@ -247,8 +248,9 @@ impl Writer {
     }
 
     /// Closes the connection and forgets what was known through it.
-    fn disconnect(&mut self) {
+    fn disconnect(&mut self, reason: &str) {
         self.cache.clear();
+        reason.clone_into(&mut self.last_failure);
         if let Some(connection) = self.connection.take() {
             // Whatever closing says, the next connection is what counts.
             let _ = connection.close();
