@@ -32,12 +32,12 @@ const NULL_SERVER_THREADS: usize = 2;
 /// A part of the benchmark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Part {
+    /// Memory of idle connections.
+    Idle,
     /// Full charging sessions as fast as answered, in turn with the bare server.
     Sessions,
     /// Sessions at a fixed rate: latency.
     Paced,
-    /// Memory of idle connections.
-    Idle,
     /// All stations reconnect after a restart.
     Storm,
     /// Rebuilding the read models beside reading the log.
@@ -143,7 +143,7 @@ impl Settings {
             let count = asked.unwrap_or(if args.quick { quick } else { usual });
             usize::try_from(count).unwrap_or(usize::MAX).min(most)
         };
-        let all = [Part::Sessions, Part::Paced, Part::Idle, Part::Storm, Part::Rebuild];
+        let all = [Part::Idle, Part::Sessions, Part::Paced, Part::Storm, Part::Rebuild];
         let seconds = args.seconds.unwrap_or(if args.quick { 3 } else { 8 });
         Self {
             parts: all
@@ -236,18 +236,18 @@ async fn measure(
     let mut report = Report::new(machine, &settings, quick);
     let mut bench = Bench::prepare(settings, folder, bar.clone()).await?;
     report.registration = Some(bench.registration());
+    // First, while no work has left memory with the server that later connections could use.
+    if bench.settings().has(Part::Idle) {
+        report.idle = Some(bench.idle().await?);
+    }
     if bench.settings().has(Part::Sessions) {
         report.sessions = Some(bench.sessions().await?);
     }
     if bench.settings().has(Part::Paced) {
         report.paced = Some(bench.paced().await?);
     }
-    if bench.settings().has(Part::Idle) || bench.settings().has(Part::Storm) {
-        let (idle, held) = bench.idle().await?;
-        report.idle = bench.settings().has(Part::Idle).then_some(idle);
-        if bench.settings().has(Part::Storm) {
-            report.storm = Some(bench.storm(held).await?);
-        }
+    if bench.settings().has(Part::Storm) {
+        report.storm = Some(bench.storm().await?);
     }
     if bench.settings().has(Part::Rebuild) {
         report.rebuild = Some(bench.rebuild().await?);

@@ -70,6 +70,30 @@ impl Bench {
         self.registration
     }
 
+    /// Memory of idle connections, in a server that has done nothing else since its start.
+    pub(super) async fn idle(&mut self) -> anyhow::Result<Idle> {
+        self.bar.set_message("restarting the server");
+        self.restart().await?;
+        self.server.until_quiet(CATCH_UP_LIMIT).await?;
+        let before = self.server.resident_kib()?;
+        let count = self.settings.idle_connections;
+        let begun = Instant::now();
+        let held = self.connect_idle().await?;
+        let connect_seconds = begun.elapsed().as_secs_f64();
+        self.server.until_quiet(CATCH_UP_LIMIT).await?;
+        let with = self.server.resident_kib()?;
+        let lost = held.iter().filter(|connection| connection.is_closed()).count();
+        anyhow::ensure!(lost == 0, "the server closed {lost} of {count} idle connections");
+        let per_connection = as_number(with.saturating_sub(before)) / as_number(count as u64);
+        Ok(Idle {
+            connections: count,
+            resident_kib_before: before,
+            resident_kib_with: with,
+            kib_per_connection: Judged::at_most(per_connection, MOST_KIB_PER_CONNECTION),
+            connect_seconds,
+        })
+    }
+
     /// Full sessions, closed loop, in turn against the bare server and the real one.
     pub(super) async fn sessions(&mut self) -> anyhow::Result<Sessions> {
         let mut null_rounds = Vec::new();
@@ -112,35 +136,10 @@ impl Bench {
         Ok(Paced { rate, chargebook, p99_ms })
     }
 
-    /// Memory of idle connections, in a server that has done nothing else since its start.
-    pub(super) async fn idle(&mut self) -> anyhow::Result<(Idle, Vec<IdleConnection>)> {
-        self.bar.set_message("restarting the server");
-        self.restart().await?;
-        self.server.until_quiet(CATCH_UP_LIMIT).await?;
-        let before = self.server.resident_kib()?;
-        let count = self.settings.idle_connections;
-        let begun = Instant::now();
-        let bar = self.bar.clone();
-        let progress = |done| bar.set_message(format!("{done} of {count} idle connections"));
-        let held = open_idle(&target_of(&self.server, &self.settings), count, progress).await?;
-        let connect_seconds = begun.elapsed().as_secs_f64();
-        self.server.until_quiet(CATCH_UP_LIMIT).await?;
-        let with = self.server.resident_kib()?;
-        let lost = held.iter().filter(|connection| connection.is_closed()).count();
-        anyhow::ensure!(lost == 0, "the server closed {lost} of {count} idle connections");
-        let per_connection = as_number(with.saturating_sub(before)) / as_number(count as u64);
-        let idle = Idle {
-            connections: count,
-            resident_kib_before: before,
-            resident_kib_with: with,
-            kib_per_connection: Judged::at_most(per_connection, MOST_KIB_PER_CONNECTION),
-            connect_seconds,
-        };
-        Ok((idle, held))
-    }
-
     /// The server restarts; the stations that were connected all come back at once.
-    pub(super) async fn storm(&mut self, held: Vec<IdleConnection>) -> anyhow::Result<Storm> {
+    pub(super) async fn storm(&mut self) -> anyhow::Result<Storm> {
+        let held = self.connect_idle().await?;
+        self.server.until_quiet(CATCH_UP_LIMIT).await?;
         let stations = held.len();
         self.bar.set_message(format!("restarting the server under {stations} stations"));
         let (ended, started) = self.restart().await?;
@@ -197,6 +196,12 @@ impl Bench {
         let begun = Instant::now();
         self.server = Server::start_real(&data, Some(at)).await?;
         Ok((ended, begun.elapsed()))
+    }
+
+    async fn connect_idle(&self) -> anyhow::Result<Vec<IdleConnection>> {
+        let count = self.settings.idle_connections;
+        let progress = |done| self.bar.set_message(format!("{done} of {count} idle connections"));
+        Ok(open_idle(&target_of(&self.server, &self.settings), count, progress).await?)
     }
 
     async fn null_round(&self, pacing: Pacing) -> anyhow::Result<Round> {

@@ -11,8 +11,9 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Bytes of events after which the log is moved.
-const CHECKPOINT_EVERY_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes of events after which the log is moved. Little at a time: while the database's pages
+/// are on their way to the disk, the commits' own syncs wait behind them.
+const CHECKPOINT_EVERY_BYTES: usize = 256 * 1024;
 /// Pages of write-ahead log after which the writer itself waits for readers to let it start
 /// over; otherwise, under constant load, it would grow without end.
 const WRITE_AHEAD_PAGES_MAX: i64 = 16 * 1024;
