@@ -21,7 +21,7 @@ mod transaction_ids;
 
 pub use desk::{
     AdmissionRefused, Admitted, Clearance, CommandReply, CommandResult, ConnectionInformation,
-    DeskError, OpenedIntent, PendingCommand, ReplyFrame, StationDesk,
+    DeskError, OpenedIntent, PendingCommand, ReplyFrame, StationDesk, StationEffect,
 };
 pub use intent::{CommandDispatch, CommandStage, CommandView, ExactError};
 pub use policy::PolicyError;

@@ -1,8 +1,8 @@
 //! What passes between a session and the translation of its OCPP version: words that no version
 //! owns.
 
-use chargebook_commands::CommandResult;
 use chargebook_commands::message::{Judged, Personal, PersonalPlace, Receipt, RenderedReply};
+use chargebook_commands::{CommandResult, StationEffect};
 use chargebook_domain::events::v1::{Dialect, Direction, Undelivered, Verdict};
 use chargebook_domain::units::Timestamp;
 
@@ -61,8 +61,8 @@ pub(crate) struct ReplyReading {
     pub(crate) personal: Personal,
     /// What it says.
     pub(crate) result: CommandResult,
-    /// The password that the station has taken over with it.
-    pub(crate) new_password: Option<String>,
+    /// What it changes on our side.
+    pub(crate) effects: Vec<StationEffect>,
 }
 
 /// A CALL of ours.

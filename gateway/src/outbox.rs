@@ -147,7 +147,7 @@ impl Outbox {
             reply: ReplyFrame { text: reply.text, personal: reading.personal },
             received_at,
             result: reading.result,
-            new_password: reading.new_password,
+            effects: reading.effects,
         };
         if let Err(error) = desk.command_answered(command_id, reply).await {
             failed(desk, command_id, &error);

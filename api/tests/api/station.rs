@@ -180,7 +180,7 @@ impl Station {
             },
             received_at: Timestamp::new(Utc::now()),
             result: CommandResult::Result { status: Some(status.to_owned()) },
-            new_password: None,
+            effects: Vec::new(),
         };
         self.desk.command_answered(command_id, outcome).await.expect("answered");
         asked

@@ -1,10 +1,9 @@
 //! Commands on their way over one connection.
 
-use super::{DECISION_RETRIES_MAX, DeskError, StationDesk};
+use super::{DECISION_RETRIES_MAX, DeskError, StationDesk, StationEffect};
 use crate::intent::CommandStage;
 use crate::journal::{Draft, JournalError};
 use crate::message::{Personal, RenderedReply};
-use crate::registry::StationChange;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
     CommandAnswered, CommandFailed, CommandFailure, CommandSent, Direction, ExchangeRecorded,
@@ -41,8 +40,8 @@ pub struct CommandReply {
     pub received_at: Timestamp,
     /// What it says.
     pub result: CommandResult,
-    /// The password that the station has taken over with it.
-    pub new_password: Option<String>,
+    /// What it changes on our side.
+    pub effects: Vec<StationEffect>,
 }
 
 /// A station's frame in answer to ours.
@@ -192,7 +191,9 @@ impl StationDesk {
         ];
         // First what it brings about: if we die between the two, the station can still log in,
         // and the command ends as one whose outcome is unknown.
-        self.take_effect(outcome.new_password.as_deref()).await?;
+        for effect in &outcome.effects {
+            self.take_effect(effect).await?;
+        }
         let mut expected = ExpectedVersion::Exact(version);
         for _ in 0..DECISION_RETRIES_MAX {
             match journal.append(&stream, expected, &drafts).await {
@@ -208,16 +209,6 @@ impl StationDesk {
             }
         }
         Err(DeskError::Contended)
-    }
-
-    /// What the station has taken over counts from now on.
-    async fn take_effect(&self, new_password: Option<&str>) -> Result<(), DeskError> {
-        if new_password.is_some() {
-            let identity = self.state.identity.as_str();
-            let change = StationChange { password: new_password, ..StationChange::default() };
-            self.chargebook.registry().change_station(identity, change).await?;
-        }
-        Ok(())
     }
 
     /// Ends a command that the connection's OCPP version has no words for: nothing was sent.

@@ -11,6 +11,7 @@ mod clone;
 mod cost;
 mod decide;
 mod dialect;
+mod effects;
 mod intents;
 mod meter;
 mod sessions;
@@ -21,6 +22,7 @@ mod transaction;
 pub(crate) use sessions::load_session;
 
 pub use clearance::Clearance;
+pub use effects::StationEffect;
 pub use intents::{CommandReply, CommandResult, OpenedIntent, PendingCommand, ReplyFrame};
 
 use crate::Chargebook;

@@ -4,6 +4,7 @@
 use crate::payload::Payload;
 use crate::rpc::frame::Frame;
 use crate::rpc::json::Document;
+use chargebook_commands::StationEffect;
 use ocpp_kit::Version;
 
 /// The configuration key that holds a 1.6 station's password (security white paper, A01).
@@ -15,16 +16,27 @@ const VARIABLE: &str = "BasicAuthPassword";
 /// The word for it.
 const ACCEPTED: &str = "Accepted";
 
-/// The password that the station has taken over with this answer to a CALL of ours.
-pub(super) fn new_password(
+/// What the station has taken over or given up with this answer to a CALL of ours.
+pub(super) fn of_answer(
     version: Version,
     action: &str,
     call: &str,
     answer: &Payload<'_, '_>,
-) -> Option<String> {
+) -> Vec<StationEffect> {
     let (document, _) = Document::read(call);
-    let Frame::Call(call) = Frame::read(&document) else { return None };
-    let call = Payload { document: &document, node: call.payload? };
+    let Frame::Call(call) = Frame::read(&document) else { return Vec::new() };
+    let Some(node) = call.payload else { return Vec::new() };
+    let call = Payload { document: &document, node };
+    let password = new_password(version, action, &call, answer);
+    password.map(StationEffect::NewPassword).into_iter().collect()
+}
+
+fn new_password(
+    version: Version,
+    action: &str,
+    call: &Payload<'_, '_>,
+    answer: &Payload<'_, '_>,
+) -> Option<String> {
     match (version, action) {
         (Version::V1_6, "ChangeConfiguration") => {
             let is_password = call.string("key")?.eq_ignore_ascii_case(KEY);
@@ -61,7 +73,11 @@ mod tests {
         let call = format!(r#"[2,"1","{action}",{call}]"#);
         let (document, _) = Document::read(answer);
         let answer = Payload { document: &document, node: document.root().expect("an answer") };
-        assert_eq!(new_password(version, action, &call, &answer).as_deref(), expected);
+        let expected: Vec<_> = expected
+            .map(|password| StationEffect::NewPassword(password.to_owned()))
+            .into_iter()
+            .collect();
+        assert_eq!(of_answer(version, action, &call, &answer), expected);
     }
 
     #[test]

@@ -36,13 +36,13 @@ pub(crate) fn read_reply(
 ) -> ReplyReading {
     let (document, outcome) = Document::read(text);
     let frame = Frame::read(&document);
-    let mut new_password = None;
+    let mut effects = Vec::new();
     let (result, personal) = match (outcome, frame) {
         (Ok(()), Frame::Result { payload: Some(payload), .. })
             if document.kind(payload) == Kind::Object =>
         {
             let answer = Payload { document: &document, node: payload };
-            new_password = effect::new_password(version, action, &request.frame, &answer);
+            effects = effect::of_answer(version, action, &request.frame, &answer);
             confirmation(&document, payload, version, action)
         }
         (Ok(()), Frame::Error { code, description, .. }) => {
@@ -59,7 +59,7 @@ pub(crate) fn read_reply(
         Some(places) if places.len() <= PERSONAL_PLACES_MAX => Personal::Places(places),
         _ => Personal::Anywhere,
     };
-    ReplyReading { personal, result, new_password }
+    ReplyReading { personal, result, effects }
 }
 
 fn unreadable(detail: &str) -> CommandResult {
