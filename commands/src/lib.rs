@@ -30,17 +30,18 @@ pub use station::StationState;
 
 use chargebook_domain::events::v1::{Intent, LogCreated, Registration, StationDisconnected};
 use chargebook_store::vault::KeyVault;
-use chargebook_store::{AppendError, EventStore, ExpectedVersion, StreamName};
+use chargebook_store::{AppendError, EventStore, ExpectedVersion, Position, StreamName};
 use chrono::TimeDelta;
 use clock::Clock;
 use intent::CommandBoard;
 use journal::{Draft, Journal, JournalError};
 use personal::PersonalData;
+use policy::OpenCommands;
 use protocol::{NoProtocol, StationProtocol};
 use registry::{Registered, Registry, RegistryError, StationChange};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 use transaction_ids::TransactionIds;
 
@@ -84,6 +85,8 @@ struct Inner {
     registry: Registry,
     transaction_ids: TransactionIds,
     board: CommandBoard,
+    /// Held by the policies while they run.
+    open_commands: Mutex<OpenCommands>,
     settings: Settings,
 }
 
@@ -100,42 +103,27 @@ impl Chargebook {
         settings: Settings,
     ) -> Result<Self, JournalError> {
         let journal = Journal::new(store, clock, &settings.node);
+        create_log(&journal, &vault).await?;
+        let board = CommandBoard::new();
+        let open_commands = intent::read_board(&journal, &board).await?;
         let personal = PersonalData::new(vault);
-        let chargebook = Self {
+        Ok(Self {
             inner: Arc::new(Inner {
                 registry: Registry::new(journal.clone(), personal.clone()),
                 transaction_ids: TransactionIds::new(journal.clone()),
-                board: CommandBoard::new(),
+                board,
+                open_commands: Mutex::new(open_commands),
                 journal,
                 personal,
                 settings,
             }),
             station_protocol: Arc::new(NoProtocol),
-        };
-        chargebook.create_log().await?;
-        intent::read_board(chargebook.journal(), chargebook.board()).await?;
-        Ok(chargebook)
+        })
     }
 
     /// The same service, with what knows the words of the stations' OCPP versions.
     pub fn speaking(self, station_protocol: Arc<dyn StationProtocol>) -> Self {
         Self { station_protocol, ..self }
-    }
-
-    async fn create_log(&self) -> Result<(), JournalError> {
-        let head = *self.journal().store().head().borrow();
-        if head != chargebook_store::Position::START {
-            return Ok(());
-        }
-        let fact = LogCreated {
-            origin: self.personal().vault().verifier_key().origin().as_str().to_owned(),
-            software: concat!("chargebook ", env!("CARGO_PKG_VERSION")).to_owned(),
-        };
-        let stream =
-            StreamName::new("log-birth").map_err(|e| JournalError::Unwritable(e.to_string()))?;
-        let draft = Draft::new(self.journal().fresh_id(), fact);
-        self.journal().append(&stream, ExpectedVersion::NoStream, &[draft]).await?;
-        Ok(())
     }
 
     /// Runs the policies until cancelled: commands that expire, sessions that settle, invoices
@@ -282,7 +270,27 @@ impl Chargebook {
         &self.inner.board
     }
 
+    pub(crate) fn open_commands(&self) -> &Mutex<OpenCommands> {
+        &self.inner.open_commands
+    }
+
     pub(crate) fn transaction_ids(&self) -> &TransactionIds {
         &self.inner.transaction_ids
     }
+}
+
+/// Writes the first event of a log that is new.
+async fn create_log(journal: &Journal, vault: &KeyVault) -> Result<(), JournalError> {
+    if *journal.store().head().borrow() != Position::START {
+        return Ok(());
+    }
+    let fact = LogCreated {
+        origin: vault.verifier_key().origin().as_str().to_owned(),
+        software: concat!("chargebook ", env!("CARGO_PKG_VERSION")).to_owned(),
+    };
+    let stream =
+        StreamName::new("log-birth").map_err(|e| JournalError::Unwritable(e.to_string()))?;
+    let draft = Draft::new(journal.fresh_id(), fact);
+    journal.append(&stream, ExpectedVersion::NoStream, &[draft]).await?;
+    Ok(())
 }

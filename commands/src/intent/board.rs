@@ -186,10 +186,6 @@ impl CommandBoard {
         self.changes.subscribe()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.entries().open.is_empty()
-    }
-
     pub(super) fn sent(&self) -> Vec<CommandId> {
         let entries = self.entries();
         let sent = entries.open.iter().filter(|(_, entry)| entry.stage == CommandStage::Sent);

@@ -5,7 +5,7 @@ use super::CommandStage;
 use super::board::CommandBoard;
 use crate::Chargebook;
 use crate::journal::{Draft, Journal, JournalError, read_event};
-use crate::policy;
+use crate::policy::OpenCommands;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{CommandFailed, CommandFailure};
 use chargebook_domain::ids::CommandId;
@@ -15,8 +15,6 @@ use std::time::Duration;
 
 /// How often what has expired is looked for.
 const EXPIRY_TICK: Duration = Duration::from_millis(500);
-/// After so many events have been read at a start, the next one begins behind them.
-const CHECKPOINT_AFTER_EVENTS: usize = 10_000;
 
 impl Chargebook {
     /// Takes in a step that was just made durable.
@@ -82,20 +80,19 @@ impl Chargebook {
     }
 }
 
-/// Reads the board from the log: every command event after the checkpoint. Where that was much
-/// and no command is open, the next start is spared it.
+/// Reads the board from the log: every command event since the oldest command that was open at
+/// the last checkpoint.
 pub(crate) async fn read_board(
     journal: &Journal,
     board: &CommandBoard,
-) -> Result<(), JournalError> {
-    let mut checkpoint = policy::checkpoint(journal, policy::COMMANDS).await?;
-    let mut after = checkpoint.position;
-    let mut events = 0;
+) -> Result<OpenCommands, JournalError> {
+    let mut commands = OpenCommands::resume(journal).await?;
     loop {
-        let page = journal.store().read_all(after, PAGE_EVENTS_MAX).await?;
-        let Some(last) = page.last() else { break };
-        after = last.position;
-        events += page.len();
+        let page = journal.store().read_all(commands.position(), PAGE_EVENTS_MAX).await?;
+        if page.is_empty() {
+            return Ok(commands);
+        }
+        commands.take(&page);
         for recorded in &page {
             if !recorded.event_type.starts_with("command.") {
                 continue;
@@ -107,8 +104,4 @@ pub(crate) async fn read_board(
             }
         }
     }
-    if events >= CHECKPOINT_AFTER_EVENTS && board.is_empty() {
-        policy::save_checkpoint(journal, policy::COMMANDS, &mut checkpoint, after).await?;
-    }
-    Ok(())
 }

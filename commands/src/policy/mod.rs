@@ -1,9 +1,13 @@
-//! What follows by itself: settled -> rated -> invoice issued -> posted. Restartable anywhere:
+//! What follows by itself: settled -> rated -> invoice issued -> posted; and where the next start
+//! begins to read. Restartable anywhere:
 //! a policy begins again at a checkpoint before the oldest session it has not finished, and
 //! whatever it decides a second time the log absorbs, by the id or by the version.
 
 mod billing;
 mod invoicing;
+mod open_commands;
+
+pub(crate) use open_commands::OpenCommands;
 
 use crate::Chargebook;
 use crate::journal::{Draft, Journal, JournalError, read_event};
@@ -15,8 +19,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// The policy that tracks commands; its checkpoint says where the oldest open one begins.
-pub(crate) const COMMANDS: &str = "commands";
 /// The policy that settles, rates, invoices and posts.
 const BILLING: &str = "billing";
 /// A checkpoint is written no more often than this.
@@ -46,8 +48,8 @@ pub enum PolicyError {
 
 /// Where a policy begins again.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Checkpoint {
-    pub(crate) position: Position,
+struct Checkpoint {
+    position: Position,
     version: Option<u64>,
 }
 
@@ -56,10 +58,7 @@ fn stream_of(policy: &str) -> Result<StreamName, JournalError> {
 }
 
 /// Reads a policy's last checkpoint.
-pub(crate) async fn checkpoint(
-    journal: &Journal,
-    policy: &str,
-) -> Result<Checkpoint, JournalError> {
+async fn checkpoint(journal: &Journal, policy: &str) -> Result<Checkpoint, JournalError> {
     let mut checkpoint = Checkpoint::default();
     journal
         .replay(&stream_of(policy)?, 0, |recorded| {
@@ -74,7 +73,7 @@ pub(crate) async fn checkpoint(
     Ok(checkpoint)
 }
 
-pub(crate) async fn save_checkpoint(
+async fn save_checkpoint(
     journal: &Journal,
     policy: &str,
     checkpoint: &mut Checkpoint,
@@ -134,19 +133,25 @@ async fn run_once(chargebook: &Chargebook, stop: &CancellationToken) -> Result<(
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut saved_at = Instant::now();
+    let mut commands = chargebook.open_commands().lock().await;
     loop {
         tokio::select! {
             () = stop.cancelled() => {
                 save_checkpoint(journal, BILLING, &mut checkpoint, billing.safe_position()).await?;
-                return Ok(());
+                return Ok(commands.save(journal).await?);
             }
-            page = subscription.next_page() => billing.take(&page?).await?,
+            page = subscription.next_page() => {
+                let page = page?;
+                commands.take(&page);
+                billing.take(&page).await?;
+            }
             _ = tick.tick() => billing.look_again().await?,
         }
         if saved_at.elapsed() >= CHECKPOINT_EVERY && billing.worth_saving() {
             saved_at = Instant::now();
             save_checkpoint(journal, BILLING, &mut checkpoint, billing.safe_position()).await?;
             billing.saved();
+            commands.save(journal).await?;
         }
     }
 }

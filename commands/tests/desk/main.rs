@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod crashes;
+mod open_commands;
 mod registering;
 mod reviews;
 mod sessions;

@@ -1,0 +1,86 @@
+//! Open commands over a restart, however long the log is.
+
+use crate::support::Service;
+use chargebook_commands::CommandStage;
+use chargebook_commands::message::StationMessage;
+use chargebook_domain::events::Event;
+use chargebook_domain::events::v1::{BootInformation, Intent};
+use chargebook_store::{Append, CanonicalJson, EventStore, ExpectedVersion, NewEvent, StreamName};
+use chrono::Utc;
+use std::time::Duration;
+use uuid::Uuid;
+
+const EVENTS_A_DAY: u64 = 12_000;
+const APPEND_EVENTS: u64 = 100;
+
+/// Events that mean nothing to a command.
+async fn busy_day(service: &Service, name: &str) {
+    let stream = StreamName::new(format!("filler-{name}")).unwrap();
+    for first in (0..EVENTS_A_DAY).step_by(APPEND_EVENTS as usize) {
+        let expected = match first {
+            0 => ExpectedVersion::NoStream,
+            first => ExpectedVersion::Exact(first - 1),
+        };
+        let event = |_| NewEvent {
+            id: Uuid::new_v4(),
+            event_type: "filler.added".to_owned(),
+            schema_version: 1,
+            recorded_at: Utc::now(),
+            data: CanonicalJson::from_stored("{}"),
+            meta: CanonicalJson::from_stored("{}"),
+            keys: Vec::new(),
+        };
+        let events = (0..APPEND_EVENTS).map(event).collect();
+        let append = Append { stream: stream.clone(), expected, events };
+        service.store.append(append).await.unwrap();
+    }
+}
+
+/// Where the next start begins to look for open commands, once that is in the log.
+async fn checkpoint(service: &Service) -> u64 {
+    for _ in 0..200 {
+        let checkpoints = service.events().await.into_iter().filter_map(|recorded| {
+            let data = recorded.data.as_str();
+            let event = Event::read(&recorded.event_type, recorded.schema_version, data).ok()?;
+            match event {
+                Event::PolicyCheckpointed(fact)
+                    if recorded.stream.as_str() == "policy-commands" =>
+                {
+                    fact.position.parse::<u64>().ok()
+                }
+                _ => None,
+            }
+        });
+        if let Some(position) = checkpoints.last() {
+            return position;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("there is no checkpoint");
+}
+
+#[tokio::test]
+async fn an_open_command_is_found_again_and_the_log_before_it_is_not_read() {
+    let service = Service::start().await;
+    busy_day(&service, "one").await;
+    let intent = Intent::GetConfiguration { keys: Vec::new() };
+    let asked = service.chargebook.request_command("CP-1", intent, "test").await;
+    let (command_id, registered) = asked.unwrap();
+    busy_day(&service, "two").await;
+    // Nothing has told the policies of the next process how far the log had been followed.
+    let service = service.restart().await;
+    let service = service.restart().await;
+    let position = checkpoint(&service).await;
+    assert!(position > EVENTS_A_DAY, "{position}: the first day is read again");
+    assert!(position < registered.position.as_u64(), "{position}: the command is passed over");
+    let service = service.restart().await;
+    let mut station = service.station("CP-1").await;
+    let boot = r#"{"vendor":"V","model":"M"}"#;
+    let boot: BootInformation = serde_json::from_str(boot).unwrap();
+    station.say(StationMessage::Boot(boot)).await;
+    let due = station.desk.due_commands().await.unwrap();
+    let due: Vec<_> = due.into_iter().map(|due| due.command_id).collect();
+    assert_eq!(due, [command_id]);
+    let view = service.chargebook.command(command_id).await.unwrap().unwrap();
+    assert_eq!(view.stage, CommandStage::Requested);
+}
