@@ -5,6 +5,7 @@ mod charge_point;
 mod csms;
 mod http;
 mod line_process;
+mod node;
 mod python;
 mod schemas;
 
@@ -13,7 +14,7 @@ pub(crate) use charge_point::ChargePoint;
 pub(crate) use csms::{ADMIN_TOKEN, Settings, TestCsms, binary, chargebook};
 pub(crate) use http::{Answer, Http};
 pub(crate) use python::python;
-pub(crate) use schemas::Schemas;
+pub(crate) use schemas::{Direction, Schemas};
 
 use std::time::{Duration, Instant};
 

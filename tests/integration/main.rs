@@ -1,14 +1,15 @@
 //! The integration tests: the real binary, real clients, public doors only.
 //!
 //! Every scenario starts `chargebook serve` on free loopback ports with a data folder of its own,
-//! speaks OCPP to it with an independent implementation (PyPI's `ocpp` on `websockets`) and reads
-//! the outcome over HTTP. `cargo xtask test` prepares what they need.
+//! speaks OCPP to it with independent implementations (PyPI's `ocpp` on `websockets`, npm's
+//! `ocpp-rpc`) and reads the outcome over HTTP. `cargo xtask test` prepares what they need.
 
 mod api_input;
 mod architecture;
 mod compression;
 mod console;
 mod demo;
+mod every_request;
 mod full_session;
 mod harness;
 mod hundred_messy_sessions;
@@ -25,3 +26,4 @@ mod read_models;
 mod restart;
 mod retransmission;
 mod station_commands;
+mod strict_charge_point;

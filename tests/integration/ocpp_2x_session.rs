@@ -70,8 +70,7 @@ fn ten_kwh(begun: DateTime<Utc>) -> Vec<Value> {
 }
 
 /// Tells a whole session and returns the answers to its events.
-fn charge_ten_kwh(csms: &TestCsms, version: &str) -> Vec<Value> {
-    let mut station = station(csms, version);
+pub(crate) fn charge_ten_kwh(station: &mut ChargePoint) -> Vec<Value> {
     let begun = an_hour_ago();
     station.call("StatusNotification", status("Occupied", &after(begun, -1)));
     let events = ten_kwh(begun);
@@ -93,7 +92,7 @@ fn invoiced(csms: &TestCsms) -> Value {
 #[test]
 fn a_session_of_2_0_1_is_invoiced_and_its_cost_said_at_its_end() {
     let csms = csms_with_station("CP-1");
-    let answers = charge_ten_kwh(&csms, V201);
+    let answers = charge_ten_kwh(&mut station(&csms, V201));
     assert_eq!(answers[0]["idTokenInfo"]["status"], "Accepted", "{answers:#?}");
     assert_eq!(answers[1], json!({}));
     assert_eq!(answers[2], json!({}));
@@ -108,7 +107,7 @@ fn a_session_of_2_0_1_is_invoiced_and_its_cost_said_at_its_end() {
 #[test]
 fn a_session_of_2_1_is_told_its_cost_on_the_way() {
     let csms = csms_with_station("CP-1");
-    let answers = charge_ten_kwh(&csms, V21);
+    let answers = charge_ten_kwh(&mut station(&csms, V21));
     assert_eq!(answers[0]["idTokenInfo"]["status"], "Accepted", "{answers:#?}");
     // 2.5 and 5 kWh so far.
     assert_eq!(answers[1]["totalCost"], 1.49, "{answers:#?}");
@@ -121,7 +120,7 @@ fn a_session_of_2_1_is_told_its_cost_on_the_way() {
 fn an_auditor_proves_the_invoice_of_a_2_x_session() {
     for version in [V201, V21] {
         let csms = csms_with_station("CP-1");
-        charge_ten_kwh(&csms, version);
+        charge_ten_kwh(&mut station(&csms, version));
         let verified = verify(&csms, &export_bundle(&csms));
         let said = String::from_utf8_lossy(&verified.stdout).into_owned();
         assert!(verified.status.success(), "{version}: {verified:?}");

@@ -3,8 +3,13 @@ one JSON reply a line out.
 
     {"op": "cases", "version": "v201", "every": 7}
         → {"cases": [{"action": …, "payload": …, "code": null | "…", "change": …}, …]}
-    {"op": "judge_response", "version": "v201", "action": …, "payload": …}
+    {"op": "samples", "version": "v16", "direction": "up" | "down"}
+        → {"samples": [{"action": …, "request": …, "response": …}, …]}
+    {"op": "judge", "version": "v201", "message": "Request" | "Response", "action": …, "payload": …}
         → {"complaint": null | "…"}
+
+Samples are valid requests, two of each action that goes in the direction, with a valid response:
+one pair with every member, one with the required members only.
 
 Cases are made from the schema of every request that a charge point sends: one payload with every
 member, one with the required members only, and from the first one a payload for each single thing
@@ -21,8 +26,14 @@ from pathlib import Path
 
 import ocpp
 from jsonschema import Draft6Validator, FormatChecker
+from jsonschema.validators import validator_for
 
 # What charge points send; the schemas do not tell directions apart.
+UP_V16 = """
+Authorize BootNotification DataTransfer DiagnosticsStatusNotification FirmwareStatusNotification
+Heartbeat LogStatusNotification MeterValues SecurityEventNotification SignCertificate
+SignedFirmwareStatusNotification StartTransaction StatusNotification StopTransaction
+""".split()
 UP_V201 = """
 Authorize BootNotification ClearedChargingLimit DataTransfer FirmwareStatusNotification
 Get15118EVCertificate GetCertificateStatus Heartbeat LogStatusNotification MeterValues
@@ -36,19 +47,34 @@ BatterySwap ClosePeriodicEventStream GetCertificateChainStatus NotifyDERAlarm No
 NotifyPriorityCharging NotifySettlement OpenPeriodicEventStream PullDynamicScheduleUpdate
 ReportDERControl VatNumberValidation
 """.split()
-UP = {"v201": UP_V201, "v21": UP_V21}
+UP = {"v16": UP_V16, "v201": UP_V201, "v21": UP_V21}
+# What either side may send.
+BOTH_WAYS = {"DataTransfer"}
 
 OCCURRENCE = "OccurrenceConstraintViolation"
 TYPE = "TypeConstraintViolation"
 PROPERTY = "PropertyConstraintViolation"
-INSTANT = "2026-11-22T12:00:00Z"
+EXAMPLES = {"date-time": "2026-11-22T12:00:00Z", "uri": "https://host/file"}
 # Lists with more items than that are not overfilled.
 ITEMS_MAX = 64
 
 
-def schema_of(version, action, direction):
-    path = Path(ocpp.__file__).parent / version / "schemas" / f"{action}{direction}.json"
+def folder_of(version):
+    return Path(ocpp.__file__).parent / version / "schemas"
+
+
+def schema_of(version, action, message):
+    # 1.6 names the file of a request by the action alone.
+    ending = "" if version == "v16" and message == "Request" else message
+    path = folder_of(version) / f"{action}{ending}.json"
     return json.loads(path.read_text(encoding="utf-8-sig"))
+
+
+def down(version):
+    """What a CSMS sends: every action that charge points do not."""
+    responses = folder_of(version).glob("*Response.json")
+    actions = {path.stem.removesuffix("Response") for path in responses}
+    return sorted(actions - set(UP[version]) | BOTH_WAYS)
 
 
 FORMATS = FormatChecker([])
@@ -62,18 +88,58 @@ def is_instant(value):
 
 
 def validator_of(schema):
-    return Draft6Validator(schema, format_checker=FORMATS)
+    return validator_for(schema, Draft6Validator)(schema, format_checker=FORMATS)
 
 
-class Requests:
+class Message:
+    """A schema, and payloads by it."""
+
+    def __init__(self, version, action, message):
+        self.schema = schema_of(version, action, message)
+        self.validator = validator_of(self.schema)
+
+    def follow(self, schema):
+        while "$ref" in schema:
+            schema = self.schema["definitions"][schema["$ref"].rsplit("/", 1)[1]]
+        return schema
+
+    def example(self, schema, is_bare):
+        schema = self.follow(schema)
+        if "enum" in schema:
+            return schema["enum"][0]
+        kind = schema.get("type")
+        if kind == "object":
+            required = schema.get("required", [])
+            return {
+                name: self.example(member, is_bare)
+                for name, member in schema.get("properties", {}).items()
+                if not is_bare or name in required
+            }
+        if kind == "array":
+            return [self.example(schema["items"], is_bare)] * schema.get("minItems", 1)
+        if kind == "string":
+            return EXAMPLES.get(schema.get("format"), "a")
+        if kind == "boolean":
+            return True
+        if kind in ("integer", "number"):
+            number = schema.get("minimum", min(1, schema.get("maximum", 1)))
+            return int(number) if kind == "integer" else number
+        return "anything"
+
+    def sample(self, is_bare):
+        payload = self.example(self.schema, is_bare)
+        self.validator.validate(payload)
+        return payload
+
+
+class Requests(Message):
     """The cases of one request."""
 
     def __init__(self, version, action, every):
+        super().__init__(version, action, "Request")
         self.action = action
         self.every = every
         self.changes = 0
-        self.schema = schema_of(version, action, "Request")
-        self.validator = validator_of(self.schema)
         self.cases = []
 
     def all(self):
@@ -92,33 +158,6 @@ class Requests:
             {"action": self.action, "payload": payload, "code": code, "change": change}
         )
 
-    def follow(self, schema):
-        while "$ref" in schema:
-            schema = self.schema["definitions"][schema["$ref"].rsplit("/", 1)[1]]
-        return schema
-
-    def example(self, schema, is_bare):
-        schema = self.follow(schema)
-        if "enum" in schema:
-            return schema["enum"][0]
-        kind = schema.get("type")
-        if kind == "object":
-            required = schema.get("required", [])
-            return {
-                name: self.example(member, is_bare)
-                for name, member in schema["properties"].items()
-                if not is_bare or name in required
-            }
-        if kind == "array":
-            return [self.example(schema["items"], is_bare)] * schema.get("minItems", 1)
-        if kind == "string":
-            return INSTANT if schema.get("format") == "date-time" else "a"
-        if kind == "boolean":
-            return True
-        if kind in ("integer", "number"):
-            return schema.get("minimum", min(1, schema.get("maximum", 1)))
-        return "anything"
-
     def change(self, whole, path, schema, is_required):
         """Every single thing that can be wrong at one place, and below it."""
         schema = self.follow(schema)
@@ -127,7 +166,7 @@ class Requests:
         if schema.get("type") == "object":
             required = schema.get("required", [])
             self.replace(whole, path + ["unknownMember"], [{"deep": None}], None, is_extra=True)
-            for name, member in schema["properties"].items():
+            for name, member in schema.get("properties", {}).items():
                 self.change(whole, path + [name], member, name in required)
         elif schema.get("type") == "array":
             self.change(whole, path + [0], schema["items"], True)
@@ -194,13 +233,23 @@ class Requests:
         self.add("without /" + "/".join(map(str, path)), changed, OCCURRENCE)
 
 
+def samples(version, action):
+    request, response = Message(version, action, "Request"), Message(version, action, "Response")
+    for is_bare in (False, True):
+        payloads = {"request": request.sample(is_bare), "response": response.sample(is_bare)}
+        yield {"action": action, **payloads}
+
+
 def handle(request):
     version = request["version"]
     if request["op"] == "cases":
         every = request["every"]
         requests = (Requests(version, action, every) for action in UP[version])
         return {"cases": [case for request in requests for case in request.all()]}
-    validator = validator_of(schema_of(version, request["action"], "Response"))
+    if request["op"] == "samples":
+        actions = UP[version] if request["direction"] == "up" else down(version)
+        return {"samples": [pair for action in actions for pair in samples(version, action)]}
+    validator = validator_of(schema_of(version, request["action"], request["message"]))
     error = next(validator.iter_errors(request["payload"]), None)
     return {"complaint": None if error is None else error.message}
 

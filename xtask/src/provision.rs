@@ -1,4 +1,5 @@
-//! Makes the tools of the tests ready: PostgreSQL, Chromium with its driver, a Python venv.
+//! Makes the tools of the tests ready: PostgreSQL, Chromium with its driver, a Python venv, and
+//! Node.js with its packages.
 //!
 //! As root on Debian what is missing is installed with `apt-get`; anywhere else one line says what
 //! to install. Nothing is ever skipped. Whether a tool is there is found out by running it.
@@ -18,12 +19,17 @@ pub(crate) struct Tools {
     pub(crate) chromium: PathBuf,
     /// The WebDriver server that matches the browser.
     pub(crate) chromedriver: PathBuf,
+    /// The packages of `tests/node/package-lock.json`.
+    pub(crate) node_packages: PathBuf,
     /// The folder with `initdb`, `postgres`, `pg_ctl` and `psql`.
     pub(crate) postgres_bin: PathBuf,
 }
 
 const VENV: &str = "target/test-venv";
 const REQUIREMENTS: &str = "tests/python/requirements.txt";
+const NODE_FOLDER: &str = "target/test-node";
+const NODE_MANIFESTS: &str = "tests/node";
+const NODE_LOCK: &str = "package-lock.json";
 const CHROMIUM_NAMES: &[&str] = &["chromium", "chromium-browser", "google-chrome"];
 const POSTGRES_PROGRAMS: &[&str] = &["initdb", "postgres", "pg_ctl", "psql"];
 
@@ -41,11 +47,13 @@ pub(crate) fn provision(root: &Path) -> Result<Tools> {
     }
     let tools = Tools {
         python: python_venv(root)?,
+        node_packages: node_packages(root)?,
         chromium: chromium().context("no Chromium")?,
         chromedriver: program_in_path("chromedriver").context("no chromedriver")?,
         postgres_bin: postgres_bin().context("no PostgreSQL server")?,
     };
     println!("python        {}", tools.python.display());
+    println!("node packages {}", tools.node_packages.display());
     println!("chromium      {}", tools.chromium.display());
     println!("chromedriver  {}", tools.chromedriver.display());
     println!("postgresql    {}", tools.postgres_bin.display());
@@ -72,6 +80,12 @@ fn missing_packages() -> Vec<&'static str> {
     // On Debian `venv` is importable without `ensurepip`, but makes no usable environment.
     if !runs(Command::new("python3").args(["-c", "import venv, ensurepip"])) {
         missing.push("python3-venv");
+    }
+    if program_in_path("node").is_none() {
+        missing.push("nodejs");
+    }
+    if program_in_path("npm").is_none() {
+        missing.push("npm");
     }
     missing
 }
@@ -125,6 +139,38 @@ pins = [line.split('==') for line in lines if line and not line.startswith('#')]
 sys.exit(any(importlib.metadata.version(name) != version for name, version in pins))
 ";
     runs(Command::new(python).args(["-c", COMPARE]).arg(requirements))
+}
+
+/// The folder of the Node.js packages, once each is there as it is locked.
+fn node_packages(root: &Path) -> Result<PathBuf> {
+    let manifests = root.join(NODE_MANIFESTS);
+    let folder = root.join(NODE_FOLDER);
+    let packages = folder.join("node_modules");
+    if locks_hold(&folder, &manifests.join(NODE_LOCK)) {
+        return Ok(packages);
+    }
+    std::fs::create_dir_all(&folder).context("cannot create the folder for Node.js packages")?;
+    for manifest in ["package.json", NODE_LOCK] {
+        std::fs::copy(manifests.join(manifest), folder.join(manifest))
+            .with_context(|| format!("cannot copy {NODE_MANIFESTS}/{manifest}"))?;
+    }
+    // `ci` takes what is locked, by its digest, or fails; no package runs anything of its own.
+    let quiet = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
+    steps::run(Command::new("npm").args(quiet).current_dir(&folder))?;
+    if !locks_hold(&folder, &manifests.join(NODE_LOCK)) {
+        bail!("{NODE_FOLDER} does not hold what {NODE_MANIFESTS}/{NODE_LOCK} locks");
+    }
+    Ok(packages)
+}
+
+fn locks_hold(folder: &Path, lock: &Path) -> bool {
+    const COMPARE: &str = "
+const [folder, lock] = process.argv.slice(1);
+const locked = Object.entries(require(lock).packages).filter(([path]) => path !== '');
+const installed = (path) => require(`${folder}/${path}/package.json`).version;
+process.exit(locked.every(([path, { version }]) => installed(path) === version) ? 0 : 1);
+";
+    runs(Command::new("node").args(["-e", COMPARE]).args([folder, lock]))
 }
 
 fn chromium() -> Option<PathBuf> {
@@ -185,5 +231,21 @@ mod tests {
         let requirements = folder.path().join("requirements.txt");
         std::fs::write(&requirements, "# a comment\nno-such-package==1.0\n").unwrap();
         assert!(!pins_hold(Path::new("python3"), &requirements));
+    }
+
+    #[test]
+    fn a_folder_that_lacks_a_locked_package_is_not_accepted() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = folder.path().join(NODE_LOCK);
+        let locked = |packages: &str| {
+            std::fs::write(&lock, format!(r#"{{ "packages": {{ {packages} }} }}"#)).unwrap();
+            locks_hold(folder.path(), &lock)
+        };
+        let package = folder.path().join("node_modules/some");
+        std::fs::create_dir_all(&package).unwrap();
+        std::fs::write(package.join("package.json"), r#"{ "version": "1.0.0" }"#).unwrap();
+        assert!(locked(r#""": {}, "node_modules/some": { "version": "1.0.0" }"#));
+        assert!(!locked(r#""node_modules/some": { "version": "1.0.1" }"#));
+        assert!(!locked(r#""node_modules/other": { "version": "1.0.0" }"#));
     }
 }

@@ -64,6 +64,7 @@ fn test_command(root: &Path, length: Length, tools: &Tools, postgres: &Postgres)
         .args(["test", "--workspace", "--no-fail-fast"])
         .env("CHARGEBOOK_TEST_POSTGRES_URL", postgres.url())
         .env("CHARGEBOOK_TEST_PYTHON", &tools.python)
+        .env("CHARGEBOOK_TEST_NODE_PACKAGES", &tools.node_packages)
         .env("CHARGEBOOK_TEST_CHROMIUM", &tools.chromium)
         .env("CHARGEBOOK_TEST_CHROMEDRIVER", &tools.chromedriver);
     match length {

@@ -1,12 +1,15 @@
-//! An independent charge point: PyPI's `ocpp` on `websockets`, in a process of its own.
+//! Independent charge points, each in a process of its own: PyPI's `ocpp` on `websockets`, and
+//! npm's `ocpp-rpc` in strict mode.
 //!
-//! The process (`tests/python/charge_point.py`) takes one JSON request a line and answers with one
-//! JSON line; it validates every message in both directions against its own schemas.
+//! The process (`tests/python/charge_point.py`, `tests/node/strict_charge_point.js`) takes one JSON
+//! request a line and answers with one JSON line; it validates the messages in both directions
+//! against its own schemas.
 
 use serde_json::{Value, json};
 
 use super::csms::{TestCsms, password_of};
 use super::line_process::LineProcess;
+use super::node::node;
 use super::python::python;
 
 /// A CALLERROR as the charge point received it.
@@ -26,6 +29,13 @@ impl ChargePoint {
     /// A charge point that is not connected yet.
     pub(crate) fn new(id: &str) -> Self {
         let process = LineProcess::start(id, &mut python("charge_point.py"));
+        Self { id: id.to_owned(), process }
+    }
+
+    /// A strict charge point that is not connected yet: it notes whatever its schemas have against
+    /// a message of either side ([`Self::violations`]). It sends no frames as they come.
+    pub(crate) fn strict(id: &str) -> Self {
+        let process = LineProcess::start(id, &mut node("strict_charge_point.js"));
         Self { id: id.to_owned(), process }
     }
 
@@ -135,6 +145,12 @@ impl ChargePoint {
     pub(crate) fn frames(&mut self) -> Vec<Value> {
         let reply = self.ask(&json!({ "op": "frames" }));
         reply["frames"].as_array().expect("frames").clone()
+    }
+
+    /// What a strict charge point's schemas have against the messages so far.
+    pub(crate) fn violations(&mut self) -> Vec<Value> {
+        let reply = self.ask(&json!({ "op": "violations" }));
+        reply["violations"].as_array().expect("violations").clone()
     }
 
     /// Sends one text frame as it is (raw connections).
