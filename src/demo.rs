@@ -273,7 +273,7 @@ async fn print_table(server: &Server, config: &Config) -> anyhow::Result<()> {
     table.add_row(["Sign in with", &server.admin_token]);
     table.add_row(["API", &format!("http://{}/v1 (Bearer token as above)", server.http)]);
     table.add_row(["API page", &format!("http://{}/docs", server.http)]);
-    table.add_row(["OCPP 1.6J", &format!("ws://{}/ocpp/STATION", server.ocpp)]);
+    table.add_row(["OCPP 1.6, 2.0.1, 2.1", &format!("ws://{}/ocpp/STATION", server.ocpp)]);
     let mut out = std::io::stdout().lock();
     writeln!(out, "{table}\nTry:")?;
     writeln!(

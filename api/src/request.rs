@@ -177,8 +177,12 @@ fn body_problem(rejection: BytesRejection) -> Problem {
     }
 }
 
-/// Reads a JSON text: 400 where it is none, 422 with a pointer where it is another one.
+/// Reads a JSON object: 400 where the text is no JSON, 422 with a pointer where it is another one.
 pub(crate) fn read_json<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
+    // A list would be read as the members in their order.
+    if !text.trim_start().starts_with('{') && serde_json::from_str::<IgnoredAny>(text).is_ok() {
+        return Err(Problem::invalid("", "the body has to be a JSON object"));
+    }
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let read = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let (path, error) = (error.path().clone(), error.into_inner());
@@ -243,6 +247,8 @@ mod tests {
         check(r#"{"inner":[{"id":1},{"id":"2"}]}"#, "422 /inner/1/id");
         check(r#"{"inner":[{}]}"#, "422 /inner/0/id");
         check("{}", "422 /inner");
+        check("[[]]", "422 ");
+        check("null", "422 ");
         check("{", "400 -");
         check(r#"{"inner":[]} {"#, "400 -");
     }

@@ -164,7 +164,7 @@ impl Badge {
     pub(crate) fn session(session: &Session) -> Self {
         match (session.outcome, session.status) {
             (Some(outcome), _) => Self::outcome(outcome),
-            (None, SessionStatus::Open) => Self::new(Tone::Active, "Charging"),
+            (None, SessionStatus::Open) => Self::new(Tone::Active, "In progress"),
             (None, SessionStatus::Stopped) => Self::new(Tone::Waiting, "Settling"),
             (None, SessionStatus::Settled) => Self::new(Tone::Waiting, "Billing"),
         }

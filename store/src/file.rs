@@ -31,7 +31,10 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// A file of another kind, or a damaged one.
-    #[error("{} is no Chargebook {what}, or is damaged: {reason}", path.display())]
+    #[error(
+        "{} is no Chargebook {what}, or is damaged: {reason}; keep it as it is, and put a copy \
+         from before in its place, or name another folder", path.display()
+    )]
     Foreign {
         /// What was looked for.
         what: &'static str,

@@ -148,6 +148,25 @@ async fn a_damaged_header_is_refused() {
 }
 
 #[tokio::test]
+async fn a_damaged_page_is_told_with_the_file_and_what_to_do() {
+    let folder = TempDir::new().expect("a folder");
+    let store = open(folder.path()).await;
+    append_new(&store, 200).await.expect("written");
+    store.close().await;
+    let path = folder.path().join("log.db");
+    let mut bytes = std::fs::read(&path).expect("readable");
+    // Every page but the first, which says what kind of file it is.
+    bytes[4096..].fill(0xff);
+    std::fs::write(&path, &bytes).expect("written");
+    let said = match SqliteStore::open(folder.path(), OpenMode::ReadOnly).await {
+        Err(refused) => refused.to_string(),
+        Ok(store) => store.read_all(Position::START, 10).await.expect_err("damaged").to_string(),
+    };
+    assert!(said.contains("log.db"), "{said}");
+    assert!(said.contains("copy from before"), "{said}");
+}
+
+#[tokio::test]
 async fn what_was_acknowledged_is_in_the_files_at_that_moment() {
     let folder = TempDir::new().expect("a folder");
     let store = open(folder.path()).await;

@@ -4,6 +4,7 @@ use crate::format;
 use chargebook_domain::events::v1::{InvoiceLine, InvoiceVat};
 use chargebook_domain::invoice::InvoiceFigures;
 use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
 
 /// A line as it is shown.
 pub(crate) struct BillLine {
@@ -77,8 +78,24 @@ fn quantity(quantity: Decimal, unit: &str) -> String {
     let decimals = if unit == "kWh" { 3 } else { quantity.normalize().scale().min(6) };
     match unit {
         "session" => format::number(quantity, decimals),
+        "h" => hours(quantity).unwrap_or_else(|| format::number(quantity, decimals) + " h"),
         unit => format!("{} {unit}", format::number(quantity, decimals)),
     }
+}
+
+/// Hours as they are billed, to the second: `1 h 5 min 30 s`. `None` where they are no whole
+/// seconds, up to what six decimals of an hour can tell.
+fn hours(hours: Decimal) -> Option<String> {
+    let seconds = hours.checked_mul(Decimal::from(3_600))?;
+    let whole = seconds.round();
+    if (seconds - whole).abs() > Decimal::new(2, 3) {
+        return None;
+    }
+    let whole = whole.to_u64()?;
+    let parts = [(whole / 3_600, "h"), (whole / 60 % 60, "min"), (whole % 60, "s")];
+    let parts = parts.into_iter().filter(|(count, _)| *count > 0);
+    let parts: Vec<String> = parts.map(|(count, unit)| format!("{count} {unit}")).collect();
+    Some(if parts.is_empty() { "0 s".to_owned() } else { parts.join(" ") })
 }
 
 fn unit_price(price: Decimal, unit: &str, currency: &str) -> String {
@@ -90,4 +107,19 @@ fn unit_price(price: Decimal, unit: &str, currency: &str) -> String {
 /// VAT in percent; none is not the same as 0 %.
 pub(crate) fn vat(percent: Option<Decimal>) -> String {
     percent.map_or_else(|| "none".to_owned(), |percent| format!("{} %", format::plain(percent)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_is_told_to_the_second() {
+        let told = |hours: &str| quantity(hours.parse().expect("a number"), "h");
+        assert_eq!(told("0.016667"), "1 min");
+        assert_eq!(told("1.5"), "1 h 30 min");
+        assert_eq!(told("2.000278"), "2 h 1 s");
+        assert_eq!(told("0"), "0 s");
+        assert_eq!(told("0.0003"), "0.0003 h");
+    }
 }

@@ -2,6 +2,7 @@
 //! an open one would hold the write-ahead log back.
 
 use super::schema;
+use crate::file::{self, code};
 use crate::port::{
     LookupKey, PAGE_BYTES_MAX, PAGE_EVENTS_MAX, Position, RecordedEvent, StoreError, StreamName,
 };
@@ -281,5 +282,11 @@ pub(super) fn saturating_i64(value: u64) -> i64 {
 }
 
 fn engine(error: sqlx::Error) -> StoreError {
-    StoreError::Engine(error.to_string())
+    match file::result_code(&error) {
+        Some(code::CORRUPT | code::NOTADB) => StoreError::Engine(format!(
+            "{} is damaged ({error}): keep it as it is, and put a copy from before in its place",
+            schema::LOG_FILE
+        )),
+        _ => StoreError::Engine(error.to_string()),
+    }
 }

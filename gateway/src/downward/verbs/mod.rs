@@ -10,7 +10,7 @@ use chargebook_domain::events::v1::LimitUnit;
 use chargebook_domain::ids::{ConnectorNumber, EvseNumber};
 use ocpp_kit::Version;
 use rust_decimal::Decimal;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// An action and its payload.
 type Request = (&'static str, Value);
@@ -26,6 +26,32 @@ pub(super) fn in_words_of(
         Version::V1_6 => v16::request(intent, number),
         _ => v2::request(intent, number),
     }
+}
+
+/// What every version that has it spells alike; the rest has no words in the version.
+fn spelt_alike(intent: &OpenedIntent) -> Result<Request, Unsendable> {
+    Ok(match intent {
+        OpenedIntent::CancelReservation { reservation_id } => {
+            ("CancelReservation", json!({ "reservationId": reservation_id }))
+        }
+        OpenedIntent::ClearCache => ("ClearCache", json!({})),
+        OpenedIntent::GetLocalListVersion => ("GetLocalListVersion", json!({})),
+        OpenedIntent::InstallCertificate { purpose, certificate } => {
+            let payload = json!({ "certificateType": purpose, "certificate": certificate });
+            ("InstallCertificate", payload)
+        }
+        OpenedIntent::DeleteCertificate {
+            hash_algorithm,
+            issuer_name_hash,
+            issuer_key_hash,
+            serial_number,
+        } => {
+            let hash = json!({ "hashAlgorithm": hash_algorithm, "issuerNameHash": issuer_name_hash,
+                "issuerKeyHash": issuer_key_hash, "serialNumber": serial_number });
+            ("DeleteCertificate", json!({ "certificateHashData": hash }))
+        }
+        _ => return Err(Unsendable::NoSuchRequest),
+    })
 }
 
 /// An object of the members that are there.

@@ -1,6 +1,6 @@
 //! Intents in the words of OCPP 1.6 and its security extension.
 
-use super::{Place, Request, decimal, object, some, unit};
+use super::{Place, Request, decimal, object, some, spelt_alike, unit};
 use crate::message::Unsendable;
 use chargebook_commands::OpenedIntent;
 use chargebook_domain::events::v1::{LocalToken, LogKind};
@@ -61,10 +61,6 @@ pub(super) fn request(intent: &OpenedIntent, number: i32) -> Result<Request, Uns
             ]);
             ("ReserveNow", payload)
         }
-        OpenedIntent::CancelReservation { reservation_id } => {
-            ("CancelReservation", json!({ "reservationId": reservation_id }))
-        }
-        OpenedIntent::ClearCache => ("ClearCache", json!({})),
         OpenedIntent::SendLocalList { version, replace, tokens } => {
             let list: Vec<_> = tokens.iter().map(local_token).collect();
             let payload = object([
@@ -74,7 +70,6 @@ pub(super) fn request(intent: &OpenedIntent, number: i32) -> Result<Request, Uns
             ]);
             ("SendLocalList", payload)
         }
-        OpenedIntent::GetLocalListVersion => ("GetLocalListVersion", json!({})),
         OpenedIntent::DataTransfer { vendor_id, message_id, data } => {
             let payload = object([
                 ("vendorId", some(vendor_id.as_str())),
@@ -89,28 +84,11 @@ pub(super) fn request(intent: &OpenedIntent, number: i32) -> Result<Request, Uns
         OpenedIntent::UpdateFirmware { .. } | OpenedIntent::GetLog { .. } => {
             maintenance(intent, number)?
         }
-        OpenedIntent::InstallCertificate { purpose, certificate } => {
-            let payload = json!({ "certificateType": purpose, "certificate": certificate });
-            ("InstallCertificate", payload)
-        }
-        OpenedIntent::DeleteCertificate {
-            hash_algorithm,
-            issuer_name_hash,
-            issuer_key_hash,
-            serial_number,
-        } => {
-            let hash = json!({ "hashAlgorithm": hash_algorithm, "issuerNameHash": issuer_name_hash,
-                "issuerKeyHash": issuer_key_hash, "serialNumber": serial_number });
-            ("DeleteCertificate", json!({ "certificateHashData": hash }))
-        }
         OpenedIntent::ListCertificates { purpose } => {
             let purpose = purpose.as_deref().map(Value::from);
             ("GetInstalledCertificateIds", object([("certificateType", purpose)]))
         }
-        OpenedIntent::ShowMessage { .. }
-        | OpenedIntent::RemoveMessage { .. }
-        | OpenedIntent::ListMessages
-        | OpenedIntent::Exact { .. } => return Err(Unsendable::NoSuchRequest),
+        other => spelt_alike(other)?,
     })
 }
 

@@ -1,6 +1,6 @@
 //! Intents in the words of OCPP 2.0.1 and 2.1, which are the same for all that intents say.
 
-use super::{Place, Request, decimal, object, some, unit};
+use super::{Place, Request, decimal, object, some, spelt_alike, unit};
 use crate::message::Unsendable;
 use chargebook_commands::OpenedIntent;
 use chargebook_domain::events::v1::{LocalToken, LogKind, MessagePriority};
@@ -82,10 +82,6 @@ pub(super) fn request(intent: &OpenedIntent, number: i32) -> Result<Request, Uns
             ]);
             ("ReserveNow", payload)
         }
-        OpenedIntent::CancelReservation { reservation_id } => {
-            ("CancelReservation", json!({ "reservationId": reservation_id }))
-        }
-        OpenedIntent::ClearCache => ("ClearCache", json!({})),
         OpenedIntent::SendLocalList { version, replace, tokens } => {
             let list: Vec<_> = tokens.iter().map(local_token).collect();
             let payload = object([
@@ -95,7 +91,6 @@ pub(super) fn request(intent: &OpenedIntent, number: i32) -> Result<Request, Uns
             ]);
             ("SendLocalList", payload)
         }
-        OpenedIntent::GetLocalListVersion => ("GetLocalListVersion", json!({})),
         OpenedIntent::DataTransfer { vendor_id, message_id, data } => {
             let payload = object([
                 ("messageId", message_id.as_deref().map(Value::from)),
@@ -109,8 +104,6 @@ pub(super) fn request(intent: &OpenedIntent, number: i32) -> Result<Request, Uns
         | OpenedIntent::GetCompositeSchedule { .. } => charging(intent)?,
         OpenedIntent::UpdateFirmware { .. }
         | OpenedIntent::GetLog { .. }
-        | OpenedIntent::InstallCertificate { .. }
-        | OpenedIntent::DeleteCertificate { .. }
         | OpenedIntent::ListCertificates { .. } => maintenance(intent, number)?,
         OpenedIntent::ShowMessage { message_id, text, language, priority, until } => {
             let content = object([
@@ -130,7 +123,7 @@ pub(super) fn request(intent: &OpenedIntent, number: i32) -> Result<Request, Uns
             ("ClearDisplayMessage", json!({ "id": message_id }))
         }
         OpenedIntent::ListMessages => ("GetDisplayMessages", json!({ "requestId": number })),
-        OpenedIntent::Exact { .. } => return Err(Unsendable::NoSuchRequest),
+        other => spelt_alike(other)?,
     })
 }
 
@@ -287,20 +280,6 @@ fn maintenance(intent: &OpenedIntent, number: i32) -> Result<Request, Unsendable
                 ("latestTimestamp", until.map(|at| at.to_string().into())),
             ]);
             ("GetLog", json!({ "log": log, "logType": kind, "requestId": number }))
-        }
-        OpenedIntent::InstallCertificate { purpose, certificate } => {
-            let payload = json!({ "certificateType": purpose, "certificate": certificate });
-            ("InstallCertificate", payload)
-        }
-        OpenedIntent::DeleteCertificate {
-            hash_algorithm,
-            issuer_name_hash,
-            issuer_key_hash,
-            serial_number,
-        } => {
-            let hash = json!({ "hashAlgorithm": hash_algorithm, "issuerNameHash": issuer_name_hash,
-                "issuerKeyHash": issuer_key_hash, "serialNumber": serial_number });
-            ("DeleteCertificate", json!({ "certificateHashData": hash }))
         }
         OpenedIntent::ListCertificates { purpose } => {
             let purposes = purpose.as_deref().map(|purpose| json!([purpose]));
