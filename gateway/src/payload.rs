@@ -37,6 +37,14 @@ impl<'d, 'a> Payload<'d, 'a> {
         items.map(move |node| Self { document, node })
     }
 
+    /// The strings of a member that is a list.
+    pub(crate) fn texts(&self, name: &str) -> impl Iterator<Item = String> + use<'d, 'a> {
+        let document = self.document;
+        let list = self.member(name).filter(|list| document.kind(*list) == Kind::Array);
+        let items = list.into_iter().flat_map(|list| document.children(list));
+        items.filter_map(move |item| document.string(item).map(Cow::into_owned))
+    }
+
     /// A member that is a string.
     pub(crate) fn string(&self, name: &str) -> Option<Cow<'a, str>> {
         self.document.string(self.member(name)?)

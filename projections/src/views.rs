@@ -2,8 +2,9 @@
 //! it opens it at read time.
 
 use chargebook_domain::events::v1::{
-    AccountKind, Anomaly, Authorization, BootInformation, CommandFailure, Dialect, Intent,
-    InvoiceIssued, Outcome, Registration, SeenBy, StationSettings, TokenStatus,
+    AccountKind, Anomaly, Authorization, BootInformation, CommandFailure, Dialect,
+    InstalledCertificate, Intent, InvoiceIssued, Outcome, Registration, SeenBy, StationSettings,
+    TokenStatus,
 };
 use chargebook_domain::ids::{
     AccountId, CommandId, ConnectorNumber, DriverId, EventId, EvseNumber, SessionId, SiteId,
@@ -104,6 +105,17 @@ pub struct Connector {
     pub power_w: Option<Decimal>,
     /// That session's energy so far.
     pub energy_wh: Option<WattHours>,
+}
+
+/// A certificate that a station holds, as far as it has told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationCertificate {
+    /// Which one, and for what it is trusted.
+    pub certificate: InstalledCertificate,
+    /// When the station accepted it from us, by our clock; `None`: it was not us.
+    pub installed_at: Option<Timestamp>,
+    /// When the station last listed it, by our clock.
+    pub reported_at: Option<Timestamp>,
 }
 
 /// How far a session is.

@@ -7,7 +7,8 @@ use crate::generation::read_checkpoint;
 use crate::query::{Select, column};
 use crate::tables::{
     BalanceRow, CommandRow, ConnectorRow, EnergyHourRow, Json, RevenueHourRow, Row,
-    SessionMeterRow, SessionRow, StationRow, StationSeenRow, TariffVersionRow, TokenRow,
+    SessionMeterRow, SessionRow, StationCertificatesRow, StationRow, StationSeenRow,
+    TariffVersionRow, TokenRow,
 };
 use chargebook_domain::ids::{EventId, Outlet, StationIdentity};
 use chargebook_store::Position;
@@ -186,6 +187,9 @@ async fn load_registry(
     for row in all::<StationSeenRow>(connection).await? {
         state.seen.loaded(row.station_id, row);
     }
+    for row in all::<StationCertificatesRow>(connection).await? {
+        state.certificates.loaded(row.station_id, row);
+    }
     for row in all::<ConnectorRow>(connection).await? {
         let outlet = Outlet { evse: row.evse.0, connector: row.connector };
         state.connectors.loaded((row.station_id, outlet), row);
@@ -220,6 +224,7 @@ async fn write_all(
     let written = &state.written;
     upsert(connection, upserts, state.stations.dirty()).await?;
     upsert(connection, upserts, state.seen.dirty()).await?;
+    upsert(connection, upserts, state.certificates.dirty()).await?;
     upsert(connection, upserts, state.connectors.dirty()).await?;
     upsert(connection, upserts, state.sessions.dirty()).await?;
     upsert(connection, upserts, state.meters.dirty()).await?;

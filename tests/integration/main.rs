@@ -6,6 +6,7 @@
 
 mod api_input;
 mod architecture;
+mod certificates;
 mod compression;
 mod console;
 mod demo;

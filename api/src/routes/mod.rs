@@ -2,6 +2,7 @@
 
 mod accounts;
 mod analytics;
+mod certificates;
 mod commands;
 mod drivers;
 mod events;
@@ -75,6 +76,7 @@ pub(crate) fn guarded_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(stations::list, stations::register))
         .routes(routes!(stations::get, stations::change))
         .routes(routes!(stations::declare_connector))
+        .routes(routes!(certificates::list))
         .routes(routes!(tokens::list, tokens::register))
         .routes(routes!(tokens::get, tokens::change))
         .routes(routes!(tokens::erase))

@@ -156,7 +156,10 @@ events! {
     "settings.default_tariff_set" DefaultTariffSet(v1::DefaultTariffSet);
     "site.registered" SiteRegistered(v1::SiteRegistered);
     "station.booted" StationBooted(v1::StationBooted);
+    "station.certificate_deleted" StationCertificateDeleted(v1::StationCertificateDeleted);
+    "station.certificate_installed" StationCertificateInstalled(v1::StationCertificateInstalled);
     "station.certificate_requested" StationCertificateRequested(v1::StationCertificateRequested);
+    "station.certificates_reported" StationCertificatesReported(v1::StationCertificatesReported);
     "station.connected" StationConnected(v1::StationConnected);
     "station.connector_declared" StationConnectorDeclared(v1::StationConnectorDeclared);
     "station.connector_status" StationConnectorStatus(v1::StationConnectorStatus);

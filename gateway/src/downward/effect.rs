@@ -1,10 +1,12 @@
 //! What an answer changes on our side, whichever way the request came about: a password that a
-//! station takes over counts from its `Accepted`.
+//! station takes over counts from its `Accepted`, and so do its certificates.
 
+use super::certificate;
 use crate::payload::Payload;
 use crate::rpc::frame::Frame;
 use crate::rpc::json::Document;
 use chargebook_commands::StationEffect;
+use chargebook_domain::events::v1::InstalledCertificate;
 use ocpp_kit::Version;
 
 /// The configuration key that holds a 1.6 station's password (security white paper, A01).
@@ -15,6 +17,8 @@ const COMPONENT: &str = "SecurityCtrlr";
 const VARIABLE: &str = "BasicAuthPassword";
 /// The word for it.
 const ACCEPTED: &str = "Accepted";
+/// The word for there being none.
+const NOT_FOUND: &str = "NotFound";
 
 /// What the station has taken over or given up with this answer to a CALL of ours.
 pub(super) fn of_answer(
@@ -27,8 +31,36 @@ pub(super) fn of_answer(
     let Frame::Call(call) = Frame::read(&document) else { return Vec::new() };
     let Some(node) = call.payload else { return Vec::new() };
     let call = Payload { document: &document, node };
-    let password = new_password(version, action, &call, answer);
-    password.map(StationEffect::NewPassword).into_iter().collect()
+    let password = new_password(version, action, &call, answer).map(StationEffect::NewPassword);
+    password.or_else(|| certificates(action, &call, answer)).into_iter().collect()
+}
+
+/// What becomes of a station's certificates; the same words in every version.
+fn certificates(
+    action: &str,
+    call: &Payload<'_, '_>,
+    answer: &Payload<'_, '_>,
+) -> Option<StationEffect> {
+    let status = answer.string("status")?;
+    let (is_accepted, is_not_found) = (status == ACCEPTED, status == NOT_FOUND);
+    match action {
+        "InstallCertificate" if is_accepted => {
+            let purpose = certificate::purpose(call)?;
+            let hash = certificate::hash_of(&call.string("certificate")?)?;
+            Some(StationEffect::CertificateInstalled(InstalledCertificate { purpose, hash }))
+        }
+        "DeleteCertificate" if is_accepted || is_not_found => {
+            let hash = certificate::hash(&call.object("certificateHashData")?)?;
+            Some(StationEffect::CertificateDeleted(hash))
+        }
+        "GetInstalledCertificateIds" if is_accepted || is_not_found => {
+            Some(StationEffect::CertificatesReported {
+                purposes: certificate::purposes(call),
+                certificates: certificate::reported(call, answer),
+            })
+        }
+        _ => None,
+    }
 }
 
 fn new_password(

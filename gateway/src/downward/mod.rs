@@ -6,6 +6,7 @@
 //! personal data and secrets (`personal`). Nothing is judged here that only the station can
 //! judge. Pure: texts in, texts out.
 
+mod certificate;
 mod effect;
 mod order;
 mod personal;

@@ -187,6 +187,14 @@ impl Gateway {
         Station { web_socket }
     }
 
+    /// `CP-1` in another version than 1.6, booted.
+    pub(crate) async fn station_of(&self, protocol: &'static str) -> Station {
+        let opened = self.connect("CP-1", Some(PASSWORD.as_bytes()), Some(protocol)).await;
+        let mut station = Station { web_socket: opened.expect("let in").0 };
+        station.boot_of(protocol).await;
+        station
+    }
+
     pub(crate) async fn connect(
         &self,
         id: &str,
@@ -307,6 +315,24 @@ impl Station {
         let payload = r#"{"chargePointVendor":"V","chargePointModel":"M"}"#;
         let answer = self.call("boot", "BootNotification", payload).await;
         assert_eq!(answer[2]["status"], "Accepted", "{answer}");
+    }
+
+    /// Boots in the words of a version, and is accepted.
+    pub(crate) async fn boot_of(&mut self, protocol: &str) {
+        if protocol == "ocpp1.6" {
+            return self.boot().await;
+        }
+        let payload = r#"{"reason":"PowerUp","chargingStation":{"model":"M","vendorName":"V"}}"#;
+        let answer = self.call("boot", "BootNotification", payload).await;
+        assert_eq!(answer[2]["status"], "Accepted", "{answer}");
+    }
+
+    /// Answers the CALL that comes next, and gives it.
+    pub(crate) async fn answer(&mut self, payload: &Value) -> Value {
+        let call = self.text().await;
+        assert_eq!(call[0], 2, "{call}");
+        self.send(serde_json::json!([3, call[1], payload]).to_string()).await;
+        call
     }
 
     /// The code of the closing frame that comes next; 1005 if it has none.

@@ -49,7 +49,11 @@ impl State {
         let rows = self.stations.dirty().map(|row| row.station_id);
         let connectors = self.connectors.dirty().map(|row| row.station_id);
         let sessions = sessions.iter().filter_map(|id| self.sessions.get(*id));
-        rows.chain(connectors).chain(sessions.map(|row| row.station_id)).collect()
+        let certificates = self.certificates.dirty().map(|row| row.station_id);
+        rows.chain(connectors)
+            .chain(certificates)
+            .chain(sessions.map(|row| row.station_id))
+            .collect()
     }
 }
 

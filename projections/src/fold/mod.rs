@@ -7,6 +7,7 @@
 mod analytics;
 mod billing;
 mod cache;
+mod certificates;
 mod changed;
 mod decode;
 mod registry;
@@ -21,8 +22,8 @@ use crate::changes::Change;
 use crate::tables::{
     AccountRow, AuditRow, CommandRow, ConnectorRow, DriverRow, ErasedSubjectRow, InvoiceRow,
     OrphanResolutionRow, OrphanStopRow, ParkedEventRow, SecurityEventRow, SessionMeterRow,
-    SessionRow, SettingRow, SiteKey, SiteRow, StationRow, StationSeenRow, TariffVersionRow,
-    TokenRow,
+    SessionRow, SettingRow, SiteKey, SiteRow, StationCertificatesRow, StationRow, StationSeenRow,
+    TariffVersionRow, TokenRow,
 };
 use analytics::{Balance, EnergyHour, RevenueHour};
 use chargebook_domain::events::Event;
@@ -44,6 +45,7 @@ pub(crate) struct State {
     /// Which station has an identity: no two may have the same.
     pub(crate) identities: HashMap<String, StationId>,
     pub(crate) seen: Cache<StationId, StationSeenRow>,
+    pub(crate) certificates: Cache<StationId, StationCertificatesRow>,
     pub(crate) connectors: Cache<(StationId, Outlet), ConnectorRow>,
     pub(crate) sessions: Cache<SessionId, SessionRow>,
     pub(crate) meters: Cache<SessionId, SessionMeterRow>,
@@ -158,6 +160,9 @@ impl State {
             Event::StationConnected(fact) => self.station_connected(event, fact),
             Event::StationDisconnected(fact) => self.station_disconnected(event, fact),
             Event::StationBooted(fact) => self.station_booted(event, fact),
+            Event::StationCertificateInstalled(fact) => self.certificate_installed(event, fact),
+            Event::StationCertificateDeleted(fact) => self.certificate_deleted(event, fact),
+            Event::StationCertificatesReported(fact) => self.certificates_reported(event, fact),
             Event::StationConnectorDeclared(fact) => self.connector_declared(event, fact),
             Event::StationConnectorStatus(fact) => self.station_connector_status(event, fact),
             Event::StationSecurityNoted(fact) => self.security_noted(event, fact),
@@ -221,6 +226,7 @@ impl State {
         let changes = self.changes();
         self.stations.clean();
         self.seen.clean();
+        self.certificates.clean();
         self.connectors.clean();
         self.sessions.clean();
         self.meters.clean();

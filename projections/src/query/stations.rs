@@ -7,7 +7,7 @@ use crate::read_models::ReadModels;
 use crate::tables::{
     ConnectorRow, Json, Row as _, SecurityEventRow, SessionMeterRow, StationRow, Word,
 };
-use crate::views::{Connector, Page, SecurityEvent, Station};
+use crate::views::{Connector, Page, SecurityEvent, Station, StationCertificate};
 use chargebook_domain::ids::{StationIdentity, TransactionId};
 use chargebook_domain::units::Timestamp;
 use sqlx::SqliteConnection;
@@ -36,6 +36,22 @@ impl ReadModels {
         select.filter("s.station = ?", Some(&identity.to_owned()))?;
         let mut transaction = self.pool().begin().await?;
         Ok(read_stations(select, &mut transaction).await?.pop())
+    }
+
+    /// The certificates that a station holds, as far as it has told; `None`: no such station.
+    pub async fn station_certificates(
+        &self,
+        identity: &str,
+    ) -> Result<Option<Vec<StationCertificate>>, QueryError> {
+        let mut select = Select::new(
+            "SELECT c.certificates FROM stations s \
+             LEFT JOIN station_certificates c ON c.station_id = s.station_id",
+        );
+        select.filter("s.station = ?", Some(&identity.to_owned()))?;
+        let rows = select.rows(&self.pool()).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let certificates: Option<Json<Vec<StationCertificate>>> = column(row, 0)?;
+        Ok(Some(certificates.map(|Json(certificates)| certificates).unwrap_or_default()))
     }
 
     /// Security events, newest first; of one station where one is named.

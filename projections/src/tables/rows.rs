@@ -3,7 +3,7 @@
 use super::cell::{Cell, EvseKey, Json, SiteKey, Value, Word};
 use super::{Column, Row, Table};
 use crate::error::ProjectionError;
-use crate::views::{CommandState, SessionStatus};
+use crate::views::{CommandState, SessionStatus, StationCertificate};
 use chargebook_domain::events::v1::{
     AccountKind, Anomaly, Authorization, BootInformation, CommandFailure, Dialect, Intent,
     InvoiceIssued, Outcome, Registration, SeenBy, StationSettings, TokenStatus,
@@ -86,6 +86,12 @@ tables! {
     StationSeenRow in "station_seen", key 1, summed [], {
         station_id: StationId,
         last_seen: Timestamp,
+    }
+
+    /// The certificates that a station holds, as far as it has told.
+    StationCertificatesRow in "station_certificates", key 1, summed [], {
+        station_id: StationId,
+        certificates: Json<Vec<StationCertificate>>,
     }
 
     /// A connector of a station.

@@ -2,6 +2,7 @@
 //! what must change gets a `v2` beside it and an upcaster.
 
 mod account;
+mod certificate;
 mod command;
 mod exchange;
 mod intent;
@@ -12,6 +13,7 @@ mod transaction;
 mod treatment;
 
 pub use account::*;
+pub use certificate::*;
 pub use command::*;
 pub use exchange::*;
 pub use intent::*;

@@ -1,0 +1,116 @@
+//! The certificates that a charge point holds, as far as its answers to us tell.
+
+use crate::ids::EventId;
+use serde::{Deserialize, Serialize};
+
+/// `station.certificate_installed`: the station has accepted a certificate of ours
+/// (InstallCertificate). In the stream of the command that sent it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationCertificateInstalled {
+    /// The certificate, and for what it is trusted.
+    pub certificate: InstalledCertificate,
+    /// The exchange that said so.
+    pub exchange: EventId,
+}
+
+/// `station.certificate_deleted`: the station has deleted a certificate, or has none like it
+/// (DeleteCertificate). In the stream of the command that asked for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationCertificateDeleted {
+    /// Which.
+    pub certificate: CertificateHash,
+    /// The exchange that said so.
+    pub exchange: EventId,
+}
+
+/// `station.certificates_reported`: the certificates that the station holds
+/// (GetInstalledCertificateIds). In the stream of the command that asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationCertificatesReported {
+    /// The purposes that were asked for, in the words of the station's OCPP version; none: all.
+    /// Of these, the station holds no others.
+    pub purposes: Vec<String>,
+    /// What it holds.
+    pub certificates: Vec<InstalledCertificate>,
+    /// The exchange that said so.
+    pub exchange: EventId,
+}
+
+/// A certificate at a station.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstalledCertificate {
+    /// For what it is trusted, in the word of the station's OCPP version
+    /// (`CSMSRootCertificate`, …).
+    pub purpose: String,
+    /// Which one it is.
+    pub hash: CertificateHash,
+}
+
+/// What OCPP tells certificates apart by (CertificateHashDataType), in the words of whoever
+/// named it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateHash {
+    /// The hash in the next two: `SHA256`, `SHA384`, `SHA512`.
+    pub hash_algorithm: String,
+    /// Hash of the issuer's name.
+    pub issuer_name_hash: String,
+    /// Hash of the issuer's key; absent where the issuer's key was not at hand.
+    pub issuer_key_hash: Option<String>,
+    /// Its serial number, hexadecimal.
+    pub serial_number: String,
+}
+
+impl CertificateHash {
+    /// Whether both name one certificate, as far as can be told: hashes of different algorithms
+    /// cannot be compared, and then the serial number decides.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        let serial = |hash: &Self| hash.serial_number.trim_start_matches('0').to_ascii_lowercase();
+        if serial(self) != serial(other) {
+            return false;
+        }
+        if !self.hash_algorithm.eq_ignore_ascii_case(&other.hash_algorithm) {
+            return true;
+        }
+        let is_same_key = match (&self.issuer_key_hash, &other.issuer_key_hash) {
+            (Some(own), Some(others)) => own.eq_ignore_ascii_case(others),
+            _ => true,
+        };
+        is_same_key && self.issuer_name_hash.eq_ignore_ascii_case(&other.issuer_name_hash)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hash(words: [&str; 4]) -> CertificateHash {
+        let [algorithm, name, key, serial_number] = words.map(str::to_owned);
+        CertificateHash {
+            hash_algorithm: algorithm,
+            issuer_name_hash: name,
+            issuer_key_hash: Some(key).filter(|key| !key.is_empty()),
+            serial_number,
+        }
+    }
+
+    #[test]
+    fn a_certificate_is_known_again_by_its_serial_number_and_what_else_can_be_compared() {
+        let known = hash(["SHA256", "aa", "bb", "0c1D"]);
+        for same in [
+            ["SHA256", "AA", "BB", "C1d"],
+            ["SHA256", "aa", "", "0C1D"],
+            ["SHA512", "ffff", "eeee", "C1D"],
+        ] {
+            assert!(known.is_same_as(&hash(same)), "{same:?}");
+            assert!(hash(same).is_same_as(&known), "{same:?}");
+        }
+        for other in [
+            ["SHA256", "aa", "bb", "C1E"],
+            ["SHA256", "ab", "bb", "C1D"],
+            ["SHA256", "aa", "bc", "C1D"],
+            ["SHA512", "aa", "bb", "C1"],
+        ] {
+            assert!(!known.is_same_as(&hash(other)), "{other:?}");
+        }
+    }
+}
