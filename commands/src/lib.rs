@@ -160,11 +160,9 @@ impl Chargebook {
                 }
             }
         }
-        Ok(Admitted {
-            station_id: state.station_id,
-            identity: state.identity,
-            settings: state.settings,
-        })
+        let settings = self.registry().settings_of(&state).await;
+        let settings = settings.map_err(|e| AdmissionRefused::Unavailable(e.to_string()))?;
+        Ok(Admitted { station_id: state.station_id, identity: state.identity, settings })
     }
 
     /// Changes a station's password, site or settings; in force at once, on a connection that is

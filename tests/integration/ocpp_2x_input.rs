@@ -22,6 +22,8 @@ fn raw_station(csms: &TestCsms, version: &str) -> ChargePoint {
 /// judged by them.
 fn judged_by_the_schemas(version: &str, mut schemas: Schemas) {
     let csms = csms_with_station("CP-1");
+    // It never boots: on a slow machine it would be asked to, among its answers.
+    csms.patch("/v1/stations/CP-1", &json!({ "quiet": true })).expect(200);
     let mut station = raw_station(&csms, version);
     let cases = schemas.cases(if is_long_run() { EVERY_LONG } else { EVERY });
     for (index, case) in cases.iter().enumerate() {

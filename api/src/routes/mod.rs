@@ -4,6 +4,7 @@ mod accounts;
 mod analytics;
 mod certificates;
 mod commands;
+mod dialects;
 mod drivers;
 mod events;
 pub(crate) mod health;
@@ -82,6 +83,7 @@ pub(crate) fn guarded_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(tokens::erase))
         .routes(routes!(tariffs::list))
         .routes(routes!(tariffs::get, tariffs::publish))
+        .routes(routes!(dialects::list, dialects::set))
         .routes(routes!(settings::default_tariff, settings::set_default_tariff))
         .routes(routes!(events::list))
         .routes(routes!(commands::request))

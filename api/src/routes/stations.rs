@@ -52,6 +52,9 @@ pub(crate) struct Station {
     /// What it does otherwise than the standard and is understood in.
     #[schema(value_type = Vec<String>, example = json!(["decimal_comma"]))]
     dialect: Vec<Quirk>,
+    /// What its model does otherwise than the standard and is understood in besides.
+    #[schema(value_type = Vec<String>, example = json!(["unit_missing_is_kwh"]))]
+    model_dialect: Vec<Quirk>,
     /// What it was seen to do otherwise than the standard and is not understood in: to be put into
     /// `dialect` if that is wanted.
     #[schema(value_type = Vec<String>, example = json!(["null_members"]))]
@@ -123,11 +126,19 @@ pub(crate) struct Connector {
     energy_wh: Option<Exact>,
 }
 
-impl From<StationRow> for Station {
-    fn from(row: StationRow) -> Self {
+impl Station {
+    async fn of(state: &ApiState, row: StationRow) -> Result<Self, Problem> {
         let power_w = Exact(row.power_w());
         let boot = row.boot;
-        Self {
+        let model_dialect = match &boot {
+            Some(boot) => {
+                let registry = state.chargebook.registry();
+                registry.model_dialect(&boot.vendor, &boot.model).await?
+            }
+            None => Dialect::STANDARD,
+        };
+        let understood = row.settings.dialect.union(model_dialect);
+        Ok(Self {
             id: row.id.as_str().to_owned(),
             station_id: row.station_id.0,
             site: row.site,
@@ -138,7 +149,8 @@ impl From<StationRow> for Station {
             quiet: row.settings.quiet,
             compression: row.settings.compression,
             dialect: row.settings.dialect.into(),
-            suggested_dialect: row.noticed.without(row.settings.dialect).into(),
+            model_dialect: model_dialect.into(),
+            suggested_dialect: row.noticed.without(understood).into(),
             vendor: boot.as_ref().map(|boot| boot.vendor.clone()),
             model: boot.as_ref().map(|boot| boot.model.clone()),
             firmware_version: boot.and_then(|boot| boot.firmware_version),
@@ -152,7 +164,7 @@ impl From<StationRow> for Station {
             registered_at: row.registered_at,
             power_w,
             connectors: row.connectors.into_iter().map(Connector::from).collect(),
-        }
+        })
     }
 }
 
@@ -246,7 +258,10 @@ pub(crate) async fn list(
     Query(page): Query<PageParameters>,
 ) -> Result<Json<Page<Station>>, Problem> {
     let page = state.read_models.list_stations(&page.paging()?).await?;
-    let items = page.items.into_iter().map(Station::from).collect();
+    let mut items = Vec::with_capacity(page.items.len());
+    for row in page.items {
+        items.push(Station::of(&state, row).await?);
+    }
     Ok(Json(Page { items, next: page.next }))
 }
 
@@ -264,7 +279,7 @@ pub(crate) async fn get(
     PathText(id): PathText,
 ) -> Result<Json<Station>, Problem> {
     let found = state.found(|| state.read_models.station(&id)).await?;
-    found.map(|row| Json(row.into())).ok_or_else(|| no_station(&id))
+    Ok(Json(Station::of(&state, found.ok_or_else(|| no_station(&id))?).await?))
 }
 
 /// Registers a station; the same again is the same.

@@ -38,6 +38,32 @@ async fn a_station_is_registered_once_and_read_back() {
 }
 
 #[tokio::test]
+async fn the_dialect_of_a_model_is_set_read_back_and_taken_away() {
+    let api = TestApi::start().await;
+    let path = "/v1/settings/dialects";
+    let set = json!({ "vendor": "Voltwerk", "model": "Duo 22", "dialect": ["null_members"] });
+    assert_eq!(api.put(path, &set).await.expect(200).json()["changed"], true);
+    assert_eq!(api.put(path, &set).await.expect(200).json()["changed"], false);
+    let all = json!({ "vendor": "Voltwerk", "dialect": ["no_pong"] });
+    api.put(path, &all).await.expect(200);
+    let read = api.get(path).await.expect(200).json();
+    let every_model = json!({ "vendor": "Voltwerk", "model": null, "dialect": ["no_pong"] });
+    assert_eq!(read["items"], json!([every_model, set]));
+    let none = json!({ "vendor": "VOLTWERK", "model": "duo 22", "dialect": [] });
+    assert_eq!(api.put(path, &none).await.expect(200).json()["changed"], true);
+    assert_eq!(api.get(path).await.expect(200).json()["items"], json!([every_model]));
+    for (wrong, pointer) in [
+        (json!({ "vendor": "", "dialect": [] }), "/vendor"),
+        (json!({ "vendor": "V", "model": "x".repeat(51), "dialect": [] }), "/model"),
+        (json!({ "vendor": "V", "dialect": ["bavarian"] }), "/dialect/0"),
+        (json!({ "vendor": "V" }), "/dialect"),
+    ] {
+        let problem = api.put(path, &wrong).await;
+        assert_eq!(problem.problem(422, "invalid")["errors"][0]["pointer"], pointer);
+    }
+}
+
+#[tokio::test]
 async fn how_a_station_is_treated_is_set_at_once_or_later_and_read_back() {
     let api = TestApi::start().await;
     let shown = async |id: &str, written: &Answer| {

@@ -64,13 +64,13 @@ impl StationDesk {
         self.clearance().covers(intent)
     }
 
-    /// How the station is treated, as of now.
+    /// How the station is treated, as of now; its dialect is its own and its model's.
     ///
     /// # Errors
     /// The log.
     pub async fn settings(&mut self) -> Result<StationSettings, DeskError> {
         self.follow_other_desks().await?;
-        Ok(self.state.settings)
+        Ok(self.chargebook.registry().settings_of(&self.state).await?)
     }
 
     /// Whether the station was never seen booting, and may be asked to.

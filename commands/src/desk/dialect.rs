@@ -55,7 +55,8 @@ impl StationDesk {
             return Ok(None);
         }
         self.noticed.insert(Quirk::ReversedUid);
-        Ok(Some(reversed).filter(|_| self.state.settings.dialect.has(Quirk::ReversedUid)))
+        let dialect = self.chargebook.registry().settings_of(&self.state).await?.dialect;
+        Ok(Some(reversed).filter(|_| dialect.has(Quirk::ReversedUid)))
     }
 }
 

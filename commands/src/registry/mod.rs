@@ -1,6 +1,7 @@
 //! What an operator registers: decided at once, in force when the answer arrives.
 
 mod account;
+mod model;
 mod station;
 mod tariff;
 mod token;
@@ -80,6 +81,7 @@ pub struct Registry {
     sites: Cache<SiteRegistered>,
     accounts: Cache<AccountKind>,
     defaults: Mutex<Option<Arc<tariff::DefaultHistory>>>,
+    dialects: tokio::sync::Mutex<Option<Arc<model::ModelDialects>>>,
     /// Things have random stream names, so no version check keeps the same name from being
     /// registered twice at once: whoever registers it holds its lock.
     registering: [tokio::sync::Mutex<()>; REGISTRATIONS_AT_ONCE_MAX],
@@ -155,6 +157,7 @@ impl Registry {
             sites: Cache::default(),
             accounts: Cache::default(),
             defaults: Mutex::new(None),
+            dialects: tokio::sync::Mutex::new(None),
             registering: std::array::from_fn(|_| tokio::sync::Mutex::new(())),
         }
     }

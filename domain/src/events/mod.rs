@@ -154,6 +154,7 @@ events! {
     "session.token_presented" SessionTokenPresented(v1::SessionTokenPresented);
     "session.transaction_reported" SessionTransactionReported(v1::SessionTransactionReported);
     "settings.default_tariff_set" DefaultTariffSet(v1::DefaultTariffSet);
+    "settings.model_dialect_set" ModelDialectSet(v1::ModelDialectSet);
     "site.registered" SiteRegistered(v1::SiteRegistered);
     "station.booted" StationBooted(v1::StationBooted);
     "station.certificate_deleted" StationCertificateDeleted(v1::StationCertificateDeleted);

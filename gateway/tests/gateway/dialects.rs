@@ -3,7 +3,7 @@
 
 use crate::handshake::UPGRADE;
 use crate::support::{Gateway, Knock, Station, TAG};
-use chargebook_domain::events::v1::Quirk;
+use chargebook_domain::events::v1::{Dialect, Quirk};
 use chargebook_gateway::Limits;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -89,6 +89,46 @@ async fn null_for_a_member_that_is_left_out() {
     let (gateway, _) =
         refused_then_understood(Quirk::NullMembers, "StopTransaction", stop, TYPE).await;
     assert_eq!(gateway.facts("station.orphan_recorded").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_models_dialect_is_that_of_its_stations() {
+    let gateway = Gateway::start().await;
+    let registry = gateway.chargebook.registry();
+    let mut stations = [gateway.station("CP-1").await, gateway.station("CP-2").await];
+    let vendors = ["Quirky Chargers", "Plain Chargers"];
+    for (station, vendor) in stations.iter_mut().zip(vendors) {
+        let boot = json!({ "chargePointVendor": vendor, "chargePointModel": "Two" });
+        assert_eq!(station.call("boot", "BootNotification", &boot.to_string()).await[0], 3);
+    }
+    let stop = r#"{"transactionId":7,"idTag":null,"meterStop":5,
+        "timestamp":"2026-11-22T12:00:00Z"}"#;
+    let mut stops = 0;
+    let mut answers = async |expected: [u8; 2]| {
+        for (station, expected) in stations.iter_mut().zip(expected) {
+            stops += 1;
+            let answer = station.call(&format!("stop {stops}"), "StopTransaction", stop).await;
+            assert_eq!(answer[0], expected, "{answer}");
+        }
+    };
+    let nulls = [Quirk::NullMembers].into_iter().collect();
+    answers([4, 4]).await;
+    assert!(registry.set_model_dialect("QUIRKY chargers", Some("One"), nulls).await.is_ok());
+    answers([4, 4]).await;
+    let all = [(Some("Two"), true), (None, true), (None, false)];
+    for (model, changes) in all {
+        let set = registry.set_model_dialect("QUIRKY chargers", model, nulls).await;
+        assert_eq!(set.expect("set").created, changes);
+        answers([3, 4]).await;
+    }
+    let standard = Dialect::STANDARD;
+    registry.set_model_dialect("Quirky Chargers", Some("TWO"), standard).await.expect("set");
+    answers([3, 4]).await;
+    registry.set_model_dialect("Quirky Chargers", None, standard).await.expect("set");
+    answers([4, 4]).await;
+    let left = registry.models_with_dialect().await.expect("read");
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0].model.as_deref(), Some("One"));
 }
 
 #[tokio::test]

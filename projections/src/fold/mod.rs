@@ -192,6 +192,7 @@ impl State {
             Event::CommandSent(_)
             | Event::ExchangeRecorded(_)
             | Event::LogCreated(_)
+            | Event::ModelDialectSet(_)
             | Event::PolicyCheckpointed(_)
             | Event::SessionMeterRecorded(_)
             | Event::SessionRated(_)

@@ -22,6 +22,19 @@ pub struct StationQuirkNoticed {
     pub exchange: Option<EventId>,
 }
 
+/// `settings.model_dialect_set`: what a maker's stations do otherwise than the standard, for all of
+/// them from now on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelDialectSet {
+    /// The maker, as its stations name it when they boot.
+    pub vendor: String,
+    /// The model, as its stations name it; all of the maker's if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// All of it; empty takes it away.
+    pub dialect: Dialect,
+}
+
 /// How a station is treated. The default is the standard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StationSettings {
