@@ -38,6 +38,8 @@ pub(crate) enum Part {
     Sessions,
     /// Sessions at a fixed rate: latency.
     Paced,
+    /// What one station that sends without pause does to the latency of others.
+    Burst,
     /// All stations reconnect after a restart.
     Storm,
     /// Rebuilding the read models beside reading the log.
@@ -143,7 +145,8 @@ impl Settings {
             let count = asked.unwrap_or(if args.quick { quick } else { usual });
             usize::try_from(count).unwrap_or(usize::MAX).min(most)
         };
-        let all = [Part::Idle, Part::Sessions, Part::Paced, Part::Storm, Part::Rebuild];
+        let all =
+            [Part::Idle, Part::Sessions, Part::Paced, Part::Burst, Part::Storm, Part::Rebuild];
         let seconds = args.seconds.unwrap_or(if args.quick { 3 } else { 8 });
         Self {
             parts: all
@@ -245,6 +248,9 @@ async fn measure(
     }
     if bench.settings().has(Part::Paced) {
         report.paced = Some(bench.paced().await?);
+    }
+    if bench.settings().has(Part::Burst) {
+        report.burst = Some(bench.burst().await?);
     }
     if bench.settings().has(Part::Storm) {
         report.storm = Some(bench.storm().await?);

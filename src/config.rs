@@ -37,6 +37,10 @@ pub(crate) struct ServeArgs {
     /// Seconds between heartbeats that stations are told [default: 300]
     #[arg(long, env = "CHARGEBOOK_HEARTBEAT_INTERVAL", value_name = "SECONDS")]
     pub(crate) heartbeat_interval: Option<u32>,
+    /// Frames a second that are taken from one station in the long run; a station that sends
+    /// faster is read later [default: 100]
+    #[arg(long, env = "CHARGEBOOK_FRAMES_PER_SECOND", value_name = "COUNT")]
+    pub(crate) frames_per_second: Option<u32>,
     /// Name that the log's checkpoints are signed under; kept from the first start on
     #[arg(long, env = "CHARGEBOOK_ORIGIN", value_name = "NAME")]
     pub(crate) origin: Option<String>,
@@ -66,6 +70,8 @@ struct File {
     invoice_series: Option<String>,
     #[serde(alias = "heartbeat-interval")]
     heartbeat_interval: Option<u32>,
+    #[serde(alias = "frames-per-second")]
+    frames_per_second: Option<u32>,
     origin: Option<String>,
     node: Option<String>,
 }
@@ -81,6 +87,7 @@ pub(crate) struct Config {
     pub(crate) time_zone: String,
     pub(crate) invoice_series: String,
     pub(crate) heartbeat_interval_seconds: u32,
+    pub(crate) frames_per_second: u32,
     pub(crate) origin: Option<String>,
     pub(crate) node: String,
     pub(crate) accept_lost_keys: bool,
@@ -119,6 +126,7 @@ impl Config {
                 .heartbeat_interval
                 .or(file.heartbeat_interval)
                 .unwrap_or(300),
+            frames_per_second: args.frames_per_second.or(file.frames_per_second).unwrap_or(100),
             origin: args.origin.or(file.origin),
             node: args.node.or(file.node).unwrap_or_else(|| "node-1".to_owned()),
             accept_lost_keys: args.accept_lost_keys,
@@ -142,6 +150,9 @@ impl Config {
         }
         if self.heartbeat_interval_seconds == 0 {
             bail!("the heartbeat interval must be at least one second");
+        }
+        if self.frames_per_second == 0 {
+            bail!("at least one frame a second must be taken from a station");
         }
         let short = |token: &String| token.chars().count() < ADMIN_TOKEN_CHARACTERS_MIN;
         if self.admin_token.as_ref().is_some_and(short) {

@@ -153,7 +153,7 @@ impl Server {
             gateway: tokio::spawn(chargebook_gateway::serve(
                 ocpp,
                 chargebook.clone(),
-                Limits::default(),
+                limits(config),
                 stop.doors.clone(),
             )),
             http: tokio::spawn(web.serve(http, data.clone(), stop.doors.clone())),
@@ -355,6 +355,12 @@ fn install_metrics() -> anyhow::Result<PrometheusHandle> {
 }
 
 /// The token that was given; otherwise the one in the data folder, made where there is none.
+/// The gateway's bounds, as far as they are set.
+fn limits(config: &Config) -> Limits {
+    let frame_interval = Duration::from_secs(1) / config.frames_per_second.max(1);
+    Limits { frame_interval, ..Limits::default() }
+}
+
 fn admin_token(data: &Path, given: Option<&str>) -> anyhow::Result<String> {
     if let Some(given) = given {
         return Ok(given.to_owned());

@@ -20,6 +20,7 @@ mod message;
 mod meter;
 mod metrics;
 mod outbox;
+mod pace;
 mod payload;
 mod protocol;
 mod rpc;

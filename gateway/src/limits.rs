@@ -50,6 +50,10 @@ pub struct Limits {
     pub boot_grace: Duration,
     /// How long a station may take to answer a CALL of ours. Long, for mobile networks.
     pub call_timeout: Duration,
+    /// Most frames that are taken from a connection at once, after a while of silence.
+    pub frames_at_once_max: u32,
+    /// Time between two frames of a connection in the long run; who sends faster is read later.
+    pub frame_interval: Duration,
     /// How long a replaced connection may live on beside its successor.
     pub replaced_grace: Duration,
     /// How long all connections together may take to end when the service stops.
@@ -66,6 +70,8 @@ impl Default for Limits {
             silence_without_pong: Duration::from_secs(1_800),
             boot_grace: Duration::from_secs(15),
             call_timeout: Duration::from_secs(30),
+            frames_at_once_max: 500,
+            frame_interval: Duration::from_millis(10),
             replaced_grace: Duration::from_secs(10),
             drain_timeout: Duration::from_secs(10),
         }

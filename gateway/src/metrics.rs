@@ -10,6 +10,8 @@ const HANDSHAKES: &str = "chargebook_gateway_handshakes_total";
 const DISCONNECTIONS: &str = "chargebook_gateway_disconnections_total";
 /// Messages from stations, by action and verdict.
 const MESSAGES: &str = "chargebook_gateway_messages_total";
+/// Times that a station had sent so fast that its next frame was made to wait.
+const PAUSES: &str = "chargebook_gateway_pauses_total";
 /// Seconds from a CALL's arrival to its answer on the way.
 const CALL_SECONDS: &str = "chargebook_gateway_call_seconds";
 /// CALLs of ours, by action and outcome.
@@ -45,6 +47,10 @@ pub(crate) fn disconnected(reason: &'static str) {
 
 pub(crate) fn message(action: &'static str, verdict: &'static str) {
     metrics::counter!(MESSAGES, "action" => action, "verdict" => verdict).increment(1);
+}
+
+pub(crate) fn paused() {
+    metrics::counter!(PAUSES).increment(1);
 }
 
 pub(crate) fn answered(action: &'static str, after: Duration) {

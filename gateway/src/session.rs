@@ -2,14 +2,15 @@
 //!
 //! A single task, one thing at a time: a message is read, judged, made durable by the desk,
 //! answered, and only then is the next one read. So a station that sends several CALLs at once
-//! is served in their order, and one that sends faster than the log can write is slowed down by
-//! its own socket.
+//! is served in their order, and one that sends faster than its pace allows, or the log can write,
+//! is slowed down by its own socket.
 
 use crate::connections::{Connections, Signals};
 use crate::limits::Limits;
 use crate::message::{ForDesk, Inbound};
 use crate::metrics;
 use crate::outbox::Outbox;
+use crate::pace::Pace;
 use crate::protocol::Protocol;
 use crate::socket::{Received, Socket, Unwritable};
 use chargebook_commands::message::{Answer, Judged};
@@ -101,6 +102,7 @@ impl Connection {
             chargebook: self.chargebook,
             protocol,
             outbox: Outbox::new(protocol, self.limits.call_timeout),
+            pace: Pace::new(&self.limits, Instant::now()),
             limits: self.limits,
             shutdown: self.shutdown,
             socket,
@@ -161,6 +163,8 @@ struct Session {
     desk: StationDesk,
     outbox: Outbox,
     signals: Arc<Signals>,
+    /// How fast its frames are taken.
+    pace: Pace,
     /// When the station was last heard.
     heard_at: Instant,
     /// When it was pinged, if it has not been heard since.
@@ -186,6 +190,15 @@ enum Pongs {
     Overlooked,
 }
 
+/// The next frame, read only once its time has come. Cancel safe.
+async fn next_frame(socket: &mut Socket, waits_until: Option<Instant>) -> Received {
+    if let Some(instant) = waits_until {
+        // Boxed: only who sends too fast needs room for it.
+        Box::pin(sleep_until(instant)).await;
+    }
+    socket.next().await
+}
+
 enum Happening {
     Stop,
     Told,
@@ -208,12 +221,13 @@ impl Session {
             if wake < timer.deadline() || timer.is_elapsed() {
                 timer.as_mut().reset(wake);
             }
+            let resume_at = self.pace.waits_until(Instant::now());
             let happening = tokio::select! {
                 biased;
                 () = &mut stop => Happening::Stop,
                 () = self.signals.told() => Happening::Told,
                 () = &mut timer => Happening::Timer,
-                received = self.socket.next() => Happening::Received(received),
+                received = next_frame(&mut self.socket, resume_at) => Happening::Received(received),
             };
             let outcome = match happening {
                 Happening::Stop => Err(End::SHUTDOWN),
@@ -323,6 +337,10 @@ impl Session {
 
     async fn received(&mut self, received: Received) -> Result<(), End> {
         self.heard_at = Instant::now();
+        self.pace.take(self.heard_at);
+        if self.pace.waits_until(self.heard_at).is_some() {
+            metrics::paused();
+        }
         let was_pinged = self.pinged_at.take().is_some();
         match (&received, self.pongs) {
             (Received::Pong, _) => self.pongs = Pongs::Answered,

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chargebook_simulator::load::{
-    Edge, LoadTarget, LoadVersion, NullServer, Pacing, SessionLoad, open_idle, reconnect_all,
-    run_sessions,
+    Burst, Edge, LoadTarget, LoadVersion, NullServer, Pacing, SessionLoad, open_idle,
+    reconnect_all, run_sessions,
 };
 use tokio::net::TcpListener;
 use tokio::task::LocalSet;
@@ -117,4 +117,24 @@ async fn a_server_that_is_away_is_an_error_not_a_result() {
     let (report, held) = set.run_until(reconnect_all(&target, 2, deadline)).await;
     assert_eq!((report.booted, held.len()), (0, 0));
     assert!(report.failed_tries > 0);
+}
+
+#[tokio::test]
+async fn a_burst_goes_on_and_every_answer_is_in_its_place() {
+    const IN_FLIGHT: usize = 50;
+    let folder = Folder::new("load-burst");
+    let target = bare_server(&folder).await;
+    let local = LocalSet::new();
+    let answered = local.run_until(async {
+        let burst = Burst::begin(&target, 0, IN_FLIGHT).await.unwrap();
+        while burst.answered() < 4 * IN_FLIGHT as u64 {
+            tokio::task::yield_now().await;
+        }
+        burst.end().await.unwrap()
+    });
+    let answered = usize::try_from(answered.await).unwrap();
+    let log = std::fs::read_to_string(folder.0.join("frames.log")).unwrap();
+    // Those in flight may have been written already; the boot was.
+    let written = log.lines().count();
+    assert!(written > answered && written <= answered + IN_FLIGHT + 1, "{written}, {answered}");
 }

@@ -5,14 +5,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use chargebook_simulator::load::{
-    Edge, IdleConnection, LoadReport, LoadTarget, Pacing, SessionLoad, open_idle, reconnect_all,
-    run_sessions,
+    Burst, Edge, IdleConnection, LoadReport, LoadTarget, Pacing, SessionLoad, open_idle,
+    reconnect_all, run_sessions,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::process::{ADMIN_TOKEN, Server, run_own};
-use super::report::{Idle, Judged, Paced, Rebuild, Registration, Sessions, Storm, Throughput};
+use super::report::{
+    Bursts, Idle, Judged, Paced, Rebuild, Registration, Sessions, Storm, Throughput,
+};
 use super::{Part, Settings};
 use crate::simulate::api_client::ApiClient;
 
@@ -22,6 +24,13 @@ const MOST_P99_MS: f64 = 10.0;
 const MOST_KIB_PER_CONNECTION: f64 = 24.0;
 const MOST_STORM_SECONDS: f64 = 5.0;
 const LEAST_REBUILD_RATIO: f64 = 0.4;
+const MOST_BURST_RATIO: f64 = 2.0;
+
+/// Calls that the bursting station keeps in flight: a day's messages, sent without waiting.
+const BURST_IN_FLIGHT: usize = 10_000;
+/// The stations beside it, and their messages per second.
+const BURST_NEIGHBOURS: usize = 100;
+const BURST_NEIGHBOURS_RATE: u32 = 200;
 
 /// Registrations under way at once: as many as hash passwords side by side on two cores, and
 /// as many again on their way.
@@ -55,6 +64,8 @@ impl Bench {
             || settings.has(Part::Paced)
             || settings.has(Part::Rebuild);
         let charging = if charging { settings.connections } else { 0 };
+        let bursting = if settings.has(Part::Burst) { BURST_NEIGHBOURS + 1 } else { 0 };
+        let charging = charging.max(bursting);
         let waiting = settings.has(Part::Idle) || settings.has(Part::Storm);
         let waiting = if waiting { settings.idle_connections } else { 0 };
         let target = target_of(&server, &settings);
@@ -106,7 +117,8 @@ impl Bench {
             self.server.until_quiet(CATCH_UP_LIMIT).await?;
             null_rounds.push(self.null_round(Pacing::ClosedLoop).await?);
             self.bar.set_message(format!("sessions against chargebook, round {round} of {of}"));
-            real_rounds.push(self.load(&self.server, Pacing::ClosedLoop).await?);
+            let connections = self.settings.connections;
+            real_rounds.push(self.load(&self.server, connections, Pacing::ClosedLoop).await?);
             catch_up = self.server.until_quiet(CATCH_UP_LIMIT).await?;
         }
         let round_ratios: Vec<f64> = null_rounds
@@ -130,10 +142,48 @@ impl Bench {
         let rate = self.settings.rate;
         self.bar.set_message(format!("sessions at {rate} messages a second"));
         self.server.until_quiet(CATCH_UP_LIMIT).await?;
-        let round = self.load(&self.server, Pacing::PerSecond(rate)).await?;
+        let connections = self.settings.connections;
+        let round = self.load(&self.server, connections, Pacing::PerSecond(rate)).await?;
         let chargebook = throughput_of(vec![round])?;
         let p99_ms = Judged::at_most(chargebook.latency.p99_ms, MOST_P99_MS);
         Ok(Paced { rate, chargebook, p99_ms })
+    }
+
+    /// Sessions at a fixed rate, in turn without and with a station that sends as fast as it can.
+    pub(super) async fn burst(&mut self) -> anyhow::Result<Bursts> {
+        let (stations, rate) = (BURST_NEIGHBOURS, BURST_NEIGHBOURS_RATE);
+        let pacing = Pacing::PerSecond(rate);
+        let mut calm = Vec::new();
+        let mut beside_burst = Vec::new();
+        let mut burst_messages_per_second = 0.0;
+        for round in 1..=self.settings.rounds {
+            self.bar.set_message(format!("burst, round {round} of {}", self.settings.rounds));
+            self.server.until_quiet(CATCH_UP_LIMIT).await?;
+            calm.push(self.load(&self.server, stations, pacing).await?);
+            self.server.until_quiet(CATCH_UP_LIMIT).await?;
+            let target = target_of(&self.server, &self.settings);
+            let begun = Instant::now();
+            let burst = Burst::begin(&target, stations, BURST_IN_FLIGHT).await?;
+            beside_burst.push(self.load(&self.server, stations, pacing).await?);
+            let seconds = begun.elapsed().as_secs_f64();
+            burst_messages_per_second = as_number(burst.end().await?) / seconds;
+        }
+        let p99_ms = |round: &Round| round.report.latency.p99_ms;
+        let round_ratios: Vec<f64> = calm
+            .iter()
+            .zip(&beside_burst)
+            .map(|(calm, beside)| p99_ms(beside) / p99_ms(calm))
+            .collect();
+        Ok(Bursts {
+            stations,
+            rate,
+            in_flight: BURST_IN_FLIGHT,
+            ratio: Judged::at_most(median(&round_ratios), MOST_BURST_RATIO),
+            round_ratios,
+            calm: throughput_of(calm)?,
+            beside_burst: throughput_of(beside_burst)?,
+            burst_messages_per_second,
+        })
     }
 
     /// The server restarts; the stations that were connected all come back at once.
@@ -164,7 +214,8 @@ impl Bench {
         let data = self.folder.join("data");
         if !self.settings.has(Part::Sessions) {
             // A log of some length is needed.
-            self.load(&self.server, Pacing::ClosedLoop).await?;
+            let connections = self.settings.connections;
+            self.load(&self.server, connections, Pacing::ClosedLoop).await?;
         }
         self.server.until_quiet(CATCH_UP_LIMIT).await?;
         self.server.end().await?;
@@ -208,16 +259,21 @@ impl Bench {
         let folder = self.folder.join("null");
         std::fs::create_dir_all(&folder).context("cannot make the bare server's folder")?;
         let null = Server::start_null(&folder).await?;
-        let round = self.load(&null, pacing).await?;
+        let round = self.load(&null, self.settings.connections, pacing).await?;
         null.end().await?;
         std::fs::remove_dir_all(&folder).context("cannot remove the bare server's folder")?;
         Ok(round)
     }
 
-    async fn load(&self, server: &Server, pacing: Pacing) -> anyhow::Result<Round> {
+    async fn load(
+        &self,
+        server: &Server,
+        connections: usize,
+        pacing: Pacing,
+    ) -> anyhow::Result<Round> {
         let load = SessionLoad {
             target: target_of(server, &self.settings),
-            connections: self.settings.connections,
+            connections,
             pacing,
             warm_up: self.settings.warm_up,
             measure: self.settings.measure,

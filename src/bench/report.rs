@@ -47,6 +47,7 @@ pub(super) struct Report {
     pub(super) registration: Option<Registration>,
     pub(super) sessions: Option<Sessions>,
     pub(super) paced: Option<Paced>,
+    pub(super) burst: Option<Bursts>,
     pub(super) idle: Option<Idle>,
     pub(super) storm: Option<Storm>,
     pub(super) rebuild: Option<Rebuild>,
@@ -64,6 +65,7 @@ impl Report {
             registration: None,
             sessions: None,
             paced: None,
+            burst: None,
             idle: None,
             storm: None,
             rebuild: None,
@@ -110,6 +112,22 @@ pub(super) struct Paced {
     pub(super) rate: u32,
     pub(super) chargebook: Throughput,
     pub(super) p99_ms: Judged,
+}
+
+/// Sessions at a fixed rate, without and with a station that sends as fast as it can.
+#[derive(Debug, Serialize)]
+pub(super) struct Bursts {
+    pub(super) stations: usize,
+    pub(super) rate: u32,
+    /// Calls that the one station keeps in flight.
+    pub(super) in_flight: usize,
+    pub(super) calm: Throughput,
+    pub(super) beside_burst: Throughput,
+    /// Median over the rounds of how many times as long the p99 is beside the burst.
+    pub(super) ratio: Judged,
+    pub(super) round_ratios: Vec<f64>,
+    /// Calls a second that the one station was answered, in the last round.
+    pub(super) burst_messages_per_second: f64,
 }
 
 /// Memory at rest.
@@ -202,6 +220,12 @@ fn throughput_table(report: &Report) -> Option<Table> {
     if let Some(paced) = &report.paced {
         rows.push((format!("chargebook, paced at {}/s", paced.rate), &paced.chargebook));
     }
+    if let Some(burst) = &report.burst {
+        let stations = burst.stations;
+        let paced = format!("{stations} stations at {}/s", burst.rate);
+        rows.push((format!("{paced}, calm"), &burst.calm));
+        rows.push((format!("{paced}, beside a burst"), &burst.beside_burst));
+    }
     if rows.is_empty() {
         return None;
     }
@@ -240,6 +264,9 @@ fn judged_results(report: &Report) -> Vec<(String, Judged, &'static str, &'stati
     if let Some(paced) = &report.paced {
         results.push((format!("p99 at {}/s", paced.rate), paced.p99_ms, "ms", "<="));
     }
+    if let Some(burst) = &report.burst {
+        results.push(("p99 beside a burst / calm".to_owned(), burst.ratio, "x", "<="));
+    }
     if let Some(idle) = &report.idle {
         let name = format!("memory per idle connection of {}", idle.connections);
         results.push((name, idle.kib_per_connection, "KiB", "<="));
@@ -271,6 +298,16 @@ fn remarks(report: &Report) -> Vec<String> {
             sessions.catch_up_seconds
         ));
     }
+    if let Some(burst) = &report.burst {
+        let ratios: Vec<String> =
+            burst.round_ratios.iter().map(|ratio| format!("{ratio:.2}")).collect();
+        lines.push(format!(
+            "burst: {} calls in flight, answered at {:.0}/s; ratio of each round: {}",
+            burst.in_flight,
+            burst.burst_messages_per_second,
+            ratios.join(", ")
+        ));
+    }
     if let Some(storm) = &report.storm {
         lines.push(format!(
             "storm: the server ended in {:.1} s, was ready again in {:.1} s; {} of {} stations back, {} failed tries",
@@ -291,7 +328,8 @@ fn remarks(report: &Report) -> Vec<String> {
         .sessions
         .iter()
         .flat_map(|sessions| [&sessions.null_fsync, &sessions.chargebook])
-        .chain(report.paced.iter().map(|paced| &paced.chargebook));
+        .chain(report.paced.iter().map(|paced| &paced.chargebook))
+        .chain(report.burst.iter().flat_map(|burst| [&burst.calm, &burst.beside_burst]));
     for one in throughputs {
         lines.extend(one.first_failures.iter().map(|failure| format!("! {failure}")));
     }

@@ -1,5 +1,6 @@
 //! The gateway through its public door: real sockets, the real desk, the memory engine.
 
+mod bursts;
 mod certificates;
 mod commands;
 mod compression;

@@ -9,6 +9,8 @@ use super::LoadVersion;
 
 /// Calls in one session.
 pub(crate) const CALLS: usize = 10;
+/// Place of the call that tells a connector's status among them.
+pub(crate) const STATUS: usize = 1;
 /// Place of the call that starts the transaction among them.
 pub(crate) const START: usize = 3;
 

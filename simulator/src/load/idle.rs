@@ -128,7 +128,11 @@ pub async fn reconnect_all(
     (report, held)
 }
 
-async fn open_booted(target: &LoadTarget, number: usize) -> Result<LoadSocket, LoadError> {
+/// Connects and boots a station.
+pub(super) async fn open_booted(
+    target: &LoadTarget,
+    number: usize,
+) -> Result<LoadSocket, LoadError> {
     let mut socket = LoadSocket::open(target, number).await?;
     let (frame, id) = boot_frame(target.version(number));
     socket.call(&frame, &id).await?;

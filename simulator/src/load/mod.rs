@@ -4,6 +4,7 @@
 //! frames patched in place, no typed decoding. It is no charge point: [`crate::Fleet`] is.
 //! Its futures are not `Send`; run them on a current-thread runtime inside a `LocalSet`.
 
+mod burst;
 mod frames;
 mod idle;
 mod null_server;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+pub use burst::Burst;
 pub use idle::{IdleConnection, ReconnectReport, open_idle, reconnect_all};
 pub use null_server::{NullServer, NullServerError};
 pub use sessions::{Edge, LoadReport, Pacing, SessionLoad, run_sessions};

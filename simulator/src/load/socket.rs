@@ -7,7 +7,7 @@ use std::io;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
 
 use super::frames::{masked_frame, masked_text_frame};
@@ -142,6 +142,63 @@ impl LoadSocket {
         }
     }
 
+    /// Writes what can be written of `unsent` and reads what is there, waiting until there is
+    /// something of either to do.
+    pub(crate) async fn exchange(&mut self, unsent: &mut Vec<u8>) -> Result<(), LoadError> {
+        let station = &self.station;
+        let failed = |source| LoadError::Socket { station: station.clone(), source };
+        let readable_or_writable = match unsent.is_empty() {
+            true => Interest::READABLE,
+            false => Interest::READABLE | Interest::WRITABLE,
+        };
+        let ready = self.stream.ready(readable_or_writable).await.map_err(failed)?;
+        if ready.is_writable() {
+            match self.stream.try_write(unsent) {
+                Ok(written) => drop(unsent.drain(..written)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        if ready.is_readable() {
+            self.received.drain(..self.consumed);
+            self.consumed = 0;
+            self.received.reserve(READ_SIZE);
+            match self.stream.try_read_buf(&mut self.received) {
+                Ok(0) => return Err(failed(io::ErrorKind::UnexpectedEof.into())),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the answer to the CALL of this id out of what was read; false if it is not there yet.
+    /// What the server asks meanwhile is answered behind `unsent`.
+    pub(crate) fn take_answer(
+        &mut self,
+        id: &[u8],
+        unsent: &mut Vec<u8>,
+    ) -> Result<bool, LoadError> {
+        while let Some((opcode, from, to)) = self.next_frame()? {
+            self.consumed = to;
+            let text = &self.received[from..to];
+            match (opcode, message_type(text)) {
+                (OPCODE_TEXT, Some(b'3')) if find(&text[..text.len().min(64)], id).is_some() => {
+                    return Ok(true);
+                }
+                (OPCODE_TEXT, Some(b'2')) => {
+                    let refusal = self.refusal(from, to)?;
+                    unsent.extend(refusal);
+                }
+                (OPCODE_PING, _) => unsent.extend(masked_frame(FIN | OPCODE_PONG, text)),
+                (OPCODE_PONG, _) => {}
+                _ => return Err(self.unexpected(from, to)),
+            }
+        }
+        Ok(false)
+    }
+
     /// Waits until the server closes, answering its pings and refusing its calls.
     pub(crate) async fn hold(&mut self) {
         loop {
@@ -206,13 +263,19 @@ impl LoadSocket {
     }
 
     async fn refuse_call(&mut self, from: usize, to: usize) -> Result<(), LoadError> {
+        let refusal = self.refusal(from, to)?;
+        self.write(&refusal).await
+    }
+
+    /// The frame that refuses a CALL of the server.
+    fn refusal(&self, from: usize, to: usize) -> Result<Vec<u8>, LoadError> {
         let parts: Result<Vec<serde_json::Value>, _> =
             serde_json::from_slice(&self.received[from..to]);
         let Some(id) = parts.ok().and_then(|parts| parts.get(1).cloned()) else {
             return Err(self.unexpected(from, to));
         };
         let refusal = serde_json::json!([4, id, "NotSupported", "", {}]).to_string();
-        self.write(&masked_text_frame(refusal.as_bytes())).await
+        Ok(masked_text_frame(refusal.as_bytes()))
     }
 
     fn unexpected(&self, from: usize, to: usize) -> LoadError {
