@@ -3,11 +3,13 @@
 
 mod answer;
 mod notice;
+mod reservation;
 mod token;
 mod transaction;
 
 pub use answer::{Answer, CertificateStatus, TokenAnswer, TransactionAnswer};
 pub use notice::{Notice, NoticePart, NoticeSubject};
+pub use reservation::{ReservationReport, ReservationTerms};
 pub use token::{AuthorizeReport, NO_AUTHORIZATION, PresentedCertificate, PresentedToken};
 pub use transaction::{TransactionEventKind, TransactionReport};
 
@@ -132,6 +134,8 @@ pub enum StationMessage {
         /// The vendor.
         vendor_id: String,
     },
+    /// ReservationStatusUpdate (2.x).
+    Reservation(ReservationReport),
     /// A notification of 2.x that says how things stand at the station.
     Notice(Notice),
 }

@@ -14,7 +14,7 @@ pub const CHANGES_KEPT_MAX: usize = 32_768;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChangeKind {
-    /// A station or one of its connectors; the id is the station's identity.
+    /// A station, one of its connectors or of its reservations; the id is the station's identity.
     Station,
     /// A session; the id is its uuid.
     Session,

@@ -1,6 +1,10 @@
 //! What the query API gives out: plain rows. Personal data stays sealed in them; who may see
 //! it opens it at read time.
 
+mod reservation;
+
+pub use reservation::{Reservation, ReservationStatus};
+
 use chargebook_domain::events::v1::{
     AccountKind, Anomaly, Authorization, BootInformation, CommandFailure, Dialect,
     InstalledCertificate, Intent, InvoiceIssued, Outcome, Registration, SeenBy, StationSettings,

@@ -6,7 +6,7 @@ use crate::fold::{Decoded, Need, State};
 use crate::generation::read_checkpoint;
 use crate::query::{Select, column};
 use crate::tables::{
-    BalanceRow, CommandRow, ConnectorRow, EnergyHourRow, Json, RevenueHourRow, Row,
+    BalanceRow, CommandRow, ConnectorRow, EnergyHourRow, Json, ReservationRow, RevenueHourRow, Row,
     SessionMeterRow, SessionRow, StationCertificatesRow, StationRow, StationSeenRow,
     TariffVersionRow, TokenRow,
 };
@@ -127,11 +127,13 @@ impl Writer {
         let mut sessions = Vec::new();
         let mut commands = Vec::new();
         let mut tokens = Vec::new();
+        let mut reservations = Vec::new();
         for need in needs {
             match need {
                 Need::Session(id) => sessions.push(id.0),
                 Need::Command(id) => commands.push(id.0),
                 Need::Token(id) => tokens.push(id.0),
+                Need::Reservation((station, number)) => reservations.push((station.0, number.0)),
             }
         }
         let connection = &mut self.connection;
@@ -146,6 +148,9 @@ impl Writer {
         }
         for row in by_key::<TokenRow>(connection, &tokens).await? {
             self.state.tokens.loaded(row.token_id, row);
+        }
+        for row in reservations_by_key(connection, reservations).await? {
+            self.state.reservations.loaded((row.station_id, row.reservation_id), row);
         }
         Ok(())
     }
@@ -166,6 +171,22 @@ async fn by_key<R: Row>(
         R::TABLE.key_list(),
     ));
     select.bind(&Json(keys.to_vec()))?;
+    select.read(connection).await
+}
+
+async fn reservations_by_key(
+    connection: &mut SqliteConnection,
+    keys: Vec<(uuid::Uuid, i32)>,
+) -> Result<Vec<ReservationRow>, ProjectionError> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut select = Select::new(format!(
+        "SELECT {} FROM reservations WHERE (station_id, reservation_id) IN \
+         (SELECT value ->> 0, value ->> 1 FROM json_each(?))",
+        ReservationRow::TABLE.column_list(""),
+    ));
+    select.bind(&Json(keys))?;
     select.read(connection).await
 }
 
@@ -230,6 +251,7 @@ async fn write_all(
     upsert(connection, upserts, state.meters.dirty()).await?;
     upsert(connection, upserts, state.commands.dirty()).await?;
     upsert(connection, upserts, state.tokens.dirty()).await?;
+    upsert(connection, upserts, state.reservations.dirty()).await?;
     upsert(connection, upserts, written.accounts.iter()).await?;
     upsert(connection, upserts, written.audits.iter()).await?;
     upsert(connection, upserts, written.drivers.iter()).await?;

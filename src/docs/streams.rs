@@ -20,18 +20,19 @@ pub(super) const STREAMS: &[Stream] = &[
         holds: "One charging session: every exchange and fact about it, its settlement, rating and \
                 outcome. The uuid is a keyed hash of what makes a start unique, so a start that \
                 comes again finds its own session",
-        events: &["session.", "exchange.recorded"],
+        events: &["session.", "reservation.used", "exchange.recorded"],
     },
     Stream {
         name: "station-{uuid}-{yyyy-mm}",
         holds: "Everything else that a station says and does in one month (UTC). Each month after \
                 the first begins with `station.month_opened`, which carries over what is known",
-        events: &["station.", "exchange.recorded"],
+        events: &["station.", "reservation.ended", "exchange.recorded"],
     },
     Stream {
         name: "command-{uuid}",
-        holds: "One intent to a station, up to its answer, with the exchange that carried it",
-        events: &["command.", "exchange.recorded"],
+        holds: "One intent to a station, up to its answer, with the exchange that carried it and \
+                what the station took on with it",
+        events: &["command.", "reservation.made", "reservation.cancelled", "exchange.recorded"],
     },
     Stream {
         name: "token-{uuid}",

@@ -24,6 +24,7 @@ mod offline_replay;
 mod personal_data;
 mod rate_command;
 mod read_models;
+mod reservations;
 mod restart;
 mod retransmission;
 mod station_commands;

@@ -10,6 +10,7 @@ mod events;
 pub(crate) mod health;
 mod invoices;
 mod log;
+mod reservations;
 mod resolve;
 mod reviews;
 mod sessions;
@@ -90,6 +91,7 @@ pub(crate) fn guarded_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(commands::request_exact))
         .routes(routes!(commands::list))
         .routes(routes!(commands::get))
+        .routes(routes!(reservations::list))
         .routes(routes!(drivers::list, drivers::register))
         .routes(routes!(drivers::get))
         .routes(routes!(drivers::erase))

@@ -7,8 +7,8 @@ use crate::message::{
     StationMessage, StatusReport, TokenAnswer,
 };
 use chargebook_domain::events::v1::{
-    Authorization, SeenBy, SessionConnectorStatus, StationBooted, StationCertificateRequested,
-    StationConnectorStatus, StationJobStatus, StationSecurityNoted,
+    Authorization, ReservationEnded, SeenBy, SessionConnectorStatus, StationBooted,
+    StationCertificateRequested, StationConnectorStatus, StationJobStatus, StationSecurityNoted,
 };
 use chargebook_domain::ids::{AccountId, ConnectorNumber, Outlet, SubjectId, TokenId};
 use chargebook_domain::session::Session;
@@ -79,6 +79,15 @@ impl StationDesk {
             }
             StationMessage::DataTransfer { .. } => {
                 Ok(Decision::station(Answer::DataTransferUnknownVendor, Vec::new()))
+            }
+            StationMessage::Reservation(report) => {
+                let fact = ReservationEnded {
+                    reservation_id: report.reservation_id,
+                    station_id: self.state.station_id,
+                    because: report.because,
+                    exchange,
+                };
+                Ok(Decision::station(Answer::Empty, vec![fact.into()]))
             }
             StationMessage::Transaction(report) => self.decide_transaction(case, report).await,
             StationMessage::Notice(notice) => {

@@ -1,13 +1,14 @@
 //! What a station's answer to a CALL of ours changes on our side.
 
 use super::{DeskError, StationDesk};
+use crate::message::ReservationTerms;
 use crate::registry::StationChange;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
-    CertificateHash, InstalledCertificate, StationCertificateDeleted, StationCertificateInstalled,
-    StationCertificatesReported,
+    CertificateHash, InstalledCertificate, ReservationCancelled, ReservationMade,
+    StationCertificateDeleted, StationCertificateInstalled, StationCertificatesReported,
 };
-use chargebook_domain::ids::EventId;
+use chargebook_domain::ids::{EventId, ReservationId};
 
 /// What a station has taken over or given up with its answer to a CALL of ours, whichever way
 /// the CALL was asked for.
@@ -27,29 +28,10 @@ pub enum StationEffect {
         /// What it holds of them.
         certificates: Vec<InstalledCertificate>,
     },
-}
-
-impl StationEffect {
-    /// The fact that it leaves in the command's own stream, beside the exchange that showed it.
-    pub(super) fn fact(&self, exchange: EventId) -> Option<Event> {
-        Some(match self {
-            Self::NewPassword(_) => return None,
-            Self::CertificateInstalled(certificate) => {
-                let certificate = certificate.clone();
-                StationCertificateInstalled { certificate, exchange }.into()
-            }
-            Self::CertificateDeleted(certificate) => {
-                let certificate = certificate.clone();
-                StationCertificateDeleted { certificate, exchange }.into()
-            }
-            Self::CertificatesReported { purposes, certificates } => StationCertificatesReported {
-                purposes: purposes.clone(),
-                certificates: certificates.clone(),
-                exchange,
-            }
-            .into(),
-        })
-    }
+    /// It keeps a place for a token (1.6: section 5.13; 2.x: part 2, H01).
+    ReservationMade(ReservationTerms),
+    /// It keeps that place no more (1.6: section 5.2; 2.x: part 2, H02).
+    ReservationCancelled(ReservationId),
 }
 
 impl StationDesk {
@@ -63,8 +45,64 @@ impl StationDesk {
             }
             StationEffect::CertificateInstalled(_)
             | StationEffect::CertificateDeleted(_)
-            | StationEffect::CertificatesReported { .. } => {}
+            | StationEffect::CertificatesReported { .. }
+            | StationEffect::ReservationMade(_)
+            | StationEffect::ReservationCancelled(_) => {}
         }
         Ok(())
+    }
+
+    /// The fact that an effect leaves in the command's own stream, beside the exchange that
+    /// showed it.
+    pub(super) async fn effect_fact(
+        &self,
+        effect: &StationEffect,
+        exchange: EventId,
+    ) -> Result<Option<Event>, DeskError> {
+        Ok(Some(match effect {
+            StationEffect::NewPassword(_) => return Ok(None),
+            StationEffect::CertificateInstalled(certificate) => {
+                let certificate = certificate.clone();
+                StationCertificateInstalled { certificate, exchange }.into()
+            }
+            StationEffect::CertificateDeleted(certificate) => {
+                let certificate = certificate.clone();
+                StationCertificateDeleted { certificate, exchange }.into()
+            }
+            StationEffect::CertificatesReported { purposes, certificates } => {
+                let (purposes, certificates) = (purposes.clone(), certificates.clone());
+                StationCertificatesReported { purposes, certificates, exchange }.into()
+            }
+            StationEffect::ReservationMade(terms) => {
+                self.reservation_made(terms, exchange).await?.into()
+            }
+            StationEffect::ReservationCancelled(reservation_id) => {
+                let (reservation_id, station_id) = (*reservation_id, self.state.station_id);
+                ReservationCancelled { reservation_id, station_id, exchange }.into()
+            }
+        }))
+    }
+
+    async fn reservation_made(
+        &self,
+        terms: &ReservationTerms,
+        exchange: EventId,
+    ) -> Result<ReservationMade, DeskError> {
+        let personal = self.chargebook.personal();
+        let group = match &terms.group {
+            Some(group) => Some(personal.seal_uid(&group.uid).await?),
+            None => None,
+        };
+        Ok(ReservationMade {
+            reservation_id: terms.reservation_id,
+            station_id: self.state.station_id,
+            station: self.state.identity.clone(),
+            evse: terms.evse,
+            connector: terms.connector,
+            token: personal.seal_uid(&terms.token.uid).await?,
+            group,
+            expires_at: terms.expires_at,
+            exchange,
+        })
     }
 }

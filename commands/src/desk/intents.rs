@@ -189,10 +189,11 @@ impl StationDesk {
             Draft::new(exchange_id, exchange).by("station").about(self.state.station_id),
             Draft::following(exchange_id, 0, fact.clone()).about(self.state.station_id),
         ];
-        let effects = outcome.effects.iter().filter_map(|effect| effect.fact(exchange_id));
-        for (ordinal, effect) in (0..).zip(effects) {
-            let draft = Draft::following(exchange_id, ordinal, effect);
-            drafts.push(draft.by("station").about(self.state.station_id));
+        for (ordinal, effect) in (0..).zip(&outcome.effects) {
+            if let Some(fact) = self.effect_fact(effect, exchange_id).await? {
+                let draft = Draft::following(exchange_id, ordinal, fact);
+                drafts.push(draft.by("station").about(self.state.station_id));
+            }
         }
         // First what it brings about: if we die between the two, the station can still log in,
         // and the command ends as one whose outcome is unknown.

@@ -9,10 +9,12 @@ use crate::message::{Answer, StartReport, TokenAnswer};
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
     Anomaly, Authorization, ClockTrust, Evidence, MeterReading, OrphanStop, RegisterBefore,
-    SessionAnomalyNoted, SessionMeterRecorded, SessionStarted, SessionStopped, SessionSuperseded,
-    StationOrphanResolved, StopMatch,
+    ReservationUsed, SessionAnomalyNoted, SessionMeterRecorded, SessionStarted, SessionStopped,
+    SessionSuperseded, StationOrphanResolved, StopMatch,
 };
-use chargebook_domain::ids::{ConnectorNumber, EventId, Outlet, SessionId, TransactionId};
+use chargebook_domain::ids::{
+    ConnectorNumber, EventId, Outlet, ReservationId, SessionId, TransactionId,
+};
 use chargebook_domain::session::{Beginning, Session, began_at};
 use chargebook_domain::units::{Timestamp, WattHours};
 use chargebook_store::{AppendError, ExpectedVersion, StreamName};
@@ -110,7 +112,9 @@ impl StationDesk {
         if accepted && self.is_latest(report.connector, began_at).await? {
             keys.push(personal.connector_key(self.state.station_id, report.connector));
         }
+        let used = report.reservation_id.filter(|_| accepted);
         let mut facts: Vec<Event> = vec![fact.into()];
+        facts.extend(used.map(|number| self.reservation_used(case, number, session_id)));
         if let Some(orphan) = self.orphan_for(case, report).await? {
             keys.push(personal.adoption_key(orphan.exchange));
             keys.push(self.stop_key(
@@ -130,6 +134,22 @@ impl StationDesk {
         decision.target = Target::NewSession(stream);
         decision.keys = keys;
         Ok(decision)
+    }
+
+    /// A reservation is used up by who may charge: a refused driver leaves it as it was.
+    pub(super) fn reservation_used(
+        &self,
+        case: &Case<'_>,
+        number: i32,
+        session_id: SessionId,
+    ) -> Event {
+        ReservationUsed {
+            reservation_id: ReservationId(number),
+            station_id: self.state.station_id,
+            session_id,
+            exchange: case.receipt_id,
+        }
+        .into()
     }
 
     /// The site, and the zone its tariffs' hours are read in.

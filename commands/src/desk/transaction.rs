@@ -9,8 +9,8 @@ use crate::clock::derived_id;
 use crate::message::{Answer, TransactionAnswer, TransactionEventKind, TransactionReport};
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
-    ClockTrust, SessionMeterRecorded, SessionOpened, SessionSuperseded, SessionTokenPresented,
-    SessionTransactionReported,
+    Authorization, ClockTrust, SessionMeterRecorded, SessionOpened, SessionSuperseded,
+    SessionTokenPresented, SessionTransactionReported,
 };
 use chargebook_domain::ids::{EventId, EvseNumber, SessionId};
 use chargebook_domain::session::{Fit, Session, begin_reading};
@@ -91,6 +91,9 @@ impl StationDesk {
         let mut after = session;
         let was_at = after.transaction().and_then(|known| known.evse());
         self.take_in(&mut after, &facts);
+        if repeats.is_none() {
+            facts.extend(self.reservation_used_by(case, report, &after));
+        }
         if report.kind == TransactionEventKind::Started && repeats.is_none() {
             let claimed = self.claim_early_of_evse(&after);
             self.take_in(&mut after, &claimed);
@@ -106,6 +109,20 @@ impl StationDesk {
             decision.target = Target::NewSession(stream);
         }
         Ok(decision)
+    }
+
+    /// The reservation that a message names, used up unless the session's driver was refused.
+    fn reservation_used_by(
+        &self,
+        case: &Case<'_>,
+        report: &TransactionReport,
+        session: &Session,
+    ) -> Option<Event> {
+        let number = report.reservation_id?;
+        let opened = session.transaction()?.opened()?;
+        let authorization = session.started().and_then(|started| started.authorization);
+        let is_refused = authorization.is_some_and(|said| said != Authorization::Accepted);
+        (!is_refused).then(|| self.reservation_used(case, number, opened.session_id))
     }
 
     /// The session that a message is of: of all transactions with its id the latest one that it

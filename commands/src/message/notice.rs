@@ -116,8 +116,6 @@ subjects! {
     ReportChargingProfiles,
     /// The grid controls that are set (2.1).
     ReportDERControl,
-    /// A reservation expired or was removed.
-    ReservationStatusUpdate,
     /// A payment terminal asks whether a VAT number holds (2.1).
     VatNumberValidation,
 }

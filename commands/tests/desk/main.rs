@@ -4,6 +4,7 @@
 mod crashes;
 mod open_commands;
 mod registering;
+mod reservations;
 mod reviews;
 mod sessions;
 mod stories;

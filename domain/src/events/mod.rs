@@ -140,6 +140,10 @@ events! {
     "ledger.posted" LedgerPosted(v1::LedgerPosted);
     "log.created" LogCreated(v1::LogCreated);
     "policy.checkpointed" PolicyCheckpointed(v1::PolicyCheckpointed);
+    "reservation.cancelled" ReservationCancelled(v1::ReservationCancelled);
+    "reservation.ended" ReservationEnded(v1::ReservationEnded);
+    "reservation.made" ReservationMade(v1::ReservationMade);
+    "reservation.used" ReservationUsed(v1::ReservationUsed);
     "session.anomaly_noted" SessionAnomalyNoted(v1::SessionAnomalyNoted);
     "session.connector_status" SessionConnectorStatus(v1::SessionConnectorStatus);
     "session.meter_recorded" SessionMeterRecorded(v1::SessionMeterRecorded);

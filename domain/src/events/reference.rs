@@ -42,6 +42,7 @@ sources! {
     "events/v1/exchange.rs"
     "events/v1/intent.rs"
     "events/v1/registry.rs"
+    "events/v1/reservation.rs"
     "events/v1/session.rs"
     "events/v1/station.rs"
     "events/v1/transaction.rs"

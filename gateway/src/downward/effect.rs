@@ -1,7 +1,7 @@
 //! What an answer changes on our side, whichever way the request came about: a password that a
-//! station takes over counts from its `Accepted`, and so do its certificates.
+//! station takes over counts from its `Accepted`, and so do its certificates and reservations.
 
-use super::certificate;
+use super::{certificate, reservation};
 use crate::payload::Payload;
 use crate::rpc::frame::Frame;
 use crate::rpc::json::Document;
@@ -32,7 +32,10 @@ pub(super) fn of_answer(
     let Some(node) = call.payload else { return Vec::new() };
     let call = Payload { document: &document, node };
     let password = new_password(version, action, &call, answer).map(StationEffect::NewPassword);
-    password.or_else(|| certificates(action, &call, answer)).into_iter().collect()
+    let effect = password
+        .or_else(|| certificates(action, &call, answer))
+        .or_else(|| reservation::of_answer(version, action, &call, answer));
+    effect.into_iter().collect()
 }
 
 /// What becomes of a station's certificates; the same words in every version.

@@ -12,6 +12,7 @@ mod order;
 mod personal;
 mod reply;
 mod request;
+mod reservation;
 mod standard;
 mod verbs;
 

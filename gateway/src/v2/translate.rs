@@ -9,10 +9,11 @@ use super::meter;
 use crate::payload::Payload;
 use chargebook_commands::message::{
     AuthorizeReport, MeterReport, Notice, NoticePart, NoticeSubject, PresentedCertificate,
-    PresentedToken, StationMessage, StatusReport, TransactionEventKind, TransactionReport,
+    PresentedToken, ReservationReport, StationMessage, StatusReport, TransactionEventKind,
+    TransactionReport,
 };
-use chargebook_domain::events::v1::{BootInformation, Job};
-use chargebook_domain::ids::{ConnectorNumber, EvseNumber, TransactionName};
+use chargebook_domain::events::v1::{BootInformation, Job, ReservationEnd};
+use chargebook_domain::ids::{ConnectorNumber, EvseNumber, ReservationId, TransactionName};
 
 /// What a request says.
 pub(super) fn message(
@@ -47,6 +48,7 @@ pub(super) fn message(
             vendor_error_code: None,
             at: Some(payload.time("timestamp")?),
         }),
+        "ReservationStatusUpdate" => StationMessage::Reservation(reservation(payload)?),
         "TransactionEvent" => StationMessage::Transaction(transaction(edition, payload)?),
         _ => StationMessage::Notice(notice(payload, action)?),
     })
@@ -130,9 +132,20 @@ fn transaction(edition: V2, payload: &Payload<'_, '_>) -> Option<TransactionRepo
     })
 }
 
+fn reservation(payload: &Payload<'_, '_>) -> Option<ReservationReport> {
+    let because = match payload.string("reservationUpdateStatus")?.as_ref() {
+        "Expired" => ReservationEnd::Expired,
+        "Removed" => ReservationEnd::Removed,
+        "NoTransaction" => ReservationEnd::NoTransaction,
+        _ => return None,
+    };
+    let reservation_id = ReservationId(payload.integer("reservationId")?);
+    Some(ReservationReport { reservation_id, because })
+}
+
 fn notice(payload: &Payload<'_, '_>, action: &str) -> Option<Notice> {
     let subject = NoticeSubject::ALL.iter().copied().find(|s| s.action() == action)?;
-    let status = ["status", "reservationUpdateStatus", "eventType"];
+    let status = ["status", "eventType"];
     let transaction_id = payload.string("transactionId");
     Some(Notice {
         subject,

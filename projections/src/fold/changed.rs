@@ -43,15 +43,17 @@ impl State {
         rows.chain(self.meters.dirty().map(|row| row.session_id)).collect()
     }
 
-    /// A station shows its connectors, and these their sessions. That a station was heard of
-    /// is no change worth telling.
+    /// A station shows its reservations and its connectors, and these their sessions. That a
+    /// station was heard of is no change worth telling.
     fn changed_stations(&self, sessions: &BTreeSet<SessionId>) -> BTreeSet<StationId> {
         let rows = self.stations.dirty().map(|row| row.station_id);
         let connectors = self.connectors.dirty().map(|row| row.station_id);
         let sessions = sessions.iter().filter_map(|id| self.sessions.get(*id));
         let certificates = self.certificates.dirty().map(|row| row.station_id);
+        let reservations = self.reservations.dirty().map(|row| row.station_id);
         rows.chain(connectors)
             .chain(certificates)
+            .chain(reservations)
             .chain(sessions.map(|row| row.station_id))
             .collect()
     }

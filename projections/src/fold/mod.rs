@@ -11,19 +11,21 @@ mod certificates;
 mod changed;
 mod decode;
 mod registry;
+mod reservation;
 mod session;
 mod station;
 mod transaction;
 
 pub(crate) use cache::Cache;
 pub(crate) use decode::{Decoded, Fact, decode};
+pub(crate) use reservation::ReservationKey;
 
 use crate::changes::Change;
 use crate::tables::{
     AccountRow, AuditRow, CommandRow, ConnectorRow, DriverRow, ErasedSubjectRow, InvoiceRow,
-    OrphanResolutionRow, OrphanStopRow, ParkedEventRow, SecurityEventRow, SessionMeterRow,
-    SessionRow, SettingRow, SiteKey, SiteRow, StationCertificatesRow, StationRow, StationSeenRow,
-    TariffVersionRow, TokenRow,
+    OrphanResolutionRow, OrphanStopRow, ParkedEventRow, ReservationRow, SecurityEventRow,
+    SessionMeterRow, SessionRow, SettingRow, SiteKey, SiteRow, StationCertificatesRow, StationRow,
+    StationSeenRow, TariffVersionRow, TokenRow,
 };
 use analytics::{Balance, EnergyHour, RevenueHour};
 use chargebook_domain::events::Event;
@@ -51,13 +53,14 @@ pub(crate) struct State {
     pub(crate) meters: Cache<SessionId, SessionMeterRow>,
     pub(crate) commands: Cache<CommandId, CommandRow>,
     pub(crate) tokens: Cache<TokenId, TokenRow>,
+    pub(crate) reservations: Cache<ReservationKey, ReservationRow>,
     /// Position of every tariff version, by its event.
     pub(crate) tariff_positions: HashMap<EventId, u64>,
     pub(crate) written: Written,
-    /// True while the caches hold every session, command and token there is.
+    /// True while the caches hold every session, command, token and reservation there is.
     complete: bool,
-    /// Sessions, commands and tokens that are kept in memory, of each so many; more are
-    /// forgotten and loaded again where an event names them.
+    /// Sessions, commands, tokens and reservations that are kept in memory, of each so many; more
+    /// are forgotten and loaded again where an event names them.
     cached_rows_max: usize,
 }
 
@@ -87,6 +90,7 @@ pub(crate) enum Need {
     Session(SessionId),
     Command(CommandId),
     Token(TokenId),
+    Reservation(ReservationKey),
 }
 
 impl State {
@@ -108,6 +112,15 @@ impl State {
             }
             Fact::Sent(_) => event.stream_id.map(|id| Need::Command(CommandId(id))),
             Fact::Other(Event::InvoiceIssued(issued)) => Some(Need::Session(issued.session_id)),
+            Fact::Other(Event::ReservationCancelled(fact)) => {
+                Some(Need::Reservation((fact.station_id, fact.reservation_id)))
+            }
+            Fact::Other(Event::ReservationEnded(fact)) => {
+                Some(Need::Reservation((fact.station_id, fact.reservation_id)))
+            }
+            Fact::Other(Event::ReservationUsed(fact)) => {
+                Some(Need::Reservation((fact.station_id, fact.reservation_id)))
+            }
             Fact::Other(_) => match event.stream.category() {
                 "session" => event.stream_id.map(|id| Need::Session(SessionId(id))),
                 "command" => event.stream_id.map(|id| Need::Command(CommandId(id))),
@@ -119,6 +132,7 @@ impl State {
             Need::Session(id) => self.sessions.get(id).is_some(),
             Need::Command(id) => self.commands.get(id).is_some(),
             Need::Token(id) => self.tokens.get(id).is_some(),
+            Need::Reservation(key) => self.reservations.get(key).is_some(),
         };
         (!present).then_some(need)
     }
@@ -185,6 +199,19 @@ impl State {
             Event::TokenChanged(fact) => self.token_changed(event, fact),
             Event::DriverRegistered(fact) => self.driver_registered(event, fact),
             Event::SubjectErased(fact) => self.subject_erased(event, fact),
+            Event::ReservationMade(fact) => self.reservation_made(event, fact),
+            Event::ReservationCancelled(fact) => {
+                self.reservation_cancelled(event, fact);
+                Ok(())
+            }
+            Event::ReservationEnded(fact) => {
+                self.reservation_ended(event, fact);
+                Ok(())
+            }
+            Event::ReservationUsed(fact) => {
+                self.reservation_used(event, fact);
+                Ok(())
+            }
             Event::SiteRegistered(fact) => self.site_registered(event, fact),
             Event::CommandRequested(fact) => self.command_requested(event, fact),
             Event::CommandAnswered(fact) => self.command_answered(event, fact),
@@ -233,6 +260,7 @@ impl State {
         self.meters.clean();
         self.commands.clean();
         self.tokens.clean();
+        self.reservations.clean();
         self.written = Written::default();
         self.forget();
         changes
@@ -257,6 +285,10 @@ impl State {
         }
         if self.tokens.len() > most {
             self.tokens.retain(|_| false);
+            self.complete = false;
+        }
+        if self.reservations.len() > most {
+            self.reservations.retain(|_| false);
             self.complete = false;
         }
     }

@@ -4,6 +4,7 @@ mod analytics;
 mod billing;
 mod detail;
 mod registry;
+mod reservations;
 mod reviews;
 mod select;
 mod sessions;

@@ -3,8 +3,8 @@
 
 use crate::error::ProjectionError;
 use chargebook_domain::ids::{
-    AccountId, CommandId, ConnectorNumber, DriverId, EventId, EvseNumber, SessionId, SiteId,
-    StationId, StationIdentity, SubjectId, TariffId, TokenId, TransactionNumber,
+    AccountId, CommandId, ConnectorNumber, DriverId, EventId, EvseNumber, ReservationId, SessionId,
+    SiteId, StationId, StationIdentity, SubjectId, TariffId, TokenId, TransactionNumber,
 };
 use chargebook_domain::units::{Timestamp, WattHours};
 use rust_decimal::Decimal;
@@ -223,6 +223,7 @@ macro_rules! newtype_cells {
     )*};
     (@type ConnectorNumber) => { "INTEGER" };
     (@type EvseNumber) => { "INTEGER" };
+    (@type ReservationId) => { "INTEGER" };
     (@type TransactionNumber) => { "INTEGER" };
     (@type $other:ident) => { "TEXT" };
 }
@@ -233,6 +234,7 @@ newtype_cells!(
     DriverId,
     EventId,
     EvseNumber,
+    ReservationId,
     SessionId,
     SiteId,
     StationId,

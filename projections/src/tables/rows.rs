@@ -3,14 +3,15 @@
 use super::cell::{Cell, EvseKey, Json, SiteKey, Value, Word};
 use super::{Column, Row, Table};
 use crate::error::ProjectionError;
-use crate::views::{CommandState, SessionStatus, StationCertificate};
+use crate::views::{CommandState, ReservationStatus, SessionStatus, StationCertificate};
 use chargebook_domain::events::v1::{
     AccountKind, Anomaly, Authorization, BootInformation, CommandFailure, Dialect, Intent,
     InvoiceIssued, Outcome, Registration, SeenBy, StationSettings, TokenStatus,
 };
 use chargebook_domain::ids::{
-    AccountId, CommandId, ConnectorNumber, DriverId, EventId, EvseNumber, SessionId, SiteId,
-    StationId, StationIdentity, SubjectId, TariffId, TokenId, TransactionId, TransactionNumber,
+    AccountId, CommandId, ConnectorNumber, DriverId, EventId, EvseNumber, ReservationId, SessionId,
+    SiteId, StationId, StationIdentity, SubjectId, TariffId, TokenId, TransactionId,
+    TransactionNumber,
 };
 use chargebook_domain::sealed::SealedText;
 use chargebook_domain::units::{Timestamp, WattHours};
@@ -281,6 +282,24 @@ tables! {
         expires_at: Timestamp,
         sent_at: Option<Timestamp>,
         finished_at: Option<Timestamp>,
+    }
+
+    /// A place that a station keeps for a token, or kept.
+    ReservationRow in "reservations", key 2, summed [], {
+        station_id: StationId,
+        reservation_id: ReservationId,
+        position: u64,
+        station: StationIdentity,
+        evse: Option<EvseNumber>,
+        connector: Option<ConnectorNumber>,
+        token: Json<SealedText>,
+        group_token: Option<Json<SealedText>>,
+        expires_at: Timestamp,
+        made_at: Timestamp,
+        command_id: CommandId,
+        status: Word<ReservationStatus>,
+        session_id: Option<SessionId>,
+        ended_at: Option<Timestamp>,
     }
 
     /// Something a careful person would want to know about a station's security.

@@ -8,6 +8,7 @@ mod feed;
 mod history;
 mod parked;
 mod random;
+mod reservations;
 mod reviews;
 mod story;
 mod switching;

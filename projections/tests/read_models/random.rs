@@ -1,8 +1,9 @@
 //! Random histories, messy ones among them.
 
 use crate::history::{History, Place, place};
+use crate::reservations::{self, Turn};
 use chargebook_domain::events::v1::{
-    Anomaly, InvoiceKind, Outcome, SessionAnomalyNoted, SessionConnectorStatus,
+    Anomaly, InvoiceKind, Outcome, ReservationEnd, SessionAnomalyNoted, SessionConnectorStatus,
     StationDisconnected, TokenChanged, TokenStatus,
 };
 use chargebook_domain::ids::{ConnectorNumber, EventId};
@@ -32,12 +33,14 @@ pub(crate) enum Step {
     Token(u64),
     Block(u64),
     Tariff,
+    Reservation(u64, Turn),
     Poison(u64),
     Pass(i64),
 }
 
 pub(crate) fn step() -> impl Strategy<Value = Step> {
     let station = 1..=3_u64;
+    let station_of_reservation = 1..=3_u64;
     let session = 1..=8_u64;
     let register = 1_000..9_000_i64;
     prop_oneof![
@@ -62,8 +65,18 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         (1..=2_u64).prop_map(Step::Token),
         (1..=2_u64).prop_map(Step::Block),
         proptest::strategy::Just(Step::Tariff),
+        (station_of_reservation, turn()).prop_map(|(s, turn)| Step::Reservation(s, turn)),
         session.prop_map(Step::Poison),
         (1..3_000_i64).prop_map(Step::Pass),
+    ]
+}
+
+fn turn() -> impl Strategy<Value = Turn> {
+    prop_oneof![
+        proptest::strategy::Just(Turn::Made),
+        proptest::strategy::Just(Turn::Cancelled),
+        proptest::strategy::Just(Turn::Ended(ReservationEnd::Expired)),
+        (1..=8_u64).prop_map(Turn::Used),
     ]
 }
 
@@ -148,6 +161,7 @@ pub(crate) async fn written(steps: &[Step]) -> History {
                 versions += 1;
                 tariff = history.tariff(1, versions).await;
             }
+            Step::Reservation(s, turn) => reservations::write(&mut history, s, 7, turn).await,
             Step::Poison(s) => {
                 let data = CanonicalJson::from_value(&json!({ "samples": 1 })).unwrap();
                 let stream = History::session_stream(s);

@@ -1,0 +1,273 @@
+//! A place that a station keeps for a driver: from the operator's wish over the station's word to
+//! its use or its end, with a station of another maker.
+
+use chrono::{Duration, SecondsFormat, Utc};
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, ChargePoint, TestCsms};
+use crate::messages::{
+    TAG, after, an_hour_ago, begin, boot, csms_with_station, end, finished_sessions, start, time,
+    transaction_of,
+};
+
+const REFUSALS: [&str; 4] = ["Faulted", "Occupied", "Rejected", "Unavailable"];
+
+fn booted(csms: &TestCsms) -> ChargePoint {
+    let mut station = ChargePoint::connected(csms, "CP-1");
+    station.call("BootNotification", boot());
+    station
+}
+
+/// An hour from now.
+fn until() -> String {
+    (Utc::now() + Duration::hours(1)).to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// Asks in OCPP's own words, and waits for the station's answer.
+#[track_caller]
+fn ask(csms: &TestCsms, action: &str, payload: &Value) -> Answer {
+    let path = format!("/v1/stations/CP-1/ocpp/{action}");
+    csms.send("POST", &path, &[("Prefer", "wait=10")], &payload.to_string()).expect(200)
+}
+
+#[track_caller]
+fn reserve(csms: &TestCsms, number: i32, connector: u32) {
+    let payload = json!({ "connectorId": connector, "expiryDate": until(), "idTag": TAG,
+        "reservationId": number });
+    ask(csms, "ReserveNow", &payload);
+}
+
+/// The station's reservations, once the read models have taken in all that is in the log.
+fn reservations(csms: &TestCsms, filter: &str) -> Vec<Value> {
+    let head = csms.events().last().expect("an event")["position"].clone();
+    csms.list(&format!("/v1/reservations?station=CP-1&wait_for={head}{filter}"))
+}
+
+#[track_caller]
+fn only_reservation(csms: &TestCsms) -> Value {
+    let listed = reservations(csms, "");
+    let [reservation] = listed.as_slice() else { panic!("{listed:#?}") };
+    reservation.clone()
+}
+
+#[test]
+fn a_reservation_stands_from_accepted_and_is_used_by_a_start_that_names_it() {
+    let csms = csms_with_station("CP-1");
+    let mut station = booted(&csms);
+    station.will_answer("ReserveNow", json!({ "status": "Accepted" }));
+    let body = json!({ "verb": "reserve", "reservation_id": 7, "connector": 1, "token": TAG,
+        "expires_at": until() });
+    let path = "/v1/stations/CP-1/commands";
+    let answer = csms.send("POST", path, &[("Prefer", "wait=10")], &body.to_string()).expect(200);
+    let made = only_reservation(&csms);
+    assert_eq!(made["reservation_id"], 7);
+    assert_eq!((&made["station"], &made["connector"]), (&json!("CP-1"), &json!(1)), "{made:#}");
+    assert_eq!((&made["status"], &made["token"]), (&json!("active"), &json!(TAG)), "{made:#}");
+    assert_eq!((&made["group"], &made["session"]), (&Value::Null, &Value::Null), "{made:#}");
+    assert_eq!(made["expires_at"], body["expires_at"]);
+    assert_eq!(made["command"], answer.json()["id"], "{answer:?}");
+    let begun = an_hour_ago();
+    let mut naming = start(1, TAG, 1_000, &time(begun));
+    naming["reservationId"] = json!(7);
+    let transaction = transaction_of(&station.call("StartTransaction", naming.clone()));
+    let used = only_reservation(&csms);
+    assert_eq!(used["status"], "used");
+    assert_eq!(used["session"], csms.sessions("CP-1")[0]["id"], "{used:#}");
+    // The same start again is the same session, and uses nothing up once more.
+    station.call("StartTransaction", naming);
+    assert_eq!(only_reservation(&csms), used);
+    let is_use = |event: &&Value| event["type"] == "reservation.used";
+    assert_eq!(csms.events().iter().filter(is_use).count(), 1);
+    end(&mut station, transaction, 11_000, &after(begun, 40));
+    assert_eq!(finished_sessions(&csms, "CP-1", 1)[0]["outcome"], "invoiced");
+    assert_eq!(reservations(&csms, "&status=active"), Vec::<Value>::new());
+    assert_eq!(reservations(&csms, "&status=used").len(), 1);
+}
+
+#[test]
+fn a_refused_reserve_leaves_none_behind() {
+    let csms = csms_with_station("CP-1");
+    let mut station = booted(&csms);
+    for (number, refusal) in (1..).zip(REFUSALS) {
+        station.will_answer("ReserveNow", json!({ "status": refusal }));
+        reserve(&csms, number, 1);
+        assert_eq!(reservations(&csms, ""), Vec::<Value>::new(), "{refusal}");
+    }
+    // Nor does it touch the one that stands.
+    station.will_answer("ReserveNow", json!({ "status": "Accepted" }));
+    reserve(&csms, 1, 1);
+    let made = only_reservation(&csms);
+    station.will_answer("ReserveNow", json!({ "status": "Occupied" }));
+    reserve(&csms, 1, 2);
+    assert_eq!(only_reservation(&csms), made);
+}
+
+#[test]
+fn a_reservation_of_the_whole_station_is_at_connector_0_and_used_at_any() {
+    let csms = csms_with_station("CP-1");
+    let mut station = booted(&csms);
+    station.will_answer("ReserveNow", json!({ "status": "Accepted" }));
+    reserve(&csms, 7, 0);
+    let made = only_reservation(&csms);
+    assert_eq!((&made["status"], &made["connector"]), (&json!("active"), &json!(0)));
+    assert_eq!(station.received_calls()[0]["payload"]["connectorId"], 0);
+    let mut naming = start(2, TAG, 1_000, &time(an_hour_ago()));
+    naming["reservationId"] = json!(7);
+    station.call("StartTransaction", naming);
+    assert_eq!(only_reservation(&csms)["status"], "used");
+}
+
+#[test]
+fn a_reservation_of_the_same_number_takes_the_place_of_the_one_that_stands() {
+    let csms = csms_with_station("CP-1");
+    let mut station = booted(&csms);
+    station.will_answer("ReserveNow", json!({ "status": "Accepted" }));
+    reserve(&csms, 7, 1);
+    let first = only_reservation(&csms);
+    reserve(&csms, 7, 2);
+    let second = only_reservation(&csms);
+    assert_eq!((&second["status"], &second["connector"]), (&json!("active"), &json!(2)));
+    assert_ne!(first["command"], second["command"]);
+    reserve(&csms, 8, 1);
+    assert_eq!(reservations(&csms, "&status=active").len(), 2);
+}
+
+#[test]
+fn a_refused_cancel_leaves_the_reservation_in_force() {
+    let csms = csms_with_station("CP-1");
+    let mut station = booted(&csms);
+    station.will_answer("ReserveNow", json!({ "status": "Accepted" }));
+    reserve(&csms, 7, 1);
+    station.will_answer("CancelReservation", json!({ "status": "Rejected" }));
+    ask(&csms, "CancelReservation", &json!({ "reservationId": 7 }));
+    assert_eq!(only_reservation(&csms)["status"], "active");
+    station.will_answer("CancelReservation", json!({ "status": "Accepted" }));
+    ask(&csms, "CancelReservation", &json!({ "reservationId": 7 }));
+    let cancelled = only_reservation(&csms);
+    assert_eq!(cancelled["status"], "cancelled");
+    assert_ne!(cancelled["ended_at"], Value::Null);
+}
+
+#[test]
+fn a_refused_start_neither_uses_a_reservation_nor_closes_the_session_that_is_charging() {
+    let csms = csms_with_station("CP-1");
+    let mut station = booted(&csms);
+    let begun = an_hour_ago();
+    let transaction = begin(&mut station, 1_000, begun);
+    station.will_answer("ReserveNow", json!({ "status": "Accepted" }));
+    reserve(&csms, 7, 1);
+    let mut refused = start(1, "0BADCAFE", 2_000, &after(begun, 10));
+    refused["reservationId"] = json!(7);
+    let answer = station.call("StartTransaction", refused);
+    assert_eq!(answer["idTagInfo"]["status"], "Invalid");
+    assert_ne!(transaction_of(&answer), transaction);
+    assert_eq!(only_reservation(&csms)["status"], "active");
+    station.call(
+        "StopTransaction",
+        json!({ "transactionId": transaction_of(&answer),
+        "meterStop": 2_000, "timestamp": after(begun, 11), "reason": "DeAuthorized" }),
+    );
+    end(&mut station, transaction, 11_000, &after(begun, 40));
+    let sessions = finished_sessions(&csms, "CP-1", 2);
+    let invoiced: Vec<_> = sessions.iter().filter(|one| one["outcome"] == "invoiced").collect();
+    let [invoiced] = invoiced.as_slice() else { panic!("{sessions:#?}") };
+    assert_eq!(invoiced["transaction_id"], transaction);
+    assert_eq!(invoiced["energy_wh"], 10_000, "{invoiced:#}");
+}
+
+#[test]
+fn a_reservation_expires_by_the_clock() {
+    let csms = csms_with_station("CP-1");
+    let mut station = booted(&csms);
+    station.will_answer("ReserveNow", json!({ "status": "Accepted" }));
+    let over = time(an_hour_ago());
+    let payload = json!({ "connectorId": 1, "expiryDate": over, "idTag": TAG, "reservationId": 7 });
+    ask(&csms, "ReserveNow", &payload);
+    let expired = only_reservation(&csms);
+    assert_eq!(
+        (&expired["status"], &expired["ended_at"]),
+        (&json!("expired"), &expired["expires_at"])
+    );
+    assert_eq!(reservations(&csms, "&status=expired"), [expired]);
+    assert_eq!(reservations(&csms, "&status=active"), Vec::<Value>::new());
+    let wrong = csms.get("/v1/reservations?status=gone");
+    assert!(wrong.content_type.starts_with("application/problem+json"), "{wrong:?}");
+}
+
+/// A 2.x station that has started up, with one EVSE of one connector.
+fn booted_as(csms: &TestCsms, version: &str) -> ChargePoint {
+    let mut station = ChargePoint::new("CP-1");
+    station.connect_as(csms, version);
+    let boot = json!({
+        "reason": "PowerUp", "chargingStation": { "model": "Peer", "vendorName": "Independent" },
+    });
+    assert_eq!(station.call("BootNotification", boot)["status"], "Accepted");
+    station
+}
+
+/// Asks a 2.x station to keep a place at its EVSE, which it accepts.
+#[track_caller]
+fn reserve_evse(csms: &TestCsms, number: i32) {
+    let payload = json!({ "id": number, "expiryDateTime": until(), "evseId": 1,
+        "idToken": { "idToken": TAG, "type": "ISO14443" } });
+    ask(csms, "ReserveNow", &payload);
+}
+
+fn transaction_event(kind: &str, sequence: u32, uid: &str, reservation: Option<i32>) -> Value {
+    let mut event = json!({
+        "eventType": kind, "timestamp": time(Utc::now()), "triggerReason": "Authorized",
+        "seqNo": sequence, "transactionInfo": { "transactionId": format!("tx-{uid}") },
+        "evse": { "id": 1, "connectorId": 1 }, "idToken": { "idToken": uid, "type": "ISO14443" },
+    });
+    if let Some(number) = reservation {
+        event["reservationId"] = json!(number);
+    }
+    event
+}
+
+#[test]
+fn a_2_0_1_reservation_is_used_by_the_transaction_that_names_it() {
+    let csms = csms_with_station("CP-1");
+    let mut station = booted_as(&csms, "ocpp2.0.1");
+    station.will_answer("ReserveNow", json!({ "status": "Accepted" }));
+    reserve_evse(&csms, 7);
+    let made = only_reservation(&csms);
+    assert_eq!((&made["evse"], &made["connector"]), (&json!(1), &Value::Null), "{made:#}");
+    assert_eq!((&made["status"], &made["token"]), (&json!("active"), &json!(TAG)), "{made:#}");
+    let refused = transaction_event("Started", 0, "0BADCAFE", Some(7));
+    let answer = station.call("TransactionEvent", refused);
+    assert_eq!(answer["idTokenInfo"]["status"], "Invalid");
+    assert_eq!(only_reservation(&csms)["status"], "active", "a refused driver uses nothing up");
+    station.call("TransactionEvent", transaction_event("Ended", 1, "0BADCAFE", None));
+    let started = transaction_event("Started", 0, TAG, Some(7));
+    station.call("TransactionEvent", started.clone());
+    station.call("TransactionEvent", started);
+    let used = only_reservation(&csms);
+    assert_eq!(used["status"], "used");
+    let path = format!("/v1/sessions/{}", used["session"].as_str().expect("a session"));
+    assert_eq!(csms.get(&path).expect(200).json()["transaction_id"], format!("tx-{TAG}"));
+    let is_use = |event: &&Value| event["type"] == "reservation.used";
+    assert_eq!(csms.events().iter().filter(is_use).count(), 1);
+}
+
+#[test]
+fn a_2_1_station_says_itself_that_a_reservation_is_over() {
+    let csms = csms_with_station("CP-1");
+    let mut station = booted_as(&csms, "ocpp2.1");
+    station.will_answer("ReserveNow", json!({ "status": "Accepted" }));
+    let ends =
+        [("Expired", "expired"), ("Removed", "removed"), ("NoTransaction", "no_transaction")];
+    for (number, (said, status)) in (1..).zip(ends) {
+        reserve_evse(&csms, number);
+        let update = json!({ "reservationId": number, "reservationUpdateStatus": said });
+        assert_eq!(station.call("ReservationStatusUpdate", update), json!({}));
+        assert_eq!(reservations(&csms, "")[0]["status"], status);
+    }
+    station.will_answer("CancelReservation", json!({ "status": "Rejected" }));
+    reserve_evse(&csms, 9);
+    ask(&csms, "CancelReservation", &json!({ "reservationId": 9 }));
+    assert_eq!(reservations(&csms, "")[0]["status"], "active");
+    station.will_answer("CancelReservation", json!({ "status": "Accepted" }));
+    ask(&csms, "CancelReservation", &json!({ "reservationId": 9 }));
+    assert_eq!(reservations(&csms, "")[0]["status"], "cancelled");
+}
