@@ -29,3 +29,4 @@ mod restart;
 mod retransmission;
 mod station_commands;
 mod strict_charge_point;
+mod test_cases_16;
