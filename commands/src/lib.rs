@@ -23,7 +23,7 @@ pub use desk::{
     AdmissionRefused, Admitted, Clearance, CommandReply, CommandResult, ConnectionInformation,
     DeskError, OpenedIntent, PendingCommand, ReplyFrame, StationDesk, StationEffect,
 };
-pub use intent::{CommandDispatch, CommandStage, CommandView, ExactError};
+pub use intent::{CommandDispatch, CommandStage, CommandView, ExactError, Notification};
 pub use policy::PolicyError;
 pub use running::CostSoFar;
 pub use station::StationState;

@@ -8,6 +8,7 @@ mod token;
 mod transaction;
 
 pub use answer::{Answer, CertificateStatus, TokenAnswer, TransactionAnswer};
+pub(crate) use notice::topic_of_job;
 pub use notice::{Notice, NoticePart, NoticeSubject};
 pub use reservation::{ReservationReport, ReservationTerms};
 pub use token::{AuthorizeReport, NO_AUTHORIZATION, PresentedCertificate, PresentedToken};

@@ -3,7 +3,7 @@
 
 use crate::clock::uuid_from;
 use crate::message::{PERSONAL_PLACES_MAX, Personal, PersonalKind, PersonalPlace};
-use chargebook_domain::events::v1::Intent;
+use chargebook_domain::events::v1::{Intent, ReportTopic};
 use chargebook_domain::ids::{
     ConnectorNumber, EvseNumber, SessionId, StationId, SubjectId, TransactionNumber,
 };
@@ -85,6 +85,20 @@ impl PersonalData {
             &[station.0.as_bytes(), name.as_bytes(), &occurrence.to_be_bytes()],
         );
         SessionId(uuid_from(&hash))
+    }
+
+    /// Finds the command that a station reports on: by the number that it was given or, where it
+    /// was given none, as the latest of its topic that the station has taken on.
+    pub fn report_key(
+        &self,
+        station: StationId,
+        topic: ReportTopic,
+        request_id: Option<i32>,
+    ) -> LookupKey {
+        let topic = topic.word().as_bytes();
+        let number = request_id.map(i32::to_be_bytes);
+        let number: &[u8] = number.as_ref().map_or(&[], |number| number);
+        self.key("report", &[station.0.as_bytes(), topic, number])
     }
 
     /// Finds the session that took an orphaned stop in.

@@ -271,6 +271,7 @@ fn the_words_of_every_enumeration_are_frozen() {
     add("Quantity", accepted::<v1::Quantity>());
     add("Quirk", accepted::<v1::Quirk>());
     add("Registration", accepted::<v1::Registration>());
+    add("ReportTopic", accepted::<v1::ReportTopic>());
     add("ReservationEnd", accepted::<v1::ReservationEnd>());
     add("ReviewDecision", accepted_by::<v1::ReviewDecision>(&json!({"kind": "no such word"})));
     add("SeenBy", accepted::<v1::SeenBy>());

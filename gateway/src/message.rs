@@ -3,7 +3,7 @@
 
 use chargebook_commands::message::{Judged, Personal, PersonalPlace, Receipt, RenderedReply};
 use chargebook_commands::{CommandResult, StationEffect};
-use chargebook_domain::events::v1::{Dialect, Direction, Undelivered, Verdict};
+use chargebook_domain::events::v1::{Dialect, Direction, FollowUp, Undelivered, Verdict};
 use chargebook_domain::units::Timestamp;
 
 /// Stands for an action that is none of the standard's, wherever a bounded set of words is
@@ -72,6 +72,8 @@ pub(crate) struct Downward {
     pub(crate) action: &'static str,
     /// The whole frame, and what is personal in it.
     pub(crate) frame: RenderedReply,
+    /// What the station will report on it.
+    pub(crate) follow_up: Option<FollowUp>,
 }
 
 /// An intent cannot be sent over this connection. Repeats nothing of what was to be sent.

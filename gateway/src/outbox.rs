@@ -83,8 +83,8 @@ impl Outbox {
     async fn begin(&mut self, desk: &mut StationDesk, command: PendingCommand) -> Option<String> {
         let command_id = command.command_id;
         let message_id = command_id.to_string();
-        let Downward { action, frame } = match self.protocol.downward(&message_id, &command.intent)
-        {
+        let downward = self.protocol.downward(&message_id, &command.intent);
+        let Downward { action, frame, follow_up } = match downward {
             Ok(downward) => downward,
             Err(unsendable) => {
                 let detail = unsendable.to_string();
@@ -94,7 +94,7 @@ impl Outbox {
                 return None;
             }
         };
-        match desk.command_sent(command_id, &message_id, action, &frame).await {
+        match desk.command_sent(command_id, &message_id, action, &frame, follow_up).await {
             Ok(true) => {}
             // It has expired, or was taken over.
             Ok(false) => return None,

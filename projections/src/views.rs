@@ -442,6 +442,8 @@ pub struct Command {
     pub sent_at: Option<Timestamp>,
     /// When it was answered or failed.
     pub finished_at: Option<Timestamp>,
+    /// Whether all that the station reports on it later is there; `None` where that is nothing.
+    pub complete: Option<bool>,
     /// Position of `command.requested`.
     pub position: u64,
 }

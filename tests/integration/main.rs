@@ -28,5 +28,6 @@ mod reservations;
 mod restart;
 mod retransmission;
 mod station_commands;
+mod station_reports;
 mod strict_charge_point;
 mod test_cases_16;

@@ -3,12 +3,12 @@
 use super::sessions::Bay;
 use super::{Case, Decision, DeskError, StationDesk, Target};
 use crate::message::{
-    Answer, AuthorizeReport, CertificateStatus, Judged, NoticeSubject, PresentedToken,
-    StationMessage, StatusReport, TokenAnswer,
+    Answer, AuthorizeReport, CertificateStatus, Judged, PresentedToken, StationMessage,
+    StatusReport, TokenAnswer,
 };
 use chargebook_domain::events::v1::{
     Authorization, ReservationEnded, SeenBy, SessionConnectorStatus, StationBooted,
-    StationCertificateRequested, StationConnectorStatus, StationJobStatus, StationSecurityNoted,
+    StationCertificateRequested, StationConnectorStatus, StationSecurityNoted,
 };
 use chargebook_domain::ids::{AccountId, ConnectorNumber, Outlet, SubjectId, TokenId};
 use chargebook_domain::session::Session;
@@ -48,13 +48,7 @@ impl StationDesk {
             StationMessage::Stop(report) => self.decide_stop(case, report).await,
             StationMessage::Meter(report) => self.decide_meter(case, report).await,
             StationMessage::JobStatus { job, status, request_id } => {
-                let fact = StationJobStatus {
-                    job: *job,
-                    status: status.clone(),
-                    request_id: *request_id,
-                    exchange,
-                };
-                Ok(Decision::station(Answer::Empty, vec![fact.into()]))
+                self.decide_job_status(case, *job, status, *request_id).await
             }
             StationMessage::SecurityEvent { kind, at, detail } => {
                 let subject = SubjectId(self.state.station_id.0);
@@ -90,9 +84,7 @@ impl StationDesk {
                 Ok(Decision::station(Answer::Empty, vec![fact.into()]))
             }
             StationMessage::Transaction(report) => self.decide_transaction(case, report).await,
-            StationMessage::Notice(notice) => {
-                Ok(Decision::station(answer_to_notice(notice.subject), Vec::new()))
-            }
+            StationMessage::Notice(notice) => self.decide_notice(case, notice).await,
         }
     }
 
@@ -213,23 +205,6 @@ impl StationDesk {
 fn uses_connector(session: &Session, connector: ConnectorNumber) -> bool {
     let own = session.started().and_then(|started| started.connector);
     own.is_none_or(|own| own == connector)
-}
-
-/// What a notification is answered: that it came; and where it asks for something, that nothing
-/// here can give it.
-fn answer_to_notice(subject: NoticeSubject) -> Answer {
-    use NoticeSubject::*;
-    match subject {
-        Get15118EVCertificate
-        | GetCertificateChainStatus
-        | GetCertificateStatus
-        | NotifyEVChargingNeeds
-        | NotifyEVChargingSchedule
-        | OpenPeriodicEventStream
-        | PullDynamicScheduleUpdate
-        | VatNumberValidation => Answer::Declined,
-        _ => Answer::Empty,
-    }
 }
 
 /// What could not be judged as a message is kept and changes nothing.

@@ -7,11 +7,11 @@ use crate::message::{Personal, RenderedReply};
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
     CommandAnswered, CommandFailed, CommandFailure, CommandSent, Direction, ExchangeRecorded,
-    Intent, Verdict,
+    FollowUp, Intent, ReportTopic, Verdict,
 };
 use chargebook_domain::ids::CommandId;
 use chargebook_domain::units::Timestamp;
-use chargebook_store::{AppendError, ExpectedVersion, StreamName};
+use chargebook_store::{AppendError, ExpectedVersion, LookupKey, StreamName};
 
 /// A command that is due.
 #[derive(Clone, Debug)]
@@ -92,7 +92,7 @@ impl StationDesk {
     }
 
     /// Makes `command.sent` durable, before the frame leaves. `false`: do not send it, it has
-    /// expired or somebody else took it.
+    /// expired or somebody else took it. `follow_up` is what the station will report on it.
     ///
     /// # Errors
     /// The log.
@@ -102,6 +102,7 @@ impl StationDesk {
         message_id: &str,
         action: &str,
         frame: &RenderedReply,
+        follow_up: Option<FollowUp>,
     ) -> Result<bool, DeskError> {
         let stream = StreamName::of("command", command_id.0);
         let Some((view, version)) = self.chargebook.command_state(&stream).await? else {
@@ -116,9 +117,13 @@ impl StationDesk {
             action: action.to_owned(),
             epoch: self.epoch,
             frame: self.sealed(frame).await?,
+            follow_up: follow_up.clone(),
         };
         let journal = self.chargebook.journal();
-        let draft = Draft::new(journal.fresh_id(), fact).about(self.state.station_id);
+        let mut draft = Draft::new(journal.fresh_id(), fact).about(self.state.station_id);
+        if let Some(FollowUp { topic, request_id: Some(number), .. }) = follow_up {
+            draft = draft.keyed(self.report_key(topic, Some(number)));
+        }
         let event = draft.event().clone();
         match journal.append(&stream, ExpectedVersion::Exact(version), &[draft]).await {
             Err(JournalError::Append(AppendError::WrongVersion { .. })) => Ok(false),
@@ -128,6 +133,10 @@ impl StationDesk {
                 Ok(true)
             }
         }
+    }
+
+    fn report_key(&self, topic: ReportTopic, request_id: Option<i32>) -> LookupKey {
+        self.chargebook.personal().report_key(self.state.station_id, topic, request_id)
     }
 
     async fn sealed(
@@ -149,7 +158,7 @@ impl StationDesk {
         outcome: CommandReply,
     ) -> Result<(), DeskError> {
         let stream = StreamName::of("command", command_id.0);
-        let Some((_, version)) = self.chargebook.command_state(&stream).await? else {
+        let Some((view, version)) = self.chargebook.command_state(&stream).await? else {
             return Ok(());
         };
         let journal = self.chargebook.journal().clone();
@@ -185,9 +194,16 @@ impl StationDesk {
             undelivered: None,
         };
         let fact = fact_of(&outcome.result, exchange_id);
+        let mut follows =
+            Draft::following(exchange_id, 0, fact.clone()).about(self.state.station_id);
+        if let Some(FollowUp { topic, request_id: None, .. }) = view.gathering.follow_up()
+            && let Event::CommandAnswered(_) = fact
+        {
+            follows = follows.keyed(self.report_key(*topic, None));
+        }
         let mut drafts = vec![
             Draft::new(exchange_id, exchange).by("station").about(self.state.station_id),
-            Draft::following(exchange_id, 0, fact.clone()).about(self.state.station_id),
+            follows,
         ];
         for (ordinal, effect) in (0..).zip(&outcome.effects) {
             if let Some(fact) = self.effect_fact(effect, exchange_id).await? {

@@ -14,6 +14,7 @@ mod dialect;
 mod effects;
 mod intents;
 mod meter;
+mod reports;
 mod sessions;
 mod start;
 mod stop;
@@ -42,6 +43,7 @@ use chargebook_domain::session::Session;
 use chargebook_domain::units::Timestamp;
 use chargebook_store::vault::VaultError;
 use chargebook_store::{AppendError, ExpectedVersion, LookupKey, StreamName};
+use reports::ReportCache;
 use sessions::SessionCache;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -110,6 +112,7 @@ pub struct StationDesk {
     chargebook: Chargebook,
     state: StationState,
     sessions: SessionCache,
+    reports: ReportCache,
     connection: ConnectionInformation,
     epoch: u64,
     /// Shared by all desks of the station, and how far this one has followed.
@@ -123,6 +126,8 @@ pub struct StationDesk {
 #[derive(Clone, Debug)]
 enum Target {
     Station,
+    /// A command that is reported on.
+    Command(StreamName),
     /// A session that is known.
     Session(StreamName),
     /// A session that begins now, unless it turns out to exist.
@@ -151,6 +156,12 @@ impl Decision {
 
     fn session(stream: StreamName, answer: Answer, facts: Vec<Event>) -> Self {
         Self { target: Target::Session(stream), ..Self::station(answer, facts) }
+    }
+
+    /// What a station reports is written to the command that asked for it, where one did.
+    fn report(command: Option<StreamName>, answer: Answer, facts: Vec<Event>) -> Self {
+        let target = command.map_or(Target::Station, Target::Command);
+        Self { target, ..Self::station(answer, facts) }
     }
 
     fn repeating(mut self, exchange: Option<EventId>) -> Self {
@@ -188,6 +199,7 @@ impl StationDesk {
                 chargebook: chargebook.clone(),
                 state,
                 sessions: SessionCache::default(),
+                reports: ReportCache::default(),
                 connection: connection.clone(),
                 epoch,
                 moves: moves.clone(),
@@ -353,6 +365,12 @@ impl StationDesk {
                 let registry = self.chargebook.registry();
                 registry.append_to_station(&mut self.state, drafts).await?;
             }
+            Target::Command(stream) => {
+                let version = self.reports.version(stream);
+                let expected = version.map_or(ExpectedVersion::NoStream, ExpectedVersion::Exact);
+                self.chargebook.journal().append(stream, expected, &drafts).await?;
+                self.reports.take_in(stream, expected.next(), &drafts);
+            }
             Target::Session(stream) | Target::NewSession(stream) => {
                 let version = match &decision.target {
                     Target::NewSession(_) => None,
@@ -402,6 +420,7 @@ impl StationDesk {
     ) -> Result<(), DeskError> {
         match &decision.target {
             Target::Station => self.load_state().await?,
+            Target::Command(stream) => self.reports.forget(stream),
             Target::Session(stream) | Target::NewSession(stream) => {
                 case.met = self.sessions.forget(stream);
             }

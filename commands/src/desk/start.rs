@@ -317,7 +317,7 @@ impl StationDesk {
             Target::Session(stream) | Target::NewSession(stream) => {
                 stream.as_str().strip_prefix("session-").and_then(|id| id.parse().ok())
             }
-            Target::Station => None,
+            Target::Station | Target::Command(_) => None,
         };
         let exchange = stop.exchange;
         let fact = StationOrphanResolved { exchange, session_id, reason: None, decided_by: None };

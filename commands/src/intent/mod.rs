@@ -2,22 +2,20 @@
 //! next. The board knows which are open; the log is what it knows them from.
 
 mod board;
+mod view;
 mod watch;
 
 pub(crate) use board::CommandBoard;
+pub use view::{CommandView, Notification};
 pub(crate) use watch::read_board;
 
 use crate::Chargebook;
-use crate::journal::{Draft, JournalError, read_event};
+use crate::journal::{Draft, JournalError};
 use crate::protocol::ExactRefused;
 use crate::registry::{Registered, RegistryError};
 use crate::station::StationState;
-use chargebook_domain::events::Event;
-use chargebook_domain::events::v1::{
-    CommandFailed, CommandFailure, CommandRequested, Direction, Intent,
-};
+use chargebook_domain::events::v1::{CommandFailed, CommandFailure, CommandRequested, Intent};
 use chargebook_domain::ids::{CommandId, StationId};
-use chargebook_domain::sealed::SealedText;
 use chargebook_domain::units::Timestamp;
 use chargebook_store::{ExpectedVersion, StreamName};
 use chrono::TimeDelta;
@@ -47,27 +45,6 @@ pub enum CommandStage {
     Sent,
     /// Answered, failed, expired or unknown.
     Finished,
-}
-
-/// A command as its stream tells it.
-#[derive(Clone, Debug)]
-pub struct CommandView {
-    /// The wish.
-    pub requested: CommandRequested,
-    /// When.
-    pub requested_at: Timestamp,
-    /// How far it is.
-    pub stage: CommandStage,
-    /// When it was sent.
-    pub sent_at: Option<Timestamp>,
-    /// When it was finished.
-    pub finished_at: Option<Timestamp>,
-    /// The status in the station's answer.
-    pub status: Option<String>,
-    /// Why there is no answer.
-    pub failure: Option<CommandFailed>,
-    /// The station's answer, verbatim, opened.
-    pub reply: Option<String>,
 }
 
 /// Why a request in OCPP's words did not become an intent.
@@ -195,38 +172,6 @@ impl Chargebook {
         Ok((command_id, Registered { created: true, position: appended.position }))
     }
 
-    /// A command as its stream tells it.
-    ///
-    /// # Errors
-    /// The log.
-    pub async fn command(&self, id: CommandId) -> Result<Option<CommandView>, JournalError> {
-        let mut view: Option<CommandView> = None;
-        let mut reply: Option<SealedText> = None;
-        let stream = StreamName::of("command", id.0);
-        self.journal()
-            .replay(&stream, 0, |recorded| {
-                let at = Timestamp::new(recorded.recorded_at);
-                match (read_event(recorded)?, &mut view) {
-                    (Event::CommandRequested(requested), None) => {
-                        view = Some(CommandView::new(*requested, at));
-                    }
-                    (Event::ExchangeRecorded(exchange), _)
-                        if exchange.direction == Direction::ToStation =>
-                    {
-                        reply = exchange.reply;
-                    }
-                    (event, Some(view)) => view.apply(&event, at),
-                    _ => {}
-                }
-                Ok(())
-            })
-            .await?;
-        if let (Some(view), Some(reply)) = (&mut view, reply) {
-            view.reply = Some(self.personal().open(&reply).await);
-        }
-        Ok(view)
-    }
-
     /// Waits until a command is finished, at most `patience`; then as [`Chargebook::command`].
     ///
     /// # Errors
@@ -247,65 +192,5 @@ impl Chargebook {
         // Running out of patience is an answer too: the resource says how far it is.
         let _ = tokio::time::timeout(patience, finished).await;
         self.command(id).await
-    }
-
-    /// A command and the version its stream stands at.
-    pub(crate) async fn command_state(
-        &self,
-        stream: &StreamName,
-    ) -> Result<Option<(CommandView, u64)>, JournalError> {
-        let mut view: Option<CommandView> = None;
-        let mut version = 0;
-        self.journal()
-            .replay(stream, 0, |recorded| {
-                version = recorded.version;
-                let at = Timestamp::new(recorded.recorded_at);
-                match (read_event(recorded)?, &mut view) {
-                    (Event::CommandRequested(requested), None) => {
-                        view = Some(CommandView::new(*requested, at));
-                    }
-                    (event, Some(view)) => view.apply(&event, at),
-                    _ => {}
-                }
-                Ok(())
-            })
-            .await?;
-        Ok(view.map(|view| (view, version)))
-    }
-}
-
-impl CommandView {
-    fn new(requested: CommandRequested, requested_at: Timestamp) -> Self {
-        Self {
-            requested,
-            requested_at,
-            stage: CommandStage::Requested,
-            sent_at: None,
-            finished_at: None,
-            status: None,
-            failure: None,
-            reply: None,
-        }
-    }
-
-    fn apply(&mut self, event: &Event, at: Timestamp) {
-        match event {
-            Event::CommandSent(_) => {
-                self.stage = CommandStage::Sent;
-                self.sent_at = Some(at);
-            }
-            Event::CommandAnswered(answered) => {
-                self.stage = CommandStage::Finished;
-                self.finished_at = Some(at);
-                self.status.clone_from(&answered.status);
-                self.failure = None;
-            }
-            Event::CommandFailed(failed) => {
-                self.stage = CommandStage::Finished;
-                self.finished_at = Some(at);
-                self.failure = Some(failed.as_ref().clone());
-            }
-            _ => {}
-        }
     }
 }

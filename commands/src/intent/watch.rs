@@ -6,6 +6,7 @@ use super::board::CommandBoard;
 use crate::Chargebook;
 use crate::journal::{Draft, Journal, JournalError, read_event};
 use crate::policy::OpenCommands;
+use crate::registry::DECISION_RETRIES_MAX;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{CommandFailed, CommandFailure};
 use chargebook_domain::ids::CommandId;
@@ -32,22 +33,27 @@ impl Chargebook {
         detail: &str,
     ) -> Result<(), JournalError> {
         let stream = StreamName::of("command", id.0);
-        let Some((view, version)) = self.command_state(&stream).await? else { return Ok(()) };
-        if view.stage != while_at {
-            return Ok(());
-        }
-        let fact = CommandFailed { failure, detail: detail.to_owned(), exchange: None };
-        let draft = Draft::new(self.journal().fresh_id(), fact).about(view.requested.station_id);
-        let event = draft.event().clone();
-        match self.journal().append(&stream, ExpectedVersion::Exact(version), &[draft]).await {
-            // Somebody was quicker: then it is not ours to end.
-            Err(JournalError::Append(AppendError::WrongVersion { .. })) => Ok(()),
-            Err(error) => Err(error),
-            Ok(_) => {
-                self.note_command(id, &event);
-                Ok(())
+        for _ in 0..DECISION_RETRIES_MAX {
+            let Some((view, version)) = self.command_state(&stream).await? else { return Ok(()) };
+            if view.stage != while_at {
+                return Ok(());
+            }
+            let fact = CommandFailed { failure, detail: detail.to_owned(), exchange: None };
+            let station_id = view.requested.station_id;
+            let draft = Draft::new(self.journal().fresh_id(), fact).about(station_id);
+            let event = draft.event().clone();
+            match self.journal().append(&stream, ExpectedVersion::Exact(version), &[draft]).await {
+                // The station has reported on it, or somebody else has ended it: look again.
+                Err(JournalError::Append(AppendError::WrongVersion { .. })) => {}
+                appended => {
+                    appended?;
+                    self.note_command(id, &event);
+                    return Ok(());
+                }
             }
         }
+        // It is written to again and again: not ours to end.
+        Ok(())
     }
 
     /// Ends what has expired, for ever; and once, what an earlier process had sent and got no

@@ -1,6 +1,7 @@
 //! Notifications of 2.x stations that say how things stand: kept verbatim in the exchange, with
 //! what finds them again.
 
+use chargebook_domain::events::v1::{Job, ReportTopic};
 use chargebook_domain::ids::{EvseNumber, TransactionName};
 use chargebook_domain::units::Timestamp;
 
@@ -35,6 +36,32 @@ impl Notice {
             status: None,
             at: None,
         }
+    }
+}
+
+impl NoticeSubject {
+    /// What it reports on, where it does so on a request of ours.
+    pub fn topic(self) -> Option<ReportTopic> {
+        match self {
+            Self::BatterySwap => Some(ReportTopic::BatterySwap),
+            Self::NotifyCustomerInformation => Some(ReportTopic::CustomerInformation),
+            Self::NotifyDisplayMessages => Some(ReportTopic::DisplayMessages),
+            Self::NotifyMonitoringReport => Some(ReportTopic::Monitors),
+            Self::NotifyReport => Some(ReportTopic::DeviceModel),
+            Self::PublishFirmwareStatusNotification => Some(ReportTopic::FirmwarePublication),
+            Self::ReportChargingProfiles => Some(ReportTopic::ChargingProfiles),
+            Self::ReportDERControl => Some(ReportTopic::DerControls),
+            _ => None,
+        }
+    }
+}
+
+/// What the statuses of a job report on.
+pub(crate) fn topic_of_job(job: Job) -> ReportTopic {
+    match job {
+        Job::Diagnostics => ReportTopic::Diagnostics,
+        Job::Firmware | Job::SignedFirmware => ReportTopic::Firmware,
+        Job::Log => ReportTopic::Log,
     }
 }
 

@@ -172,6 +172,7 @@ events! {
     "station.job_status" StationJobStatus(v1::StationJobStatus);
     "station.meter_recorded" StationMeterRecorded(v1::StationMeterRecorded);
     "station.month_opened" StationMonthOpened(v1::StationMonthOpened);
+    "station.notified" StationNotified(v1::StationNotified);
     "station.orphan_recorded" StationOrphanRecorded(v1::StationOrphanRecorded);
     "station.orphan_resolved" StationOrphanResolved(v1::StationOrphanResolved);
     "station.password_changed" StationPasswordChanged(v1::StationPasswordChanged);

@@ -41,6 +41,7 @@ sources! {
     "events/v1/command.rs"
     "events/v1/exchange.rs"
     "events/v1/intent.rs"
+    "events/v1/notice.rs"
     "events/v1/registry.rs"
     "events/v1/reservation.rs"
     "events/v1/session.rs"

@@ -8,6 +8,7 @@
 
 mod certificate;
 mod effect;
+mod follow_up;
 mod order;
 mod personal;
 mod reply;
@@ -47,7 +48,8 @@ pub(crate) fn call(
     if checked.has_erased {
         return Err(Unsendable::Erased);
     }
-    Ok(framed(message_id, checked))
+    let follow_up = follow_up::of_request(version, checked.action, &checked.payload);
+    Ok(Downward { follow_up, ..framed(message_id, checked) })
 }
 
 /// The command's own number, for requests that carry one (`requestId`, `remoteStartId`): the last
@@ -80,7 +82,7 @@ fn framed(message_id: &str, checked: Checked) -> Downward {
             vec![PersonalPlace { range: 0..frame.len(), kind: PersonalKind::FreeText }]
         }
     };
-    Downward { action, frame: RenderedReply { frame, personal } }
+    Downward { action, frame: RenderedReply { frame, personal }, follow_up: None }
 }
 
 /// The OCPP versions, for whoever takes requests in their words.

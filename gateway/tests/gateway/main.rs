@@ -9,6 +9,7 @@ mod ending;
 mod fuzz;
 mod handshake;
 mod messages;
+mod reports;
 mod support;
 mod takeover;
 mod treatment;

@@ -2,7 +2,7 @@
 //! not parsed at all; of frequent facts only the needed members are.
 
 use chargebook_domain::events::Event;
-use chargebook_domain::events::v1::{Quantity, StopMatch};
+use chargebook_domain::events::v1::{FollowUp, Quantity, StopMatch};
 use chargebook_domain::ids::{EventId, StationId};
 use chargebook_domain::rating::Rating;
 use chargebook_domain::units::{Timestamp, WattHours};
@@ -95,6 +95,8 @@ pub(crate) struct Rated {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Sent {
     pub(crate) action: String,
+    #[serde(default)]
+    pub(crate) follow_up: Option<FollowUp>,
 }
 
 /// What the folds need of an event.
@@ -131,9 +133,14 @@ fn read(event: &RecordedEvent, stream_id: Option<Uuid>) -> Result<Fact, String> 
         "session.settled" => parse(data).map(Fact::Settled),
         "session.rated" => parse(data).map(|rated| Fact::Rated(Box::new(rated))),
         "command.sent" => parse(data).map(Fact::Sent),
-        "station.meter_recorded" | "station.job_status" | "station.certificate_requested" => {
-            Ok(station())
+        // In a command's stream they tell how far the command is.
+        "station.job_status" | "station.notified" if event.stream.category() == "command" => {
+            other(event)
         }
+        "station.certificate_requested"
+        | "station.job_status"
+        | "station.meter_recorded"
+        | "station.notified" => Ok(station()),
         // What follows from a person's decision is decided in events of its own.
         "session.review_decided" => Ok(Fact::Nothing),
         // What a month carries forward is what the months before it said.

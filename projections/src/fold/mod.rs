@@ -216,6 +216,9 @@ impl State {
             Event::CommandRequested(fact) => self.command_requested(event, fact),
             Event::CommandAnswered(fact) => self.command_answered(event, fact),
             Event::CommandFailed(fact) => self.command_failed(event, fact),
+            Event::StationJobStatus(_) | Event::StationNotified(_) => {
+                self.command_reported(event, fact)
+            }
             Event::CommandSent(_)
             | Event::ExchangeRecorded(_)
             | Event::LogCreated(_)
@@ -227,7 +230,6 @@ impl State {
             | Event::SessionSettled(_)
             | Event::SessionStopped(_)
             | Event::StationCertificateRequested(_)
-            | Event::StationJobStatus(_)
             | Event::StationMeterRecorded(_)
             | Event::StationMonthOpened(_)
             | Event::StationPasswordChanged(_)

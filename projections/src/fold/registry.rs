@@ -4,10 +4,12 @@ use super::decode::Sent;
 use super::{Decoded, Refusal, State, in_own_stream, stream_id};
 use crate::tables::{CommandRow, DriverRow, ErasedSubjectRow, Json, SiteRow, TokenRow, Word};
 use crate::views::CommandState;
+use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
     CommandAnswered, CommandFailed, CommandRequested, DriverRegistered, SiteRegistered,
     SubjectErased, TokenChanged, TokenRegistered,
 };
+use chargebook_domain::follow_up::Gathering;
 use chargebook_domain::ids::{CommandId, TokenId};
 
 impl State {
@@ -117,6 +119,7 @@ impl State {
                 expires_at: fact.expires_at,
                 sent_at: None,
                 finished_at: None,
+                gathering: None,
             },
         );
         Ok(())
@@ -127,6 +130,26 @@ impl State {
         row.state = Word(CommandState::Sent);
         row.action = Some(fact.action.clone());
         row.sent_at = Some(event.recorded_at);
+        if fact.follow_up.is_some() {
+            let mut gathering = Gathering::default();
+            gathering.sent(fact.follow_up.clone());
+            row.gathering = Some(Json(gathering));
+        }
+        Ok(())
+    }
+
+    /// The station has said more on a command that it was sent.
+    pub(super) fn command_reported(
+        &mut self,
+        event: &Decoded,
+        fact: &Event,
+    ) -> Result<(), Refusal> {
+        let row = self.command_row(event)?;
+        if let Some(Json(gathering)) = &mut row.gathering {
+            gathering.apply(fact);
+        }
+        let station = row.station_id;
+        self.heard(station, event.recorded_at);
         Ok(())
     }
 
@@ -142,6 +165,9 @@ impl State {
         row.failure = None;
         row.detail = None;
         row.finished_at = Some(event.recorded_at);
+        if let Some(Json(gathering)) = &mut row.gathering {
+            gathering.answered(fact.status.as_deref());
+        }
         Ok(())
     }
 
@@ -155,6 +181,9 @@ impl State {
         row.failure = Some(Word(fact.failure));
         row.detail = Some(fact.detail.clone());
         row.finished_at = Some(event.recorded_at);
+        if let Some(Json(gathering)) = &mut row.gathering {
+            gathering.failed(fact.failure);
+        }
         Ok(())
     }
 

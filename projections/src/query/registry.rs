@@ -194,6 +194,7 @@ fn command_view(row: CommandRow) -> Command {
         expires_at: row.expires_at,
         sent_at: row.sent_at,
         finished_at: row.finished_at,
+        complete: row.gathering.and_then(|Json(gathering)| gathering.is_complete()),
         position: row.position,
     }
 }

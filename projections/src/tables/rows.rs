@@ -8,6 +8,7 @@ use chargebook_domain::events::v1::{
     AccountKind, Anomaly, Authorization, BootInformation, CommandFailure, Dialect, Intent,
     InvoiceIssued, Outcome, Registration, SeenBy, StationSettings, TokenStatus,
 };
+use chargebook_domain::follow_up::Gathering;
 use chargebook_domain::ids::{
     AccountId, CommandId, ConnectorNumber, DriverId, EventId, EvseNumber, ReservationId, SessionId,
     SiteId, StationId, StationIdentity, SubjectId, TariffId, TokenId, TransactionId,
@@ -282,6 +283,7 @@ tables! {
         expires_at: Timestamp,
         sent_at: Option<Timestamp>,
         finished_at: Option<Timestamp>,
+        gathering: Option<Json<Gathering>>,
     }
 
     /// A place that a station keeps for a token, or kept.

@@ -2,7 +2,7 @@
 //! models.
 
 use crate::state::ApiState;
-use chargebook_commands::{CommandStage, CommandView};
+use chargebook_commands::{CommandStage, CommandView, Notification as NotificationView};
 use chargebook_domain::events::v1::{CommandFailure, Intent};
 use chargebook_domain::sealed::{HOLE_PLACEHOLDER, TextKind};
 use chargebook_domain::units::Timestamp;
@@ -35,6 +35,13 @@ pub(crate) struct Command {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     reply: Option<Box<RawValue>>,
+    /// What the station has said of it since it answered: parts of a report, statuses of a job;
+    /// the first of them first. Left out in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notifications: Option<Vec<Notification>>,
+    /// Whether all of that is there: every part of a report, the end of a job. Null where the
+    /// station says nothing of it later.
+    complete: Option<bool>,
     /// Why it failed.
     failure: Option<Failure>,
     /// Why it failed, in words.
@@ -51,6 +58,38 @@ pub(crate) struct Command {
     /// When it was answered, or failed.
     #[schema(value_type = Option<String>, format = DateTime)]
     finished_at: Option<Timestamp>,
+}
+
+/// What a station said of a command after it had answered it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CommandNotification)]
+pub(crate) struct Notification {
+    /// The OCPP action.
+    #[schema(example = "NotifyReport")]
+    action: String,
+    /// When it reached us.
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    /// The station's word for how it stands.
+    #[schema(example = "Uploaded")]
+    status: Option<String>,
+    /// Which part of a report it is (`seqNo`), from 0.
+    sequence: Option<u32>,
+    /// The payload, as the station wrote it.
+    #[schema(value_type = Option<Object>)]
+    payload: Option<Box<RawValue>>,
+}
+
+impl From<NotificationView> for Notification {
+    fn from(view: NotificationView) -> Self {
+        Self {
+            action: view.action,
+            at: view.received_at,
+            status: view.status,
+            sequence: view.sequence,
+            payload: view.frame.as_deref().and_then(call_payload),
+        }
+    }
 }
 
 /// What a station is to do, members as in the request.
@@ -162,6 +201,8 @@ impl Command {
             state: stage,
             status: view.status,
             reply: view.reply.as_deref().and_then(payload),
+            complete: view.gathering.is_complete(),
+            notifications: Some(view.notifications.into_iter().map(Notification::from).collect()),
             failure: view.failure.as_ref().map(|failed| failed.failure.into()),
             detail: view.failure.map(|failed| failed.detail),
             requested_at: view.requested_at,
@@ -186,6 +227,8 @@ impl Command {
             },
             status: row.reply_status,
             reply: None,
+            notifications: None,
+            complete: row.complete,
             failure: row.failure.map(Failure::from),
             detail: row.detail,
             requested_at: row.requested_at,
@@ -286,6 +329,12 @@ fn payload(frame: &str) -> Option<Box<RawValue>> {
     }
     let rest = parts.get(2..).filter(|rest| !rest.is_empty())?;
     serde_json::value::to_raw_value(rest).ok()
+}
+
+/// What a CALL or SEND says after its type, id and action.
+fn call_payload(frame: &str) -> Option<Box<RawValue>> {
+    let mut parts: Vec<Box<RawValue>> = serde_json::from_str(frame).ok()?;
+    (parts.len() == 4).then(|| parts.pop())?
 }
 
 #[cfg(test)]

@@ -34,6 +34,71 @@ pub struct CommandSent {
     pub epoch: u64,
     /// Our CALL, verbatim.
     pub frame: SealedText,
+    /// What the station reports on it once it has answered, where it is a CALL of that kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follow_up: Option<FollowUp>,
+}
+
+/// What a station reports on a CALL of ours after its answer, in messages of their own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FollowUp {
+    /// What about.
+    pub topic: ReportTopic,
+    /// The number that the CALL gave it (`requestId`) and that the reports repeat; absent where
+    /// the action has none (GetDiagnostics and UpdateFirmware of 1.6).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<i32>,
+    /// Whether all there is was asked for (a full inventory), so that what is not reported is
+    /// not there; absent if not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_inventory: Option<bool>,
+}
+
+/// What a station reports on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReportTopic {
+    /// Batteries that are put in and taken out (BatterySwap).
+    BatterySwap,
+    /// The charging profiles that are installed (ReportChargingProfiles).
+    ChargingProfiles,
+    /// What is kept about a customer (NotifyCustomerInformation).
+    CustomerInformation,
+    /// The grid controls that are set (ReportDERControl).
+    DerControls,
+    /// Components and their variables (NotifyReport).
+    DeviceModel,
+    /// An upload of diagnostics (DiagnosticsStatusNotification).
+    Diagnostics,
+    /// The texts on the display (NotifyDisplayMessages).
+    DisplayMessages,
+    /// An update of the firmware (FirmwareStatusNotification, SignedFirmwareStatusNotification).
+    Firmware,
+    /// A firmware that is made available to other stations (PublishFirmwareStatusNotification).
+    FirmwarePublication,
+    /// An upload of a log (LogStatusNotification).
+    Log,
+    /// The monitors that are set (NotifyMonitoringReport).
+    Monitors,
+}
+
+impl ReportTopic {
+    /// Its word, as events spell it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::BatterySwap => "battery_swap",
+            Self::ChargingProfiles => "charging_profiles",
+            Self::CustomerInformation => "customer_information",
+            Self::DerControls => "der_controls",
+            Self::DeviceModel => "device_model",
+            Self::Diagnostics => "diagnostics",
+            Self::DisplayMessages => "display_messages",
+            Self::Firmware => "firmware",
+            Self::FirmwarePublication => "firmware_publication",
+            Self::Log => "log",
+            Self::Monitors => "monitors",
+        }
+    }
 }
 
 /// `command.answered`: the station answered our CALL with a CALLRESULT.

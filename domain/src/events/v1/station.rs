@@ -4,7 +4,7 @@ use super::exchange::Evidence;
 use super::session::MeterSample;
 use super::treatment::{Dialect, StationSettings};
 use crate::ids::{
-    ConnectorNumber, EventId, EvseNumber, SessionId, SiteId, StationId, StationIdentity,
+    CommandId, ConnectorNumber, EventId, EvseNumber, SessionId, SiteId, StationId, StationIdentity,
     TransactionNumber,
 };
 use crate::sealed::SealedText;
@@ -249,6 +249,9 @@ pub struct StationJobStatus {
     pub status: String,
     /// The request it belongs to, where the station says.
     pub request_id: Option<i32>,
+    /// The command that it is about, where there is one; the event is in its stream then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<CommandId>,
     /// The exchange that said so.
     pub exchange: EventId,
 }

@@ -177,7 +177,8 @@ fn every_action_of_every_version_goes_out_as_its_schema_has_it() {
                 action: (*action).to_owned(),
                 payload: (*payload).to_owned(),
             };
-            let Downward { frame, action: sent } = call(version, "1", &intent).expect("sendable");
+            let Downward { frame, action: sent, .. } =
+                call(version, "1", &intent).expect("sendable");
             assert_eq!(sent, *action);
             assert_eq!(frame.frame, format!(r#"[2,"1","{action}",{payload}]"#));
             check_with_library(version, action, &frame.frame);

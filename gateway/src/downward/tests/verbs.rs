@@ -18,7 +18,7 @@ fn check_verb(intent: Value, expected: [Option<(&str, Value)>; 2]) {
     ] {
         let id = "019a9e39-bba0-72f3-abb5-cf8c0000002a";
         match (call(version, id, &intent), expected) {
-            (Ok(Downward { action, frame }), Some((expected_action, payload))) => {
+            (Ok(Downward { action, frame, .. }), Some((expected_action, payload))) => {
                 let parts: Value = serde_json::from_str(&frame.frame).expect("JSON");
                 assert_eq!((action, &parts[3]), (*expected_action, payload), "{version}");
                 check_with_library(version, action, &frame.frame);

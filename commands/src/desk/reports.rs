@@ -1,0 +1,196 @@
+//! What a station reports in messages of its own: how things stand with it, and what it was asked
+//! for by a command, which then keeps them in its stream.
+
+use super::{Case, Decision, DeskError, StationDesk};
+use crate::journal::{Draft, Journal, JournalError, read_event};
+use crate::message::{Answer, Notice, NoticeSubject, topic_of_job};
+use chargebook_domain::events::Event;
+use chargebook_domain::events::v1::{Job, ReportTopic, StationJobStatus, StationNotified};
+use chargebook_domain::follow_up::{Gathering, is_about_no_job};
+use chargebook_domain::ids::{CommandId, EventId};
+use chargebook_store::StreamName;
+use std::collections::HashMap;
+
+/// Commands that one desk keeps at hand; beyond that it starts afresh and loads again.
+const COMMANDS_MAX: usize = 4;
+
+/// A command that is reported on, as its stream tells it.
+struct Reported {
+    command_id: CommandId,
+    version: u64,
+    gathering: Gathering,
+    /// The exchange that each numbered part came with.
+    parts: HashMap<u32, EventId>,
+}
+
+impl Reported {
+    fn apply(&mut self, version: u64, event: &Event) {
+        self.version = version;
+        self.gathering.apply(event);
+        if let Event::StationNotified(fact) = event
+            && let Some(sequence) = fact.sequence
+        {
+            self.parts.entry(sequence).or_insert(fact.exchange);
+        }
+    }
+}
+
+/// Folds by stream.
+#[derive(Default)]
+pub(super) struct ReportCache {
+    commands: HashMap<StreamName, Reported>,
+}
+
+impl ReportCache {
+    /// The last version that is known of a command's stream.
+    pub(super) fn version(&self, stream: &StreamName) -> Option<u64> {
+        self.commands.get(stream).map(|reported| reported.version)
+    }
+
+    /// Takes in what was just appended.
+    pub(super) fn take_in(&mut self, stream: &StreamName, first_version: u64, drafts: &[Draft]) {
+        if let Some(reported) = self.commands.get_mut(stream) {
+            for (version, draft) in (first_version..).zip(drafts) {
+                reported.apply(version, draft.event());
+            }
+        }
+    }
+
+    /// Forgets a stream.
+    pub(super) fn forget(&mut self, stream: &StreamName) {
+        self.commands.remove(stream);
+    }
+}
+
+impl StationDesk {
+    /// A status of a job belongs to the command that the number names or, where the station's
+    /// version has no numbers, to the latest of its kind that it took on and has not ended.
+    pub(super) async fn decide_job_status(
+        &mut self,
+        case: &Case<'_>,
+        job: Job,
+        status: &str,
+        request_id: Option<i32>,
+    ) -> Result<Decision, DeskError> {
+        let topic = topic_of_job(job);
+        let is_of_a_job = request_id.is_some() || !is_about_no_job(status);
+        let mut stream = match is_of_a_job {
+            true => self.reported_on(topic, request_id).await?,
+            false => None,
+        };
+        if request_id.is_none() {
+            stream = stream.filter(|stream| self.is_under_way(stream));
+        }
+        let fact = StationJobStatus {
+            job,
+            status: status.to_owned(),
+            request_id,
+            command: stream.as_ref().and_then(|stream| self.command_of(stream)),
+            exchange: case.receipt_id,
+        };
+        Ok(Decision::report(stream, Answer::Empty, vec![fact.into()]))
+    }
+
+    /// A part of a report that is there already changes nothing.
+    pub(super) async fn decide_notice(
+        &mut self,
+        case: &Case<'_>,
+        notice: &Notice,
+    ) -> Result<Decision, DeskError> {
+        let stream = match (notice.subject.topic(), notice.request_id) {
+            (Some(topic), Some(number)) => self.reported_on(topic, Some(number)).await?,
+            _ => None,
+        };
+        let answer = answer_to_notice(notice.subject);
+        let sequence = notice.part.and_then(|part| part.sequence);
+        let known = stream.as_ref().and_then(|stream| self.reports.commands.get(stream));
+        let repeated = known.zip(sequence).and_then(|(known, part)| known.parts.get(&part));
+        if let Some(exchange) = repeated.copied() {
+            return Ok(Decision::report(stream, answer, Vec::new()).repeating(Some(exchange)));
+        }
+        let fact = StationNotified {
+            action: notice.subject.action().to_owned(),
+            request_id: notice.request_id,
+            command: stream.as_ref().and_then(|stream| self.command_of(stream)),
+            sequence,
+            to_be_continued: notice.part.map(|part| part.to_be_continued),
+            evse: notice.evse,
+            transaction: notice.transaction_id.clone(),
+            status: notice.status.clone(),
+            at: notice.at,
+            exchange: case.receipt_id,
+        };
+        Ok(Decision::report(stream, answer, vec![fact.into()]))
+    }
+
+    /// The stream of the command that a report belongs to, at hand from now on.
+    async fn reported_on(
+        &mut self,
+        topic: ReportTopic,
+        request_id: Option<i32>,
+    ) -> Result<Option<StreamName>, DeskError> {
+        let personal = self.chargebook.personal();
+        let key = personal.report_key(self.state.station_id, topic, request_id);
+        let Some(stream) = self.lookup(&key).await? else { return Ok(None) };
+        if !self.reports.commands.contains_key(&stream) {
+            let Some(reported) = load(self.chargebook.journal(), &stream).await? else {
+                return Ok(None);
+            };
+            if self.reports.commands.len() >= COMMANDS_MAX {
+                self.reports.commands.clear();
+            }
+            self.reports.commands.insert(stream.clone(), reported);
+        }
+        Ok(Some(stream))
+    }
+
+    fn command_of(&self, stream: &StreamName) -> Option<CommandId> {
+        self.reports.commands.get(stream).map(|reported| reported.command_id)
+    }
+
+    fn is_under_way(&self, stream: &StreamName) -> bool {
+        let reported = self.reports.commands.get(stream);
+        reported.is_some_and(|reported| reported.gathering.is_under_way())
+    }
+}
+
+/// A command from its stream; `None` where it is none.
+async fn load(journal: &Journal, stream: &StreamName) -> Result<Option<Reported>, JournalError> {
+    let mut reported: Option<Reported> = None;
+    journal
+        .replay(stream, 0, |recorded| {
+            let version = recorded.version;
+            match (read_event(recorded)?, &mut reported) {
+                (Event::CommandRequested(requested), None) => {
+                    reported = Some(Reported {
+                        command_id: requested.command_id,
+                        version,
+                        gathering: Gathering::default(),
+                        parts: HashMap::new(),
+                    });
+                }
+                (event, Some(reported)) => reported.apply(version, &event),
+                _ => {}
+            }
+            Ok(())
+        })
+        .await?;
+    Ok(reported)
+}
+
+/// What a notification is answered: that it came; and where it asks for something, that nothing
+/// here can give it.
+fn answer_to_notice(subject: NoticeSubject) -> Answer {
+    use NoticeSubject::*;
+    match subject {
+        Get15118EVCertificate
+        | GetCertificateChainStatus
+        | GetCertificateStatus
+        | NotifyEVChargingNeeds
+        | NotifyEVChargingSchedule
+        | OpenPeriodicEventStream
+        | PullDynamicScheduleUpdate
+        | VatNumberValidation => Answer::Declined,
+        _ => Answer::Empty,
+    }
+}

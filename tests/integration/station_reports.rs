@@ -1,0 +1,103 @@
+//! What a 2.x station reports when it is asked to, as an operator reads it over HTTP.
+
+use serde_json::{Value, json};
+
+use crate::harness::{ChargePoint, TestCsms, eventually};
+use crate::messages::csms_with_station;
+
+/// A station that has started up.
+fn station(csms: &TestCsms, version: &str) -> ChargePoint {
+    let mut station = ChargePoint::new("CP-1");
+    station.connect_as(csms, version);
+    let boot = json!({
+        "reason": "PowerUp", "chargingStation": { "model": "Peer", "vendorName": "Independent" },
+    });
+    assert_eq!(station.call("BootNotification", boot)["status"], "Accepted");
+    station
+}
+
+/// Asks for something in OCPP's words and gives the command, once the station has accepted it.
+#[track_caller]
+fn asked(csms: &TestCsms, station: &mut ChargePoint, action: &str, payload: &Value) -> Value {
+    station.will_answer(action, json!({ "status": "Accepted" }));
+    let path = format!("/v1/stations/CP-1/ocpp/{action}");
+    let answer = csms.send("POST", &path, &[("Prefer", "wait=10")], &payload.to_string());
+    let command = answer.expect(200).json();
+    assert_eq!((&command["status"], &command["complete"]), (&json!("Accepted"), &json!(false)));
+    command
+}
+
+#[track_caller]
+fn read(csms: &TestCsms, command: &Value) -> Value {
+    let id = command["id"].as_str().expect("an id");
+    csms.get(&format!("/v1/commands/{id}")).expect(200).json()
+}
+
+/// A part of a report on request 7.
+fn part(sequence: u32, to_be_continued: bool, report: Value) -> Value {
+    json!({
+        "requestId": 7, "generatedAt": "2026-11-20T10:00:00Z", "seqNo": sequence,
+        "tbc": to_be_continued, "reportData": [report],
+    })
+}
+
+fn heartbeat_interval(value: &str) -> Value {
+    json!({
+        "component": { "name": "OCPPCommCtrlr" },
+        "variable": { "name": "HeartbeatInterval" },
+        "variableAttribute": [{ "value": value, "mutability": "ReadWrite", "persistent": true }],
+        "variableCharacteristics": {
+            "dataType": "integer", "unit": "s", "minLimit": 1, "supportsMonitoring": false,
+        },
+    })
+}
+
+#[test]
+fn the_parts_of_a_report_stand_at_the_command_that_asked_for_it() {
+    let csms = csms_with_station("CP-1");
+    let mut station = station(&csms, "ocpp2.0.1");
+    let payload = json!({ "requestId": 7, "reportBase": "FullInventory" });
+    let command = asked(&csms, &mut station, "GetBaseReport", &payload);
+    let parts =
+        [part(1, false, heartbeat_interval("300")), part(0, true, heartbeat_interval("60"))];
+    for part in &parts {
+        station.call("NotifyReport", part.clone());
+    }
+    let command = read(&csms, &command);
+    assert_eq!(command["complete"], true, "{command:#}");
+    let notifications = command["notifications"].as_array().expect("notifications");
+    assert_eq!(notifications.len(), 2, "{notifications:#?}");
+    for (notification, part) in notifications.iter().zip(parts) {
+        assert_eq!(notification["action"], "NotifyReport");
+        assert_eq!(notification["sequence"], part["seqNo"]);
+        assert_eq!(notification["payload"], part);
+        assert!(notification["at"].is_string(), "{notification}");
+    }
+    let listed = eventually("the command in the list", || {
+        let listed = csms.list("/v1/commands?station=CP-1");
+        listed.into_iter().find(|command| command["complete"] == true)
+    });
+    assert_eq!(listed["notifications"], Value::Null);
+}
+
+#[test]
+fn the_statuses_of_an_upload_stand_at_the_command_that_asked_for_it() {
+    let csms = csms_with_station("CP-1");
+    let mut station = station(&csms, "ocpp2.1");
+    let log = json!({ "remoteLocation": "https://example.com/log" });
+    let payload = json!({ "logType": "SecurityLog", "requestId": 7, "log": log });
+    let command = asked(&csms, &mut station, "GetLog", &payload);
+    for status in ["Uploading", "Uploaded"] {
+        let payload = json!({ "status": status, "requestId": 7 });
+        station.call("LogStatusNotification", payload);
+    }
+    let command = read(&csms, &command);
+    assert_eq!(command["complete"], true, "{command:#}");
+    let statuses: Vec<&Value> = command["notifications"]
+        .as_array()
+        .expect("notifications")
+        .iter()
+        .map(|notification| &notification["status"])
+        .collect();
+    assert_eq!(statuses, ["Uploading", "Uploaded"]);
+}
