@@ -100,6 +100,9 @@ pub(crate) struct BenchArgs {
     /// OCPP versions that the stations speak, in turn, separated by commas
     #[arg(long = "ocpp", value_enum, value_delimiter = ',', default_value = "1.6")]
     versions: Vec<Version>,
+    /// The stations offer permessage-deflate, and it must be agreed on
+    #[arg(long)]
+    compress: bool,
     /// Folder for the data, on the disk to be measured; a new one inside it is removed at the end
     #[arg(long, default_value = ".")]
     dir: PathBuf,
@@ -135,6 +138,7 @@ pub(crate) struct Settings {
     warm_up: Duration,
     measure: Duration,
     rate: u32,
+    offers_compression: bool,
     versions: Vec<LoadVersion>,
 }
 
@@ -159,6 +163,7 @@ impl Settings {
             warm_up: Duration::from_secs(if args.quick { 1 } else { 2 }),
             measure: Duration::from_secs(seconds),
             rate: args.rate,
+            offers_compression: args.compress,
             versions: args.versions.iter().copied().map(LoadVersion::from).collect(),
         }
     }

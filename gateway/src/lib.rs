@@ -16,6 +16,8 @@ mod downward;
 #[doc(hidden)]
 pub mod fuzz;
 mod limits;
+#[doc(hidden)]
+pub mod measure;
 mod message;
 mod meter;
 mod metrics;

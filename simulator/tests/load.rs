@@ -41,6 +41,7 @@ async fn bare_server(folder: &Folder) -> LoadTarget {
         station_prefix: "LOAD-".to_owned(),
         tag_prefix: "TAG".to_owned(),
         password: Some("secret".to_owned()),
+        offers_compression: false,
         versions: vec![LoadVersion::V16, LoadVersion::V201, LoadVersion::V21],
     }
 }

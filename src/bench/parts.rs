@@ -336,6 +336,7 @@ fn target_of(server: &Server, settings: &Settings) -> LoadTarget {
         station_prefix: "BENCH-".to_owned(),
         tag_prefix: "BENCH".to_owned(),
         password: Some(PASSWORD.to_owned()),
+        offers_compression: settings.offers_compression,
         versions: settings.versions.clone(),
     }
 }

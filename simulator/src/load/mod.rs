@@ -65,6 +65,8 @@ pub struct LoadTarget {
     pub tag_prefix: String,
     /// Basic-auth password of every station; `None` sends none.
     pub password: Option<String>,
+    /// Whether the stations offer permessage-deflate; what they send themselves goes uncompressed.
+    pub offers_compression: bool,
     /// Versions that the stations speak, in turn; 1.6 if there are none.
     pub versions: Vec<LoadVersion>,
 }

@@ -68,14 +68,17 @@ impl LoadSocket {
             let credentials = STANDARD.encode(format!("{station}:{password}"));
             request.push_str(&format!("Authorization: Basic {credentials}\r\n"));
         }
+        if target.offers_compression {
+            request.push_str("Sec-WebSocket-Extensions: permessage-deflate\r\n");
+        }
         request.push_str("\r\n");
         stream.write_all(request.as_bytes()).await.map_err(failed)?;
         let mut socket = Self { stream, received: Vec::new(), consumed: 0, station };
-        socket.read_handshake().await?;
+        socket.read_handshake(target.offers_compression).await?;
         Ok(socket)
     }
 
-    async fn read_handshake(&mut self) -> Result<(), LoadError> {
+    async fn read_handshake(&mut self, offers_compression: bool) -> Result<(), LoadError> {
         let end = loop {
             if let Some(end) = find(&self.received, b"\r\n\r\n") {
                 break end;
@@ -86,6 +89,11 @@ impl LoadSocket {
         let first_line = head.lines().next().unwrap_or_default();
         if first_line.split(' ').nth(1) != Some("101") {
             let answer = first_line.to_owned();
+            return Err(LoadError::Handshake { station: self.station.clone(), answer });
+        }
+        let agreed = head.to_ascii_lowercase().contains("permessage-deflate");
+        if offers_compression && !agreed {
+            let answer = "no permessage-deflate".to_owned();
             return Err(LoadError::Handshake { station: self.station.clone(), answer });
         }
         self.consumed = end + 4;
