@@ -41,6 +41,11 @@ pub(crate) struct ServeArgs {
     /// faster is read later [default: 100]
     #[arg(long, env = "CHARGEBOOK_FRAMES_PER_SECOND", value_name = "COUNT")]
     pub(crate) frames_per_second: Option<u32>,
+    /// Header in which a proxy in front of the OCPP port tells the OCPP security profile of a
+    /// connection (1 to 3); let nobody but that proxy reach the port [default: none, and nothing
+    /// is known of TLS]
+    #[arg(long, env = "CHARGEBOOK_SECURITY_PROFILE_HEADER", value_name = "NAME")]
+    pub(crate) security_profile_header: Option<String>,
     /// Name that the log's checkpoints are signed under; kept from the first start on
     #[arg(long, env = "CHARGEBOOK_ORIGIN", value_name = "NAME")]
     pub(crate) origin: Option<String>,
@@ -72,6 +77,8 @@ struct File {
     heartbeat_interval: Option<u32>,
     #[serde(alias = "frames-per-second")]
     frames_per_second: Option<u32>,
+    #[serde(alias = "security-profile-header")]
+    security_profile_header: Option<String>,
     origin: Option<String>,
     node: Option<String>,
 }
@@ -88,6 +95,7 @@ pub(crate) struct Config {
     pub(crate) invoice_series: String,
     pub(crate) heartbeat_interval_seconds: u32,
     pub(crate) frames_per_second: u32,
+    pub(crate) security_profile_header: Option<String>,
     pub(crate) origin: Option<String>,
     pub(crate) node: String,
     pub(crate) accept_lost_keys: bool,
@@ -127,6 +135,7 @@ impl Config {
                 .or(file.heartbeat_interval)
                 .unwrap_or(300),
             frames_per_second: args.frames_per_second.or(file.frames_per_second).unwrap_or(100),
+            security_profile_header: args.security_profile_header.or(file.security_profile_header),
             origin: args.origin.or(file.origin),
             node: args.node.or(file.node).unwrap_or_else(|| "node-1".to_owned()),
             accept_lost_keys: args.accept_lost_keys,
@@ -153,6 +162,13 @@ impl Config {
         }
         if self.frames_per_second == 0 {
             bail!("at least one frame a second must be taken from a station");
+        }
+        let is_name = |name: &String| {
+            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+            !name.is_empty() && name.bytes().all(is_plain)
+        };
+        if let Some(name) = self.security_profile_header.as_ref().filter(|name| !is_name(name)) {
+            bail!("`{name}` is no header: a name has letters, digits and hyphens");
         }
         let short = |token: &String| token.chars().count() < ADMIN_TOKEN_CHARACTERS_MIN;
         if self.admin_token.as_ref().is_some_and(short) {

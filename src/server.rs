@@ -358,7 +358,8 @@ fn install_metrics() -> anyhow::Result<PrometheusHandle> {
 /// The gateway's bounds, as far as they are set.
 fn limits(config: &Config) -> Limits {
     let frame_interval = Duration::from_secs(1) / config.frames_per_second.max(1);
-    Limits { frame_interval, ..Limits::default() }
+    let security_profile_header = config.security_profile_header.clone();
+    Limits { frame_interval, security_profile_header, ..Limits::default() }
 }
 
 fn admin_token(data: &Path, given: Option<&str>) -> anyhow::Result<String> {

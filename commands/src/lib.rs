@@ -15,6 +15,7 @@ pub mod protocol;
 pub mod registry;
 pub mod review;
 mod running;
+mod security_profile;
 mod settling;
 mod station;
 mod transaction_ids;
@@ -26,6 +27,7 @@ pub use desk::{
 pub use intent::{CommandDispatch, CommandStage, CommandView, ExactError, Notification};
 pub use policy::PolicyError;
 pub use running::CostSoFar;
+pub use security_profile::{SECURITY_PROFILE_MAX, SecurityProfileSeen};
 pub use station::StationState;
 
 use chargebook_domain::events::v1::{Intent, LogCreated, Registration, StationDisconnected};
@@ -162,7 +164,12 @@ impl Chargebook {
         }
         let settings = self.registry().settings_of(&state).await;
         let settings = settings.map_err(|e| AdmissionRefused::Unavailable(e.to_string()))?;
-        Ok(Admitted { station_id: state.station_id, identity: state.identity, settings })
+        Ok(Admitted {
+            station_id: state.station_id,
+            identity: state.identity,
+            settings,
+            security_profile_required: state.security_profile_required,
+        })
     }
 
     /// Changes a station's password, site or settings; in force at once, on a connection that is

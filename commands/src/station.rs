@@ -1,5 +1,6 @@
 //! A station as a fold of its month's stream: what decisions about it need.
 
+use crate::security_profile::LOWER_PROFILE_REFUSED;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
     BootInformation, CarriedConnector, CarriedStation, Dialect, MeterSample, OrphanStop,
@@ -49,6 +50,12 @@ pub struct StationState {
     pub noticed: Dialect,
     /// When it was last suspected this month that somebody else uses its identity.
     pub clone_suspected_at: Option<Timestamp>,
+    /// The OCPP security profile that it has accepted to use, and has not come with yet.
+    pub security_profile_agreed: Option<u8>,
+    /// The lowest OCPP security profile that it is let in with; 0: any.
+    pub security_profile_required: u8,
+    /// When it was last noted this month that a lower profile was refused.
+    pub security_profile_refused_at: Option<Timestamp>,
     /// The last boot.
     pub boot: Option<BootInformation>,
     /// Its connectors.
@@ -137,6 +144,9 @@ impl StationState {
             settings: StationSettings::default(),
             noticed: Dialect::STANDARD,
             clone_suspected_at: None,
+            security_profile_agreed: None,
+            security_profile_required: 0,
+            security_profile_refused_at: None,
             boot: None,
             connectors: BTreeMap::new(),
             epoch: 0,
@@ -176,6 +186,17 @@ impl StationState {
             Event::StationSettingsChanged(fact) => self.settings = fact.settings,
             Event::StationSecurityNoted(fact) if fact.kind == CLONE_SUSPECTED => {
                 self.clone_suspected_at = Some(fact.at);
+            }
+            Event::StationSecurityNoted(fact) if fact.kind == LOWER_PROFILE_REFUSED => {
+                self.security_profile_refused_at = Some(fact.at);
+            }
+            Event::StationSecurityProfileAgreed(fact) => {
+                self.security_profile_agreed = Some(fact.security_profile);
+            }
+            Event::StationSecurityProfileRequired(fact) => {
+                self.security_profile_required = fact.security_profile;
+                self.security_profile_agreed =
+                    self.security_profile_agreed.filter(|agreed| *agreed > fact.security_profile);
             }
             Event::StationQuirkNoticed(fact) => self.noticed.insert(fact.quirk),
             Event::StationBooted(fact) => {
@@ -235,6 +256,8 @@ impl StationState {
         self.unaccepted = carried.registration;
         self.settings = carried.settings.unwrap_or_default();
         self.noticed = carried.noticed;
+        self.security_profile_agreed = carried.security_profile_agreed;
+        self.security_profile_required = carried.security_profile_required.unwrap_or_default();
         self.boot = carried.boot.clone();
         self.epoch = carried.epoch;
         self.protocol.clone_from(&carried.protocol);
@@ -282,6 +305,9 @@ impl StationState {
             settings: Some(self.settings).filter(|set| *set != StationSettings::default()),
             registration: self.unaccepted,
             noticed: self.noticed,
+            security_profile_agreed: self.security_profile_agreed,
+            security_profile_required: Some(self.security_profile_required)
+                .filter(|profile| *profile > 0),
         }
     }
 }

@@ -56,6 +56,9 @@ pub struct Limits {
     pub frame_interval: Duration,
     /// How long a replaced connection may live on beside its successor.
     pub replaced_grace: Duration,
+    /// The header in which a proxy in front of this port tells a connection's OCPP security
+    /// profile; without one nothing is known of TLS. Whoever can reach the port can send it.
+    pub security_profile_header: Option<String>,
     /// How long all connections together may take to end when the service stops.
     pub drain_timeout: Duration,
 }
@@ -73,6 +76,7 @@ impl Default for Limits {
             frames_at_once_max: 500,
             frame_interval: Duration::from_millis(10),
             replaced_grace: Duration::from_secs(10),
+            security_profile_header: None,
             drain_timeout: Duration::from_secs(10),
         }
     }

@@ -55,6 +55,10 @@ pub struct Station {
     pub protocol: Option<String>,
     /// OCPP security profile of the last connection.
     pub security_profile: Option<u8>,
+    /// The one that it has accepted to use, and has not come with yet.
+    pub security_profile_agreed: Option<u8>,
+    /// The lowest one that it is let in with; 0: any.
+    pub security_profile_required: u8,
     /// Where the last connection came from.
     pub remote: Option<String>,
     /// When it last came, by our clock.

@@ -8,6 +8,7 @@ use crate::state::ApiState;
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
+use chargebook_commands::SECURITY_PROFILE_MAX;
 use chargebook_commands::registry::{
     ConnectorDeclaration, SettingsChange, StationChange as Change, StationRegistration,
 };
@@ -71,8 +72,13 @@ pub(crate) struct Station {
     /// The sub-protocol of its last connection.
     #[schema(example = "ocpp1.6")]
     protocol: Option<String>,
-    /// The OCPP security profile of its last connection.
-    security_profile: Option<u8>,
+    /// The lowest OCPP security profile that it is let in with; 0: any.
+    #[schema(example = 1)]
+    security_profile: u8,
+    /// The one that it has accepted to use, until it has come with it.
+    security_profile_agreed: Option<u8>,
+    /// The OCPP security profile of its last connection, as far as it could be seen.
+    connection_security_profile: Option<u8>,
     /// When it last connected, by our clock.
     #[schema(value_type = Option<String>, format = DateTime)]
     connected_at: Option<Timestamp>,
@@ -156,7 +162,9 @@ impl Station {
             firmware_version: boot.and_then(|boot| boot.firmware_version),
             booted_at: row.booted_at,
             protocol: row.protocol,
-            security_profile: row.security_profile,
+            security_profile: row.security_profile_required,
+            security_profile_agreed: row.security_profile_agreed,
+            connection_security_profile: row.security_profile,
             connected_at: row.connected_at,
             disconnected_at: row.disconnected_at,
             disconnect_reason: row.disconnect_reason,
@@ -220,6 +228,9 @@ pub(crate) struct StationChange {
     password: Option<String>,
     /// The site it stands at now.
     site: Option<String>,
+    /// The lowest OCPP security profile that it is let in with, 0 (any) to 3. It is raised by
+    /// itself when the station comes with a profile that it has accepted; only here it is lowered.
+    security_profile: Option<u8>,
     /// What its next BootNotification is answered: `accepted`, `pending`, `rejected`.
     #[schema(value_type = Option<String>, example = "accepted")]
     registration: Option<Registration>,
@@ -322,7 +333,19 @@ pub(crate) async fn change(
     PathText(id): PathText,
     Body(change): Body<StationChange>,
 ) -> Result<Response, Problem> {
-    let StationChange { password, site, registration, quiet, compression, dialect } = change;
+    let StationChange {
+        password,
+        site,
+        security_profile,
+        registration,
+        quiet,
+        compression,
+        dialect,
+    } = change;
+    if security_profile.is_some_and(|profile| profile > SECURITY_PROFILE_MAX) {
+        let detail = format!("a security profile is 0 to {SECURITY_PROFILE_MAX}");
+        return Err(Problem::invalid("/security_profile", detail));
+    }
     if let Some(password) = &password {
         let length = password.chars().count();
         if length == 0 || length > PASSWORD_CHARACTERS_MAX {
@@ -332,7 +355,8 @@ pub(crate) async fn change(
     }
     let dialect = dialect.map(Dialect::from);
     let settings = SettingsChange { registration, quiet, compression, dialect };
-    let change = Change { password: password.as_deref(), site: site.as_deref(), settings };
+    let (password, site) = (password.as_deref(), site.as_deref());
+    let change = Change { password, site, security_profile, settings };
     let changed = state.chargebook.change_station(&id, change).await?;
     Ok(Written::changed(changed.created, changed.position, &id))
 }

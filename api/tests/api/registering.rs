@@ -259,3 +259,18 @@ async fn the_same_at_the_same_time_is_registered_once() {
     }
     assert_eq!(statuses.iter().filter(|status| **status == 201).count(), 1, "{statuses:?}");
 }
+
+#[tokio::test]
+async fn an_operator_sets_the_security_profile_that_a_station_must_come_with() {
+    let api = TestApi::start().await;
+    api.post("/v1/stations", &json!({ "id": "CP-1" })).await.expect(201);
+    let path = "/v1/stations/CP-1";
+    let problem = api.patch(path, &json!({ "security_profile": 4 })).await.problem(422, "invalid");
+    assert_eq!(problem["errors"][0]["pointer"], "/security_profile");
+    for profile in [2, 0] {
+        let changed = api.patch(path, &json!({ "security_profile": profile })).await.expect(200);
+        let read = api.get(&format!("{path}?wait_for={}", changed.position())).await.expect(200);
+        assert_eq!(read.json()["security_profile"], profile);
+        assert_eq!(read.json()["security_profile_agreed"], Value::Null);
+    }
+}

@@ -17,6 +17,8 @@ pub enum StationEffect {
     /// It logs in with this password from now on (1.6: security white paper, A01; 2.x: part 2,
     /// A01).
     NewPassword(String),
+    /// It connects with this OCPP security profile from now on, if it can (A05).
+    SecurityProfileAgreed(u8),
     /// It trusts this certificate from now on (M05).
     CertificateInstalled(InstalledCertificate),
     /// It does not hold this certificate any more, or never did (M04).
@@ -43,6 +45,10 @@ impl StationDesk {
                 let change = StationChange { password: Some(password), ..StationChange::default() };
                 self.chargebook.registry().change_station(identity, change).await?;
             }
+            StationEffect::SecurityProfileAgreed(profile) => {
+                let identity = self.state.identity.as_str();
+                self.chargebook.registry().agree_security_profile(identity, *profile).await?;
+            }
             StationEffect::CertificateInstalled(_)
             | StationEffect::CertificateDeleted(_)
             | StationEffect::CertificatesReported { .. }
@@ -60,7 +66,9 @@ impl StationDesk {
         exchange: EventId,
     ) -> Result<Option<Event>, DeskError> {
         Ok(Some(match effect {
-            StationEffect::NewPassword(_) => return Ok(None),
+            StationEffect::NewPassword(_) | StationEffect::SecurityProfileAgreed(_) => {
+                return Ok(None);
+            }
             StationEffect::CertificateInstalled(certificate) => {
                 let certificate = certificate.clone();
                 StationCertificateInstalled { certificate, exchange }.into()

@@ -30,6 +30,7 @@ use crate::Chargebook;
 use crate::journal::{Draft, JournalError};
 use crate::message::{Answer, Judged, Receipt, RenderedReply};
 use crate::registry::RegistryError;
+use crate::security_profile::required_by_coming;
 use crate::settling::conclude;
 use crate::station::StationState;
 use chargebook_domain::events::Event;
@@ -71,6 +72,8 @@ pub struct Admitted {
     pub identity: StationIdentity,
     /// How it is treated.
     pub settings: StationSettings,
+    /// The lowest OCPP security profile that it is let in with; 0: any.
+    pub security_profile_required: u8,
 }
 
 /// Why a station was not let in.
@@ -85,6 +88,12 @@ pub enum AdmissionRefused {
     /// The password is wrong: HTTP 401.
     #[error("wrong password")]
     WrongPassword,
+    /// It must connect with a higher OCPP security profile: HTTP 403.
+    #[error("security profile {required} is required")]
+    LowerSecurityProfile {
+        /// The lowest that it is let in with.
+        required: u8,
+    },
     /// Cannot be told now: HTTP 503.
     #[error("cannot be decided now: {0}")]
     Unavailable(String),
@@ -212,9 +221,12 @@ impl StationDesk {
                 remote: connection.remote.clone(),
                 security_profile: connection.security_profile,
             };
-            let draft = Draft::new(chargebook.journal().fresh_id(), connected).by("station");
-            let appended =
-                chargebook.registry().append_to_station(&mut desk.state, vec![draft]).await;
+            let connected_id = chargebook.journal().fresh_id();
+            let mut drafts = vec![Draft::new(connected_id, connected).by("station")];
+            if let Some(required) = required_by_coming(&desk.state, connection.security_profile) {
+                drafts.push(Draft::following(connected_id, 0, required));
+            }
+            let appended = chargebook.registry().append_to_station(&mut desk.state, drafts).await;
             match appended {
                 Err(JournalError::Append(AppendError::WrongVersion { .. })) => {}
                 appended => {

@@ -6,7 +6,7 @@ use crate::station::StationState;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
     PasswordVerifier, StationConnectorDeclared, StationMonthOpened, StationPasswordChanged,
-    StationRegistered, StationSettings, StationSiteAssigned,
+    StationRegistered, StationSecurityProfileRequired, StationSettings, StationSiteAssigned,
 };
 use chargebook_domain::ids::{ConnectorNumber, Outlet, SiteId, StationId, StationIdentity};
 use chargebook_store::{AppendError, Appended, ExpectedVersion, StreamName};
@@ -38,6 +38,8 @@ pub struct StationChange<'a> {
     pub password: Option<&'a str>,
     /// The site it stands at now, by its name.
     pub site: Option<&'a str>,
+    /// The lowest OCPP security profile that it is let in with.
+    pub security_profile: Option<u8>,
     /// How it is treated.
     pub settings: SettingsChange,
 }
@@ -140,6 +142,12 @@ impl Registry {
             if site_id.is_some() && site_id != state.site_id {
                 events.push(StationSiteAssigned { site_id }.into());
             }
+            let required = change.security_profile;
+            if let Some(security_profile) =
+                required.filter(|profile| *profile != state.security_profile_required)
+            {
+                events.push(StationSecurityProfileRequired { security_profile }.into());
+            }
             events.extend(change.settings.fact(state.settings));
             events
         })
@@ -169,7 +177,7 @@ impl Registry {
         .await
     }
 
-    pub(super) async fn amend_station(
+    pub(crate) async fn amend_station(
         &self,
         id: &str,
         actor: &str,

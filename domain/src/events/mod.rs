@@ -179,6 +179,10 @@ events! {
     "station.quirk_noticed" StationQuirkNoticed(v1::StationQuirkNoticed);
     "station.registered" StationRegistered(v1::StationRegistered);
     "station.security_noted" StationSecurityNoted(v1::StationSecurityNoted);
+    "station.security_profile_agreed"
+        StationSecurityProfileAgreed(v1::StationSecurityProfileAgreed);
+    "station.security_profile_required"
+        StationSecurityProfileRequired(v1::StationSecurityProfileRequired);
     "station.settings_changed" StationSettingsChanged(v1::StationSettingsChanged);
     "station.site_assigned" StationSiteAssigned(v1::StationSiteAssigned);
     "subject.erased" SubjectErased(v1::SubjectErased);

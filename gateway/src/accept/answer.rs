@@ -24,6 +24,7 @@ pub(crate) enum Refusal {
     OtherUser,
     PasswordRequired,
     WrongPassword,
+    LowerSecurityProfile,
     TooManyFailures,
     Unavailable,
 }
@@ -43,6 +44,7 @@ impl Refusal {
             | Self::OtherUser
             | Self::PasswordRequired
             | Self::WrongPassword => StatusCode::UNAUTHORIZED,
+            Self::LowerSecurityProfile => StatusCode::FORBIDDEN,
             Self::TooManyFailures => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -65,6 +67,7 @@ impl Refusal {
             | Self::WrongPassword => {
                 "Basic auth with the station id as user name and its password is required.\n"
             }
+            Self::LowerSecurityProfile => "A higher OCPP security profile is required.\n",
             Self::TooManyFailures => "Too many failed attempts from this address.\n",
             Self::Unavailable => "The server cannot decide this now.\n",
         }
@@ -85,6 +88,7 @@ impl Refusal {
             Self::OtherUser => "other_user",
             Self::PasswordRequired => "password_required",
             Self::WrongPassword => "wrong_password",
+            Self::LowerSecurityProfile => "lower_security_profile",
             Self::TooManyFailures => "too_many_failures",
             Self::Unavailable => "unavailable",
         }

@@ -7,6 +7,7 @@ use super::answer::Refusal;
 use crate::protocol::Protocol;
 use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use chargebook_commands::SecurityProfileSeen;
 use chargebook_domain::ids::StationIdentity;
 use hyper::header::{
     AUTHORIZATION, CONNECTION, HeaderMap, HeaderName, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
@@ -98,6 +99,31 @@ pub(super) fn password(
         return Err(Refusal::OtherUser);
     }
     Ok(Some(password.to_vec()))
+}
+
+/// The OCPP security profile of a connection: told by a proxy in a header, where an operator has
+/// named one; of profiles 1 and 2 the password must be there all the same. Otherwise only the
+/// password can be seen.
+pub(super) fn security_profile(
+    headers: &HeaderMap,
+    has_password: bool,
+    header: Option<&str>,
+) -> SecurityProfileSeen {
+    let without_tls = u8::from(has_password);
+    let told = header.map(|name| only_named(headers, name).unwrap_or_default());
+    let profile = match told {
+        Some("2") if has_password => 2,
+        Some("3") => 3,
+        _ => without_tls,
+    };
+    SecurityProfileSeen { profile, is_tls_visible: told.is_some() }
+}
+
+/// A header of the operator's choice; `None` where it is missing or came twice.
+fn only_named<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next().filter(|_| values.next().is_none())?;
+    value.to_str().ok().map(str::trim)
 }
 
 /// A protocol that can be spoken.
@@ -219,6 +245,27 @@ mod tests {
         let mut headers = upgrade_headers();
         headers.append(SEC_WEBSOCKET_KEY, HeaderValue::from_static("dGhlIHNhbXBsZSBub25jZQ=="));
         assert_eq!(accepts(&headers), Err(Refusal::RepeatedHeader));
+    }
+
+    #[test]
+    fn a_security_profile_is_what_a_proxy_tells_and_only_where_one_was_named() {
+        let seen = |values: &[&'static str], has_password, header| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append("x-profile", HeaderValue::from_static(value));
+            }
+            let seen = security_profile(&headers, has_password, header);
+            (seen.profile, seen.is_tls_visible)
+        };
+        let named = Some("X-Profile");
+        assert_eq!(seen(&["3"], true, None), (1, false), "anybody could have sent it");
+        assert_eq!(seen(&[], false, None), (0, false));
+        assert_eq!(seen(&[" 2 "], true, named), (2, true));
+        assert_eq!(seen(&["2"], false, named), (0, true), "TLS without a password is no profile");
+        assert_eq!(seen(&["3"], false, named), (3, true));
+        for values in [&[][..], &["4"], &["tls"], &["3", "3"]] {
+            assert_eq!(seen(values, true, named), (1, true), "{values:?}");
+        }
     }
 
     #[track_caller]

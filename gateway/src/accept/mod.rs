@@ -40,6 +40,7 @@ pub async fn serve(
             chargebook: chargebook.clone(),
             throttle: Arc::new(Throttle::default()),
             head_timeout: limits.handshake_timeout,
+            security_profile_header: limits.security_profile_header.clone(),
         },
         chargebook,
         connections: Arc::clone(&connections),

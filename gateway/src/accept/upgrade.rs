@@ -8,7 +8,7 @@ use crate::limits::REQUEST_HEAD_BYTES_MAX;
 use crate::metrics;
 use crate::protocol::Protocol;
 use crate::socket::Deflate;
-use chargebook_commands::{AdmissionRefused, Admitted, Chargebook};
+use chargebook_commands::{AdmissionRefused, Admitted, Chargebook, SecurityProfileSeen};
 use chargebook_domain::events::v1::Quirk;
 use chargebook_domain::ids::StationIdentity;
 use http_body_util::Full;
@@ -45,6 +45,7 @@ pub(super) struct Handshakes {
     pub(super) chargebook: Chargebook,
     pub(super) throttle: Arc<Throttle>,
     pub(super) head_timeout: Duration,
+    pub(super) security_profile_header: Option<String>,
 }
 
 /// How a path names a station.
@@ -163,6 +164,12 @@ impl Handshakes {
             }
             _ => None,
         };
+        let seen = handshake::security_profile(
+            request.headers(),
+            password.is_some(),
+            self.security_profile_header.as_deref(),
+        );
+        self.check_security_profile(&admitted, seen, password.is_some()).await?;
         let agreed = match admitted.settings.compression {
             true => extension::deflate(request.headers()),
             false => None,
@@ -176,7 +183,7 @@ impl Handshakes {
             admitted,
             protocol: protocol.map(|offered| offered.protocol),
             deflate: agreed.map(|agreed| agreed.deflate),
-            security_profile: u8::from(password.is_some()),
+            security_profile: seen.profile,
         };
         Ok((response, granted))
     }
@@ -193,6 +200,20 @@ impl Handshakes {
             }
         }
         is_known
+    }
+
+    /// A station that gave no password is asked for it: some send it only then.
+    async fn check_security_profile(
+        &self,
+        admitted: &Admitted,
+        seen: SecurityProfileSeen,
+        has_password: bool,
+    ) -> Result<(), Refusal> {
+        let checked = self.chargebook.check_security_profile(admitted, seen).await;
+        checked.map_err(|_| match has_password {
+            true => Refusal::LowerSecurityProfile,
+            false => Refusal::PasswordRequired,
+        })
     }
 
     async fn admit(
@@ -228,6 +249,7 @@ impl Handshakes {
             }
             // Some clients send a password only when asked for one, so this is no failure.
             AdmissionRefused::PasswordRequired => Err(Refusal::PasswordRequired),
+            AdmissionRefused::LowerSecurityProfile { .. } => Err(Refusal::LowerSecurityProfile),
             AdmissionRefused::Unavailable(reason) => {
                 tracing::error!(station = %identity, %reason, "admission cannot be decided");
                 Err(Refusal::Unavailable)

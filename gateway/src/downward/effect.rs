@@ -17,6 +17,10 @@ const COMPONENT: &str = "SecurityCtrlr";
 const VARIABLE: &str = "BasicAuthPassword";
 /// The word for it.
 const ACCEPTED: &str = "Accepted";
+/// 1.6: accepted, and in force after the next boot.
+const REBOOT_REQUIRED: &str = "RebootRequired";
+/// The configuration key that holds a 1.6 station's security profile (white paper, A05).
+const SECURITY_PROFILE_KEY: &str = "SecurityProfile";
 /// The word for there being none.
 const NOT_FOUND: &str = "NotFound";
 
@@ -33,9 +37,34 @@ pub(super) fn of_answer(
     let call = Payload { document: &document, node };
     let password = new_password(version, action, &call, answer).map(StationEffect::NewPassword);
     let effect = password
+        .or_else(|| security_profile(version, action, &call, answer))
         .or_else(|| certificates(action, &call, answer))
         .or_else(|| reservation::of_answer(version, action, &call, answer));
     effect.into_iter().collect()
+}
+
+/// The profile that a station has accepted to connect with: in 1.6 a configuration key, in 2.x a
+/// member of a network connection profile.
+fn security_profile(
+    version: Version,
+    action: &str,
+    call: &Payload<'_, '_>,
+    answer: &Payload<'_, '_>,
+) -> Option<StationEffect> {
+    let status = answer.string("status")?;
+    let profile = match (version, action) {
+        (Version::V1_6, "ChangeConfiguration") => {
+            let is_profile = call.string("key")?.eq_ignore_ascii_case(SECURITY_PROFILE_KEY);
+            let is_accepted = status == ACCEPTED || status == REBOOT_REQUIRED;
+            let value = call.string("value")?;
+            (is_profile && is_accepted).then(|| value.trim().parse().ok())?
+        }
+        (Version::V2_0_1 | Version::V2_1, "SetNetworkProfile") if status == ACCEPTED => {
+            call.object("connectionData")?.integer("securityProfile")
+        }
+        _ => None,
+    };
+    profile.map(StationEffect::SecurityProfileAgreed)
 }
 
 /// What becomes of a station's certificates; the same words in every version.
@@ -113,6 +142,33 @@ mod tests {
             .into_iter()
             .collect();
         assert_eq!(of_answer(version, action, &call, &answer), expected);
+    }
+
+    #[test]
+    fn a_security_profile_is_agreed_with_accepted_in_every_version() {
+        let check = |version, action: &str, call: &str, status: &str, expected: Option<u8>| {
+            let call = format!(r#"[2,"1","{action}",{call}]"#);
+            let answer = format!(r#"{{"status":"{status}"}}"#);
+            let (document, _) = Document::read(&answer);
+            let answer = Payload { document: &document, node: document.root().expect("an answer") };
+            let expected: Vec<_> =
+                expected.map(StationEffect::SecurityProfileAgreed).into_iter().collect();
+            assert_eq!(of_answer(version, action, &call, &answer), expected, "{call} {status}");
+        };
+        let set = r#"{"key":"SecurityProfile","value":"2"}"#;
+        for (status, expected) in
+            [("Accepted", Some(2)), ("RebootRequired", Some(2)), ("Rejected", None)]
+        {
+            check(Version::V1_6, "ChangeConfiguration", set, status, expected);
+        }
+        let odd = r#"{"key":"SecurityProfile","value":"high"}"#;
+        check(Version::V1_6, "ChangeConfiguration", odd, "Accepted", None);
+        let set = r#"{"configurationSlot":2,"connectionData":{"securityProfile":3}}"#;
+        for version in [Version::V2_0_1, Version::V2_1] {
+            for (status, expected) in [("Accepted", Some(3)), ("Failed", None)] {
+                check(version, "SetNetworkProfile", set, status, expected);
+            }
+        }
     }
 
     #[test]

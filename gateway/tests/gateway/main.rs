@@ -10,6 +10,7 @@ mod fuzz;
 mod handshake;
 mod messages;
 mod reports;
+mod profiles;
 mod support;
 mod takeover;
 mod treatment;

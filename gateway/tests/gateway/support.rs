@@ -210,6 +210,7 @@ impl Gateway {
         for (name, value) in [
             ("sec-websocket-protocol", knock.protocols),
             ("sec-websocket-extensions", knock.extensions),
+            ("x-security-profile", knock.security_profile),
         ] {
             if let Some(value) = value {
                 request.headers_mut().insert(name, HeaderValue::from_static(value));
@@ -249,6 +250,8 @@ pub(crate) struct Knock<'k> {
     pub(crate) password: Option<&'k [u8]>,
     pub(crate) protocols: Option<&'static str>,
     pub(crate) extensions: Option<&'static str>,
+    /// What a proxy would tell.
+    pub(crate) security_profile: Option<&'static str>,
 }
 
 impl<'k> Knock<'k> {
@@ -260,6 +263,7 @@ impl<'k> Knock<'k> {
             password: (id != "OPEN").then_some(PASSWORD.as_bytes()),
             protocols: Some("ocpp1.6"),
             extensions: None,
+            security_profile: None,
         }
     }
 }

@@ -180,6 +180,10 @@ impl State {
             Event::StationConnectorDeclared(fact) => self.connector_declared(event, fact),
             Event::StationConnectorStatus(fact) => self.station_connector_status(event, fact),
             Event::StationSecurityNoted(fact) => self.security_noted(event, fact),
+            Event::StationSecurityProfileAgreed(fact) => self.security_profile_agreed(event, fact),
+            Event::StationSecurityProfileRequired(fact) => {
+                self.security_profile_required(event, fact)
+            }
             Event::StationOrphanRecorded(fact) => self.orphan_recorded(event, fact),
             Event::StationOrphanResolved(fact) => self.orphan_resolved(event, fact),
             Event::SessionStarted(fact) => self.session_started(event, fact),

@@ -8,8 +8,8 @@ use crate::tables::{
 use chargebook_domain::events::v1::{
     Dialect, Registration, StationBooted, StationConnected, StationConnectorDeclared,
     StationConnectorStatus, StationDisconnected, StationOrphanRecorded, StationOrphanResolved,
-    StationQuirkNoticed, StationRegistered, StationSecurityNoted, StationSettings,
-    StationSettingsChanged, StationSiteAssigned,
+    StationQuirkNoticed, StationRegistered, StationSecurityNoted, StationSecurityProfileAgreed,
+    StationSecurityProfileRequired, StationSettings, StationSettingsChanged, StationSiteAssigned,
 };
 use chargebook_domain::ids::{Outlet, StationId};
 use chargebook_domain::units::Timestamp;
@@ -53,6 +53,8 @@ impl State {
                 connected: false,
                 protocol: None,
                 security_profile: None,
+                security_profile_agreed: None,
+                security_profile_required: 0,
                 remote: None,
                 connected_at: None,
                 disconnected_at: None,
@@ -79,6 +81,27 @@ impl State {
         fact: &StationSettingsChanged,
     ) -> Result<(), Refusal> {
         self.station_row(event)?.settings = Json(fact.settings);
+        Ok(())
+    }
+
+    pub(super) fn security_profile_agreed(
+        &mut self,
+        event: &Decoded,
+        fact: &StationSecurityProfileAgreed,
+    ) -> Result<(), Refusal> {
+        self.station_row(event)?.security_profile_agreed = Some(fact.security_profile);
+        Ok(())
+    }
+
+    pub(super) fn security_profile_required(
+        &mut self,
+        event: &Decoded,
+        fact: &StationSecurityProfileRequired,
+    ) -> Result<(), Refusal> {
+        let row = self.station_row(event)?;
+        row.security_profile_required = fact.security_profile;
+        row.security_profile_agreed =
+            row.security_profile_agreed.filter(|agreed| *agreed > fact.security_profile);
         Ok(())
     }
 

@@ -157,6 +157,8 @@ fn station_view(row: StationRow, last_seen: Option<Timestamp>, site: Option<Stri
         connected: row.connected,
         protocol: row.protocol,
         security_profile: row.security_profile,
+        security_profile_agreed: row.security_profile_agreed,
+        security_profile_required: row.security_profile_required,
         remote: row.remote,
         connected_at: row.connected_at,
         disconnected_at: row.disconnected_at,

@@ -76,6 +76,8 @@ tables! {
         connected: bool,
         protocol: Option<String>,
         security_profile: Option<u8>,
+        security_profile_agreed: Option<u8>,
+        security_profile_required: u8,
         remote: Option<String>,
         connected_at: Option<Timestamp>,
         disconnected_at: Option<Timestamp>,

@@ -110,6 +110,12 @@ pub struct CarriedStation {
     /// Quirks that were noticed.
     #[serde(default, skip_serializing_if = "Dialect::is_standard")]
     pub noticed: Dialect,
+    /// The OCPP security profile that it has accepted to use, and has not come with yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub security_profile_agreed: Option<u8>,
+    /// The lowest OCPP security profile that it is let in with, where one is required.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub security_profile_required: Option<u8>,
 }
 
 /// A connector as carried into a new month.

@@ -35,6 +35,23 @@ pub struct ModelDialectSet {
     pub dialect: Dialect,
 }
 
+/// `station.security_profile_agreed`: the station has accepted to connect with a higher OCPP
+/// security profile. It may fall back where that fails (1.6 security white paper, A05.FR.08), so
+/// it is let in as before until it has come with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationSecurityProfileAgreed {
+    /// The profile: 1 to 3.
+    pub security_profile: u8,
+}
+
+/// `station.security_profile_required`: a connection with a lower OCPP security profile is refused
+/// from now on: the station has come with this one as agreed (A05.FR.09), or an operator says so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationSecurityProfileRequired {
+    /// The profile: 0 (any) to 3.
+    pub security_profile: u8,
+}
+
 /// How a station is treated. The default is the standard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StationSettings {

@@ -1,0 +1,121 @@
+//! With which OCPP security profile a station must connect (1.6 security white paper and 2.x
+//! part 2, use case A05): 0 none, 1 basic auth, 2 basic auth over TLS, 3 TLS with a client's
+//! certificate.
+//!
+//! Over OCPP it is raised in two steps. The station accepts a higher profile (agreed), and comes
+//! with it (required): only from then on a lower one is refused, since a station that cannot
+//! connect with the higher one falls back, and would otherwise be locked out. It is never lowered
+//! but by an operator.
+
+use crate::registry::{Registered, Registry, RegistryError};
+use crate::station::StationState;
+use crate::{AdmissionRefused, Admitted, Chargebook};
+use chargebook_domain::events::Event;
+use chargebook_domain::events::v1::{
+    SeenBy, StationSecurityNoted, StationSecurityProfileAgreed, StationSecurityProfileRequired,
+};
+use chrono::TimeDelta;
+
+/// The highest profile there is.
+pub const SECURITY_PROFILE_MAX: u8 = 3;
+
+/// The kind of a security event: a connection with a lower profile than required was refused.
+pub(crate) const LOWER_PROFILE_REFUSED: &str = "lower_security_profile_refused";
+
+/// A refused station tries again all the time; one security event is enough for so long.
+const SILENT_FOR: TimeDelta = TimeDelta::hours(1);
+
+/// The profile of a connection, as far as it can be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SecurityProfileSeen {
+    /// What was seen of it.
+    pub profile: u8,
+    /// Whether TLS would have been seen. Where it ends in a proxy that does not tell, profile 2
+    /// looks like 1, and 3 like 0.
+    pub is_tls_visible: bool,
+}
+
+impl SecurityProfileSeen {
+    fn satisfies(self, required: u8) -> bool {
+        let visible = match required {
+            2 if !self.is_tls_visible => 1,
+            3 if !self.is_tls_visible => 0,
+            required => required,
+        };
+        self.profile >= visible
+    }
+}
+
+/// What a connection with this profile makes required: it has come as agreed.
+pub(crate) fn required_by_coming(state: &StationState, profile: u8) -> Option<Event> {
+    let security_profile = state.security_profile_agreed.filter(|agreed| profile >= *agreed)?;
+    Some(StationSecurityProfileRequired { security_profile }.into())
+}
+
+impl Registry {
+    /// The station has accepted to connect with this profile from now on.
+    pub(crate) async fn agree_security_profile(
+        &self,
+        id: &str,
+        security_profile: u8,
+    ) -> Result<Registered, RegistryError> {
+        self.amend_station(id, "station", |state| {
+            let known = state.security_profile_agreed.unwrap_or(state.security_profile_required);
+            let is_raised = (known + 1..=SECURITY_PROFILE_MAX).contains(&security_profile);
+            let fact = is_raised.then(|| StationSecurityProfileAgreed { security_profile }.into());
+            fact.into_iter().collect()
+        })
+        .await
+    }
+}
+
+impl Chargebook {
+    /// Refuses a connection with a lower profile than the station's, and notes it.
+    ///
+    /// # Errors
+    /// It is refused, or cannot be decided now.
+    pub async fn check_security_profile(
+        &self,
+        admitted: &Admitted,
+        seen: SecurityProfileSeen,
+    ) -> Result<(), AdmissionRefused> {
+        let required = admitted.security_profile_required;
+        if seen.satisfies(required) {
+            return Ok(());
+        }
+        let at = self.journal().now();
+        let noted = self.registry().amend_station(admitted.identity.as_str(), "system", |state| {
+            let noted_at = state.security_profile_refused_at;
+            if noted_at.is_some_and(|noted_at| at.utc() - noted_at.utc() < SILENT_FOR) {
+                return Vec::new();
+            }
+            let kind = LOWER_PROFILE_REFUSED.to_owned();
+            let (seen_by, detail, exchange) = (SeenBy::System, None, None);
+            vec![StationSecurityNoted { kind, seen_by, at, detail, exchange }.into()]
+        });
+        if let Err(error) = noted.await {
+            let station = &admitted.identity;
+            tracing::warn!(%station, %error, "a refused security profile was not noted");
+        }
+        Err(AdmissionRefused::LowerSecurityProfile { required })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_seen_is_not_missed_and_what_can_is() {
+        let satisfies = |profile, is_tls_visible| {
+            let seen = SecurityProfileSeen { profile, is_tls_visible };
+            [0, 1, 2, 3].map(|required| seen.satisfies(required))
+        };
+        assert_eq!(satisfies(0, true), [true, false, false, false]);
+        assert_eq!(satisfies(1, true), [true, true, false, false]);
+        assert_eq!(satisfies(2, true), [true, true, true, false]);
+        assert_eq!(satisfies(3, true), [true, true, true, true]);
+        assert_eq!(satisfies(0, false), [true, false, false, true]);
+        assert_eq!(satisfies(1, false), [true, true, true, true]);
+    }
+}
