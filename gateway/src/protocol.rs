@@ -3,7 +3,7 @@
 //! A version is added here and in a module of its own; sessions and outbox stay as they are.
 
 use crate::downward;
-use crate::message::{Downward, Inbound, ReplyReading, Unsendable, Written};
+use crate::message::{Downward, ForDesk, Inbound, ReplyReading, Unsendable, Written};
 use crate::v2::{self, V2};
 use crate::v16;
 use chargebook_commands::OpenedIntent;
@@ -58,6 +58,15 @@ impl Protocol {
             Self::V16 => v16::read(text, dialect, received_at),
             Self::V201 => V2::V201.read(text, dialect, received_at),
             Self::V21 => V2::V21.read(text, dialect, received_at),
+        }
+    }
+
+    /// Refuses a CALL of a station that may not send it, as it was not accepted: 2.x has a code
+    /// for that (B02.FR.09, B03.FR.07), 1.6 only asks the station not to send it (section 4.2).
+    pub(crate) fn refuse_unaccepted(self, message: &mut ForDesk) {
+        match self {
+            Self::V16 => {}
+            Self::V201 | Self::V21 => v2::refuse_unaccepted(message),
         }
     }
 

@@ -379,7 +379,12 @@ impl Session {
         let settings = Box::pin(self.desk.settings()).await;
         self.dialect = settings.map_err(|error| self.not_stored(&error))?.dialect;
         match self.protocol.read(text, self.dialect, received_at) {
-            Inbound::ForDesk(message) => self.deliver(*message).await,
+            Inbound::ForDesk(mut message) => {
+                if !self.desk.may_send(message.action) {
+                    self.protocol.refuse_unaccepted(&mut message);
+                }
+                self.deliver(*message).await
+            }
             Inbound::Reply(reply) => {
                 let answered = Box::pin(self.outbox.answered(&mut self.desk, reply, received_at));
                 match answered.await {

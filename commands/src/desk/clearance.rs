@@ -1,5 +1,5 @@
-//! What a station may be sent, by what its last BootNotification was answered, and what we ask
-//! of our own accord (OCPP 1.6 section 4.2, 2.0.1 and 2.1 use cases B01 to B03).
+//! What a station may be sent and may send, by what its last BootNotification was answered, and
+//! what we ask of our own accord (OCPP 1.6 section 4.2, 2.0.1 and 2.1 use cases B01 to B03).
 //!
 //! Acceptance is durable: it is a fold of the log, so after a mere reconnect, or a restart of
 //! ours, commands work at once.
@@ -22,6 +22,9 @@ pub enum Clearance {
 
 /// The message that a station is registered with.
 const BOOT: &str = "BootNotification";
+
+/// Actions that are remembered as asked for, of one connection; more than can be triggered.
+const ASKED_FOR_MAX: usize = 32;
 
 /// What starts and stops transactions, in the words of every version.
 const ABOUT_TRANSACTIONS: &[&str] = &[
@@ -57,6 +60,25 @@ impl StationDesk {
             (Some(_), _) => Clearance::NoTransactions,
             (None, true) => Clearance::Everything,
             (None, false) => Clearance::Boot,
+        }
+    }
+
+    /// Whether a station that was told to wait, or is not wanted, may send this action (2.0.1 and
+    /// 2.1: B01.FR.10, B02.FR.09, B03.FR.07): it may boot, and while it waits say what it was
+    /// asked for over this connection. One that was never answered a boot is not meant: after a
+    /// reconnect none is due.
+    pub fn may_send(&self, action: &str) -> bool {
+        match self.clearance() {
+            Clearance::Everything | Clearance::Boot => true,
+            Clearance::NoTransactions => action == BOOT || self.asked_for.contains(action),
+            Clearance::Nothing => action == BOOT,
+        }
+    }
+
+    /// It has agreed to send this action, which it may even while it waits for its acceptance.
+    pub(super) fn has_agreed_to_send(&mut self, action: &str) {
+        if self.asked_for.len() < ASKED_FOR_MAX {
+            self.asked_for.insert(action.to_owned());
         }
     }
 

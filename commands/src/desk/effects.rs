@@ -19,6 +19,8 @@ pub enum StationEffect {
     NewPassword(String),
     /// It connects with this OCPP security profile from now on, if it can (A05).
     SecurityProfileAgreed(u8),
+    /// It will send this action, since we asked for it.
+    WillSend(&'static str),
     /// It trusts this certificate from now on (M05).
     CertificateInstalled(InstalledCertificate),
     /// It does not hold this certificate any more, or never did (M04).
@@ -38,7 +40,7 @@ pub enum StationEffect {
 
 impl StationDesk {
     /// Does what an effect asks for elsewhere than in the command's own stream.
-    pub(super) async fn take_effect(&self, effect: &StationEffect) -> Result<(), DeskError> {
+    pub(super) async fn take_effect(&mut self, effect: &StationEffect) -> Result<(), DeskError> {
         match effect {
             StationEffect::NewPassword(password) => {
                 let identity = self.state.identity.as_str();
@@ -49,6 +51,7 @@ impl StationDesk {
                 let identity = self.state.identity.as_str();
                 self.chargebook.registry().agree_security_profile(identity, *profile).await?;
             }
+            StationEffect::WillSend(action) => self.has_agreed_to_send(action),
             StationEffect::CertificateInstalled(_)
             | StationEffect::CertificateDeleted(_)
             | StationEffect::CertificatesReported { .. }
@@ -66,9 +69,9 @@ impl StationDesk {
         exchange: EventId,
     ) -> Result<Option<Event>, DeskError> {
         Ok(Some(match effect {
-            StationEffect::NewPassword(_) | StationEffect::SecurityProfileAgreed(_) => {
-                return Ok(None);
-            }
+            StationEffect::NewPassword(_)
+            | StationEffect::SecurityProfileAgreed(_)
+            | StationEffect::WillSend(_) => return Ok(None),
             StationEffect::CertificateInstalled(certificate) => {
                 let certificate = certificate.clone();
                 StationCertificateInstalled { certificate, exchange }.into()

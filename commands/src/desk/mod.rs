@@ -46,6 +46,7 @@ use chargebook_store::vault::VaultError;
 use chargebook_store::{AppendError, ExpectedVersion, LookupKey, StreamName};
 use reports::ReportCache;
 use sessions::SessionCache;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -127,6 +128,8 @@ pub struct StationDesk {
     /// Shared by all desks of the station, and how far this one has followed.
     moves: Arc<AtomicU64>,
     moves_seen: u64,
+    /// The actions that it was asked for over this connection, and agreed to send.
+    asked_for: BTreeSet<String>,
     /// What was noticed of its dialect and is not in the log yet.
     noticed: Dialect,
 }
@@ -213,6 +216,7 @@ impl StationDesk {
                 epoch,
                 moves: moves.clone(),
                 moves_seen,
+                asked_for: BTreeSet::new(),
                 noticed: Dialect::STANDARD,
             };
             let connected = StationConnected {

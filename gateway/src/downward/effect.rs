@@ -39,9 +39,47 @@ pub(super) fn of_answer(
     let effect = password
         .or_else(|| security_profile(version, action, &call, answer))
         .or_else(|| certificates(action, &call, answer))
-        .or_else(|| reservation::of_answer(version, action, &call, answer));
+        .or_else(|| reservation::of_answer(version, action, &call, answer))
+        .or_else(|| will_send(action, &call, answer).map(StationEffect::WillSend));
     effect.into_iter().collect()
 }
+
+/// What a station sends because of an accepted request, even while it waits for its acceptance
+/// (2.x: B02.FR.09).
+fn will_send(
+    action: &str,
+    call: &Payload<'_, '_>,
+    answer: &Payload<'_, '_>,
+) -> Option<&'static str> {
+    if answer.string("status")? != ACCEPTED {
+        return None;
+    }
+    match action {
+        "GetBaseReport" | "GetReport" => Some("NotifyReport"),
+        "TriggerMessage" => {
+            let requested = call.string("requestedMessage")?;
+            let named = |trigger: &&(&str, _)| trigger.0 == requested;
+            TRIGGERS.iter().find(named).map(|(_, action)| *action)
+        }
+        _ => None,
+    }
+}
+
+/// Messages that a 2.x station can be asked for, and the actions that bring them.
+const TRIGGERS: &[(&str, &str)] = &[
+    ("BootNotification", "BootNotification"),
+    ("FirmwareStatusNotification", "FirmwareStatusNotification"),
+    ("Heartbeat", "Heartbeat"),
+    ("LogStatusNotification", "LogStatusNotification"),
+    ("MeterValues", "MeterValues"),
+    ("PublishFirmwareStatusNotification", "PublishFirmwareStatusNotification"),
+    ("SignChargingStationCertificate", "SignCertificate"),
+    ("SignCombinedCertificate", "SignCertificate"),
+    ("SignV2GCertificate", "SignCertificate"),
+    ("SignV2G20Certificate", "SignCertificate"),
+    ("StatusNotification", "StatusNotification"),
+    ("TransactionEvent", "TransactionEvent"),
+];
 
 /// The profile that a station has accepted to connect with: in 1.6 a configuration key, in 2.x a
 /// member of a network connection profile.

@@ -24,6 +24,8 @@ pub(crate) enum ErrorCode {
     OccurrenceConstraintViolation,
     /// A member has the wrong JSON type; `null` is one too.
     TypeConstraintViolation,
+    /// The station may not send this now.
+    SecurityError,
     /// The message around the payload is wrong: 2.x has a code of its own for that.
     RpcFrameworkError,
     /// The message type number is none of the version's; 2.x only, as 1.6 leaves such a message
@@ -42,6 +44,7 @@ impl ErrorCode {
             Self::PropertyConstraintViolation => "PropertyConstraintViolation",
             Self::OccurrenceConstraintViolation => "OccurenceConstraintViolation",
             Self::TypeConstraintViolation => "TypeConstraintViolation",
+            Self::SecurityError => "SecurityError",
             Self::RpcFrameworkError | Self::MessageTypeNotSupported => "GenericError",
         }
     }

@@ -21,13 +21,13 @@ mod tests;
 pub(crate) use render::render;
 
 use crate::call::{CallKind, Edition, judge};
-use crate::message::{ForDesk, Inbound, Reply, Written};
+use crate::message::{ForDesk, Inbound, Reply, UNKNOWN_ACTION, Written};
 use crate::payload::Payload;
 use crate::rpc::error::{ErrorCode, UNREADABLE_MESSAGE_ID};
 use crate::rpc::frame::{Call, Frame, MESSAGE_ID_CHARACTERS_MAX};
 use crate::rpc::json::{Document, JsonError, NodeId};
 use crate::rpc::shape::{Findings, Violation};
-use chargebook_commands::message::StationMessage;
+use chargebook_commands::message::{Judged, StationMessage};
 use chargebook_domain::events::v1::{Dialect, Verdict};
 use chargebook_domain::units::Timestamp;
 
@@ -82,6 +82,19 @@ impl V2 {
     fn knows_send(self) -> bool {
         self == Self::V21
     }
+}
+
+/// Refuses a CALL, whatever else is wrong with its payload; what is no CALL stays as it was judged.
+pub(crate) fn refuse_unaccepted(message: &mut ForDesk) {
+    let framework = ErrorCode::RpcFrameworkError.v2();
+    let is_call = match &message.judged {
+        Judged::Message(_) => true,
+        Judged::Refused(refused) => message.action != UNKNOWN_ACTION && refused.code != framework,
+        Judged::Unanswered(_) => false,
+    };
+    let Some(id) = message.receipt.message_id.clone().filter(|_| is_call) else { return };
+    let why = "the station is not accepted: only BootNotification, and what it was asked for";
+    message.refuse(&id, ErrorCode::SecurityError.v2(), why);
 }
 
 /// A message of a type that the edition does not know.

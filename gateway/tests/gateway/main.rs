@@ -14,3 +14,4 @@ mod profiles;
 mod support;
 mod takeover;
 mod treatment;
+mod unaccepted;
