@@ -148,6 +148,7 @@ async fn register(registry: &Registry) -> Result<bool, RegistryError> {
             driver: Some(driver.to_owned()),
             status: TokenStatus::Accepted,
             expires_at: None,
+            group: None,
         };
         match registry.register_token(token).await {
             Ok(_) | Err(RegistryError::Conflict(_)) => {}

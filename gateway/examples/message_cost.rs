@@ -65,6 +65,7 @@ async fn desk(chargebook: &Chargebook) -> Result<StationDesk, Box<dyn Error>> {
         driver: None,
         status: TokenStatus::Accepted,
         expires_at: None,
+        group: None,
     };
     chargebook.registry().register_token(token).await?;
     let connection = ConnectionInformation {

@@ -1,6 +1,7 @@
 //! What passes between a session and the translation of its OCPP version: words that no version
 //! owns.
 
+use crate::rpc::error::call_result;
 use chargebook_commands::message::{Judged, Personal, PersonalPlace, Receipt, RenderedReply};
 use chargebook_commands::{CommandResult, StationEffect};
 use chargebook_domain::events::v1::{Dialect, Direction, FollowUp, Undelivered, Verdict};
@@ -43,6 +44,20 @@ pub(crate) struct Written {
     pub(crate) json: String,
     /// What is personal in it.
     pub(crate) personal: Vec<PersonalPlace>,
+}
+
+impl Written {
+    /// The CALLRESULT that it is the payload of.
+    pub(crate) fn result(self, message_id: &str) -> RenderedReply {
+        let Self { json, mut personal } = self;
+        let frame = call_result(message_id, &json);
+        // The payload is followed by one bracket.
+        let before = frame.len() - json.len() - 1;
+        for place in &mut personal {
+            place.range = place.range.start + before..place.range.end + before;
+        }
+        RenderedReply { frame, personal }
+    }
 }
 
 /// An answer that came in.

@@ -310,6 +310,8 @@ pub struct Token {
     pub status: TokenStatus,
     /// Until when.
     pub expires_at: Option<Timestamp>,
+    /// Its group, sealed.
+    pub group: Option<SealedText>,
     /// Whose it is.
     pub driver_id: Option<DriverId>,
     /// Who pays.

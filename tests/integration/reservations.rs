@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::harness::{Answer, ChargePoint, TestCsms};
 use crate::messages::{
-    TAG, after, an_hour_ago, begin, boot, csms_with_station, end, finished_sessions, start, time,
-    transaction_of,
+    TAG, after, an_hour_ago, begin, boot, csms_with_station, end, finished_sessions, start, status,
+    time, transaction_of,
 };
 
 const REFUSALS: [&str; 4] = ["Faulted", "Occupied", "Rejected", "Unavailable"];
@@ -192,6 +192,70 @@ fn a_reservation_expires_by_the_clock() {
     assert_eq!(reservations(&csms, "&status=active"), Vec::<Value>::new());
     let wrong = csms.get("/v1/reservations?status=gone");
     assert!(wrong.content_type.starts_with("application/problem+json"), "{wrong:?}");
+}
+
+/// Registers a token of a group, and brings [`TAG`] into the group too.
+fn add_family(csms: &TestCsms, relative: &str) {
+    let token = json!({ "uid": relative, "type": "RFID", "group": "FAMILY" });
+    csms.post("/v1/tokens", &token).expect(201);
+    let change = json!({ "group": "FAMILY" }).to_string();
+    csms.send("PATCH", &format!("/v1/tokens/{TAG}"), &[], &change).expect(200);
+    assert_eq!(csms.get(&format!("/v1/tokens/{TAG}")).expect(200).json()["group"], "FAMILY");
+}
+
+#[test]
+fn the_parent_group_is_sent_along_and_another_of_the_group_uses_the_reservation() {
+    let csms = csms_with_station("CP-1");
+    add_family(&csms, "0CAFE");
+    let mut station = booted(&csms);
+    station.will_answer("ReserveNow", json!({ "status": "Accepted" }));
+    let body = json!({ "verb": "reserve", "reservation_id": 7, "connector": 1, "token": TAG,
+        "expires_at": until() });
+    let path = "/v1/stations/CP-1/commands";
+    csms.send("POST", path, &[("Prefer", "wait=10")], &body.to_string()).expect(200);
+    assert_eq!(station.received_calls()[0]["payload"]["parentIdTag"], "FAMILY");
+    assert_eq!(only_reservation(&csms)["group"], "FAMILY");
+    let family = json!({ "idTagInfo": { "status": "Accepted", "parentIdTag": "FAMILY" } });
+    assert_eq!(station.call("Authorize", json!({ "idTag": "0CAFE" })), family);
+    let begun = an_hour_ago();
+    let mut naming = start(1, "0CAFE", 1_000, &time(begun));
+    naming["reservationId"] = json!(7);
+    let answer = station.call("StartTransaction", naming);
+    assert_eq!(answer["idTagInfo"], family["idTagInfo"]);
+    assert_eq!(only_reservation(&csms)["status"], "used");
+    // And another of the group ends what this one began.
+    let ended = json!({ "transactionId": transaction_of(&answer), "idTag": TAG,
+        "meterStop": 11_000, "timestamp": after(begun, 40) });
+    assert_eq!(station.call("StopTransaction", ended), family);
+    station.call("StatusNotification", status(1, "Available"));
+    assert_eq!(finished_sessions(&csms, "CP-1", 1)[0]["token"], "0CAFE");
+    let log = csms.list("/v1/events?limit=1000&sealed=true");
+    assert!(!format!("{log:?}").contains("FAMILY"), "a group is personal");
+}
+
+#[test]
+fn a_group_is_said_to_2_0_1_and_is_gone_once_it_is_taken_off() {
+    let csms = csms_with_station("CP-1");
+    add_family(&csms, "0CAFE");
+    let mut station = booted_as(&csms, "ocpp2.0.1");
+    let group = json!({ "idToken": "FAMILY", "type": "Central" });
+    let authorize = json!({ "idToken": { "idToken": TAG, "type": "ISO14443" } });
+    let answer = station.call("Authorize", authorize.clone());
+    assert_eq!(answer["idTokenInfo"]["groupIdToken"], group);
+    let answer = station.call("TransactionEvent", transaction_event("Started", 0, TAG, None));
+    assert_eq!(answer["idTokenInfo"]["groupIdToken"], group);
+    station.will_answer("ReserveNow", json!({ "status": "Accepted" }));
+    let body = json!({ "verb": "reserve", "evse": 1, "token": "0CAFE", "expires_at": until() });
+    let path = "/v1/stations/CP-1/commands";
+    csms.send("POST", path, &[("Prefer", "wait=10")], &body.to_string()).expect(200);
+    assert_eq!(station.received_calls()[0]["payload"]["groupIdToken"]["idToken"], "FAMILY");
+    let change = json!({ "group": null, "expires_at": "2030-01-01T00:00:00.000Z" }).to_string();
+    csms.send("PATCH", &format!("/v1/tokens/{TAG}"), &[], &change).expect(200);
+    let info = json!({ "status": "Accepted", "cacheExpiryDateTime": "2030-01-01T00:00:00.000Z" });
+    assert_eq!(station.call("Authorize", authorize)["idTokenInfo"], info);
+    let long = json!({ "uid": "0D06", "type": "RFID", "group": "G".repeat(21) });
+    let refused = csms.post("/v1/tokens", &long).expect(422);
+    assert!(refused.text.contains("/group"), "{refused:?}");
 }
 
 /// A 2.x station that has started up, with one EVSE of one connector.

@@ -38,6 +38,8 @@ pub(crate) struct Token {
     /// Until when it may.
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
+    /// Its group: whose tokens may stop what another of it began.
+    group: Option<String>,
     /// Our own id of whose it is.
     driver_id: Option<Uuid>,
     /// Who pays.
@@ -93,6 +95,9 @@ pub(crate) struct NewToken {
     /// Until when it may, also in the past; for ever if absent.
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
+    /// Its group: whose tokens may stop what another of it began, and use what is reserved for
+    /// it (parentIdTag, groupIdToken). 1 to 20 printable characters.
+    group: Option<String>,
 }
 
 /// What may change about a token; what is absent stays.
@@ -105,6 +110,10 @@ pub(crate) struct TokenChangeBody {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Option<Timestamp>>,
+    /// Its group; null means none.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    group: Option<Option<String>>,
 }
 
 /// Tells null from absent: called only where the member is there.
@@ -198,15 +207,16 @@ pub(crate) async fn register(
     State(state): State<ApiState>,
     Body(token): Body<NewToken>,
 ) -> Result<Response, Problem> {
-    let NewToken { uid, kind, driver, status, expires_at } = token;
+    let NewToken { uid, kind, driver, status, expires_at, group } = token;
     let status = status.unwrap_or(Status::Accepted).into();
-    let registration = TokenRegistration { uid: uid.clone(), kind, driver, status, expires_at };
+    let registration =
+        TokenRegistration { uid: uid.clone(), kind, driver, status, expires_at, group };
     let _alone = state.alone_with("token", &uid).await;
     let registered = state.chargebook.registry().register_token(registration).await?;
     Ok(Written::registered(registered, "/v1/tokens", uid.trim()))
 }
 
-/// Blocks a token, accepts it again, or sets until when it may charge; in force at once.
+/// Blocks a token, accepts it again, sets until when it may charge, or its group; in force at once.
 #[utoipa::path(
     patch, path = "/v1/tokens/{uid}", tag = "tokens", operation_id = "change_token",
     params(("uid" = String, Path, description = "What the reader reads")),
@@ -223,10 +233,17 @@ pub(crate) async fn change(
     Body(change): Body<TokenChangeBody>,
 ) -> Result<Response, Problem> {
     let known = known(&state, &uid).await?;
-    let change =
-        TokenChange { status: change.status.map(TokenStatus::from), expires_at: change.expires_at };
+    let change = TokenChange {
+        status: change.status.map(TokenStatus::from),
+        expires_at: change.expires_at,
+        group: change.group,
+    };
     let changed = change.status.is_some_and(|status| status != known.status)
-        || change.expires_at.is_some_and(|expires_at| expires_at != known.expires_at);
+        || change.expires_at.is_some_and(|expires_at| expires_at != known.expires_at)
+        || change
+            .group
+            .as_ref()
+            .is_some_and(|group| group.as_deref().map(str::trim) != known.group.as_deref());
     let position = state.chargebook.registry().change_token(&uid, change).await?;
     Ok(Written::changed(changed, position, &uid))
 }
@@ -254,12 +271,17 @@ pub(crate) async fn erase(
 }
 
 async fn token(state: &ApiState, row: TokenRow) -> Token {
+    let group = match &row.group {
+        Some(group) => state.opened(group).await,
+        None => None,
+    };
     Token {
         uid: state.opened(&row.uid).await,
         token_id: row.token_id.0,
         kind: row.kind,
         status: row.status.into(),
         expires_at: row.expires_at,
+        group,
         driver_id: row.driver_id.map(|driver| driver.0),
         account_id: row.account_id.0,
         registered_at: row.registered_at,

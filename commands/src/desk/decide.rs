@@ -136,8 +136,9 @@ impl StationDesk {
             return Ok(Presented { answer, token_id: None, account_id: None });
         };
         let authorization = token.authorization(case.receipt.received_at);
+        let group = token.group.as_deref().map(PresentedToken::id_tag);
         Ok(Presented {
-            answer: TokenAnswer { authorization, expires_at: token.expires_at, group: None },
+            answer: TokenAnswer { authorization, expires_at: token.expires_at, group },
             token_id: Some(token.token_id),
             account_id: Some(token.account_id),
         })

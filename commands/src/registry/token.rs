@@ -7,12 +7,15 @@ use chargebook_domain::events::v1::{
     AccountKind, Authorization, TokenChanged, TokenRegistered, TokenStatus,
 };
 use chargebook_domain::ids::{AccountId, DriverId, SubjectId, TokenId};
+use chargebook_domain::sealed::{HOLE_PLACEHOLDER, SealedText};
 use chargebook_domain::units::Timestamp;
 use chargebook_store::{ExpectedVersion, LookupKey, Position, StreamName};
 use std::sync::Arc;
 
 /// Longest uid: OCPI's CiString(36) holds OCPP 1.6's 20 and 2.x's 36.
 const UID_CHARACTERS_MAX: usize = 36;
+/// Longest name of a group: OCPP 1.6's CiString20, so that stations of every version take it.
+const GROUP_CHARACTERS_MAX: usize = 20;
 /// OCPI TokenType.
 const KINDS: [&str; 4] = ["AD_HOC_USER", "APP_USER", "OTHER", "RFID"];
 
@@ -29,6 +32,8 @@ pub struct TokenRegistration {
     pub status: TokenStatus,
     /// Until when.
     pub expires_at: Option<Timestamp>,
+    /// Its group: whose tokens may stop what another of it began.
+    pub group: Option<String>,
 }
 
 /// A change to a token; what is `None` stays.
@@ -38,6 +43,8 @@ pub struct TokenChange {
     pub status: Option<TokenStatus>,
     /// Until when; `Some(None)` means for ever.
     pub expires_at: Option<Option<Timestamp>>,
+    /// Its group; `Some(None)` means none.
+    pub group: Option<Option<String>>,
 }
 
 /// A token as it is now.
@@ -57,6 +64,10 @@ pub struct KnownToken {
     pub status: TokenStatus,
     /// Until when.
     pub expires_at: Option<Timestamp>,
+    /// Its group.
+    pub group: Option<String>,
+    /// The same, as the log has it.
+    sealed_group: Option<SealedText>,
 }
 
 impl KnownToken {
@@ -71,6 +82,7 @@ impl KnownToken {
         }
     }
 
+    /// What its events come to, with its group still sealed.
     fn of(events: &[Event]) -> Option<Self> {
         events.iter().fold(None, |token, event| match (token, event) {
             (_, Event::TokenRegistered(fact)) => Some(Self {
@@ -81,10 +93,15 @@ impl KnownToken {
                 account_id: fact.account_id,
                 status: fact.status,
                 expires_at: fact.expires_at,
+                group: None,
+                sealed_group: fact.group.clone(),
             }),
-            (Some(token), Event::TokenChanged(fact)) => {
-                Some(Self { status: fact.status, expires_at: fact.expires_at, ..token })
-            }
+            (Some(token), Event::TokenChanged(fact)) => Some(Self {
+                status: fact.status,
+                expires_at: fact.expires_at,
+                sealed_group: fact.group.clone(),
+                ..token
+            }),
             (token, Event::SubjectErased(_)) => {
                 token.map(|token| Self { status: TokenStatus::Blocked, ..token })
             }
@@ -103,6 +120,7 @@ impl Registry {
         if !KINDS.contains(&registration.kind.as_str()) {
             return Err(RegistryError::invalid("/type", format!("one of {}", KINDS.join(", "))));
         }
+        let group = registration.group.as_deref().map(checked_group).transpose()?;
         let (driver_id, account_id) = match &registration.driver {
             None => (None, None),
             Some(name) => {
@@ -118,7 +136,8 @@ impl Registry {
             let same = known.kind == registration.kind
                 && known.driver_id == driver_id
                 && known.status == registration.status
-                && known.expires_at == registration.expires_at;
+                && known.expires_at == registration.expires_at
+                && known.group.as_deref() == group;
             let position = *self.journal.store().head().borrow();
             return match same {
                 true => Ok(Registered { created: false, position }),
@@ -141,6 +160,7 @@ impl Registry {
             account_id,
             status: registration.status,
             expires_at: registration.expires_at,
+            group: self.sealed_group(group).await?,
         };
         let stream = StreamName::of("token", fact.token_id.0);
         let draft = Draft::new(self.journal.fresh_id(), fact).by("operator").keyed(key);
@@ -158,15 +178,25 @@ impl Registry {
         let key = self.personal.token_key(uid);
         let stream = self.journal.lookup(&key).await?;
         let stream = stream.ok_or_else(|| RegistryError::NotFound("no such token".to_owned()))?;
+        let group = match &change.group {
+            Some(group) => {
+                let group = group.as_deref().map(checked_group).transpose()?;
+                let known = self.load_token(&stream).await?;
+                let is_new = known.is_none_or(|known| known.group.as_deref() != group);
+                if is_new { Some(self.sealed_group(group).await?) } else { None }
+            }
+            None => None,
+        };
         let position = self
             .decide(&stream, |events| {
                 let known = KnownToken::of(events)?;
                 let status = change.status.unwrap_or(known.status);
                 let expires_at = change.expires_at.unwrap_or(known.expires_at);
-                let changed = (status, expires_at) != (known.status, known.expires_at);
-                changed.then(|| {
-                    Draft::new(self.journal.fresh_id(), TokenChanged { status, expires_at })
-                        .by("operator")
+                let is_other = (status, expires_at) != (known.status, known.expires_at);
+                (is_other || group.is_some()).then(|| {
+                    let group = group.clone().unwrap_or(known.sealed_group);
+                    let fact = TokenChanged { status, expires_at, group };
+                    Draft::new(self.journal.fresh_id(), fact).by("operator")
                 })
             })
             .await?;
@@ -213,7 +243,19 @@ impl Registry {
             })
             .await?;
         let erased = events.iter().any(|event| matches!(event, Event::SubjectErased(_)));
-        Ok(KnownToken::of(&events).filter(|_| !erased).map(Arc::new))
+        let Some(mut known) = KnownToken::of(&events).filter(|_| !erased) else { return Ok(None) };
+        if let Some(group) = &known.sealed_group {
+            let opened = self.personal.open(group).await;
+            known.group = (opened != HOLE_PLACEHOLDER).then_some(opened);
+        }
+        Ok(Some(Arc::new(known)))
+    }
+
+    async fn sealed_group(&self, group: Option<&str>) -> Result<Option<SealedText>, RegistryError> {
+        match group {
+            Some(group) => Ok(Some(self.personal.seal_uid(group).await?)),
+            None => Ok(None),
+        }
     }
 }
 
@@ -222,13 +264,21 @@ fn cache_name(key: &LookupKey) -> String {
 }
 
 fn checked_uid(uid: &str) -> Result<&str, RegistryError> {
-    let uid = uid.trim();
-    let length = uid.chars().count();
-    if length == 0 || length > UID_CHARACTERS_MAX || uid.chars().any(char::is_control) {
-        return Err(RegistryError::invalid(
-            "/uid",
-            format!("a uid has 1 to {UID_CHARACTERS_MAX} printable characters"),
-        ));
-    }
-    Ok(uid)
+    checked(uid, UID_CHARACTERS_MAX).ok_or_else(|| {
+        let detail = format!("a uid has 1 to {UID_CHARACTERS_MAX} printable characters");
+        RegistryError::invalid("/uid", detail)
+    })
+}
+
+fn checked_group(group: &str) -> Result<&str, RegistryError> {
+    checked(group, GROUP_CHARACTERS_MAX).ok_or_else(|| {
+        let detail = format!("a group has 1 to {GROUP_CHARACTERS_MAX} printable characters");
+        RegistryError::invalid("/group", detail)
+    })
+}
+
+fn checked(text: &str, characters_max: usize) -> Option<&str> {
+    let text = text.trim();
+    let is_long_enough = (1..=characters_max).contains(&text.chars().count());
+    (is_long_enough && !text.chars().any(char::is_control)).then_some(text)
 }

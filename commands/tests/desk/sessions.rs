@@ -128,7 +128,7 @@ async fn a_refused_start_is_a_fact_and_disturbs_nobody() {
     let service = Service::start().await;
     let registry = service.chargebook.registry();
     registry.register_token(token("BLOCKED1")).await.unwrap();
-    let change = TokenChange { status: Some(TokenStatus::Blocked), expires_at: None };
+    let change = TokenChange { status: Some(TokenStatus::Blocked), ..TokenChange::default() };
     registry.change_token("blocked1", change).await.unwrap();
     let mut station = service.station("CP-1").await;
     let charging = station.start(start_at(1, "2026-11-22T11:00:00Z", 1_000)).await;

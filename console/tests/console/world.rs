@@ -190,6 +190,7 @@ pub(crate) fn token(uid: &str) -> TokenRegistration {
         driver: None,
         status: TokenStatus::Accepted,
         expires_at: None,
+        group: None,
     }
 }
 

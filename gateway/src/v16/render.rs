@@ -1,16 +1,19 @@
 //! Answers as OCPP 1.6 confirmations, members in the schema's order.
 
-use crate::rpc::error::call_result;
-use chargebook_commands::message::{Answer, RenderedReply, TokenAnswer};
+use crate::message::Written;
+use crate::rpc::error::push_string;
+use chargebook_commands::message::{
+    Answer, PersonalKind, PersonalPlace, RenderedReply, TokenAnswer,
+};
 use chargebook_domain::events::v1::{Authorization, Registration};
 
-/// The frame that answers the CALL `message_id`. It holds nothing personal.
+/// The frame that answers the CALL `message_id`.
 pub(crate) fn render(message_id: &str, answer: &Answer) -> RenderedReply {
-    RenderedReply { frame: call_result(message_id, &payload(answer)), personal: Vec::new() }
+    payload(answer).result(message_id)
 }
 
-fn payload(answer: &Answer) -> String {
-    match answer {
+fn payload(answer: &Answer) -> Written {
+    let json = match answer {
         Answer::Boot { registration, now, interval_seconds } => {
             let status = match registration {
                 Registration::Accepted => "Accepted",
@@ -22,13 +25,11 @@ fn payload(answer: &Answer) -> String {
             format!(r#"{{"status":"{status}","currentTime":"{now}","interval":{interval}}}"#)
         }
         Answer::Heartbeat { now } => format!(r#"{{"currentTime":"{now}"}}"#),
-        Answer::Authorize { token, .. } => format!(r#"{{"idTagInfo":{}}}"#, id_tag_info(token)),
-        Answer::Start { transaction_id, token } => {
-            let info = id_tag_info(token);
-            format!(r#"{{"idTagInfo":{info},"transactionId":{transaction_id}}}"#)
+        Answer::Authorize { token, .. } | Answer::Stop { token: Some(token) } => {
+            return with_id_tag_info(token, "");
         }
-        Answer::Stop { token: Some(token) } => {
-            format!(r#"{{"idTagInfo":{}}}"#, id_tag_info(token))
+        Answer::Start { transaction_id, token } => {
+            return with_id_tag_info(token, &format!(r#","transactionId":{transaction_id}"#));
         }
         Answer::Stop { token: None }
         | Answer::Empty
@@ -37,25 +38,37 @@ fn payload(answer: &Answer) -> String {
         Answer::SignCertificate { accepted: true } => r#"{"status":"Accepted"}"#.to_owned(),
         Answer::SignCertificate { accepted: false } => r#"{"status":"Rejected"}"#.to_owned(),
         Answer::DataTransferUnknownVendor => r#"{"status":"UnknownVendorId"}"#.to_owned(),
-    }
+    };
+    Written { json, personal: Vec::new() }
 }
 
-fn id_tag_info(token: &TokenAnswer) -> String {
+/// What is said about a token, and the members behind it.
+fn with_id_tag_info(token: &TokenAnswer, behind: &str) -> Written {
     let status = match token.authorization {
         Authorization::Accepted => "Accepted",
         Authorization::Blocked => "Blocked",
         Authorization::Expired => "Expired",
         Authorization::Invalid => "Invalid",
     };
-    match token.expires_at {
-        Some(expires_at) => format!(r#"{{"expiryDate":"{expires_at}","status":"{status}"}}"#),
-        None => format!(r#"{{"status":"{status}"}}"#),
+    let mut json = r#"{"idTagInfo":{"#.to_owned();
+    let mut personal = Vec::new();
+    if let Some(expires_at) = token.expires_at {
+        json.push_str(&format!(r#""expiryDate":"{expires_at}","#));
     }
+    if let Some(group) = &token.group {
+        json.push_str(r#""parentIdTag":"#);
+        let range = push_string(&mut json, &group.uid);
+        personal.push(PersonalPlace { range, kind: PersonalKind::IdTag(group.uid.clone()) });
+        json.push(',');
+    }
+    json.push_str(&format!(r#""status":"{status}"}}{behind}}}"#));
+    Written { json, personal }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use chargebook_commands::message::PresentedToken;
     use chargebook_domain::ids::TransactionNumber;
     use chargebook_domain::units::Timestamp;
     use ocpp_kit::decode::{DecodeOptions, decode_payload};
@@ -81,6 +94,18 @@ mod tests {
         assert_eq!(reply.personal, []);
         let payload = serde_json::value::RawValue::from_string(expected.to_owned()).expect("JSON");
         decode_payload::<T>(&payload, &DecodeOptions::pedantic()).expect("a confirmation");
+    }
+
+    #[test]
+    fn a_parent_tag_is_said_and_personal() {
+        let group = Some(PresentedToken::id_tag("GRP \"1\""));
+        let token = TokenAnswer { group, ..TokenAnswer::plain(Authorization::Accepted) };
+        let reply = render("1", &Answer::Start { transaction_id: TransactionNumber(7), token });
+        let info = r#"{"idTagInfo":{"parentIdTag":"GRP \"1\"","status":"Accepted"}"#;
+        assert_eq!(reply.frame, format!(r#"[3,"1",{info},"transactionId":7}}]"#));
+        let [place] = reply.personal.as_slice() else { panic!("one place") };
+        assert_eq!(&reply.frame[place.range.clone()], r#"GRP \"1\""#);
+        assert_eq!(place.kind, PersonalKind::IdTag("GRP \"1\"".to_owned()));
     }
 
     #[test]

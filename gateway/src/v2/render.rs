@@ -2,7 +2,7 @@
 //! here has the same members in both editions.
 
 use crate::message::Written;
-use crate::rpc::error::{call_result, push_string};
+use crate::rpc::error::push_string;
 use chargebook_commands::message::{
     Answer, CertificateStatus, PersonalKind, PersonalPlace, PresentedToken, RenderedReply,
     TokenAnswer, TransactionAnswer,
@@ -15,14 +15,7 @@ pub(crate) fn render(
     answer: &Answer,
     declined: Option<&Written>,
 ) -> RenderedReply {
-    let Written { json, mut personal } = payload(answer, declined);
-    let frame = call_result(message_id, &json);
-    // The payload is followed by one bracket.
-    let before = frame.len() - json.len() - 1;
-    for place in &mut personal {
-        place.range = place.range.start + before..place.range.end + before;
-    }
-    RenderedReply { frame, personal }
+    payload(answer, declined).result(message_id)
 }
 
 fn payload(answer: &Answer, declined: Option<&Written>) -> Written {

@@ -69,6 +69,7 @@ impl Gateway {
             driver: None,
             status: TokenStatus::Accepted,
             expires_at: None,
+            group: None,
         };
         registry.register_token(token).await.expect("registered");
         gateway

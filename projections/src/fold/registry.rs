@@ -29,6 +29,7 @@ impl State {
                 kind: fact.kind.clone(),
                 status: Word(fact.status),
                 expires_at: fact.expires_at,
+                group_token: fact.group.clone().map(Json),
                 driver_id: fact.driver_id,
                 account_id: fact.account_id,
                 registered_at: event.recorded_at,
@@ -46,6 +47,7 @@ impl State {
         let row = self.tokens.touch(id).ok_or_else(|| format!("no token {id} is registered"))?;
         row.status = Word(fact.status);
         row.expires_at = fact.expires_at;
+        row.group_token = fact.group.clone().map(Json);
         Ok(())
     }
 

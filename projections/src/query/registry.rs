@@ -128,6 +128,7 @@ fn token_view(row: TokenRow) -> Token {
         kind: row.kind,
         status: row.status.0,
         expires_at: row.expires_at,
+        group: row.group_token.map(|Json(group)| group),
         driver_id: row.driver_id,
         account_id: row.account_id,
         registered_at: row.registered_at,

@@ -235,6 +235,7 @@ tables! {
         kind: String,
         status: Word<TokenStatus>,
         expires_at: Option<Timestamp>,
+        group_token: Option<Json<SealedText>>,
         driver_id: Option<DriverId>,
         account_id: AccountId,
         registered_at: Timestamp,

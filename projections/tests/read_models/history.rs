@@ -203,6 +203,7 @@ impl History {
             account_id: account_id(number),
             status: TokenStatus::Accepted,
             expires_at: None,
+            group: Some(sealed(number + 100)),
         };
         self.write(StreamName::of("token", token_id(number).0), fact).await;
     }

@@ -153,7 +153,11 @@ pub(crate) async fn written(steps: &[Step]) -> History {
             }
             Step::Token(t) => history.token(t).await,
             Step::Block(t) => {
-                let fact = TokenChanged { status: TokenStatus::Blocked, expires_at: Some(now) };
+                let fact = TokenChanged {
+                    status: TokenStatus::Blocked,
+                    expires_at: Some(now),
+                    group: None,
+                };
                 let token = crate::history::token_id(t);
                 history.write(StreamName::of("token", token.0), fact).await;
             }

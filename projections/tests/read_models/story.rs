@@ -229,7 +229,8 @@ async fn a_token_that_is_blocked_and_a_security_event() {
     let mut history = History::new();
     history.token(1).await;
     history.station(1, None).await;
-    let blocked = TokenChanged { status: TokenStatus::Blocked, expires_at: Some(at(5)) };
+    let blocked =
+        TokenChanged { status: TokenStatus::Blocked, expires_at: Some(at(5)), group: None };
     let token = crate::history::token_id(1);
     history.write(StreamName::of("token", token.0), blocked).await;
     let noted = StationSecurityNoted {

@@ -58,27 +58,28 @@ async fn complete(state: &ApiState, members: &mut Map<String, Value>) -> Result<
         members.insert("limit".to_owned(), json!(limit));
     }
     if verb == "reserve" {
-        name_token_type(state, members).await?;
+        name_kind_and_group(state, members).await?;
     }
     if let Some(tokens) = members.get_mut("tokens").and_then(Value::as_array_mut) {
         for token in tokens.iter_mut().filter_map(Value::as_object_mut) {
-            name_token_type(state, token).await?;
+            name_kind_and_group(state, token).await?;
         }
     }
     Ok(())
 }
 
-/// Says what kind of token it is, where it is registered.
-async fn name_token_type(
+/// Says what kind of token it is and which group it belongs to, where it is registered and
+/// nobody has said otherwise.
+async fn name_kind_and_group(
     state: &ApiState,
     members: &mut Map<String, Value>,
 ) -> Result<(), Problem> {
     let uid = members.get("token").and_then(Value::as_str).map(|uid| uid.trim().to_owned());
-    if let Some(uid) = uid
-        && !members.contains_key("token_type")
-        && let Some(known) = state.chargebook.registry().token(&uid).await?
-    {
-        members.insert("token_type".to_owned(), json!(known.kind));
+    let Some(uid) = uid else { return Ok(()) };
+    let Some(known) = state.chargebook.registry().token(&uid).await? else { return Ok(()) };
+    members.entry("token_type").or_insert(json!(known.kind));
+    if let Some(group) = &known.group {
+        members.entry("group").or_insert(json!(group));
     }
     Ok(())
 }

@@ -56,6 +56,9 @@ pub struct TokenRegistered {
     pub status: TokenStatus,
     /// Until when.
     pub expires_at: Option<Timestamp>,
+    /// The group whose tokens may stop what another of it began (parentIdTag, groupIdToken).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<SealedText>,
 }
 
 /// `token.changed`: the whole of what can change about a token, as it is now.
@@ -65,6 +68,9 @@ pub struct TokenChanged {
     pub status: TokenStatus,
     /// Until when.
     pub expires_at: Option<Timestamp>,
+    /// The group whose tokens may stop what another of it began (parentIdTag, groupIdToken).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<SealedText>,
 }
 
 /// Whether a token may charge.
