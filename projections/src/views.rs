@@ -2,13 +2,14 @@
 //! it opens it at read time.
 
 mod reservation;
+mod token;
 
 pub use reservation::{Reservation, ReservationStatus};
+pub use token::Token;
 
 use chargebook_domain::events::v1::{
     AccountKind, Anomaly, Authorization, BootInformation, CommandFailure, Dialect,
     InstalledCertificate, Intent, InvoiceIssued, Outcome, Registration, SeenBy, StationSettings,
-    TokenStatus,
 };
 use chargebook_domain::ids::{
     AccountId, CommandId, ConnectorNumber, DriverId, EventId, EvseNumber, SessionId, SiteId,
@@ -293,31 +294,6 @@ pub struct AuditEntry {
     pub tariff_event: EventId,
     /// That event's position.
     pub tariff_position: Option<u64>,
-}
-
-/// A token.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Token {
-    /// Our id.
-    pub token_id: TokenId,
-    /// Whose key seals the uid.
-    pub subject_id: SubjectId,
-    /// What the reader reads, sealed.
-    pub uid: SealedText,
-    /// OCPI word: `RFID`, ….
-    pub kind: String,
-    /// Whether it may charge.
-    pub status: TokenStatus,
-    /// Until when.
-    pub expires_at: Option<Timestamp>,
-    /// Its group, sealed.
-    pub group: Option<SealedText>,
-    /// Whose it is.
-    pub driver_id: Option<DriverId>,
-    /// Who pays.
-    pub account_id: AccountId,
-    /// When it was registered.
-    pub registered_at: Timestamp,
 }
 
 /// A driver.

@@ -199,8 +199,10 @@ fn add_family(csms: &TestCsms, relative: &str) {
     let token = json!({ "uid": relative, "type": "RFID", "group": "FAMILY" });
     csms.post("/v1/tokens", &token).expect(201);
     let change = json!({ "group": "FAMILY" }).to_string();
-    csms.send("PATCH", &format!("/v1/tokens/{TAG}"), &[], &change).expect(200);
-    assert_eq!(csms.get(&format!("/v1/tokens/{TAG}")).expect(200).json()["group"], "FAMILY");
+    let changed = csms.send("PATCH", &format!("/v1/tokens/{TAG}"), &[], &change).expect(200);
+    let position = changed.position.expect("a write's position");
+    let token = csms.get(&format!("/v1/tokens/{TAG}?wait_for={position}")).expect(200).json();
+    assert_eq!(token["group"], "FAMILY");
 }
 
 #[test]
@@ -334,4 +336,28 @@ fn a_2_1_station_says_itself_that_a_reservation_is_over() {
     station.will_answer("CancelReservation", json!({ "status": "Accepted" }));
     ask(&csms, "CancelReservation", &json!({ "reservationId": 9 }));
     assert_eq!(reservations(&csms, "")[0]["status"], "cancelled");
+}
+
+#[test]
+fn a_master_pass_ends_what_another_began_and_does_not_pay_for_it() {
+    let csms = csms_with_station("CP-1");
+    let pass = json!({ "uid": "0CAFE", "type": "RFID", "group": "MASTER" });
+    csms.post("/v1/tokens", &pass).expect(201);
+    let mut station = booted_as(&csms, "ocpp2.0.1");
+    station.call("TransactionEvent", transaction_event("Started", 0, TAG, None));
+    let by_pass = |kind: &str, sequence: u32| {
+        let mut event = transaction_event(kind, sequence, "0CAFE", None);
+        event["triggerReason"] = json!("StopAuthorized");
+        event["transactionInfo"]["transactionId"] = json!(format!("tx-{TAG}"));
+        event
+    };
+    let answer = station.call("TransactionEvent", by_pass("Updated", 1));
+    let info = json!({ "status": "Accepted",
+        "groupIdToken": { "idToken": "MASTER", "type": "Central" } });
+    assert_eq!(answer["idTokenInfo"], info, "the station holds it against its MasterPassGroupId");
+    let mut ended = by_pass("Ended", 2);
+    ended["transactionInfo"]["stoppedReason"] = json!("MasterPass");
+    assert_eq!(station.call("TransactionEvent", ended)["idTokenInfo"], info);
+    let session = finished_sessions(&csms, "CP-1", 1).remove(0);
+    assert_eq!((&session["token"], &session["stop_reason"]), (&json!(TAG), &json!("MasterPass")));
 }
