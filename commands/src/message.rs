@@ -9,7 +9,7 @@ mod transaction;
 
 pub use answer::{Answer, CertificateStatus, TokenAnswer, TransactionAnswer};
 pub(crate) use notice::topic_of_job;
-pub use notice::{Notice, NoticePart, NoticeSubject};
+pub use notice::{Notice, NoticeContent, NoticePart, NoticeSubject};
 pub use reservation::{ReservationReport, ReservationTerms};
 pub use token::{AuthorizeReport, NO_AUTHORIZATION, PresentedCertificate, PresentedToken};
 pub use transaction::{TransactionEventKind, TransactionReport};

@@ -8,6 +8,7 @@
 //! spoke to a charger (gateway), who asks (api, console), or how to open sealed text.
 
 mod changes;
+mod device_model;
 mod dump;
 mod error;
 mod fold;
@@ -21,6 +22,7 @@ mod views;
 mod writer;
 
 pub use changes::{CHANGES_KEPT_MAX, Change, ChangeFeed, ChangeItem, ChangeKind};
+pub use device_model::Variable;
 pub use dump::CanonicalDump;
 pub use error::{ProjectionError, QueryError, WaitError};
 pub use projector::{

@@ -256,6 +256,7 @@ async fn write_all(
     upsert(connection, upserts, written.audits.iter()).await?;
     upsert(connection, upserts, written.drivers.iter()).await?;
     upsert(connection, upserts, written.erased.iter()).await?;
+    upsert(connection, upserts, written.inventories.iter()).await?;
     upsert(connection, upserts, written.invoices.iter()).await?;
     upsert(connection, upserts, written.orphan_stops.iter()).await?;
     upsert(connection, upserts, written.orphan_resolutions.iter()).await?;
@@ -264,6 +265,7 @@ async fn write_all(
     upsert(connection, upserts, written.settings.iter()).await?;
     upsert(connection, upserts, written.sites.iter()).await?;
     upsert(connection, upserts, written.tariff_versions.iter()).await?;
+    upsert(connection, upserts, written.variables.iter()).await?;
     write_sums(connection, upserts, state).await
 }
 

@@ -101,3 +101,49 @@ fn the_statuses_of_an_upload_stand_at_the_command_that_asked_for_it() {
         .collect();
     assert_eq!(statuses, ["Uploading", "Uploaded"]);
 }
+
+#[test]
+fn a_full_inventory_is_the_device_model_once_its_last_part_has_come() {
+    let csms = csms_with_station("CP-1");
+    let mut station = station(&csms, "ocpp2.0.1");
+    let named = |component: &str, variable: &str, value: &str| {
+        let mut report = heartbeat_interval(value);
+        report["component"] = json!({ "name": component, "evse": { "id": 1, "connectorId": 2 } });
+        report["variable"] = json!({ "name": variable, "instance": "left" });
+        report
+    };
+    let mut password = named("SecurityCtrlr", "BasicAuthPassword", "hunter2");
+    password["variableAttribute"][0]["mutability"] = json!("WriteOnly");
+    // Nobody asked for this one.
+    station.call("NotifyReport", part(0, false, named("Gone", "Secret", "once")));
+    let values = |expected: usize| {
+        eventually("the variables", || {
+            let listed = csms.list("/v1/stations/CP-1/variables?limit=1");
+            (listed.len() == expected).then_some(listed)
+        })
+    };
+    assert_eq!(values(1)[0]["value"], "once");
+    let payload = json!({ "requestId": 7, "reportBase": "FullInventory" });
+    asked(&csms, &mut station, "GetBaseReport", &payload);
+    station.call("NotifyReport", part(1, false, heartbeat_interval("300")));
+    // What was there stays until all has come.
+    values(2);
+    station.call("NotifyReport", part(0, true, password));
+    let model = eventually("the device model", || {
+        let listed = csms.list("/v1/stations/CP-1/variables?limit=1");
+        listed.iter().any(|it| it["component"]["name"] == "SecurityCtrlr").then_some(listed)
+    });
+    assert_eq!(model.len(), 2, "{model:#?}");
+    let interval = &model[0];
+    assert_eq!(interval["component"]["name"], "OCPPCommCtrlr");
+    assert_eq!(interval["variable"]["name"], "HeartbeatInterval");
+    assert_eq!((&interval["attribute"], &interval["value"]), (&json!("Actual"), &json!("300")));
+    assert_eq!(interval["persistent"], true);
+    assert_eq!(interval["characteristics"]["unit"], "s");
+    let password = &model[1];
+    let place = json!({ "name": "SecurityCtrlr", "instance": null, "evse": 1, "connector": 2 });
+    assert_eq!(password["component"], place);
+    assert_eq!(password["variable"], json!({ "name": "BasicAuthPassword", "instance": "left" }));
+    assert_eq!(password["value"], Value::Null);
+    csms.get("/v1/stations/NOBODY/variables").expect(404);
+}

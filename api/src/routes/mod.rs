@@ -4,6 +4,7 @@ mod accounts;
 mod analytics;
 mod certificates;
 mod commands;
+mod device_model;
 mod dialects;
 mod drivers;
 mod events;
@@ -78,6 +79,7 @@ pub(crate) fn guarded_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(stations::list, stations::register))
         .routes(routes!(stations::get, stations::change))
         .routes(routes!(stations::declare_connector))
+        .routes(routes!(device_model::list_variables))
         .routes(routes!(certificates::list))
         .routes(routes!(tokens::list, tokens::register))
         .routes(routes!(tokens::get, tokens::change))

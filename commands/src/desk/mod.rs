@@ -10,6 +10,7 @@ mod clearance;
 mod clone;
 mod cost;
 mod decide;
+mod device_model;
 mod dialect;
 mod effects;
 mod intents;

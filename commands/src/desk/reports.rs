@@ -120,7 +120,9 @@ impl StationDesk {
             at: notice.at,
             exchange: case.receipt_id,
         };
-        Ok(Decision::report(stream, answer, vec![fact.into()]))
+        let mut facts = vec![fact.into()];
+        facts.extend(self.facts_of_content(&notice.content, case.receipt_id).await?);
+        Ok(Decision::report(stream, answer, facts))
     }
 
     /// The stream of the command that a report belongs to, at hand from now on.

@@ -1,7 +1,7 @@
 //! Notifications of 2.x stations that say how things stand: kept verbatim in the exchange, with
 //! what finds them again.
 
-use chargebook_domain::events::v1::{Job, ReportTopic};
+use chargebook_domain::events::v1::{Job, ReportTopic, ReportedVariable};
 use chargebook_domain::ids::{EvseNumber, TransactionName};
 use chargebook_domain::units::Timestamp;
 
@@ -22,6 +22,18 @@ pub struct Notice {
     pub status: Option<String>,
     /// The station's time (`generatedAt`, `timestamp`).
     pub at: Option<Timestamp>,
+    /// What it says beside all that.
+    pub content: NoticeContent,
+}
+
+/// What a notification says beside what finds it again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum NoticeContent {
+    /// What only the exchange holds.
+    #[default]
+    Verbatim,
+    /// Variables of the device model (NotifyReport).
+    Variables(Vec<ReportedVariable<String>>),
 }
 
 impl Notice {
@@ -35,6 +47,7 @@ impl Notice {
             transaction_id: None,
             status: None,
             at: None,
+            content: NoticeContent::Verbatim,
         }
     }
 }

@@ -185,6 +185,7 @@ events! {
         StationSecurityProfileRequired(v1::StationSecurityProfileRequired);
     "station.settings_changed" StationSettingsChanged(v1::StationSettingsChanged);
     "station.site_assigned" StationSiteAssigned(v1::StationSiteAssigned);
+    "station.variables_reported" StationVariablesReported(v1::StationVariablesReported);
     "subject.erased" SubjectErased(v1::SubjectErased);
     "tariff.version_published" TariffVersionPublished(v1::TariffVersionPublished);
     "token.changed" TokenChanged(v1::TokenChanged);

@@ -9,6 +9,7 @@
 //! streams, and keeps nothing between two messages.
 
 mod declined;
+mod device_model;
 mod meter;
 mod personal;
 mod render;

@@ -37,10 +37,8 @@ pub(super) fn members(object: &str) -> Sensitive {
             further: Some(values_of_persons(&["actualValue"])),
             ..always(&["techInfo"])
         },
-        "ReportData" => Sensitive {
-            further: Some(values_of_persons(&["variableAttribute"])),
-            ..Sensitive::NOTHING
-        },
+        // What a variable is may be anything: a password's length, a network's name, a card.
+        "VariableAttribute" => always(&["value"]),
         _ => Sensitive::NOTHING,
     }
 }

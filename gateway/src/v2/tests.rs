@@ -266,7 +266,7 @@ fn personal_data_is_found_where_it_stands() {
                 "variableAttribute":[{{"value":"v"}}]}}]}}"#
             )
         };
-        check("NotifyReport", &report("Controller"), &[]);
+        check("NotifyReport", &report("Controller"), &["v"]);
         check("NotifyReport", &report("ConnectedEV"), &["v"]);
     }
     let vat = call("VatNumberValidation", r#"{"vatNumber":"DE123"}"#);

@@ -5,12 +5,13 @@
 //! answer is `None` and the CALL is refused, never taken half.
 
 use super::V2;
+use super::device_model;
 use super::meter;
 use crate::payload::Payload;
 use chargebook_commands::message::{
-    AuthorizeReport, MeterReport, Notice, NoticePart, NoticeSubject, PresentedCertificate,
-    PresentedToken, ReservationReport, StationMessage, StatusReport, TransactionEventKind,
-    TransactionReport,
+    AuthorizeReport, MeterReport, Notice, NoticeContent, NoticePart, NoticeSubject,
+    PresentedCertificate, PresentedToken, ReservationReport, StationMessage, StatusReport,
+    TransactionEventKind, TransactionReport,
 };
 use chargebook_domain::events::v1::{BootInformation, Job, ReservationEnd};
 use chargebook_domain::ids::{ConnectorNumber, EvseNumber, ReservationId, TransactionName};
@@ -155,6 +156,14 @@ fn notice(payload: &Payload<'_, '_>, action: &str) -> Option<Notice> {
         transaction_id: transaction_id.and_then(|id| TransactionName::parse(&id).ok()),
         status: status.iter().find_map(|name| payload.text(name)),
         at: ["timestamp", "generatedAt", "settlementTime"].iter().find_map(|n| payload.time(n)),
+        content: content(payload, subject)?,
+    })
+}
+
+fn content(payload: &Payload<'_, '_>, subject: NoticeSubject) -> Option<NoticeContent> {
+    Some(match subject {
+        NoticeSubject::NotifyReport => NoticeContent::Variables(device_model::variables(payload)?),
+        _ => NoticeContent::Verbatim,
     })
 }
 

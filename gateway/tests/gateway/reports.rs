@@ -73,7 +73,7 @@ fn part(request_id: i32, sequence: u32, to_be_continued: bool) -> Value {
         "reportData": [{
             "component": { "name": "OCPPCommCtrlr" },
             "variable": { "name": format!("Variable{sequence}") },
-            "variableAttribute": [{ "value": "300" }],
+            "variableAttribute": [{ "value": "hunter2" }],
         }],
     })
 }
@@ -111,6 +111,14 @@ async fn parts_of_a_report_are_gathered_whatever_their_order_and_repeats() {
             told.collect::<Vec<_>>(),
             [(&seven, &ours), (&seven, &ours), (&eight, &nobodys), (&seven, &ours)]
         );
+        // A value may be anything, so no event holds one in plain.
+        for event in gateway.events().await {
+            assert!(!event.data.as_str().contains("hunter2"), "{}", event.data.as_str());
+        }
+        let told = gateway.facts("station.variables_reported").await;
+        let attribute = &told[0]["variables"][0]["attributes"][0];
+        assert!(attribute["value"].is_array(), "{attribute}");
+        assert_eq!(attribute["mutability"], "ReadWrite");
         let repeats = gateway.facts("exchange.recorded").await;
         let repeats = repeats.iter().filter(|exchange| !exchange["duplicate_of"].is_null());
         assert_eq!(repeats.count(), 1);

@@ -10,6 +10,7 @@ mod cache;
 mod certificates;
 mod changed;
 mod decode;
+mod device_model;
 mod registry;
 mod reservation;
 mod session;
@@ -22,10 +23,10 @@ pub(crate) use reservation::ReservationKey;
 
 use crate::changes::Change;
 use crate::tables::{
-    AccountRow, AuditRow, CommandRow, ConnectorRow, DriverRow, ErasedSubjectRow, InvoiceRow,
-    OrphanResolutionRow, OrphanStopRow, ParkedEventRow, ReservationRow, SecurityEventRow,
-    SessionMeterRow, SessionRow, SettingRow, SiteKey, SiteRow, StationCertificatesRow, StationRow,
-    StationSeenRow, TariffVersionRow, TokenRow,
+    AccountRow, AuditRow, CommandRow, ConnectorRow, DriverRow, ErasedSubjectRow, InventoryRow,
+    InvoiceRow, OrphanResolutionRow, OrphanStopRow, ParkedEventRow, ReservationRow,
+    SecurityEventRow, SessionMeterRow, SessionRow, SettingRow, SiteKey, SiteRow,
+    StationCertificatesRow, StationRow, StationSeenRow, TariffVersionRow, TokenRow, VariableRow,
 };
 use analytics::{Balance, EnergyHour, RevenueHour};
 use chargebook_domain::events::Event;
@@ -71,6 +72,7 @@ pub(crate) struct Written {
     pub(crate) audits: Vec<AuditRow>,
     pub(crate) drivers: Vec<DriverRow>,
     pub(crate) erased: Vec<ErasedSubjectRow>,
+    pub(crate) inventories: Vec<InventoryRow>,
     pub(crate) invoices: Vec<InvoiceRow>,
     pub(crate) orphan_stops: Vec<OrphanStopRow>,
     pub(crate) orphan_resolutions: Vec<OrphanResolutionRow>,
@@ -79,6 +81,7 @@ pub(crate) struct Written {
     pub(crate) settings: Vec<SettingRow>,
     pub(crate) sites: Vec<SiteRow>,
     pub(crate) tariff_versions: Vec<TariffVersionRow>,
+    pub(crate) variables: Vec<VariableRow>,
     pub(crate) balances: BTreeMap<(String, String), Balance>,
     pub(crate) energy_hours: BTreeMap<(Timestamp, SiteKey), EnergyHour>,
     pub(crate) revenue_hours: BTreeMap<(Timestamp, SiteKey, String), RevenueHour>,
@@ -184,6 +187,7 @@ impl State {
             Event::StationSecurityProfileRequired(fact) => {
                 self.security_profile_required(event, fact)
             }
+            Event::StationVariablesReported(fact) => self.variables_reported(event, fact),
             Event::StationOrphanRecorded(fact) => self.orphan_recorded(event, fact),
             Event::StationOrphanResolved(fact) => self.orphan_resolved(event, fact),
             Event::SessionStarted(fact) => self.session_started(event, fact),

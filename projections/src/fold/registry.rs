@@ -150,8 +150,9 @@ impl State {
         if let Some(Json(gathering)) = &mut row.gathering {
             gathering.apply(fact);
         }
-        let station = row.station_id;
+        let (station, command) = (row.station_id, row.command_id);
         self.heard(station, event.recorded_at);
+        self.inventory_reported(command);
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 mod analytics;
 mod billing;
 mod detail;
+mod device_model;
 mod registry;
 mod reservations;
 mod reviews;

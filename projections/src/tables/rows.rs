@@ -5,8 +5,9 @@ use super::{Column, Row, Table};
 use crate::error::ProjectionError;
 use crate::views::{CommandState, ReservationStatus, SessionStatus, StationCertificate};
 use chargebook_domain::events::v1::{
-    AccountKind, Anomaly, Authorization, BootInformation, CommandFailure, Dialect, Intent,
-    InvoiceIssued, Outcome, Registration, SeenBy, StationSettings, TokenStatus,
+    AccountKind, Anomaly, Authorization, BootInformation, CommandFailure, ComponentName, Dialect,
+    Intent, InvoiceIssued, Outcome, Registration, SeenBy, StationSettings, TokenStatus,
+    VariableCharacteristics, VariableName,
 };
 use chargebook_domain::follow_up::Gathering;
 use chargebook_domain::ids::{
@@ -317,6 +318,28 @@ tables! {
         recorded_at: Timestamp,
         detail: Option<Json<SealedText>>,
         exchange: Option<EventId>,
+    }
+
+    /// A value of a variable of a station's device model; `path` tells it from all others.
+    VariableRow in "station_variables", key 2, summed [], {
+        station_id: StationId,
+        path: String,
+        position: u64,
+        reported_at: Timestamp,
+        component: Json<ComponentName>,
+        variable: Json<VariableName>,
+        attribute: String,
+        value: Option<Json<SealedText>>,
+        mutability: String,
+        persistent: bool,
+        constant: bool,
+        characteristics: Option<Json<VariableCharacteristics>>,
+    }
+
+    /// A station told all its variables: what it said before this position is no more.
+    InventoryRow in "inventories", key 2, summed [], {
+        station_id: StationId,
+        since: u64,
     }
 
     /// A stop that belonged to no session we knew when it came.

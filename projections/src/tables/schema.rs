@@ -2,15 +2,16 @@
 
 use super::rows::{
     AccountRow, AuditRow, BalanceRow, CommandRow, ConnectorRow, DriverRow, EnergyHourRow,
-    ErasedSubjectRow, InvoiceRow, OrphanResolutionRow, OrphanStopRow, ParkedEventRow,
+    ErasedSubjectRow, InventoryRow, InvoiceRow, OrphanResolutionRow, OrphanStopRow, ParkedEventRow,
     ReservationRow, RevenueHourRow, SecurityEventRow, SessionMeterRow, SessionRow, SettingRow,
     SiteRow, StationCertificatesRow, StationRow, StationSeenRow, TariffVersionRow, TokenRow,
+    VariableRow,
 };
 use super::{Row as _, Table};
 
 /// Of the tables and of the folds into them. A generation of another version is not used but
 /// rebuilt: raise it whenever a fold gives other rows than before.
-pub(crate) const SCHEMA_VERSION: i64 = 10;
+pub(crate) const SCHEMA_VERSION: i64 = 11;
 
 /// Every table that is part of the state, in the order of the canonical dump.
 pub(crate) const DUMPED: &[Table] = &[
@@ -21,6 +22,7 @@ pub(crate) const DUMPED: &[Table] = &[
     DriverRow::TABLE,
     EnergyHourRow::TABLE,
     ErasedSubjectRow::TABLE,
+    InventoryRow::TABLE,
     InvoiceRow::TABLE,
     BalanceRow::TABLE,
     OrphanResolutionRow::TABLE,
@@ -35,6 +37,7 @@ pub(crate) const DUMPED: &[Table] = &[
     SiteRow::TABLE,
     StationCertificatesRow::TABLE,
     StationSeenRow::TABLE,
+    VariableRow::TABLE,
     StationRow::TABLE,
     TariffVersionRow::TABLE,
     TokenRow::TABLE,

@@ -4,6 +4,7 @@
 mod account;
 mod certificate;
 mod command;
+mod device_model;
 mod exchange;
 mod intent;
 mod notice;
@@ -17,6 +18,7 @@ mod treatment;
 pub use account::*;
 pub use certificate::*;
 pub use command::*;
+pub use device_model::*;
 pub use exchange::*;
 pub use intent::*;
 pub use notice::*;

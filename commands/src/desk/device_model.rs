@@ -1,0 +1,63 @@
+//! What a station says of its device model, sealed and cut into facts.
+
+use super::{DeskError, StationDesk};
+use crate::message::NoticeContent;
+use chargebook_domain::events::Event;
+use chargebook_domain::events::v1::{
+    ReportedVariable, StationVariablesReported, VariableAttribute,
+};
+use chargebook_domain::ids::{EventId, SubjectId};
+
+/// Variables of one event: with their holes they fit into what the log takes as one.
+const VARIABLES_PER_EVENT_MAX: usize = 200;
+
+impl StationDesk {
+    /// The facts that a notification's content is.
+    pub(super) async fn facts_of_content(
+        &self,
+        content: &NoticeContent,
+        exchange: EventId,
+    ) -> Result<Vec<Event>, DeskError> {
+        match content {
+            NoticeContent::Verbatim => Ok(Vec::new()),
+            NoticeContent::Variables(reported) => {
+                let mut facts = Vec::new();
+                for reported in reported.chunks(VARIABLES_PER_EVENT_MAX) {
+                    let mut variables = Vec::with_capacity(reported.len());
+                    for variable in reported {
+                        variables.push(self.seal_variable(variable).await?);
+                    }
+                    facts.push(StationVariablesReported { variables, exchange }.into());
+                }
+                Ok(facts)
+            }
+        }
+    }
+
+    /// Values may be anything: names of networks, numbers of cards, texts of the owner.
+    async fn seal_variable(
+        &self,
+        reported: &ReportedVariable<String>,
+    ) -> Result<ReportedVariable, DeskError> {
+        let subject = SubjectId(self.state.station_id.0);
+        let mut attributes = Vec::with_capacity(reported.attributes.len());
+        for attribute in &reported.attributes {
+            attributes.push(VariableAttribute {
+                attribute: attribute.attribute.clone(),
+                value: match &attribute.value {
+                    Some(value) => Some(self.chargebook.personal().seal(subject, value).await?),
+                    None => None,
+                },
+                mutability: attribute.mutability.clone(),
+                persistent: attribute.persistent,
+                constant: attribute.constant,
+            });
+        }
+        Ok(ReportedVariable {
+            component: reported.component.clone(),
+            variable: reported.variable.clone(),
+            attributes,
+            characteristics: reported.characteristics.clone(),
+        })
+    }
+}

@@ -1,0 +1,101 @@
+//! The device model of 2.x (part 1, section 4): components, their variables, and what monitors
+//! and events say of them.
+
+use crate::ids::{ConnectorNumber, EventId, EvseNumber};
+use crate::sealed::SealedText;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+/// `station.variables_reported`: what a station said its variables are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationVariablesReported {
+    /// The variables, in the message's order.
+    pub variables: Vec<ReportedVariable>,
+    /// The exchange that said so.
+    pub exchange: EventId,
+}
+
+/// A variable as a station reports it (ReportDataType). In the log its values are sealed: they
+/// may be anything.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound(deserialize = "Text: Deserialize<'de>"))]
+pub struct ReportedVariable<Text = SealedText> {
+    /// Of which component.
+    pub component: ComponentName,
+    /// Which of its variables.
+    pub variable: VariableName,
+    /// What it is.
+    pub attributes: Vec<VariableAttribute<Text>>,
+    /// What it can be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub characteristics: Option<VariableCharacteristics>,
+}
+
+/// A component (ComponentType).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ComponentName {
+    /// Its name, of the standard's list or the maker's.
+    pub name: String,
+    /// Which of several of that name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
+    /// The EVSE it is part of; the station's own if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evse: Option<EvseNumber>,
+    /// The connector of that EVSE that it is part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connector: Option<ConnectorNumber>,
+}
+
+/// A variable of a component (VariableType).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VariableName {
+    /// Its name, of the standard's list or the maker's.
+    pub name: String,
+    /// Which of several of that name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
+}
+
+/// One value of a variable (VariableAttributeType); what the station left out stands here as the
+/// standard's default.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound(deserialize = "Text: Deserialize<'de>"))]
+pub struct VariableAttribute<Text = SealedText> {
+    /// Which of its values: `Actual`, `Target`, `MinSet`, `MaxSet`.
+    pub attribute: String,
+    /// The value; absent where it was not said, or can only be written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Text>,
+    /// `ReadOnly`, `WriteOnly`, `ReadWrite`.
+    pub mutability: String,
+    /// Whether it outlives a restart of the station.
+    pub persistent: bool,
+    /// Whether it never changes.
+    pub constant: bool,
+}
+
+/// What a variable can be (VariableCharacteristicsType).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VariableCharacteristics {
+    /// `string`, `decimal`, `integer`, `dateTime`, `boolean`, `OptionList`, `SequenceList`,
+    /// `MemberList`.
+    pub data_type: String,
+    /// The unit of its values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// The least that it can be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_limit: Option<Decimal>,
+    /// The most that it can be; of a text, its characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_limit: Option<Decimal>,
+    /// Most members of a list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_elements: Option<u32>,
+    /// The values that it can have, separated by commas.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values_list: Option<String>,
+    /// Whether monitors can be set on it.
+    pub supports_monitoring: bool,
+}

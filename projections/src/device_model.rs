@@ -1,0 +1,31 @@
+//! The device model of 2.x stations.
+
+use chargebook_domain::events::v1::{ComponentName, VariableCharacteristics, VariableName};
+use chargebook_domain::sealed::SealedText;
+use chargebook_domain::units::Timestamp;
+use serde::Serialize;
+
+/// One value of a variable, as the station last reported it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Variable {
+    /// Of which component.
+    pub component: ComponentName,
+    /// Which of its variables.
+    pub variable: VariableName,
+    /// Which of its values: `Actual`, `Target`, `MinSet`, `MaxSet`.
+    pub attribute: String,
+    /// The value, where it is known.
+    pub value: Option<SealedText>,
+    /// `ReadOnly`, `WriteOnly`, `ReadWrite`.
+    pub mutability: String,
+    /// Whether it outlives a restart of the station.
+    pub persistent: bool,
+    /// Whether it never changes.
+    pub constant: bool,
+    /// What it can be.
+    pub characteristics: Option<VariableCharacteristics>,
+    /// When the station said so, by our clock.
+    pub reported_at: Timestamp,
+    /// Position of the event that says so.
+    pub position: u64,
+}

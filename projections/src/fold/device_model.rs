@@ -1,0 +1,70 @@
+//! What stations say of their device model.
+
+use super::{Decoded, Refusal, State, stream_id};
+use crate::tables::{InventoryRow, Json, VariableRow};
+use chargebook_domain::events::v1::{ReportedVariable, StationVariablesReported};
+use chargebook_domain::ids::{CommandId, StationId};
+
+impl State {
+    /// Each value replaces what was said of it before.
+    pub(super) fn variables_reported(
+        &mut self,
+        event: &Decoded,
+        fact: &StationVariablesReported,
+    ) -> Result<(), Refusal> {
+        let station_id = self.reporting_station(event)?;
+        for reported in &fact.variables {
+            for attribute in &reported.attributes {
+                self.written.variables.push(VariableRow {
+                    station_id,
+                    path: path(reported, &attribute.attribute)?,
+                    position: event.position.as_u64(),
+                    reported_at: event.recorded_at,
+                    component: Json(reported.component.clone()),
+                    variable: Json(reported.variable.clone()),
+                    attribute: attribute.attribute.clone(),
+                    value: attribute.value.clone().map(Json),
+                    mutability: attribute.mutability.clone(),
+                    persistent: attribute.persistent,
+                    constant: attribute.constant,
+                    characteristics: reported.characteristics.clone().map(Json),
+                });
+            }
+        }
+        self.heard(station_id, event.recorded_at);
+        Ok(())
+    }
+
+    /// Once all of an inventory is there, what was said before it was asked for is no more.
+    pub(super) fn inventory_reported(&mut self, command_id: CommandId) {
+        let Some(row) = self.commands.get(command_id) else { return };
+        let Some(Json(gathering)) = &row.gathering else { return };
+        let follow_up = gathering.follow_up();
+        let is_inventory = follow_up.is_some_and(|it| it.is_inventory == Some(true));
+        if is_inventory && gathering.is_complete() == Some(true) {
+            let (station_id, since) = (row.station_id, row.position);
+            self.written.inventories.push(InventoryRow { station_id, since });
+        }
+    }
+
+    /// The station that an event is about, in its own stream or in that of a command to it.
+    pub(super) fn reporting_station(&self, event: &Decoded) -> Result<StationId, Refusal> {
+        let id = stream_id(event)?;
+        if event.stream.category() != "command" {
+            return Ok(StationId(id));
+        }
+        let command = self.commands.get(CommandId(id));
+        command.map(|row| row.station_id).ok_or_else(|| format!("no command {id} was requested"))
+    }
+}
+
+/// What tells a value of a variable from all others of the station, in the order of lists.
+fn path(reported: &ReportedVariable, attribute: &str) -> Result<String, Refusal> {
+    let ReportedVariable { component, variable, .. } = reported;
+    let parts = (
+        (&component.name, &component.instance, component.evse, component.connector),
+        (&variable.name, &variable.instance),
+        attribute,
+    );
+    serde_json::to_string(&parts).map_err(|error| error.to_string())
+}
