@@ -96,7 +96,8 @@ pub(crate) struct NewToken {
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
     /// Its group: whose tokens may stop what another of it began, and use what is reserved for
-    /// it (parentIdTag, groupIdToken). 1 to 20 printable characters.
+    /// it (parentIdTag, groupIdToken). 1 to 20 printable characters. OCPI's `group_id` is read too.
+    #[serde(alias = "group_id")]
     group: Option<String>,
 }
 
@@ -111,7 +112,7 @@ pub(crate) struct TokenChangeBody {
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Option<Timestamp>>,
     /// Its group; null means none.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, alias = "group_id", deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     group: Option<Option<String>>,
 }

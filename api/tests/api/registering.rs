@@ -134,6 +134,18 @@ async fn a_station_is_changed_and_its_connectors_described() {
 }
 
 #[tokio::test]
+async fn a_tokens_group_is_read_in_ocpis_word_too() {
+    let api = TestApi::start().await;
+    let token = json!({ "uid": "04A1", "type": "RFID", "group_id": "FAMILY" });
+    let registered = api.post("/v1/tokens", &token).await.expect(201);
+    let path = format!("/v1/tokens/04A1?wait_for={}", registered.position());
+    assert_eq!(api.get(&path).await.expect(200).json()["group"], "FAMILY");
+    let changed = api.patch("/v1/tokens/04A1", &json!({ "group_id": null })).await.expect(200);
+    let path = format!("/v1/tokens/04A1?wait_for={}", changed.position());
+    assert_eq!(api.get(&path).await.expect(200).json()["group"], json!(null));
+}
+
+#[tokio::test]
 async fn a_token_is_registered_changed_and_erased() {
     let api = TestApi::start().await;
     let token = json!({ "uid": "04A1B2C3", "type": "RFID" });
