@@ -38,7 +38,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, env = "CHARGEBOOK_HEARTBEAT_INTERVAL", value_name = "SECONDS")]
     pub(crate) heartbeat_interval: Option<u32>,
     /// Frames a second that are taken from one station in the long run; a station that sends
-    /// faster is read later [default: 100]
+    /// faster is read later [default: 1000]
     #[arg(long, env = "CHARGEBOOK_FRAMES_PER_SECOND", value_name = "COUNT")]
     pub(crate) frames_per_second: Option<u32>,
     /// Header in which a proxy in front of the OCPP port tells the OCPP security profile of a
@@ -134,7 +134,7 @@ impl Config {
                 .heartbeat_interval
                 .or(file.heartbeat_interval)
                 .unwrap_or(300),
-            frames_per_second: args.frames_per_second.or(file.frames_per_second).unwrap_or(100),
+            frames_per_second: args.frames_per_second.or(file.frames_per_second).unwrap_or(1_000),
             security_profile_header: args.security_profile_header.or(file.security_profile_header),
             origin: args.origin.or(file.origin),
             node: args.node.or(file.node).unwrap_or_else(|| "node-1".to_owned()),

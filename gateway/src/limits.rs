@@ -74,7 +74,7 @@ impl Default for Limits {
             boot_grace: Duration::from_secs(15),
             call_timeout: Duration::from_secs(30),
             frames_at_once_max: 500,
-            frame_interval: Duration::from_millis(10),
+            frame_interval: Duration::from_millis(1),
             replaced_grace: Duration::from_secs(10),
             security_profile_header: None,
             drain_timeout: Duration::from_secs(10),
