@@ -60,9 +60,11 @@ impl Registry {
         security_profile: u8,
     ) -> Result<Registered, RegistryError> {
         self.amend_station(id, "station", |state| {
-            let known = state.security_profile_agreed.unwrap_or(state.security_profile_required);
-            let is_raised = (known + 1..=SECURITY_PROFILE_MAX).contains(&security_profile);
-            let fact = is_raised.then(|| StationSecurityProfileAgreed { security_profile }.into());
+            let higher = state.security_profile_required + 1..=SECURITY_PROFILE_MAX;
+            // The last word counts: a station may never manage what it agreed to before.
+            let is_new = higher.contains(&security_profile)
+                && state.security_profile_agreed != Some(security_profile);
+            let fact = is_new.then(|| StationSecurityProfileAgreed { security_profile }.into());
             fact.into_iter().collect()
         })
         .await

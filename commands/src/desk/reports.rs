@@ -23,12 +23,16 @@ struct Reported {
     parts: HashMap<u32, EventId>,
 }
 
+/// Parts of one report that are known again when they are repeated; far more than any report has.
+const PARTS_MAX: usize = 16_384;
+
 impl Reported {
     fn apply(&mut self, version: u64, event: &Event) {
         self.version = version;
         self.gathering.apply(event);
         if let Event::StationNotified(fact) = event
             && let Some(sequence) = fact.sequence
+            && self.parts.len() < PARTS_MAX
         {
             self.parts.entry(sequence).or_insert(fact.exchange);
         }

@@ -66,6 +66,21 @@ async fn a_lower_profile_is_refused_once_the_station_has_come_with_the_higher_on
 }
 
 #[tokio::test]
+async fn of_two_profiles_that_were_agreed_on_the_last_one_counts() {
+    let gateway = Gateway::start().await;
+    let mut station = gateway.station("OPEN").await;
+    station.boot().await;
+    // It never comes with the first one.
+    agree(&gateway, "OPEN", &mut station, 3).await;
+    agree(&gateway, "OPEN", &mut station, 1).await;
+    let with_password = Knock { password: Some(b"new"), ..Knock::at("OPEN") };
+    assert_eq!(refused(&gateway, with_password).await, None);
+    let required = gateway.facts("station.security_profile_required").await;
+    assert_eq!(required, [json!({ "security_profile": 1 })]);
+    assert_eq!(refused(&gateway, Knock::at("OPEN")).await, Some(401));
+}
+
+#[tokio::test]
 async fn behind_a_proxy_that_tells_them_all_profiles_are_seen() {
     let gateway = behind_a_proxy().await;
     let with = |security_profile| Knock { security_profile, ..Knock::at("CP-1") };
