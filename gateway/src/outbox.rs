@@ -151,6 +151,11 @@ impl Outbox {
         };
         if let Err(error) = desk.command_answered(command_id, reply).await {
             failed(desk, command_id, &error);
+            // The station says it once: what came of the command will not be known.
+            let detail = "its answer could not be stored";
+            if let Err(error) = desk.command_unanswered(command_id, detail).await {
+                failed(desk, command_id, &error);
+            }
         }
         None
     }

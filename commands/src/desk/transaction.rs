@@ -111,7 +111,7 @@ impl StationDesk {
         Ok(decision)
     }
 
-    /// The reservation that a message names, used up unless the session's driver was refused.
+    /// The reservation that a message names, used up once, and by nobody who was refused.
     fn reservation_used_by(
         &self,
         case: &Case<'_>,
@@ -119,8 +119,12 @@ impl StationDesk {
         session: &Session,
     ) -> Option<Event> {
         let number = report.reservation_id?;
-        let opened = session.transaction()?.opened()?;
-        let authorization = session.started().and_then(|started| started.authorization);
+        let transaction = session.transaction()?;
+        let opened = transaction.opened()?;
+        if transaction.used().is_some() {
+            return None;
+        }
+        let authorization = transaction.token().map(|token| token.authorization);
         let is_refused = authorization.is_some_and(|said| said != Authorization::Accepted);
         (!is_refused).then(|| self.reservation_used(case, number, opened.session_id))
     }

@@ -154,6 +154,29 @@ async fn a_session_is_billed_and_its_cost_answered() {
 }
 
 #[tokio::test]
+async fn a_reservation_is_used_once_and_not_by_a_refused_driver_whose_start_comes_late() {
+    let naming = |report: TransactionReport, uid: &str| TransactionReport {
+        reservation_id: Some(7),
+        token: token(uid),
+        ..report
+    };
+    let used = async |uid: &str| {
+        let service = Service::start().await;
+        let mut station = service.station("CP-1").await;
+        station.tell(naming(updated(1, "10:05:00"), uid)).await;
+        station.tell(naming(started("10:00:00"), uid)).await;
+        station.tell(naming(ended(2, "10:30:00"), uid)).await;
+        let used = service.facts(|event| match event {
+            Event::ReservationUsed(fact) => Some(fact.reservation_id),
+            _ => None,
+        });
+        used.await.len()
+    };
+    assert_eq!(used(TAG).await, 1);
+    assert_eq!(used("NOBODY").await, 0);
+}
+
+#[tokio::test]
 async fn what_costs_nothing_is_answered_as_free() {
     let service = Service::start().await;
     let mut station = service.station("CP-1").await;

@@ -60,6 +60,11 @@ impl Session {
             Event::SessionOpened(_)
             | Event::SessionTransactionReported(_)
             | Event::SessionTokenPresented(_) => self.tell(event),
+            Event::ReservationUsed(fact) => {
+                if let Some(transaction) = &mut self.transaction {
+                    transaction.use_up(fact);
+                }
+            }
             Event::SessionMeterRecorded(fact) => self.add_samples(fact),
             Event::SessionConnectorStatus(fact) => self.add_status(fact),
             Event::SessionSuperseded(fact) => self.superseded = Some(fact.as_ref().clone()),

@@ -2,10 +2,10 @@
 
 use super::beginning::Beginning;
 use crate::events::v1::{
-    Authorization, SessionOpened, SessionTokenPresented, SessionTransactionReported,
-    TransactionEventKind,
+    Authorization, ReservationUsed, SessionOpened, SessionTokenPresented,
+    SessionTransactionReported, TransactionEventKind,
 };
-use crate::ids::{ConnectorNumber, EventId, EvseNumber, TransactionId};
+use crate::ids::{ConnectorNumber, EventId, EvseNumber, ReservationId, TransactionId};
 use crate::units::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,6 +39,7 @@ pub struct Transaction {
     states: BTreeMap<(Timestamp, u32), String>,
     evses: BTreeMap<u32, EvseNumber>,
     connectors: BTreeMap<u32, ConnectorNumber>,
+    used: Option<ReservationId>,
 }
 
 impl Transaction {
@@ -68,6 +69,15 @@ impl Transaction {
 
     pub(super) fn present(&mut self, fact: &SessionTokenPresented) {
         self.tokens.entry((fact.sequence, fact.at)).or_insert_with(|| fact.clone());
+    }
+
+    pub(super) fn use_up(&mut self, fact: &ReservationUsed) {
+        self.used.get_or_insert(fact.reservation_id);
+    }
+
+    /// The reservation that it has used up.
+    pub fn used(&self) -> Option<ReservationId> {
+        self.used
     }
 
     /// How it was opened.
@@ -155,7 +165,7 @@ impl Transaction {
     }
 
     /// Who pays: the first token that we let charge; where none was let, the first of all.
-    fn token(&self) -> Option<&SessionTokenPresented> {
+    pub fn token(&self) -> Option<&SessionTokenPresented> {
         let accepted = |token: &&SessionTokenPresented| {
             token.authorization == Authorization::Accepted && token.account_id.is_some()
         };
