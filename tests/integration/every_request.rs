@@ -32,8 +32,7 @@ pub(crate) fn boot(csms: &TestCsms, station: &mut ChargePoint, version: &Version
     station.connect_as(csms, version.subprotocol);
     let boot = match version.is_16() {
         true => crate::messages::boot(),
-        false => json!({ "reason": "PowerUp",
-            "chargingStation": { "model": "Peer", "vendorName": "Independent" } }),
+        false => crate::messages::boot_2x(),
     };
     assert_eq!(station.call("BootNotification", boot)["status"], "Accepted");
 }

@@ -1,4 +1,5 @@
-//! OCPP 1.6 payloads as a charge point would write them, and what the tests read back.
+//! OCPP payloads, of 1.6 unless they say otherwise, as a charge point would write them, and what the
+//! tests read back.
 
 use chrono::{DateTime, Duration, SecondsFormat, SubsecRound as _, Utc};
 use serde_json::{Value, json};
@@ -25,6 +26,22 @@ pub(crate) fn after(begun: DateTime<Utc>, minutes: i64) -> String {
 
 pub(crate) fn boot() -> Value {
     json!({ "chargePointVendor": "Independent", "chargePointModel": "Peer" })
+}
+
+/// The same in 2.0.1 and 2.1.
+pub(crate) fn boot_2x() -> Value {
+    json!({
+        "reason": "PowerUp", "chargingStation": { "model": "Peer", "vendorName": "Independent" },
+    })
+}
+
+/// The 2.x station `CP-1`, with one EVSE of one connector, that has started up.
+#[track_caller]
+pub(crate) fn booted_2x(csms: &TestCsms, version: &str) -> ChargePoint {
+    let mut station = ChargePoint::new("CP-1");
+    station.connect_as(csms, version);
+    assert_eq!(station.call("BootNotification", boot_2x())["status"], "Accepted");
+    station
 }
 
 pub(crate) fn status(connector: u32, status: &str) -> Value {

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::{ChargePoint, Schemas, TestCsms, is_long_run};
-use crate::messages::{TAG, csms_with_station};
+use crate::messages::{TAG, booted_2x, csms_with_station};
 
 /// Of the things that can be wrong with a payload every how many are tried.
 const EVERY: usize = 29;
@@ -64,14 +64,7 @@ fn requests_of_2_1_are_judged_by_the_official_schemas() {
 fn a_station_starts_up_in_either_version() {
     for version in BOTH {
         let csms = csms_with_station("CP-1");
-        let mut station = ChargePoint::new("CP-1");
-        station.connect_as(&csms, version);
-        let boot = json!({
-            "reason": "PowerUp",
-            "chargingStation": { "model": "Peer", "vendorName": "Independent" },
-        });
-        let booted = station.call("BootNotification", boot);
-        assert_eq!(booted["status"], "Accepted", "{booted}");
+        let mut station = booted_2x(&csms, version);
         let status = json!({
             "timestamp": "2026-11-22T12:00:00Z", "connectorStatus": "Available", "evseId": 1,
             "connectorId": 1,

@@ -6,22 +6,13 @@ use serde_json::{Value, json};
 
 use crate::full_session::{export_bundle, verify};
 use crate::harness::{ChargePoint, TestCsms};
-use crate::messages::{TAG, after, an_hour_ago, csms_with_station, invoice_of, only_session};
+use crate::messages::{
+    TAG, after, an_hour_ago, booted_2x, csms_with_station, invoice_of, only_session,
+};
 
 const V201: &str = "ocpp2.0.1";
 const V21: &str = "ocpp2.1";
 const TRANSACTION: &str = "5f7c-1";
-
-/// A station that has started up, with one EVSE of one connector.
-fn station(csms: &TestCsms, version: &str) -> ChargePoint {
-    let mut station = ChargePoint::new("CP-1");
-    station.connect_as(csms, version);
-    let boot = json!({
-        "reason": "PowerUp", "chargingStation": { "model": "Peer", "vendorName": "Independent" },
-    });
-    assert_eq!(station.call("BootNotification", boot)["status"], "Accepted");
-    station
-}
 
 fn status(status: &str, at: &str) -> Value {
     json!({ "timestamp": at, "connectorStatus": status, "evseId": 1, "connectorId": 1 })
@@ -92,7 +83,7 @@ fn invoiced(csms: &TestCsms) -> Value {
 #[test]
 fn a_session_of_2_0_1_is_invoiced_and_its_cost_said_at_its_end() {
     let csms = csms_with_station("CP-1");
-    let answers = charge_ten_kwh(&mut station(&csms, V201));
+    let answers = charge_ten_kwh(&mut booted_2x(&csms, V201));
     assert_eq!(answers[0]["idTokenInfo"]["status"], "Accepted", "{answers:#?}");
     assert_eq!(answers[1], json!({}));
     assert_eq!(answers[2], json!({}));
@@ -107,7 +98,7 @@ fn a_session_of_2_0_1_is_invoiced_and_its_cost_said_at_its_end() {
 #[test]
 fn a_session_of_2_1_is_told_its_cost_on_the_way() {
     let csms = csms_with_station("CP-1");
-    let answers = charge_ten_kwh(&mut station(&csms, V21));
+    let answers = charge_ten_kwh(&mut booted_2x(&csms, V21));
     assert_eq!(answers[0]["idTokenInfo"]["status"], "Accepted", "{answers:#?}");
     // 2.5 and 5 kWh so far.
     assert_eq!(answers[1]["totalCost"], 1.49, "{answers:#?}");
@@ -120,7 +111,7 @@ fn a_session_of_2_1_is_told_its_cost_on_the_way() {
 fn an_auditor_proves_the_invoice_of_a_2_x_session() {
     for version in [V201, V21] {
         let csms = csms_with_station("CP-1");
-        charge_ten_kwh(&mut station(&csms, version));
+        charge_ten_kwh(&mut booted_2x(&csms, version));
         let verified = verify(&csms, &export_bundle(&csms));
         let said = String::from_utf8_lossy(&verified.stdout).into_owned();
         assert!(verified.status.success(), "{version}: {verified:?}");
@@ -133,7 +124,7 @@ fn a_session_told_backwards_twice_and_across_connections_is_the_same() {
     let csms = csms_with_station("CP-1");
     let events = ten_kwh(an_hour_ago());
     for _ in 0..2 {
-        let mut station = station(&csms, V201);
+        let mut station = booted_2x(&csms, V201);
         for event in events.iter().rev() {
             let mut event = event.clone();
             event["offline"] = json!(true);
@@ -141,7 +132,7 @@ fn a_session_told_backwards_twice_and_across_connections_is_the_same() {
         }
         station.drop_connection();
     }
-    let mut station = station(&csms, V201);
+    let mut station = booted_2x(&csms, V201);
     station.call("StatusNotification", status("Available", &after(an_hour_ago(), 41)));
     invoiced(&csms);
 }

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::harness::{Answer, ChargePoint, TestCsms};
 use crate::messages::{
-    TAG, after, an_hour_ago, begin, boot, csms_with_station, end, finished_sessions, start, status,
-    time, transaction_of,
+    TAG, after, an_hour_ago, begin, boot, booted_2x, csms_with_station, end, finished_sessions,
+    start, status, time, transaction_of,
 };
 
 const REFUSALS: [&str; 4] = ["Faulted", "Occupied", "Rejected", "Unavailable"];
@@ -239,7 +239,7 @@ fn the_parent_group_is_sent_along_and_another_of_the_group_uses_the_reservation(
 fn a_group_is_said_to_2_0_1_and_is_gone_once_it_is_taken_off() {
     let csms = csms_with_station("CP-1");
     add_family(&csms, "0CAFE");
-    let mut station = booted_as(&csms, "ocpp2.0.1");
+    let mut station = booted_2x(&csms, "ocpp2.0.1");
     let group = json!({ "idToken": "FAMILY", "type": "Central" });
     let authorize = json!({ "idToken": { "idToken": TAG, "type": "ISO14443" } });
     let answer = station.call("Authorize", authorize.clone());
@@ -258,17 +258,6 @@ fn a_group_is_said_to_2_0_1_and_is_gone_once_it_is_taken_off() {
     let long = json!({ "uid": "0D06", "type": "RFID", "group": "G".repeat(21) });
     let refused = csms.post("/v1/tokens", &long).expect(422);
     assert!(refused.text.contains("/group"), "{refused:?}");
-}
-
-/// A 2.x station that has started up, with one EVSE of one connector.
-fn booted_as(csms: &TestCsms, version: &str) -> ChargePoint {
-    let mut station = ChargePoint::new("CP-1");
-    station.connect_as(csms, version);
-    let boot = json!({
-        "reason": "PowerUp", "chargingStation": { "model": "Peer", "vendorName": "Independent" },
-    });
-    assert_eq!(station.call("BootNotification", boot)["status"], "Accepted");
-    station
 }
 
 /// Asks a 2.x station to keep a place at its EVSE, which it accepts.
@@ -294,7 +283,7 @@ fn transaction_event(kind: &str, sequence: u32, uid: &str, reservation: Option<i
 #[test]
 fn a_2_0_1_reservation_is_used_by_the_transaction_that_names_it() {
     let csms = csms_with_station("CP-1");
-    let mut station = booted_as(&csms, "ocpp2.0.1");
+    let mut station = booted_2x(&csms, "ocpp2.0.1");
     station.will_answer("ReserveNow", json!({ "status": "Accepted" }));
     reserve_evse(&csms, 7);
     let made = only_reservation(&csms);
@@ -319,7 +308,7 @@ fn a_2_0_1_reservation_is_used_by_the_transaction_that_names_it() {
 #[test]
 fn a_2_1_station_says_itself_that_a_reservation_is_over() {
     let csms = csms_with_station("CP-1");
-    let mut station = booted_as(&csms, "ocpp2.1");
+    let mut station = booted_2x(&csms, "ocpp2.1");
     station.will_answer("ReserveNow", json!({ "status": "Accepted" }));
     let ends =
         [("Expired", "expired"), ("Removed", "removed"), ("NoTransaction", "no_transaction")];
@@ -343,7 +332,7 @@ fn a_master_pass_ends_what_another_began_and_does_not_pay_for_it() {
     let csms = csms_with_station("CP-1");
     let pass = json!({ "uid": "0CAFE", "type": "RFID", "group": "MASTER" });
     csms.post("/v1/tokens", &pass).expect(201);
-    let mut station = booted_as(&csms, "ocpp2.0.1");
+    let mut station = booted_2x(&csms, "ocpp2.0.1");
     station.call("TransactionEvent", transaction_event("Started", 0, TAG, None));
     let by_pass = |kind: &str, sequence: u32| {
         let mut event = transaction_event(kind, sequence, "0CAFE", None);

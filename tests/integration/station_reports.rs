@@ -3,18 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::{ChargePoint, TestCsms, eventually};
-use crate::messages::csms_with_station;
-
-/// A station that has started up.
-fn station(csms: &TestCsms, version: &str) -> ChargePoint {
-    let mut station = ChargePoint::new("CP-1");
-    station.connect_as(csms, version);
-    let boot = json!({
-        "reason": "PowerUp", "chargingStation": { "model": "Peer", "vendorName": "Independent" },
-    });
-    assert_eq!(station.call("BootNotification", boot)["status"], "Accepted");
-    station
-}
+use crate::messages::{booted_2x, csms_with_station};
 
 /// Asks for something in OCPP's words and gives the command, once the station has accepted it.
 #[track_caller]
@@ -55,7 +44,7 @@ fn heartbeat_interval(value: &str) -> Value {
 #[test]
 fn the_parts_of_a_report_stand_at_the_command_that_asked_for_it() {
     let csms = csms_with_station("CP-1");
-    let mut station = station(&csms, "ocpp2.0.1");
+    let mut station = booted_2x(&csms, "ocpp2.0.1");
     let payload = json!({ "requestId": 7, "reportBase": "FullInventory" });
     let command = asked(&csms, &mut station, "GetBaseReport", &payload);
     let parts =
@@ -83,7 +72,7 @@ fn the_parts_of_a_report_stand_at_the_command_that_asked_for_it() {
 #[test]
 fn the_statuses_of_an_upload_stand_at_the_command_that_asked_for_it() {
     let csms = csms_with_station("CP-1");
-    let mut station = station(&csms, "ocpp2.1");
+    let mut station = booted_2x(&csms, "ocpp2.1");
     let log = json!({ "remoteLocation": "https://example.com/log" });
     let payload = json!({ "logType": "SecurityLog", "requestId": 7, "log": log });
     let command = asked(&csms, &mut station, "GetLog", &payload);
@@ -105,7 +94,7 @@ fn the_statuses_of_an_upload_stand_at_the_command_that_asked_for_it() {
 #[test]
 fn a_full_inventory_is_the_device_model_once_its_last_part_has_come() {
     let csms = csms_with_station("CP-1");
-    let mut station = station(&csms, "ocpp2.0.1");
+    let mut station = booted_2x(&csms, "ocpp2.0.1");
     let named = |component: &str, variable: &str, value: &str| {
         let mut report = heartbeat_interval(value);
         report["component"] = json!({ "name": component, "evse": { "id": 1, "connectorId": 2 } });
