@@ -8,22 +8,41 @@ use chargebook_commands::{DeskError, StationDesk};
 use chargebook_domain::events::v1::Dialect;
 use chargebook_domain::units::Timestamp;
 
-/// Reads and judges a text of 1.6 in the standard's words; true if it is for the desk.
-pub fn read(text: &str, received_at: Timestamp) -> bool {
-    let read = Protocol::V16.read(text.to_owned(), Dialect::STANDARD, received_at);
+/// The version whose messages are measured.
+#[derive(Clone, Copy, Debug)]
+pub enum Version {
+    /// OCPP 1.6.
+    V16,
+    /// OCPP 2.0.1.
+    V201,
+}
+
+impl Version {
+    fn protocol(self) -> Protocol {
+        match self {
+            Self::V16 => Protocol::V16,
+            Self::V201 => Protocol::V201,
+        }
+    }
+}
+
+/// Reads and judges a text in the standard's words; true if it is for the desk.
+pub fn read(version: Version, text: &str, received_at: Timestamp) -> bool {
+    let read = version.protocol().read(text.to_owned(), Dialect::STANDARD, received_at);
     matches!(read, Inbound::ForDesk(_))
 }
 
-/// Reads a text of 1.6 and has the desk decide on it; the frame that answers it.
+/// Reads a text and has the desk decide on it; the frame that answers it.
 ///
 /// # Errors
 /// The log.
 pub async fn receive(
     desk: &mut StationDesk,
+    version: Version,
     text: &str,
     received_at: Timestamp,
 ) -> Result<Option<String>, DeskError> {
-    let protocol = Protocol::V16;
+    let protocol = version.protocol();
     let read = protocol.read(text.to_owned(), Dialect::STANDARD, received_at);
     let Inbound::ForDesk(message) = read else { return Ok(None) };
     let ForDesk { receipt, judged, declined, .. } = *message;

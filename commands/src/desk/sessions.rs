@@ -10,6 +10,7 @@ use chargebook_domain::session::Session;
 use chargebook_domain::units::Timestamp;
 use chargebook_store::{LookupKey, StreamName};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Sessions one desk keeps at hand; beyond that it starts afresh and loads again.
 const SESSIONS_MAX: usize = 16;
@@ -26,8 +27,9 @@ pub(super) enum Bay {
 /// Folds by stream, and which session was the latest in each bay and of each transaction id.
 #[derive(Default)]
 pub(super) struct SessionCache {
-    /// Boxed, since a table has room for more than it holds.
-    sessions: HashMap<StreamName, Box<Session>>,
+    /// Apart from the table, which has room for more than it holds; shared, so that a decision
+    /// can look at one without a copy.
+    sessions: HashMap<StreamName, Arc<Session>>,
     latest: HashMap<Bay, Option<StreamName>>,
     named: HashMap<TransactionName, StreamName>,
 }
@@ -54,7 +56,7 @@ impl SessionCache {
         if self.sessions.len() >= SESSIONS_MAX && !self.sessions.contains_key(stream) {
             self.sessions.clear();
         }
-        let session = self.sessions.entry(stream.clone()).or_default();
+        let session = Arc::make_mut(self.sessions.entry(stream.clone()).or_default());
         for (version, draft) in (first_version..).zip(drafts) {
             session.apply(draft.id(), version, recorded_at, draft.event());
         }
@@ -87,6 +89,11 @@ impl SessionCache {
         self.latest.insert(bay, Some(stream));
     }
 
+    /// Whether it is at hand which session was opened last with a transaction id.
+    pub(super) fn is_named(&self, name: &TransactionName) -> bool {
+        self.named.contains_key(name)
+    }
+
     /// The session that was opened last with a transaction id is this one now.
     pub(super) fn set_named(&mut self, name: TransactionName, stream: StreamName) {
         if self.named.len() >= SESSIONS_MAX {
@@ -101,7 +108,7 @@ impl StationDesk {
     pub(super) async fn session(
         &mut self,
         stream: &StreamName,
-    ) -> Result<Option<&Session>, DeskError> {
+    ) -> Result<Option<&Arc<Session>>, DeskError> {
         if !self.sessions.sessions.contains_key(stream) {
             let mut session = Session::default();
             load_session(self.chargebook.journal(), stream, &mut session).await?;
@@ -111,9 +118,9 @@ impl StationDesk {
             if self.sessions.sessions.len() >= SESSIONS_MAX {
                 self.sessions.sessions.clear();
             }
-            self.sessions.sessions.insert(stream.clone(), Box::new(session));
+            self.sessions.sessions.insert(stream.clone(), Arc::new(session));
         }
-        Ok(self.sessions.sessions.get(stream).map(Box::as_ref))
+        Ok(self.sessions.sessions.get(stream))
     }
 
     /// The stream of this station's transaction.

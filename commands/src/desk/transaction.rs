@@ -16,6 +16,7 @@ use chargebook_domain::ids::{EventId, EvseNumber, SessionId};
 use chargebook_domain::session::{Fit, Session, begin_reading};
 use chargebook_domain::units::Timestamp;
 use chargebook_store::{LookupKey, StreamName};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// Transactions with the same id that are looked through for the one a late message is of.
@@ -39,27 +40,24 @@ impl StationDesk {
             Some(token) => Some((token, self.present_token(token, case).await?)),
             None => None,
         };
-        let whose = self.whose_transaction(report).await?;
+        let whose = self.whose_transaction(case, report).await?;
         let mut facts: Vec<Event> = Vec::new();
         let mut keys = Vec::new();
-        let (stream, session) =
-            match &whose {
-                Whose::Known { stream, .. } => {
-                    let session = self.session(stream).await?.ok_or(DeskError::Contended)?;
-                    (stream.clone(), session.clone())
-                }
-                Whose::New { occurrence } => {
-                    let opened = self.opening(case, report, *occurrence).await?;
-                    let personal = self.chargebook.personal();
-                    keys.push(personal.named_transaction_key(
-                        self.state.station_id,
-                        report.transaction_id.as_str(),
-                    ));
-                    let stream = StreamName::of("session", opened.session_id.0);
-                    facts.push(opened.into());
-                    (stream, Session::default())
-                }
-            };
+        let (stream, session) = match &whose {
+            Whose::Known { stream, .. } => {
+                let session = self.session(stream).await?.ok_or(DeskError::Contended)?;
+                (stream.clone(), Arc::clone(session))
+            }
+            Whose::New { occurrence } => {
+                let opened = self.opening(case, report, *occurrence).await?;
+                let personal = self.chargebook.personal();
+                let name = report.transaction_id.as_str();
+                keys.push(personal.named_transaction_key(self.state.station_id, name));
+                let stream = StreamName::of("session", opened.session_id.0);
+                facts.push(opened.into());
+                (stream, Arc::default())
+            }
+        };
         let repeats = match whose {
             Whose::Known { repeats, .. } => repeats,
             Whose::New { .. } => None,
@@ -88,8 +86,13 @@ impl StationDesk {
         if !samples.is_empty() {
             facts.push(SessionMeterRecorded { samples, exchange: case.receipt_id }.into());
         }
-        let mut after = session;
-        let was_at = after.transaction().and_then(|known| known.evse());
+        let was_at = session.transaction().and_then(|known| known.evse());
+        if was_at.is_some() && only_goes_on(report) {
+            let token = presented.map(|(_, presented)| presented.answer);
+            let answer = Answer::Transaction(TransactionAnswer { token, total_cost: None });
+            return Ok(Decision::session(stream, answer, facts).repeating(repeats));
+        }
+        let mut after = Session::clone(&session);
         self.take_in(&mut after, &facts);
         if repeats.is_none() {
             facts.extend(self.reservation_used_by(case, report, &after));
@@ -131,8 +134,18 @@ impl StationDesk {
 
     /// The session that a message is of: of all transactions with its id the latest one that it
     /// fits.
-    async fn whose_transaction(&mut self, report: &TransactionReport) -> Result<Whose, DeskError> {
+    async fn whose_transaction(
+        &mut self,
+        case: &Case<'_>,
+        report: &TransactionReport,
+    ) -> Result<Whose, DeskError> {
         let name = &report.transaction_id;
+        // A first message is nearly always that of a new transaction: the append tells where it
+        // is not, and spares a look into the log.
+        let is_first = report.kind == TransactionEventKind::Started && report.sequence == 0;
+        if is_first && case.met.is_none() && !self.sessions.is_named(name) {
+            return Ok(Whose::New { occurrence: 0 });
+        }
         let Some(latest) = self.latest_of_transaction(name).await? else {
             return Ok(Whose::New { occurrence: 0 });
         };
@@ -235,7 +248,7 @@ impl StationDesk {
             return;
         };
         let Some(bay) = report.evse.map(Bay::Evse) else { return };
-        if !decision.keys.contains(&self.bay_key(bay)) {
+        if decision.keys.is_empty() || !decision.keys.contains(&self.bay_key(bay)) {
             return;
         }
         if let Ok(Some(session)) = self.session(stream).await
@@ -269,6 +282,14 @@ impl StationDesk {
         }
         Ok(Some(self.bay_key(bay)))
     }
+}
+
+/// Whether what follows from a message of a session at a known EVSE does not depend on how the
+/// session stands after it.
+fn only_goes_on(report: &TransactionReport) -> bool {
+    report.kind == TransactionEventKind::Updated
+        && report.reservation_id.is_none()
+        && !report.is_running_cost_answered
 }
 
 fn known(stream: &StreamName, fit: Fit) -> Option<Whose> {
