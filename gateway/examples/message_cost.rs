@@ -1,5 +1,6 @@
 //! What a message with three samples costs in processor time, a MeterValues of 1.6 and a
-//! TransactionEvent of 2.0.1: read and judged alone, and read, decided on, sealed and appended to a log in memory, in a session that goes on.
+//! TransactionEvent of 2.0.1: read and judged alone, and read, decided on, sealed and appended to
+//! a log in memory, in a session that goes on.
 //!
 //! `cargo run --release -p chargebook-gateway --example message_cost`
 

@@ -1,5 +1,5 @@
-//! OCPP payloads, of 1.6 unless they say otherwise, as a charge point would write them, and what the
-//! tests read back.
+//! OCPP payloads, of 1.6 unless they say otherwise, as a charge point would write them, and what
+//! the tests read back.
 
 use chrono::{DateTime, Duration, SecondsFormat, SubsecRound as _, Utc};
 use serde_json::{Value, json};
