@@ -4,6 +4,7 @@
 //! This room knows the log's port and the domain. It knows no OCPP, no HTTP, no SQL and no read
 //! model: what it needs to know it reads from streams.
 
+mod authority;
 pub mod clock;
 mod desk;
 pub mod intent;
@@ -20,6 +21,7 @@ mod settling;
 mod station;
 mod transaction_ids;
 
+pub use authority::{AuthorityError, RootCertificate, StationAuthority, first_certificate};
 pub use desk::{
     AdmissionRefused, Admitted, Clearance, CommandReply, CommandResult, ConnectionInformation,
     DeskError, OpenedIntent, PendingCommand, ReplyFrame, StationDesk, StationEffect,
@@ -43,7 +45,7 @@ use protocol::{NoProtocol, StationProtocol};
 use registry::{Registered, Registry, RegistryError, StationChange};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, OnceCell, mpsc};
 use tokio_util::sync::CancellationToken;
 use transaction_ids::TransactionIds;
 
@@ -87,6 +89,7 @@ struct Inner {
     registry: Registry,
     transaction_ids: TransactionIds,
     board: CommandBoard,
+    authority: OnceCell<StationAuthority>,
     /// Held by the policies while they run.
     open_commands: Mutex<OpenCommands>,
     settings: Settings,
@@ -114,6 +117,7 @@ impl Chargebook {
                 registry: Registry::new(journal.clone(), personal.clone()),
                 transaction_ids: TransactionIds::new(journal.clone()),
                 board,
+                authority: OnceCell::new(),
                 open_commands: Mutex::new(open_commands),
                 journal,
                 personal,

@@ -129,6 +129,10 @@ pub enum StationMessage {
     SignCertificate {
         /// PEM.
         csr: String,
+        /// What the certificate is for, in the station's word (2.x).
+        kind: Option<String>,
+        /// The station's number of its request (2.1).
+        request_id: Option<i32>,
     },
     /// DataTransfer; the verbatim frame is all that is kept.
     DataTransfer {

@@ -4,8 +4,8 @@ use crate::security_profile::LOWER_PROFILE_REFUSED;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
     BootInformation, CarriedConnector, CarriedStation, Dialect, MeterSample, OrphanStop,
-    PasswordVerifier, Quantity, Registration, SessionConnectorStatus, StationConnectorDeclared,
-    StationConnectorStatus, StationMeterRecorded, StationSettings,
+    PasswordVerifier, Quantity, Registration, SessionConnectorStatus, StationCertificateRequested,
+    StationConnectorDeclared, StationConnectorStatus, StationMeterRecorded, StationSettings,
 };
 use chargebook_domain::ids::{
     ConnectorNumber, EventId, Outlet, SiteId, StationId, StationIdentity,
@@ -56,6 +56,8 @@ pub struct StationState {
     pub security_profile_required: u8,
     /// When it was last noted this month that a lower profile was refused.
     pub security_profile_refused_at: Option<Timestamp>,
+    /// The certificate that it last asked for this month.
+    pub certificate_requested: Option<Box<StationCertificateRequested>>,
     /// The last boot.
     pub boot: Option<BootInformation>,
     /// Its connectors.
@@ -144,6 +146,7 @@ impl StationState {
             settings: StationSettings::default(),
             noticed: Dialect::STANDARD,
             clone_suspected_at: None,
+            certificate_requested: None,
             security_profile_agreed: None,
             security_profile_required: 0,
             security_profile_refused_at: None,
@@ -189,6 +192,9 @@ impl StationState {
             }
             Event::StationSecurityNoted(fact) if fact.kind == LOWER_PROFILE_REFUSED => {
                 self.security_profile_refused_at = Some(fact.at);
+            }
+            Event::StationCertificateRequested(fact) => {
+                self.certificate_requested = Some(fact.clone());
             }
             Event::StationSecurityProfileAgreed(fact) => {
                 self.security_profile_agreed = Some(fact.security_profile);

@@ -256,6 +256,7 @@ fn the_words_of_every_enumeration_are_frozen() {
     add("AccountKind", accepted::<v1::AccountKind>());
     add("Anomaly", accepted::<v1::Anomaly>());
     add("Authorization", accepted::<v1::Authorization>());
+    add("CertificateDeclined", accepted::<v1::CertificateDeclined>());
     add("ClockTrust", accepted::<v1::ClockTrust>());
     add("CommandFailure", accepted::<v1::CommandFailure>());
     add("Direction", accepted::<v1::Direction>());

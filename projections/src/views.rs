@@ -17,7 +17,10 @@ pub use reservation::{Reservation, ReservationStatus};
 pub use session::{
     Cost, CurvePoint, OrphanStop, Review, Session, SessionDetail, SessionStatus, TimelineEntry,
 };
-pub use station::{Connector, SecurityEvent, Station, StationCertificate};
+pub use station::{
+    Connector, OwnCertificate, OwnCertificateStatus, SecurityEvent, Station, StationCertificate,
+    StationCertificates,
+};
 
 use chargebook_domain::ids::EventId;
 use serde::Serialize;

@@ -192,3 +192,15 @@ async fn what_is_no_vault_is_refused_and_a_lost_one_is_made_anew() {
     std::fs::remove_file(folder.path().join("keys.db")).expect("removed");
     assert!(open(&folder).await.is_new());
 }
+
+#[tokio::test]
+async fn the_first_authority_is_kept_for_ever() {
+    let folder = TempDir::new().expect("a folder");
+    let vault = open(&folder).await;
+    assert_eq!(vault.authority().await, Ok(None));
+    for offered in ["first", "second"] {
+        assert_eq!(vault.keep_authority(offered).await, Ok("first".to_owned()));
+    }
+    vault.close().await.expect("closed");
+    assert_eq!(open(&folder).await.authority().await, Ok(Some("first".to_owned())));
+}

@@ -27,6 +27,7 @@ mod read_models;
 mod reservations;
 mod restart;
 mod retransmission;
+mod security_cases;
 mod station_commands;
 mod station_reports;
 mod strict_charge_point;

@@ -81,6 +81,7 @@ pub(crate) fn guarded_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(stations::declare_connector))
         .routes(routes!(device_model::list_variables))
         .routes(routes!(certificates::list))
+        .routes(routes!(certificates::authority))
         .routes(routes!(tokens::list, tokens::register))
         .routes(routes!(tokens::get, tokens::change))
         .routes(routes!(tokens::erase))

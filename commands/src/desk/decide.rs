@@ -2,6 +2,7 @@
 
 use super::sessions::Bay;
 use super::{Case, Decision, DeskError, StationDesk, Target};
+use crate::clock::derived_id;
 use crate::message::{
     Answer, AuthorizeReport, CertificateStatus, Judged, PresentedToken, StationMessage,
     StatusReport, TokenAnswer,
@@ -10,7 +11,7 @@ use chargebook_domain::events::v1::{
     Authorization, ReservationEnded, SeenBy, SessionConnectorStatus, StationBooted,
     StationCertificateRequested, StationConnectorStatus, StationSecurityNoted,
 };
-use chargebook_domain::ids::{AccountId, ConnectorNumber, Outlet, SubjectId, TokenId};
+use chargebook_domain::ids::{AccountId, CommandId, ConnectorNumber, Outlet, SubjectId, TokenId};
 use chargebook_domain::session::Session;
 
 /// A token as a message presents it.
@@ -65,11 +66,8 @@ impl StationDesk {
                 };
                 Ok(Decision::station(Answer::Empty, vec![fact.into()]))
             }
-            StationMessage::SignCertificate { csr } => {
-                // There is no certificate authority here to sign it: the honest answer is no.
-                let fact = StationCertificateRequested { csr: csr.clone(), exchange };
-                let answer = Answer::SignCertificate { accepted: false };
-                Ok(Decision::station(answer, vec![fact.into()]))
+            StationMessage::SignCertificate { csr, kind, request_id } => {
+                Ok(self.decide_certificate(case, csr, kind.as_deref(), *request_id).await)
             }
             StationMessage::DataTransfer { .. } => {
                 Ok(Decision::station(Answer::DataTransferUnknownVendor, Vec::new()))
@@ -86,6 +84,36 @@ impl StationDesk {
             StationMessage::Transaction(report) => self.decide_transaction(case, report).await,
             StationMessage::Notice(notice) => self.decide_notice(case, notice).await,
         }
+    }
+
+    /// A request that came again while its certificate is on its way gets no second one.
+    async fn decide_certificate(
+        &self,
+        case: &Case<'_>,
+        csr: &str,
+        kind: Option<&str>,
+        request_id: Option<i32>,
+    ) -> Decision {
+        let last = self.state.certificate_requested.as_deref();
+        if let Some(last) = last.filter(|last| last.csr == csr && last.kind.as_deref() == kind)
+            && self.chargebook.is_certificate_on_its_way(last)
+        {
+            let answer = Answer::SignCertificate { declined: None };
+            return Decision::station(answer, Vec::new()).repeating(Some(last.exchange));
+        }
+        let exchange = case.receipt_id;
+        let command_id = CommandId(derived_id(exchange, "command.requested", 0).0);
+        let signed = self.chargebook.sign_certificate(&self.state, csr, kind, command_id).await;
+        let declined = signed.as_ref().err().copied();
+        let fact = StationCertificateRequested {
+            csr: csr.to_owned(),
+            exchange,
+            kind: kind.map(str::to_owned),
+            request_id,
+            issued: signed.ok(),
+            declined,
+        };
+        Decision::station(Answer::SignCertificate { declined }, vec![fact.into()])
     }
 
     /// A contract certificate cannot be checked here, for want of a root to trust: so nobody is

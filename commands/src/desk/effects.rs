@@ -6,9 +6,11 @@ use crate::registry::StationChange;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
     CertificateHash, InstalledCertificate, ReservationCancelled, ReservationMade,
-    StationCertificateDeleted, StationCertificateInstalled, StationCertificatesReported,
+    StationCertificateDeleted, StationCertificateDelivered, StationCertificateInstalled,
+    StationCertificatesReported,
 };
 use chargebook_domain::ids::{EventId, ReservationId};
+use chargebook_domain::units::Timestamp;
 
 /// What a station has taken over or given up with its answer to a CALL of ours, whichever way
 /// the CALL was asked for.
@@ -23,6 +25,17 @@ pub enum StationEffect {
     WillSend(&'static str),
     /// It trusts this certificate from now on (M05).
     CertificateInstalled(InstalledCertificate),
+    /// It has answered the certificate that it was sent as its own (2.x: A02; 1.6: the same).
+    CertificateDelivered {
+        /// Whether it took it.
+        accepted: bool,
+        /// What it is for, in the station's word (2.x).
+        kind: Option<String>,
+        /// Its serial number, hexadecimal.
+        serial_number: String,
+        /// The end of its validity.
+        not_after: Timestamp,
+    },
     /// It does not hold this certificate any more, or never did (M04).
     CertificateDeleted(CertificateHash),
     /// It holds these certificates (M03).
@@ -53,6 +66,7 @@ impl StationDesk {
             }
             StationEffect::WillSend(action) => self.has_agreed_to_send(action),
             StationEffect::CertificateInstalled(_)
+            | StationEffect::CertificateDelivered { .. }
             | StationEffect::CertificateDeleted(_)
             | StationEffect::CertificatesReported { .. }
             | StationEffect::ReservationMade(_)
@@ -75,6 +89,16 @@ impl StationDesk {
             StationEffect::CertificateInstalled(certificate) => {
                 let certificate = certificate.clone();
                 StationCertificateInstalled { certificate, exchange }.into()
+            }
+            StationEffect::CertificateDelivered { accepted, kind, serial_number, not_after } => {
+                StationCertificateDelivered {
+                    accepted: *accepted,
+                    kind: kind.clone(),
+                    serial_number: serial_number.clone(),
+                    not_after: *not_after,
+                    exchange,
+                }
+                .into()
             }
             StationEffect::CertificateDeleted(certificate) => {
                 let certificate = certificate.clone();

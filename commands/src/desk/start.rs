@@ -269,6 +269,13 @@ impl StationDesk {
                     self.after_transaction(case, fact, decision).await;
                 }
                 Event::StationOrphanRecorded(_) => self.has_moved(),
+                Event::StationCertificateRequested(request) => {
+                    let delivered = self.chargebook.deliver_certificate(&self.state, request);
+                    if let Err(error) = delivered.await {
+                        let station = &self.state.identity;
+                        tracing::warn!(%station, %error, "a certificate was not sent yet");
+                    }
+                }
                 Event::SessionStopped(fact) if fact.matched_by == StopMatch::StartCameLater => {
                     self.resolve_orphan(case, fact, decision).await;
                 }

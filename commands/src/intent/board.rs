@@ -97,7 +97,7 @@ impl CommandBoard {
         self.entries().present.contains_key(&station_id)
     }
 
-    pub(super) fn open_at(&self, station_id: StationId) -> usize {
+    pub(crate) fn open_at(&self, station_id: StationId) -> usize {
         self.entries().by_station.get(&station_id).map_or(0, VecDeque::len)
     }
 
@@ -176,7 +176,7 @@ impl CommandBoard {
         overdue.map(|(command_id, _)| *command_id).collect()
     }
 
-    pub(super) fn stage(&self, command_id: CommandId) -> CommandStage {
+    pub(crate) fn stage(&self, command_id: CommandId) -> CommandStage {
         let entries = self.entries();
         entries.open.get(&command_id).map_or(CommandStage::Finished, |entry| entry.stage)
     }

@@ -17,7 +17,7 @@ use crate::station::StationState;
 use chargebook_domain::events::v1::{CommandFailed, CommandFailure, CommandRequested, Intent};
 use chargebook_domain::ids::{CommandId, StationId};
 use chargebook_domain::units::Timestamp;
-use chargebook_store::{ExpectedVersion, StreamName};
+use chargebook_store::{AppendError, ExpectedVersion, Position, StreamName};
 use chrono::TimeDelta;
 use std::time::Duration;
 
@@ -138,9 +138,36 @@ impl Chargebook {
                 state.identity
             )));
         }
+        let command_id = CommandId(self.journal().clock().fresh_id());
+        let position = self.append_request(state, command_id, intent, waits, actor).await?;
+        Ok((command_id, Registered { created: true, position }))
+    }
+
+    /// Asks a station for something of our own accord, under an id that says what for: a second
+    /// time changes nothing.
+    pub(crate) async fn request_once(
+        &self,
+        state: &StationState,
+        command_id: CommandId,
+        intent: Intent,
+    ) -> Result<(), RegistryError> {
+        let waits = waits(&intent);
+        match self.append_request(state, command_id, intent, waits, "system").await {
+            Err(JournalError::Append(AppendError::WrongVersion { .. })) => Ok(()),
+            written => Ok(written.map(|_| ())?),
+        }
+    }
+
+    async fn append_request(
+        &self,
+        state: &StationState,
+        command_id: CommandId,
+        intent: Intent,
+        waits: bool,
+        actor: &str,
+    ) -> Result<Position, JournalError> {
         let now = self.journal().now();
         let lifetime = if waits { WAITS_FOR } else { EXPIRES_AFTER };
-        let command_id = CommandId(self.journal().clock().fresh_id());
         let requested = CommandRequested {
             command_id,
             station_id: state.station_id,
@@ -169,7 +196,7 @@ impl Chargebook {
                 self.board().dispatch(due);
             }
         }
-        Ok((command_id, Registered { created: true, position: appended.position }))
+        Ok(appended.position)
     }
 
     /// Waits until a command is finished, at most `patience`; then as [`Chargebook::command`].

@@ -1,7 +1,7 @@
 //! What a station is answered.
 
 use super::token::PresentedToken;
-use chargebook_domain::events::v1::{Authorization, Registration};
+use chargebook_domain::events::v1::{Authorization, CertificateDeclined, Registration};
 use chargebook_domain::ids::TransactionNumber;
 use chargebook_domain::units::Timestamp;
 use rust_decimal::Decimal;
@@ -48,10 +48,10 @@ pub enum Answer {
     Empty,
     /// Not done, in the action's own word for it: `Rejected`, `Failed`, ….
     Declined,
-    /// To SignCertificate: whether we take it on.
+    /// To SignCertificate.
     SignCertificate {
-        /// Taken on.
-        accepted: bool,
+        /// Why it is not taken on, where it is not.
+        declined: Option<CertificateDeclined>,
     },
     /// To DataTransfer: nobody here knows this vendor.
     DataTransferUnknownVendor,

@@ -4,6 +4,7 @@
 //! whatever it decides a second time the log absorbs, by the id or by the version.
 
 mod billing;
+mod certificates;
 mod invoicing;
 mod open_commands;
 
@@ -143,6 +144,7 @@ async fn run_once(chargebook: &Chargebook, stop: &CancellationToken) -> Result<(
             page = subscription.next_page() => {
                 let page = page?;
                 commands.take(&page);
+                certificates::deliver(chargebook, &page).await?;
                 billing.take(&page).await?;
             }
             _ = tick.tick() => billing.look_again().await?,

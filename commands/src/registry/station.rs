@@ -215,6 +215,18 @@ impl Registry {
         Ok(self.load_station(&stream, parsed).await?)
     }
 
+    /// The station whose month a stream is, loaded from its latest one.
+    pub(crate) async fn station_of_stream(
+        &self,
+        stream: &StreamName,
+    ) -> Result<Option<StationState>, RegistryError> {
+        // Its month says what it is called.
+        let unnamed = StationIdentity::parse(stream.category())
+            .map_err(|e| RegistryError::NotFound(e.to_string()))?;
+        let Some(state) = self.load_station(stream, unnamed).await? else { return Ok(None) };
+        self.station(state.identity.as_str()).await
+    }
+
     async fn load_station(
         &self,
         stream: &StreamName,

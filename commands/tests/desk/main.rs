@@ -1,6 +1,7 @@
 //! The desk, the register and the policies through their public doors, on the memory engine.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod certificates;
 mod crashes;
 mod open_commands;
 mod registering;

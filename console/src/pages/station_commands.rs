@@ -202,6 +202,7 @@ fn further_what(intent: &Intent) -> &'static str {
         Intent::RemoveMessage { .. } => "Remove a message",
         Intent::ListMessages => "Ask for the messages shown",
         Intent::InstallCertificate { .. } => "Install a certificate",
+        Intent::DeliverCertificate { .. } => "Deliver a certificate",
         Intent::DeleteCertificate { .. } => "Delete a certificate",
         Intent::ListCertificates { .. } => "Ask for the certificates",
         Intent::DataTransfer { .. } => "Send vendor data",

@@ -162,6 +162,7 @@ events! {
     "site.registered" SiteRegistered(v1::SiteRegistered);
     "station.booted" StationBooted(v1::StationBooted);
     "station.certificate_deleted" StationCertificateDeleted(v1::StationCertificateDeleted);
+    "station.certificate_delivered" StationCertificateDelivered(v1::StationCertificateDelivered);
     "station.certificate_installed" StationCertificateInstalled(v1::StationCertificateInstalled);
     "station.certificate_requested" StationCertificateRequested(v1::StationCertificateRequested);
     "station.certificates_reported" StationCertificatesReported(v1::StationCertificatesReported);

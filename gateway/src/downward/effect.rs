@@ -5,7 +5,7 @@ use super::{certificate, reservation};
 use crate::payload::Payload;
 use crate::rpc::frame::Frame;
 use crate::rpc::json::Document;
-use chargebook_commands::StationEffect;
+use chargebook_commands::{StationEffect, first_certificate};
 use chargebook_domain::events::v1::InstalledCertificate;
 use ocpp_kit::Version;
 
@@ -118,6 +118,15 @@ fn certificates(
             let purpose = certificate::purpose(call)?;
             let hash = certificate::hash_of(&call.string("certificate")?)?;
             Some(StationEffect::CertificateInstalled(InstalledCertificate { purpose, hash }))
+        }
+        "CertificateSigned" => {
+            let (serial_number, not_after) = first_certificate(&call.string("certificateChain")?)?;
+            Some(StationEffect::CertificateDelivered {
+                accepted: is_accepted,
+                kind: certificate::purpose(call),
+                serial_number,
+                not_after,
+            })
         }
         "DeleteCertificate" if is_accepted || is_not_found => {
             let hash = certificate::hash(&call.object("certificateHashData")?)?;

@@ -35,8 +35,8 @@ fn payload(answer: &Answer) -> Written {
         | Answer::Empty
         | Answer::Declined
         | Answer::Transaction(_) => "{}".to_owned(),
-        Answer::SignCertificate { accepted: true } => r#"{"status":"Accepted"}"#.to_owned(),
-        Answer::SignCertificate { accepted: false } => r#"{"status":"Rejected"}"#.to_owned(),
+        Answer::SignCertificate { declined: None } => r#"{"status":"Accepted"}"#.to_owned(),
+        Answer::SignCertificate { declined: Some(_) } => r#"{"status":"Rejected"}"#.to_owned(),
         Answer::DataTransferUnknownVendor => r#"{"status":"UnknownVendorId"}"#.to_owned(),
     };
     Written { json, personal: Vec::new() }
@@ -69,6 +69,7 @@ fn with_id_tag_info(token: &TokenAnswer, behind: &str) -> Written {
 mod tests {
     use super::*;
     use chargebook_commands::message::PresentedToken;
+    use chargebook_domain::events::v1::CertificateDeclined;
     use chargebook_domain::ids::TransactionNumber;
     use chargebook_domain::units::Timestamp;
     use ocpp_kit::decode::{DecodeOptions, decode_payload};
@@ -143,11 +144,11 @@ mod tests {
         check::<StatusNotificationResponse>(Answer::Empty, "{}");
         check::<MeterValuesResponse>(Answer::Empty, "{}");
         check::<SignCertificateResponse>(
-            Answer::SignCertificate { accepted: true },
+            Answer::SignCertificate { declined: None },
             r#"{"status":"Accepted"}"#,
         );
         check::<SignCertificateResponse>(
-            Answer::SignCertificate { accepted: false },
+            Answer::SignCertificate { declined: Some(CertificateDeclined::Unreadable) },
             r#"{"status":"Rejected"}"#,
         );
         check::<DataTransferResponse>(

@@ -425,7 +425,9 @@ fn the_other_messages_are_translated() {
     assert!(
         matches!(understood("Authorize"), StationMessage::Authorize(report) if report.token.uid == "04A1")
     );
-    let StationMessage::SignCertificate { csr } = understood("SignCertificate") else { panic!() };
+    let StationMessage::SignCertificate { csr, .. } = understood("SignCertificate") else {
+        panic!()
+    };
     assert_eq!(csr, "PEM");
     let StationMessage::DataTransfer { vendor_id } = understood("DataTransfer") else { panic!() };
     assert_eq!(vendor_id, "V");

@@ -53,7 +53,10 @@ pub(super) fn message(
             at: payload.time("timestamp")?,
             detail: payload.text("techInfo"),
         },
-        Action::SignCertificate => StationMessage::SignCertificate { csr: payload.text("csr")? },
+        Action::SignCertificate => {
+            let csr = payload.text("csr")?;
+            StationMessage::SignCertificate { csr, kind: None, request_id: None }
+        }
         Action::StartTransaction => StationMessage::Start(start(&payload)?),
         Action::StatusNotification => StationMessage::Status(status(&payload)?),
         Action::StopTransaction => StationMessage::Stop(stop(&payload)?),

@@ -7,7 +7,7 @@ use chargebook_commands::message::{
     Answer, CertificateStatus, PersonalKind, PersonalPlace, PresentedToken, RenderedReply,
     TokenAnswer, TransactionAnswer,
 };
-use chargebook_domain::events::v1::{Authorization, Registration};
+use chargebook_domain::events::v1::{Authorization, CertificateDeclined, Registration};
 
 /// The frame that answers the CALL `message_id`; `declined` is the CALL's own word for "no".
 pub(crate) fn render(
@@ -33,14 +33,36 @@ fn payload(answer: &Answer, declined: Option<&Written>) -> Written {
         Answer::Heartbeat { now } => format!(r#"{{"currentTime":"{now}"}}"#),
         Answer::Authorize { token, certificate } => return authorize(token, *certificate),
         Answer::Transaction(answer) => return transaction(answer),
-        Answer::SignCertificate { accepted: true } => r#"{"status":"Accepted"}"#.to_owned(),
-        Answer::SignCertificate { accepted: false } => r#"{"status":"Rejected"}"#.to_owned(),
+        Answer::SignCertificate { declined: None } => r#"{"status":"Accepted"}"#.to_owned(),
+        Answer::SignCertificate { declined: Some(declined) } => {
+            let (code, words) = why_declined(*declined);
+            let why = format!(r#"{{"reasonCode":"{code}","additionalInfo":"{words}"}}"#);
+            format!(r#"{{"status":"Rejected","statusInfo":{why}}}"#)
+        }
         Answer::DataTransferUnknownVendor => r#"{"status":"UnknownVendorId"}"#.to_owned(),
         Answer::Declined => return declined.cloned().unwrap_or_else(nothing),
         // What only 1.6 asks is never answered here.
         Answer::Empty | Answer::Start { .. } | Answer::Stop { .. } => return nothing(),
     };
     Written { json, personal: Vec::new() }
+}
+
+/// The standard's code (appendix 5 of 2.0.1), and words for a person at the station.
+fn why_declined(declined: CertificateDeclined) -> (&'static str, &'static str) {
+    match declined {
+        CertificateDeclined::Unreadable => ("InvalidCSR", "no PKCS #10 request"),
+        CertificateDeclined::WrongSignature => ("InvalidCSR", "the signature does not hold"),
+        CertificateDeclined::UnsuitableKey => {
+            ("InvalidCSR", "the key is too weak or of an unknown kind")
+        }
+        CertificateDeclined::OtherStation => {
+            ("InvalidCSR", "the common name is not this station's id")
+        }
+        CertificateDeclined::OtherKind => {
+            ("UnsupportedRequest", "only ChargingStationCertificate is signed here")
+        }
+        CertificateDeclined::AuthorityFailed => ("InternalError", "ask again later"),
+    }
 }
 
 fn nothing() -> Written {
@@ -164,8 +186,11 @@ mod tests {
             "{}",
         );
         check::<v2_0_1::SignCertificateResponse, v2_1::SignCertificateResponse>(
-            Answer::SignCertificate { accepted: false },
-            r#"{"status":"Rejected"}"#,
+            Answer::SignCertificate { declined: Some(CertificateDeclined::AuthorityFailed) },
+            concat!(
+                r#"{"status":"Rejected","statusInfo":{"reasonCode":"InternalError","#,
+                r#""additionalInfo":"ask again later"}}"#
+            ),
         );
         check::<v2_0_1::DataTransferResponse, v2_1::DataTransferResponse>(
             Answer::DataTransferUnknownVendor,

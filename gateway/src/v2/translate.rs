@@ -40,7 +40,11 @@ pub(super) fn message(
             at: payload.time("timestamp")?,
             detail: payload.text("techInfo"),
         },
-        "SignCertificate" => StationMessage::SignCertificate { csr: payload.text("csr")? },
+        "SignCertificate" => StationMessage::SignCertificate {
+            csr: payload.text("csr")?,
+            kind: payload.text("certificateType"),
+            request_id: payload.integer("requestId"),
+        },
         "StatusNotification" => StationMessage::Status(StatusReport {
             evse: Some(EvseNumber(payload.integer("evseId")?)),
             connector: ConnectorNumber(payload.integer("connectorId")?),

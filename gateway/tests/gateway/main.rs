@@ -11,6 +11,7 @@ mod handshake;
 mod messages;
 mod profiles;
 mod reports;
+mod signing;
 mod support;
 mod takeover;
 mod treatment;

@@ -1,16 +1,19 @@
-//! The certificates that stations hold, as their answers to commands tell.
+//! The certificates that stations hold, as their answers to commands tell, and those that they
+//! ask for.
 
 use super::{Decoded, Refusal, State, stream_id};
 use crate::tables::{Json, StationCertificatesRow};
-use crate::views::StationCertificate;
+use crate::views::{OwnCertificate, OwnCertificateStatus, StationCertificate};
 use chargebook_domain::events::v1::{
-    InstalledCertificate, StationCertificateDeleted, StationCertificateInstalled,
-    StationCertificatesReported,
+    InstalledCertificate, StationCertificateDeleted, StationCertificateDelivered,
+    StationCertificateInstalled, StationCertificateRequested, StationCertificatesReported,
 };
-use chargebook_domain::ids::CommandId;
+use chargebook_domain::ids::{CommandId, StationId};
 
 /// Certificates of one station that are kept; the oldest gives way.
 const CERTIFICATES_MAX: usize = 256;
+/// Certificates that a station was to get as its own and that are kept: a decade of them.
+const OWN_CERTIFICATES_MAX: usize = 16;
 
 impl State {
     pub(super) fn certificate_installed(
@@ -58,18 +61,83 @@ impl State {
         Ok(())
     }
 
+    pub(super) fn certificate_requested(
+        &mut self,
+        event: &Decoded,
+        fact: &StationCertificateRequested,
+    ) -> Result<(), Refusal> {
+        let station_id = StationId(stream_id(event)?);
+        self.heard(station_id, event.recorded_at);
+        let issued = fact.issued.as_ref();
+        let status = match issued {
+            Some(_) => OwnCertificateStatus::Signed,
+            None => OwnCertificateStatus::Declined,
+        };
+        let certificate = OwnCertificate {
+            kind: fact.kind.clone(),
+            status,
+            declined: fact.declined,
+            serial_number: issued.map(|issued| issued.serial_number.clone()),
+            not_after: issued.map(|issued| issued.not_after),
+            command_id: issued.map(|issued| issued.command_id),
+            requested_at: Some(event.recorded_at),
+            answered_at: None,
+        };
+        push_own(&mut self.certificates_of(station_id).own.0, certificate);
+        Ok(())
+    }
+
+    pub(super) fn certificate_delivered(
+        &mut self,
+        event: &Decoded,
+        fact: &StationCertificateDelivered,
+    ) -> Result<(), Refusal> {
+        let command_id = CommandId(stream_id(event)?);
+        let station_id = self.station_of_command(event)?;
+        let own = &mut self.certificates_of(station_id).own.0;
+        let is_meant =
+            |own: &OwnCertificate| own.serial_number.as_ref() == Some(&fact.serial_number);
+        let known = own.iter().position(is_meant).map(|index| own.remove(index));
+        let status = match fact.accepted {
+            true => OwnCertificateStatus::Accepted,
+            false => OwnCertificateStatus::Rejected,
+        };
+        let certificate = OwnCertificate {
+            kind: fact.kind.clone(),
+            status,
+            declined: None,
+            serial_number: Some(fact.serial_number.clone()),
+            not_after: Some(fact.not_after),
+            command_id: Some(command_id),
+            requested_at: known.and_then(|known| known.requested_at),
+            answered_at: Some(event.recorded_at),
+        };
+        push_own(own, certificate);
+        Ok(())
+    }
+
+    fn station_of_command(&self, event: &Decoded) -> Result<StationId, Refusal> {
+        let id = CommandId(stream_id(event)?);
+        let command = self.commands.get(id);
+        Ok(command.ok_or_else(|| format!("no command {id} was requested"))?.station_id)
+    }
+
     /// The certificates of the station that the event's command went to.
     fn certificates_of_command(
         &mut self,
         event: &Decoded,
     ) -> Result<&mut Vec<StationCertificate>, Refusal> {
-        let id = CommandId(stream_id(event)?);
-        let command = self.commands.get(id);
-        let station_id =
-            command.ok_or_else(|| format!("no command {id} was requested"))?.station_id;
-        let certificates = Json(Vec::new());
-        let row = || StationCertificatesRow { station_id, certificates };
-        Ok(&mut self.certificates.touch_or_insert(station_id, row).certificates.0)
+        let station_id = self.station_of_command(event)?;
+        Ok(&mut self.certificates_of(station_id).certificates.0)
+    }
+
+    fn certificates_of(&mut self, station_id: StationId) -> &mut StationCertificatesRow {
+        let row = || StationCertificatesRow {
+            station_id,
+            certificates: Json(Vec::new()),
+            own: Json(Vec::new()),
+        };
+        self.certificates.touch_or_insert(station_id, row)
     }
 }
 
@@ -83,6 +151,12 @@ fn take(
     };
     let index = held.iter().position(is_named)?;
     Some(held.remove(index))
+}
+
+/// The newest comes first; the oldest gives way.
+fn push_own(own: &mut Vec<OwnCertificate>, certificate: OwnCertificate) {
+    own.insert(0, certificate);
+    own.truncate(OWN_CERTIFICATES_MAX);
 }
 
 fn push(held: &mut Vec<StationCertificate>, certificate: StationCertificate) {

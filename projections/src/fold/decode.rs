@@ -137,10 +137,7 @@ fn read(event: &RecordedEvent, stream_id: Option<Uuid>) -> Result<Fact, String> 
         "station.job_status" | "station.notified" if event.stream.category() == "command" => {
             other(event)
         }
-        "station.certificate_requested"
-        | "station.job_status"
-        | "station.meter_recorded"
-        | "station.notified" => Ok(station()),
+        "station.job_status" | "station.meter_recorded" | "station.notified" => Ok(station()),
         // What follows from a person's decision is decided in events of its own.
         "session.review_decided" => Ok(Fact::Nothing),
         // What a month carries forward is what the months before it said.

@@ -178,6 +178,8 @@ impl State {
             Event::StationDisconnected(fact) => self.station_disconnected(event, fact),
             Event::StationBooted(fact) => self.station_booted(event, fact),
             Event::StationCertificateInstalled(fact) => self.certificate_installed(event, fact),
+            Event::StationCertificateRequested(fact) => self.certificate_requested(event, fact),
+            Event::StationCertificateDelivered(fact) => self.certificate_delivered(event, fact),
             Event::StationCertificateDeleted(fact) => self.certificate_deleted(event, fact),
             Event::StationCertificatesReported(fact) => self.certificates_reported(event, fact),
             Event::StationConnectorDeclared(fact) => self.connector_declared(event, fact),
@@ -237,7 +239,6 @@ impl State {
             | Event::SessionReviewDecided(_)
             | Event::SessionSettled(_)
             | Event::SessionStopped(_)
-            | Event::StationCertificateRequested(_)
             | Event::StationMeterRecorded(_)
             | Event::StationMonthOpened(_)
             | Event::StationPasswordChanged(_)

@@ -7,7 +7,10 @@ use crate::read_models::ReadModels;
 use crate::tables::{
     ConnectorRow, Json, Row as _, SecurityEventRow, SessionMeterRow, StationRow, Word,
 };
-use crate::views::{Connector, Page, SecurityEvent, Station, StationCertificate};
+use crate::views::{
+    Connector, OwnCertificate, Page, SecurityEvent, Station, StationCertificate,
+    StationCertificates,
+};
 use chargebook_domain::ids::{StationIdentity, TransactionId};
 use chargebook_domain::units::Timestamp;
 use sqlx::SqliteConnection;
@@ -38,20 +41,24 @@ impl ReadModels {
         Ok(read_stations(select, &mut transaction).await?.pop())
     }
 
-    /// The certificates that a station holds, as far as it has told; `None`: no such station.
+    /// A station's certificates; `None`: no such station.
     pub async fn station_certificates(
         &self,
         identity: &str,
-    ) -> Result<Option<Vec<StationCertificate>>, QueryError> {
+    ) -> Result<Option<StationCertificates>, QueryError> {
         let mut select = Select::new(
-            "SELECT c.certificates FROM stations s \
+            "SELECT c.certificates, c.own FROM stations s \
              LEFT JOIN station_certificates c ON c.station_id = s.station_id",
         );
         select.filter("s.station = ?", Some(&identity.to_owned()))?;
         let rows = select.rows(&self.pool()).await?;
         let Some(row) = rows.first() else { return Ok(None) };
-        let certificates: Option<Json<Vec<StationCertificate>>> = column(row, 0)?;
-        Ok(Some(certificates.map(|Json(certificates)| certificates).unwrap_or_default()))
+        let trusted: Option<Json<Vec<StationCertificate>>> = column(row, 0)?;
+        let own: Option<Json<Vec<OwnCertificate>>> = column(row, 1)?;
+        Ok(Some(StationCertificates {
+            trusted: trusted.map(|Json(trusted)| trusted).unwrap_or_default(),
+            own: own.map(|Json(own)| own).unwrap_or_default(),
+        }))
     }
 
     /// Security events, newest first; of one station where one is named.

@@ -3,7 +3,9 @@
 use super::cell::{Cell, EvseKey, Json, SiteKey, Value, Word};
 use super::{Column, Row, Table};
 use crate::error::ProjectionError;
-use crate::views::{CommandState, ReservationStatus, SessionStatus, StationCertificate};
+use crate::views::{
+    CommandState, OwnCertificate, ReservationStatus, SessionStatus, StationCertificate,
+};
 use chargebook_domain::events::v1::{
     AccountKind, Anomaly, Authorization, BootInformation, CommandFailure, ComponentName, Dialect,
     Intent, InvoiceIssued, Outcome, Registration, SeenBy, StationSettings, TokenStatus,
@@ -97,6 +99,7 @@ tables! {
     StationCertificatesRow in "station_certificates", key 1, summed [], {
         station_id: StationId,
         certificates: Json<Vec<StationCertificate>>,
+        own: Json<Vec<OwnCertificate>>,
     }
 
     /// A connector of a station.

@@ -1,10 +1,11 @@
 //! Charge points as they are given out.
 
 use chargebook_domain::events::v1::{
-    BootInformation, Dialect, InstalledCertificate, Registration, SeenBy, StationSettings,
+    BootInformation, CertificateDeclined, Dialect, InstalledCertificate, Registration, SeenBy,
+    StationSettings,
 };
 use chargebook_domain::ids::{
-    ConnectorNumber, EventId, EvseNumber, SessionId, SiteId, StationId, StationIdentity,
+    CommandId, ConnectorNumber, EventId, EvseNumber, SessionId, SiteId, StationId, StationIdentity,
     TransactionId,
 };
 use chargebook_domain::sealed::SealedText;
@@ -108,6 +109,50 @@ pub struct StationCertificate {
     pub installed_at: Option<Timestamp>,
     /// When the station last listed it, by our clock.
     pub reported_at: Option<Timestamp>,
+}
+
+/// A certificate that a station was to get as its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnCertificate {
+    /// What it is for, in the station's word (2.x); the station's own one if absent.
+    pub kind: Option<String>,
+    /// How far it is.
+    pub status: OwnCertificateStatus,
+    /// Why it was not signed.
+    pub declined: Option<CertificateDeclined>,
+    /// Its serial number, hexadecimal, where it was signed.
+    pub serial_number: Option<String>,
+    /// The end of its validity, where it was signed.
+    pub not_after: Option<Timestamp>,
+    /// The command that brings it, or brought it.
+    pub command_id: Option<CommandId>,
+    /// When it was asked for, by our clock; `None`: an operator sent it unasked.
+    pub requested_at: Option<Timestamp>,
+    /// When the station answered it, by our clock.
+    pub answered_at: Option<Timestamp>,
+}
+
+/// How far a station's own certificate is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OwnCertificateStatus {
+    /// It was not signed.
+    Declined,
+    /// It is on its way; what became of that is the command's to tell.
+    Signed,
+    /// The station uses it.
+    Accepted,
+    /// The station does not take it.
+    Rejected,
+}
+
+/// What is known of a station's certificates.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StationCertificates {
+    /// Those that it trusts others by, as far as it has told.
+    pub trusted: Vec<StationCertificate>,
+    /// Those that it has asked for or was sent as its own, newest first.
+    pub own: Vec<OwnCertificate>,
 }
 
 /// Something that a careful person would want to know about a station's security.

@@ -1,12 +1,13 @@
-//! The certificates that a station holds, from what its answers to commands say.
+//! The certificates that a station holds, from what its answers to commands say, and its own.
 
 use crate::history::{History, at, caught_up, identity, station_id, uuid};
 use chargebook_domain::events::v1::{
-    CertificateHash, CommandRequested, InstalledCertificate, Intent, StationCertificateDeleted,
-    StationCertificateInstalled, StationCertificatesReported,
+    CertificateDeclined, CertificateHash, CommandRequested, InstalledCertificate, Intent,
+    IssuedCertificate, StationCertificateDeleted, StationCertificateDelivered,
+    StationCertificateInstalled, StationCertificateRequested, StationCertificatesReported,
 };
 use chargebook_domain::ids::{CommandId, EventId};
-use chargebook_projections::{ReadModels, RebuildOptions, rebuild};
+use chargebook_projections::{OwnCertificateStatus, ReadModels, RebuildOptions, rebuild};
 use chargebook_store::StreamName;
 
 const CSMS: &str = "CSMSRootCertificate";
@@ -46,7 +47,7 @@ async fn command(history: &mut History) -> StreamName {
 async fn held(models: &ReadModels) -> Vec<(String, String, Option<i64>, Option<i64>)> {
     let seconds =
         |time: chargebook_domain::units::Timestamp| (time.utc() - at(0).utc()).num_seconds();
-    let held = models.station_certificates("CP-1").await.unwrap().unwrap();
+    let held = models.station_certificates("CP-1").await.unwrap().unwrap().trusted;
     let of = held.into_iter().map(|held| {
         let InstalledCertificate { purpose, hash } = held.certificate;
         let (installed, reported) = (held.installed_at.map(seconds), held.reported_at.map(seconds));
@@ -117,4 +118,65 @@ async fn a_station_holds_what_it_accepted_and_listed_and_not_what_it_deleted() {
     history.write(stream, fact).await;
     running.reach(history.head()).await;
     assert_eq!(held(&running.models).await, [], "a list of everything");
+}
+
+/// Serial number, and how far it is.
+async fn own(models: &ReadModels) -> Vec<(Option<String>, OwnCertificateStatus)> {
+    let known = models.station_certificates("CP-1").await.unwrap().unwrap();
+    known.own.into_iter().map(|own| (own.serial_number, own.status)).collect()
+}
+
+#[tokio::test]
+async fn a_stations_own_certificate_is_followed_from_its_request_to_its_answer() {
+    use OwnCertificateStatus::{Accepted, Declined, Rejected, Signed};
+    let exchange = EventId(uuid(8, 1));
+    let folder = tempfile::tempdir().unwrap();
+    let mut history = History::new();
+    history.station(1, None).await;
+    let running = caught_up(&history, folder.path()).await;
+    let requested = |issued, declined| StationCertificateRequested {
+        csr: "PEM".to_owned(),
+        exchange,
+        kind: None,
+        request_id: None,
+        issued,
+        declined,
+    };
+    let month = History::station_stream(1);
+    let declined = requested(None, Some(CertificateDeclined::UnsuitableKey));
+    history.write(month.clone(), declined).await;
+    let issued = |serial: &str| IssuedCertificate {
+        command_id: CommandId(uuid(10, 1)),
+        certificate_chain: "PEM".to_owned(),
+        serial_number: serial.to_owned(),
+        not_after: at(1_000),
+    };
+    history.write(month, requested(Some(issued("a")), None)).await;
+    running.reach(history.head()).await;
+    let named = |serial: &str| Some(serial.to_owned());
+    assert_eq!(own(&running.models).await, [(named("a"), Signed), (None, Declined)]);
+
+    let stream = command(&mut history).await;
+    let told = |serial: &str, accepted| StationCertificateDelivered {
+        accepted,
+        kind: None,
+        serial_number: serial.to_owned(),
+        not_after: at(1_000),
+        exchange,
+    };
+    history.write(stream.clone(), told("a", true)).await;
+    // An operator sent this one in OCPP's words.
+    history.write(stream.clone(), told("b", false)).await;
+    // A list of the certificates that it trusts says nothing of its own.
+    let (certificates, purposes) = (Vec::new(), Vec::new());
+    let listed = StationCertificatesReported { purposes, certificates, exchange };
+    history.write(stream, listed).await;
+    running.reach(history.head()).await;
+    let expected = [(named("b"), Rejected), (named("a"), Accepted), (None, Declined)];
+    assert_eq!(own(&running.models).await, expected);
+
+    running.crash().await;
+    let report =
+        rebuild(history.store(), folder.path(), RebuildOptions::default(), |_| {}).await.unwrap();
+    assert!(report.comparison.unwrap().is_equal());
 }

@@ -1,7 +1,7 @@
 //! The key vault, `DATA/keys.db`: everything whose loss or destruction must not touch the log,
 //! and which therefore lies apart from the log and its backups. A key for each subject, so
 //! that a person is forgotten by destroying one; the secret of keyed hashes; the key that signs
-//! the log's checkpoints, and the log's name.
+//! the log's checkpoints, and the log's name; and what a certificate authority signs with.
 //!
 //! What an outsider may trust: after [`KeyVault::erase`] returns, the files of the vault do not
 //! hold the subject's key any more. What it does not promise: that the disk underneath, its
@@ -160,6 +160,21 @@ impl KeyVault {
     /// The public key of the log, with its name.
     pub fn verifier_key(&self) -> VerifierKey {
         self.signing_key.verifier_key()
+    }
+
+    /// The key of the operator's certificate authority and its certificate, in PEM, where they
+    /// were ever made.
+    pub async fn authority(&self) -> Result<Option<String>, VaultError> {
+        let mut connection = self.connection.lock().await;
+        table::authority(&mut connection).await
+    }
+
+    /// Keeps these for ever, unless there are some: then those. On disk (fsync) when it returns.
+    pub async fn keep_authority(&self, pem: &str) -> Result<String, VaultError> {
+        let mut connection = self.connection.lock().await;
+        table::keep_authority(&mut connection, pem).await?;
+        let kept = table::authority(&mut connection).await?;
+        kept.ok_or_else(|| VaultError::Engine("the authority was not kept".to_owned()))
     }
 
     /// HMAC-SHA256 under the vault's secret. Purposes and parts cannot run into each other:

@@ -148,6 +148,33 @@ pub(super) async fn load_secrets(connection: &mut SqliteConnection) -> Result<Se
     Ok(Secrets { hash, signing_seed, origin })
 }
 
+/// The row of the certificate authority; the other secrets are there from the beginning.
+const AUTHORITY: &str = "station-authority";
+
+/// The key and the certificate of the certificate authority.
+pub(super) async fn authority(
+    connection: &mut SqliteConnection,
+) -> Result<Option<String>, VaultError> {
+    let query = sqlx::query("SELECT value FROM secret WHERE name = ?").bind(AUTHORITY);
+    let Some(row) = query.fetch_optional(connection).await.map_err(engine)? else {
+        return Ok(None);
+    };
+    let value: Vec<u8> = row.try_get(0).map_err(engine)?;
+    let pem = String::from_utf8(value);
+    pem.map(Some).map_err(|_| VaultError::Engine("the authority is no text".to_owned()))
+}
+
+/// Keeps them, unless there are some.
+pub(super) async fn keep_authority(
+    connection: &mut SqliteConnection,
+    pem: &str,
+) -> Result<(), VaultError> {
+    let insert = "INSERT INTO secret (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING";
+    let insert = sqlx::query(insert).bind(AUTHORITY).bind(pem.as_bytes());
+    insert.execute(connection).await.map_err(engine)?;
+    Ok(())
+}
+
 /// Makes the missing keys of the subjects in one transaction and answers what each one is.
 pub(super) async fn ensure(
     connection: &mut SqliteConnection,

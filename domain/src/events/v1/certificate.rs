@@ -1,6 +1,8 @@
-//! The certificates that a charge point holds, as far as its answers to us tell.
+//! The certificates that a charge point holds, as far as its answers to us tell, and those that
+//! it asks for.
 
-use crate::ids::EventId;
+use crate::ids::{CommandId, EventId};
+use crate::units::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// `station.certificate_installed`: the station has accepted a certificate of ours
@@ -32,6 +34,75 @@ pub struct StationCertificatesReported {
     pub purposes: Vec<String>,
     /// What it holds.
     pub certificates: Vec<InstalledCertificate>,
+    /// The exchange that said so.
+    pub exchange: EventId,
+}
+
+/// `station.certificate_requested`: the station asks for a certificate (SignCertificate).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationCertificateRequested {
+    /// The PEM text.
+    pub csr: String,
+    /// The exchange that said so.
+    pub exchange: EventId,
+    /// What the certificate is for, in the station's word (2.x); its own one if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// The station's number of its request (2.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<i32>,
+    /// What it gets; absent where the request was declined.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issued: Option<IssuedCertificate>,
+    /// Why it was declined.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declined: Option<CertificateDeclined>,
+}
+
+/// A certificate that was signed for a station, and the command that brings it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IssuedCertificate {
+    /// The command.
+    pub command_id: CommandId,
+    /// PEM: the station's certificate, and those of its issuers but the root.
+    pub certificate_chain: String,
+    /// Its serial number, hexadecimal.
+    pub serial_number: String,
+    /// The end of its validity.
+    pub not_after: Timestamp,
+}
+
+/// Why a certificate was not signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CertificateDeclined {
+    /// It is no PKCS #10 request that can be read.
+    Unreadable,
+    /// Its signature is not its own key's.
+    WrongSignature,
+    /// The key is too weak, or of a kind that is not known here.
+    UnsuitableKey,
+    /// Its common name is neither the station's id nor its serial number.
+    OtherStation,
+    /// Only the certificates of stations themselves are signed here, none for vehicles.
+    OtherKind,
+    /// The authority itself failed; the station may ask again.
+    AuthorityFailed,
+}
+
+/// `station.certificate_delivered`: the station has answered the certificate that it was sent as
+/// its own (CertificateSigned). In the stream of the command that sent it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationCertificateDelivered {
+    /// Whether it took it.
+    pub accepted: bool,
+    /// What the certificate is for, in the station's word (2.x); its own one if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Its serial number, hexadecimal.
+    pub serial_number: String,
+    /// The end of its validity.
+    pub not_after: Timestamp,
     /// The exchange that said so.
     pub exchange: EventId,
 }

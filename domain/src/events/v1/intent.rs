@@ -235,6 +235,17 @@ pub enum Intent<Text = SealedText> {
         /// PEM.
         certificate: String,
     },
+    /// Take the certificate that the station asked for (CertificateSigned).
+    DeliverCertificate {
+        /// PEM: the station's certificate, and those of its issuers but the root.
+        certificate_chain: String,
+        /// What it is for, in the station's word (2.x); its own one if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kind: Option<String>,
+        /// The station's number of its request (2.1).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request_id: Option<i32>,
+    },
     /// Stop trusting a certificate (DeleteCertificate).
     DeleteCertificate {
         /// The hash in the next two: `SHA256`, `SHA384`, `SHA512`.
@@ -429,6 +440,9 @@ impl<Text> Intent<Text> {
             Self::ListMessages => Intent::ListMessages,
             Self::InstallCertificate { purpose, certificate } => {
                 Intent::InstallCertificate { purpose, certificate }
+            }
+            Self::DeliverCertificate { certificate_chain, kind, request_id } => {
+                Intent::DeliverCertificate { certificate_chain, kind, request_id }
             }
             Self::DeleteCertificate {
                 hash_algorithm,

@@ -276,15 +276,6 @@ pub enum Job {
     Log,
 }
 
-/// `station.certificate_requested`: the station asks for a certificate (SignCertificate).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StationCertificateRequested {
-    /// The PEM text.
-    pub csr: String,
-    /// The exchange that said so.
-    pub exchange: EventId,
-}
-
 /// `station.security_noted`: something that matters to security, said by the station or seen by us.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StationSecurityNoted {

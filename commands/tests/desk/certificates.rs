@@ -1,0 +1,71 @@
+//! A certificate that was promised is brought, whatever happens in between.
+
+use crate::support::{Service, at};
+use chargebook_commands::journal::{Draft, read_event};
+use chargebook_domain::events::Event;
+use chargebook_domain::events::v1::{Intent, IssuedCertificate, StationCertificateRequested};
+use chargebook_domain::ids::{CommandId, EventId};
+use chargebook_store::{EventStore, ExpectedVersion, RecordedEvent};
+use uuid::Uuid;
+
+/// The commands that bring a certificate.
+async fn deliveries(service: &Service) -> Vec<CommandId> {
+    let events = service.events().await;
+    let command = |recorded: &RecordedEvent| match read_event(recorded) {
+        Ok(Event::CommandRequested(requested)) => Some(requested),
+        _ => None,
+    };
+    let requested = events.iter().filter_map(command);
+    let is_delivery = |intent: &Intent| matches!(intent, Intent::DeliverCertificate { .. });
+    requested.filter(|one| is_delivery(&one.intent)).map(|one| one.command_id).collect()
+}
+
+/// What a desk leaves that dies between its promise and the command.
+async fn promise(service: &Service) -> CommandId {
+    let events = service.events().await;
+    let station = events.iter().find(|event| &*event.event_type == "station.registered").unwrap();
+    let of_stream = events.iter().filter(|event| event.stream == station.stream);
+    let last = of_stream.map(|event| event.version).max().unwrap();
+    let command_id = CommandId(Uuid::new_v4());
+    let issued = IssuedCertificate {
+        command_id,
+        certificate_chain: "PEM".to_owned(),
+        serial_number: "1".to_owned(),
+        not_after: at("2027-11-22T12:00:00Z"),
+    };
+    let promised = StationCertificateRequested {
+        csr: "PEM".to_owned(),
+        exchange: EventId(Uuid::new_v4()),
+        kind: None,
+        request_id: None,
+        issued: Some(issued),
+        declined: None,
+    };
+    let journal = service.chargebook.journal();
+    let draft = Draft::new(journal.fresh_id(), promised);
+    journal.append(&station.stream, ExpectedVersion::Exact(last), &[draft]).await.unwrap();
+    command_id
+}
+
+/// Waits until the policies have come as far as a promise.
+async fn delivered(service: &Service, promise: CommandId) -> Vec<CommandId> {
+    let mut head = service.store.head();
+    loop {
+        let deliveries = deliveries(service).await;
+        if deliveries.contains(&promise) {
+            return deliveries;
+        }
+        head.changed().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_crash_before_its_command_delays_a_certificate_and_makes_no_second_one() {
+    let service = Service::start().await;
+    let first = promise(&service).await;
+    assert_eq!(delivered(&service, first).await, [first]);
+    // The next process reads the first promise again.
+    let service = service.restart().await;
+    let second = promise(&service).await;
+    assert_eq!(delivered(&service, second).await, [first, second]);
+}
