@@ -4,6 +4,7 @@
 //! This room knows the log's port and the domain. It knows no OCPP, no HTTP, no SQL and no read
 //! model: what it needs to know it reads from streams.
 
+pub mod alert;
 mod authority;
 pub mod clock;
 mod desk;

@@ -3,9 +3,10 @@
 use crate::security_profile::LOWER_PROFILE_REFUSED;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
-    BootInformation, CarriedConnector, CarriedStation, Dialect, MeterSample, OrphanStop,
-    PasswordVerifier, Quantity, Registration, SessionConnectorStatus, StationCertificateRequested,
-    StationConnectorDeclared, StationConnectorStatus, StationMeterRecorded, StationSettings,
+    BootInformation, CarriedConnector, CarriedEvent, CarriedStation, Dialect, MeterSample,
+    OrphanStop, PasswordVerifier, Quantity, Registration, ReportedEvent, SessionConnectorStatus,
+    StationCertificateRequested, StationConnectorDeclared, StationConnectorStatus,
+    StationMeterRecorded, StationSettings,
 };
 use chargebook_domain::ids::{
     ConnectorNumber, EventId, Outlet, SiteId, StationId, StationIdentity,
@@ -19,6 +20,9 @@ pub(crate) const CONNECTORS_MAX: usize = 256;
 /// Most stops without a session that a station keeps; the oldest gives way (it stays in the
 /// log and on the list for review).
 pub(crate) const ORPHANS_MAX: usize = 64;
+
+/// Reported events that are known again when a station repeats them; the oldest gives way.
+const REPORTED_EVENTS_MAX: usize = 128;
 
 /// The kind of a security event: two connections of one identity were alive at once.
 pub(crate) const CLONE_SUSPECTED: &str = "clone_suspected";
@@ -68,6 +72,8 @@ pub struct StationState {
     pub protocol: Option<String>,
     /// Stops that have found no session yet.
     pub orphans: Vec<OrphanStop>,
+    /// The last events that it reported (NotifyEvent), oldest first.
+    pub reported_events: VecDeque<CarriedEvent>,
     /// The month of the stream that is being written: `2026-11`.
     pub month: String,
     /// The stream's last version.
@@ -155,6 +161,7 @@ impl StationState {
             epoch: 0,
             protocol: None,
             orphans: Vec::new(),
+            reported_events: VecDeque::new(),
             month: month.to_owned(),
             version: None,
         }
@@ -234,6 +241,11 @@ impl StationState {
                     connector.early.add_readings(fact);
                 }
             }
+            Event::StationEventsReported(fact) => {
+                for event in &fact.events {
+                    self.remember_event(event, fact.exchange);
+                }
+            }
             Event::StationOrphanRecorded(fact) => {
                 if self.orphans.len() >= ORPHANS_MAX {
                     self.orphans.remove(0);
@@ -245,6 +257,21 @@ impl StationState {
             }
             _ => {}
         }
+    }
+
+    fn remember_event(&mut self, event: &ReportedEvent, exchange: EventId) {
+        if self.reported_events.len() >= REPORTED_EVENTS_MAX {
+            self.reported_events.pop_front();
+        }
+        let (number, at) = (event.number, event.at);
+        self.reported_events.push_back(CarriedEvent { number, at, exchange });
+    }
+
+    /// The exchange that told of this event before. A number alone is none: after a restart the
+    /// station may begin to count again.
+    pub fn exchange_of<Text>(&self, event: &ReportedEvent<Text>) -> Option<EventId> {
+        let is_it = |known: &&CarriedEvent| known.number == event.number && known.at == event.at;
+        self.reported_events.iter().find(is_it).map(|known| known.exchange)
     }
 
     /// `None` where the station names more connectors than [`CONNECTORS_MAX`].
@@ -268,6 +295,7 @@ impl StationState {
         self.epoch = carried.epoch;
         self.protocol.clone_from(&carried.protocol);
         self.orphans = carried.orphans.clone();
+        self.reported_events = carried.reported_events.clone().into();
         self.connectors = carried
             .connectors
             .iter()
@@ -308,6 +336,7 @@ impl StationState {
             epoch: self.epoch,
             protocol: self.protocol.clone(),
             orphans: self.orphans.clone(),
+            reported_events: self.reported_events.iter().cloned().collect(),
             settings: Some(self.settings).filter(|set| *set != StationSettings::default()),
             registration: self.unaccepted,
             noticed: self.noticed,

@@ -10,12 +10,13 @@ use askama::filters::HtmlSafe;
 use chargebook_domain::events::v1::{CommandFailure, Outcome};
 use chargebook_domain::units::Timestamp;
 use chargebook_projections::{
-    Command, CommandState, Connector, Paging, Session, SessionStatus, Station,
+    AlertStatus, Command, CommandState, Connector, Paging, ReservationStatus, Session,
+    SessionStatus, Station,
 };
 use chrono_tz::Tz;
 
-/// Reviews that the navigation counts; more are `99+`.
-const REVIEWS_COUNTED_MAX: u32 = 100;
+/// Reviews, and alerts, that the navigation counts; more are `99+`.
+const COUNTED_MAX: u32 = 100;
 
 /// What stands around every page.
 pub(crate) struct Frame {
@@ -28,6 +29,8 @@ pub(crate) struct Frame {
     pub(crate) csrf: Option<String>,
     /// What is to be reviewed, as the navigation shows them.
     pub(crate) reviews: Option<String>,
+    /// The alerts that nobody has seen, likewise.
+    pub(crate) alerts: Option<String>,
     pub(crate) assets: &'static str,
 }
 
@@ -40,6 +43,7 @@ impl Frame {
             live: "",
             csrf: None,
             reviews: None,
+            alerts: None,
             assets: assets::version(),
         }
     }
@@ -52,15 +56,21 @@ impl Frame {
         section: &'static str,
         live: &'static str,
     ) -> Result<Self, PageError> {
-        let paging = Paging { limit: Some(REVIEWS_COUNTED_MAX), next: None };
-        let reviews = console.models().list_reviews(&paging).await?.items.len();
-        let reviews = match reviews {
-            0 => None,
-            count if count < REVIEWS_COUNTED_MAX as usize => Some(count.to_string()),
-            _ => Some("99+".to_owned()),
-        };
+        let paging = Paging { limit: Some(COUNTED_MAX), next: None };
+        let reviews = counted(console.models().list_reviews(&paging).await?.items.len());
+        let raised = Some(AlertStatus::Raised);
+        let alerts = console.models().list_alerts(None, raised, &paging).await?.items.len();
+        let alerts = counted(alerts);
         let (title, csrf) = (title.into(), Some(operator.csrf().to_owned()));
-        Ok(Self { title, section, live, csrf, reviews, assets: assets::version() })
+        Ok(Self { title, section, live, csrf, reviews, alerts, assets: assets::version() })
+    }
+}
+
+fn counted(count: usize) -> Option<String> {
+    match count {
+        0 => None,
+        count if count < COUNTED_MAX as usize => Some(count.to_string()),
+        _ => Some("99+".to_owned()),
     }
 }
 
@@ -182,6 +192,27 @@ impl Badge {
             Outcome::Free => Self::new(Tone::Quiet, "Free"),
             Outcome::Void => Self::new(Tone::Quiet, "Void"),
             Outcome::NeedsReview => Self::new(Tone::Bad, "Needs review"),
+        }
+    }
+
+    /// How an alert stands.
+    pub(crate) fn alert(status: AlertStatus) -> Self {
+        match status {
+            AlertStatus::Raised => Self::new(Tone::Bad, "Raised"),
+            AlertStatus::Acknowledged => Self::new(Tone::Waiting, "Acknowledged"),
+            AlertStatus::Cleared => Self::new(Tone::Quiet, "Cleared"),
+        }
+    }
+
+    /// What became of a reservation.
+    pub(crate) fn reservation(status: ReservationStatus) -> Self {
+        match status {
+            ReservationStatus::Active => Self::new(Tone::Active, "Active"),
+            ReservationStatus::Used => Self::new(Tone::Good, "Used"),
+            ReservationStatus::Cancelled => Self::new(Tone::Quiet, "Cancelled"),
+            ReservationStatus::Expired => Self::new(Tone::Quiet, "Expired"),
+            ReservationStatus::Removed => Self::new(Tone::Bad, "Removed by station"),
+            ReservationStatus::NoTransaction => Self::new(Tone::Quiet, "Nobody charged"),
         }
     }
 

@@ -1,6 +1,7 @@
 //! A newtype per identity, so that no id can stand where another belongs.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use std::{fmt, str::FromStr};
 use uuid::Uuid;
 
@@ -45,8 +46,24 @@ uuid_ids! {
     TariffId;
     /// An intent to a station.
     CommandId;
+    /// Something that is wrong at a station, and that somebody should know.
+    AlertId;
     /// Whose personal data a sealed hole holds; names the key that opens it.
     SubjectId;
+}
+
+impl AlertId {
+    /// The alert that something in an event raises: `ordinal` tells the things of one event apart.
+    pub fn of(event: EventId, ordinal: u32) -> Self {
+        let hash = Sha256::new()
+            .chain_update("alert")
+            .chain_update(event.0.as_bytes())
+            .chain_update(ordinal.to_be_bytes())
+            .finalize();
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hash[..16]);
+        Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+    }
 }
 
 /// The name a charge point gives in its URL (OCPP-J section 3.1.1), percent-decoded.

@@ -4,6 +4,7 @@
 //! No async, no I/O, no clock, no randomness, no OCPP, no SQL, no HTTP: time and ids come in
 //! as arguments, refusals go out as values.
 
+pub mod alert;
 pub mod events;
 pub mod follow_up;
 pub mod ids;

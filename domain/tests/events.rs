@@ -259,6 +259,7 @@ fn the_words_of_every_enumeration_are_frozen() {
     add("CertificateDeclined", accepted::<v1::CertificateDeclined>());
     add("ClockTrust", accepted::<v1::ClockTrust>());
     add("CommandFailure", accepted::<v1::CommandFailure>());
+    add("Condition", accepted::<v1::Condition>());
     add("Direction", accepted::<v1::Direction>());
     add("Intent", accepted_by::<v1::Intent>(&json!({"verb": "no such word"})));
     add("InvoiceKind", accepted::<v1::InvoiceKind>());

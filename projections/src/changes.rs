@@ -38,6 +38,8 @@ pub enum ChangeKind {
     Setting,
     /// A security event; the id is its position.
     SecurityEvent,
+    /// An alert; the id is its uuid.
+    Alert,
     /// An event was parked; the id is its position.
     ParkedEvent,
 }

@@ -1,6 +1,7 @@
 //! What the query API gives out: plain rows. Personal data stays sealed in them; who may see
 //! it opens it at read time.
 
+mod alert;
 mod analytics;
 mod billing;
 mod command;
@@ -9,6 +10,7 @@ mod reservation;
 mod session;
 mod station;
 
+pub use alert::{Alert, AlertSource, AlertStatus};
 pub use analytics::{AnalyticsBucket, Revenue, Totals};
 pub use billing::{Account, AuditEntry, Balance, Invoice, TariffVersion};
 pub use command::{Command, CommandState};

@@ -2,13 +2,13 @@
 
 use crate::changes::Change;
 use crate::error::ProjectionError;
-use crate::fold::{Decoded, Need, State};
+use crate::fold::{Decoded, Need, State, stands};
 use crate::generation::read_checkpoint;
 use crate::query::{Select, column};
 use crate::tables::{
-    BalanceRow, CommandRow, ConnectorRow, EnergyHourRow, Json, ReservationRow, RevenueHourRow, Row,
-    SessionMeterRow, SessionRow, StationCertificatesRow, StationRow, StationSeenRow,
-    TariffVersionRow, TokenRow,
+    AlertRow, BalanceRow, CommandRow, ConnectorRow, EnergyHourRow, Json, ReservationRow,
+    RevenueHourRow, Row, SessionMeterRow, SessionRow, StationCertificatesRow, StationRow,
+    StationSeenRow, TariffVersionRow, TokenRow,
 };
 use chargebook_domain::ids::{EventId, Outlet, StationIdentity};
 use chargebook_store::Position;
@@ -128,12 +128,14 @@ impl Writer {
         let mut commands = Vec::new();
         let mut tokens = Vec::new();
         let mut reservations = Vec::new();
+        let mut alerts = Vec::new();
         for need in needs {
             match need {
                 Need::Session(id) => sessions.push(id.0),
                 Need::Command(id) => commands.push(id.0),
                 Need::Token(id) => tokens.push(id.0),
                 Need::Reservation((station, number)) => reservations.push((station.0, number.0)),
+                Need::Alert(id) => alerts.push(id.0),
             }
         }
         let connection = &mut self.connection;
@@ -151,6 +153,9 @@ impl Writer {
         }
         for row in reservations_by_key(connection, reservations).await? {
             self.state.reservations.loaded((row.station_id, row.reservation_id), row);
+        }
+        for row in by_key::<AlertRow>(connection, &alerts).await? {
+            self.state.alerts.loaded(row.alert_id, row);
         }
         Ok(())
     }
@@ -195,7 +200,7 @@ async fn all<R: Row>(connection: &mut SqliteConnection) -> Result<Vec<R>, Projec
     Select::new(sql).read(connection).await
 }
 
-/// What is always in memory: as much as there are stations and tariffs.
+/// What is always in memory: as much as there are stations and tariffs, and what is wrong.
 async fn load_registry(
     connection: &mut SqliteConnection,
     state: &mut State,
@@ -214,6 +219,14 @@ async fn load_registry(
     for row in all::<ConnectorRow>(connection).await? {
         let outlet = Outlet { evse: row.evse.0, connector: row.connector };
         state.connectors.loaded((row.station_id, outlet), row);
+    }
+    let uncleared = "SELECT {} FROM alerts WHERE status <> 'cleared'";
+    let uncleared = uncleared.replace("{}", &AlertRow::TABLE.column_list(""));
+    for row in Select::new(uncleared).read::<AlertRow>(&mut *connection).await? {
+        if stands(&row) {
+            state.standing.loaded(&row);
+            state.alerts.loaded(row.alert_id, row);
+        }
     }
     let versions = Select::new(format!(
         "SELECT {} FROM {}",
@@ -252,6 +265,7 @@ async fn write_all(
     upsert(connection, upserts, state.commands.dirty()).await?;
     upsert(connection, upserts, state.tokens.dirty()).await?;
     upsert(connection, upserts, state.reservations.dirty()).await?;
+    upsert(connection, upserts, state.alerts.dirty()).await?;
     upsert(connection, upserts, written.accounts.iter()).await?;
     upsert(connection, upserts, written.audits.iter()).await?;
     upsert(connection, upserts, written.drivers.iter()).await?;

@@ -26,7 +26,7 @@ pub(super) const STREAMS: &[Stream] = &[
         name: "station-{uuid}-{yyyy-mm}",
         holds: "Everything else that a station says and does in one month (UTC). Each month after \
                 the first begins with `station.month_opened`, which carries over what is known",
-        events: &["station.", "reservation.ended", "exchange.recorded"],
+        events: &["station.", "alert.", "reservation.ended", "exchange.recorded"],
     },
     Stream {
         name: "command-{uuid}",

@@ -85,7 +85,10 @@ fn every_page_opens_without_complaint() {
         "/stations/CP-1",
         "/sessions",
         "/invoices",
+        "/reservations",
         "/reviews",
+        "/alerts",
+        "/alerts?status=raised",
         "/tariffs",
         "/docs",
     ];

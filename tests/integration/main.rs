@@ -4,6 +4,7 @@
 //! speaks OCPP to it with independent implementations (PyPI's `ocpp` on `websockets`, npm's
 //! `ocpp-rpc`) and reads the outcome over HTTP. `cargo xtask test` prepares what they need.
 
+mod alerts;
 mod api_input;
 mod architecture;
 mod certificates;

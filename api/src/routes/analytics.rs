@@ -127,6 +127,8 @@ pub(crate) struct Totals {
     sessions_to_review: u64,
     /// Stops without a session that wait for one, or for a person.
     orphan_stops: u64,
+    /// Alerts that nobody has acknowledged.
+    alerts_raised: u64,
     /// Events that the read models could not take in, over all time.
     parked_events: u64,
     /// Energy in the span, in Wh.
@@ -228,6 +230,7 @@ pub(crate) async fn totals(
         power_w: Exact(totals.power_w),
         sessions_to_review: totals.sessions_to_review,
         orphan_stops: totals.orphan_stops,
+        alerts_raised: totals.alerts_raised,
         parked_events: totals.parked_events,
         energy_wh: Exact(totals.energy_wh.0),
         sessions: totals.sessions,

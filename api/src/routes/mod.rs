@@ -1,6 +1,7 @@
 //! The routes, and what guards them.
 
 mod accounts;
+mod alerts;
 mod analytics;
 mod certificates;
 mod commands;
@@ -82,6 +83,9 @@ pub(crate) fn guarded_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(device_model::list_variables))
         .routes(routes!(certificates::list))
         .routes(routes!(certificates::authority))
+        .routes(routes!(alerts::list))
+        .routes(routes!(alerts::get))
+        .routes(routes!(alerts::acknowledge))
         .routes(routes!(tokens::list, tokens::register))
         .routes(routes!(tokens::get, tokens::change))
         .routes(routes!(tokens::erase))

@@ -1,7 +1,6 @@
 //! What a station says of its device model, sealed and cut into facts.
 
 use super::{DeskError, StationDesk};
-use crate::message::NoticeContent;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
     ReportedVariable, StationVariablesReported, VariableAttribute,
@@ -12,26 +11,21 @@ use chargebook_domain::ids::{EventId, SubjectId};
 const VARIABLES_PER_EVENT_MAX: usize = 200;
 
 impl StationDesk {
-    /// The facts that a notification's content is.
-    pub(super) async fn facts_of_content(
+    /// What a station said its variables are, as facts.
+    pub(super) async fn variables_reported(
         &self,
-        content: &NoticeContent,
+        reported: &[ReportedVariable<String>],
         exchange: EventId,
     ) -> Result<Vec<Event>, DeskError> {
-        match content {
-            NoticeContent::Verbatim => Ok(Vec::new()),
-            NoticeContent::Variables(reported) => {
-                let mut facts = Vec::new();
-                for reported in reported.chunks(VARIABLES_PER_EVENT_MAX) {
-                    let mut variables = Vec::with_capacity(reported.len());
-                    for variable in reported {
-                        variables.push(self.seal_variable(variable).await?);
-                    }
-                    facts.push(StationVariablesReported { variables, exchange }.into());
-                }
-                Ok(facts)
+        let mut facts = Vec::new();
+        for reported in reported.chunks(VARIABLES_PER_EVENT_MAX) {
+            let mut variables = Vec::with_capacity(reported.len());
+            for variable in reported {
+                variables.push(self.seal_variable(variable).await?);
             }
+            facts.push(StationVariablesReported { variables, exchange }.into());
         }
+        Ok(facts)
     }
 
     /// Values may be anything: names of networks, numbers of cards, texts of the owner.

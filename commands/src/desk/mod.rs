@@ -6,6 +6,7 @@
 //! never from what this process remembers: the caches here are folds of the log and are dropped
 //! when the log has moved on.
 
+mod alerts;
 mod clearance;
 mod clone;
 mod cost;

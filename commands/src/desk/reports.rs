@@ -3,7 +3,7 @@
 
 use super::{Case, Decision, DeskError, StationDesk};
 use crate::journal::{Draft, Journal, JournalError, read_event};
-use crate::message::{Answer, Notice, NoticeSubject, topic_of_job};
+use crate::message::{Answer, Notice, NoticeContent, NoticeSubject, topic_of_job};
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{Job, ReportTopic, StationJobStatus, StationNotified};
 use chargebook_domain::follow_up::{Gathering, is_about_no_job};
@@ -112,6 +112,11 @@ impl StationDesk {
         if let Some(exchange) = repeated.copied() {
             return Ok(Decision::report(stream, answer, Vec::new()).repeating(Some(exchange)));
         }
+        if let NoticeContent::Events(reported) = &notice.content
+            && let Some(exchange) = self.repeated_events(reported)
+        {
+            return Ok(Decision::report(stream, answer, Vec::new()).repeating(Some(exchange)));
+        }
         let fact = StationNotified {
             action: notice.subject.action().to_owned(),
             request_id: notice.request_id,
@@ -127,6 +132,19 @@ impl StationDesk {
         let mut facts = vec![fact.into()];
         facts.extend(self.facts_of_content(&notice.content, case.receipt_id).await?);
         Ok(Decision::report(stream, answer, facts))
+    }
+
+    /// The facts that a notification's content is.
+    async fn facts_of_content(
+        &self,
+        content: &NoticeContent,
+        exchange: EventId,
+    ) -> Result<Vec<Event>, DeskError> {
+        match content {
+            NoticeContent::Verbatim => Ok(Vec::new()),
+            NoticeContent::Events(reported) => self.events_reported(reported, exchange).await,
+            NoticeContent::Variables(reported) => self.variables_reported(reported, exchange).await,
+        }
     }
 
     /// The stream of the command that a report belongs to, at hand from now on.

@@ -1,7 +1,7 @@
 //! Notifications of 2.x stations that say how things stand: kept verbatim in the exchange, with
 //! what finds them again.
 
-use chargebook_domain::events::v1::{Job, ReportTopic, ReportedVariable};
+use chargebook_domain::events::v1::{Job, ReportTopic, ReportedEvent, ReportedVariable};
 use chargebook_domain::ids::{EvseNumber, TransactionName};
 use chargebook_domain::units::Timestamp;
 
@@ -32,6 +32,8 @@ pub enum NoticeContent {
     /// What only the exchange holds.
     #[default]
     Verbatim,
+    /// What happened to components (NotifyEvent).
+    Events(Vec<ReportedEvent<String>>),
     /// Variables of the device model (NotifyReport).
     Variables(Vec<ReportedVariable<String>>),
 }

@@ -141,7 +141,7 @@ pub(crate) async fn show(
     let zones = Zones::read(&console).await?;
     let zone = zones.common();
     let span = Span::named(query.span.as_deref());
-    let live = "session station invoice account parked_event";
+    let live = "session station invoice account parked_event alert";
     let frame = Frame::inside(&console, &operator, "Overview", "overview", live).await?;
     let end = Timestamp::from_millis(now.as_millis() + 1).unwrap_or(now);
     let totals = console.models().totals(midnight(now, zone, 0), end).await?;

@@ -1,10 +1,12 @@
 //! The pages, one module each: they ask the read models, put the answers into words, and let a
 //! template write them.
 
+pub(crate) mod alerts;
 pub(crate) mod dashboard;
 pub(crate) mod invoices;
 pub(crate) mod lines;
 pub(crate) mod power;
+pub(crate) mod reservations;
 pub(crate) mod review_form;
 pub(crate) mod reviews;
 pub(crate) mod session;
@@ -26,6 +28,7 @@ use axum::response::{Html, IntoResponse, Response};
 use chargebook_domain::units::Timestamp;
 use chargebook_projections::{Cost, Session};
 use serde::de::DeserializeOwned;
+use std::time::Duration;
 
 /// Rows of one page of a list.
 const PAGE_ROWS: u32 = 50;
@@ -43,6 +46,34 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Asked<T> {
         })?;
         Ok(Self(asked))
     }
+}
+
+/// How long the read models are waited for before a page is shown again.
+const SHOWN_WITHIN: Duration = Duration::from_secs(2);
+
+/// One of the statuses that a list can be narrowed to.
+pub(crate) struct StatusChoice {
+    pub(crate) key: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) chosen: bool,
+}
+
+/// A status as a list offers it: its key in the address, its name, and what it narrows to.
+pub(crate) type StatusOffer<T> = (&'static str, &'static str, T);
+
+/// What was chosen of the offers, and how they are shown then. Nothing asked for is the first.
+pub(crate) fn choose<T: Copy>(
+    offers: &[StatusOffer<T>],
+    asked: Option<&str>,
+) -> Result<(StatusOffer<T>, Vec<StatusChoice>), PageError> {
+    let asked = asked.unwrap_or_default();
+    let chosen = offers.iter().copied().find(|(key, ..)| *key == asked).ok_or_else(|| {
+        let words: Vec<_> = offers.iter().map(|(key, ..)| *key).filter(|w| !w.is_empty()).collect();
+        PageError::BadRequest(format!("A status is one of: {}.", words.join(", ")))
+    })?;
+    let shown =
+        |(key, name, _): &StatusOffer<T>| StatusChoice { key, name, chosen: *key == chosen.0 };
+    Ok((chosen, offers.iter().map(shown).collect()))
 }
 
 /// The links below a list.

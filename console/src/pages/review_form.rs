@@ -1,6 +1,7 @@
 //! What an operator decides about something that waits for a review: a form becomes an event
 //! with their name and their reason.
 
+use super::SHOWN_WITHIN;
 use crate::error::PageError;
 use crate::login::Operator;
 use crate::state::Console;
@@ -13,10 +14,6 @@ use chargebook_domain::ids::{EventId, SessionId};
 use chargebook_domain::units::WattHours;
 use rust_decimal::Decimal;
 use serde::Deserialize;
-use std::time::Duration;
-
-/// How long the read models are waited for before a page is shown again.
-const SHOWN_WITHIN: Duration = Duration::from_secs(2);
 
 #[derive(Deserialize)]
 pub(crate) struct ReviewForm {

@@ -1,6 +1,6 @@
 //! The sessions, narrowed by station and status.
 
-use super::{Asked, PAGE_ROWS, Pager, SessionLine, render};
+use super::{Asked, PAGE_ROWS, Pager, SessionLine, StatusChoice, StatusOffer, choose, render};
 use crate::components::{Frame, address_part};
 use crate::error::PageError;
 use crate::login::Operator;
@@ -16,15 +16,15 @@ use serde::Deserialize;
 /// Stations that the filter proposes.
 const STATIONS_PROPOSED_MAX: u32 = 200;
 
-/// What the status filter offers: key, name, outcome, whether open.
-const CHOICES: [(&str, &str, Option<Outcome>, Option<bool>); 7] = [
-    ("", "any", None, None),
-    ("open", "charging", None, Some(true)),
-    ("invoiced", "invoiced", Some(Outcome::Invoiced), None),
-    ("free", "free", Some(Outcome::Free), None),
-    ("void", "void", Some(Outcome::Void), None),
-    ("charged_elsewhere", "charged elsewhere", Some(Outcome::ChargedElsewhere), None),
-    ("needs_review", "needs review", Some(Outcome::NeedsReview), None),
+/// What the status filter offers: which outcome, and whether open.
+const OFFERS: &[StatusOffer<(Option<Outcome>, Option<bool>)>] = &[
+    ("", "any", (None, None)),
+    ("open", "charging", (None, Some(true))),
+    ("invoiced", "invoiced", (Some(Outcome::Invoiced), None)),
+    ("free", "free", (Some(Outcome::Free), None)),
+    ("void", "void", (Some(Outcome::Void), None)),
+    ("charged_elsewhere", "charged elsewhere", (Some(Outcome::ChargedElsewhere), None)),
+    ("needs_review", "needs review", (Some(Outcome::NeedsReview), None)),
 ];
 
 #[derive(Template)]
@@ -33,16 +33,10 @@ struct SessionsPage {
     frame: Frame,
     station: String,
     station_ids: Vec<String>,
-    choices: Vec<Choice>,
+    choices: Vec<StatusChoice>,
     sessions: Vec<SessionLine>,
     no_sessions: &'static str,
     pager: Pager,
-}
-
-struct Choice {
-    key: &'static str,
-    name: &'static str,
-    chosen: bool,
 }
 
 #[derive(Deserialize)]
@@ -60,16 +54,11 @@ pub(crate) async fn list(
 ) -> Result<Response, PageError> {
     let frame = Frame::inside(&console, &operator, "Sessions", "sessions", "session").await?;
     let station = query.station.unwrap_or_default().trim().to_owned();
-    let status = query.status.unwrap_or_default();
-    let chosen = CHOICES.iter().find(|choice| choice.0 == status).ok_or_else(|| {
-        let words: Vec<_> =
-            CHOICES.iter().map(|choice| choice.0).filter(|w| !w.is_empty()).collect();
-        PageError::BadRequest(format!("A status is one of: {}.", words.join(", ")))
-    })?;
+    let ((key, _, (outcome, open)), choices) = choose(OFFERS, query.status.as_deref())?;
     let filter = SessionFilter {
         station: (!station.is_empty()).then(|| station.clone()),
-        outcome: chosen.2,
-        open: chosen.3,
+        outcome,
+        open,
         ..SessionFilter::default()
     };
     let paging = Paging { limit: Some(PAGE_ROWS), next: query.next.clone() };
@@ -77,15 +66,13 @@ pub(crate) async fn list(
     let proposed = Paging { limit: Some(STATIONS_PROPOSED_MAX), next: None };
     let stations = console.models().list_stations(&proposed).await?.items;
     let address =
-        format!("/sessions?station={}&status={}", address_part(&station), address_part(chosen.0));
+        format!("/sessions?station={}&status={}", address_part(&station), address_part(key));
     let narrowed = filter != SessionFilter::default();
     render(&SessionsPage {
         frame,
         station,
         station_ids: stations.into_iter().map(|station| station.id.to_string()).collect(),
-        choices: CHOICES
-            .map(|(key, name, ..)| Choice { key, name, chosen: key == chosen.0 })
-            .into(),
+        choices,
         sessions: SessionLine::read(&console, &page.items, true).await?,
         no_sessions: match narrowed {
             true => "No session fits. Choose any station and any status to see all.",

@@ -269,3 +269,31 @@ async fn what_is_not_there_is_said_in_a_page() {
         page.shows("Nothing here").shows("To the overview");
     }
 }
+
+#[tokio::test]
+async fn an_alert_is_counted_shown_and_acknowledged() {
+    let world = World::new(noon()).await;
+    let mut station = world.station("CP-1").await;
+    station.status(1, "Faulted", "GroundFailure").await;
+    world.shown().await;
+    let browser = Browser::logged_in(&world).await;
+    let home = browser.get("/").await;
+    home.shows("nobody has seen it").shows("href=\"/alerts\"");
+    let page = browser.get("/alerts?status=raised").await;
+    page.shows("Ground Failure").shows("connector 1").shows("I have seen it");
+    let alerts = world.models.list_alerts(None, None, &Paging::default()).await.unwrap();
+    let address = format!("/alerts/{}", alerts.items[0].alert_id);
+    let form = format!("csrf={}&acknowledged_by=Kim&note=on+my+way", page.csrf());
+    let stolen = browser.post(&address, "csrf=guess&acknowledged_by=Kim").await;
+    assert_eq!(stolen.status, StatusCode::FORBIDDEN, "{}", stolen.text);
+    let seen = browser.post(&address, &form).await;
+    assert_eq!((seen.status, seen.location()), (StatusCode::SEE_OTHER, "/alerts"));
+    browser.get("/alerts?status=raised").await.shows("No alert").hides("Ground Failure");
+    let page = browser.get("/alerts?status=acknowledged").await;
+    page.shows("Kim: on my way").hides("I have seen it");
+    browser.get("/").await.hides("nobody has seen");
+    assert_eq!(browser.get("/alerts?status=loud").await.status, StatusCode::BAD_REQUEST);
+    station.status(1, "Available", "NoError").await;
+    world.shown().await;
+    browser.get("/alerts").await.shows("Cleared");
+}

@@ -130,6 +130,7 @@ macro_rules! events {
 
 events! {
     "account.opened" AccountOpened(v1::AccountOpened);
+    "alert.acknowledged" AlertAcknowledged(v1::AlertAcknowledged);
     "command.answered" CommandAnswered(v1::CommandAnswered);
     "command.failed" CommandFailed(v1::CommandFailed);
     "command.requested" CommandRequested(v1::CommandRequested);
@@ -170,6 +171,7 @@ events! {
     "station.connector_declared" StationConnectorDeclared(v1::StationConnectorDeclared);
     "station.connector_status" StationConnectorStatus(v1::StationConnectorStatus);
     "station.disconnected" StationDisconnected(v1::StationDisconnected);
+    "station.events_reported" StationEventsReported(v1::StationEventsReported);
     "station.job_status" StationJobStatus(v1::StationJobStatus);
     "station.meter_recorded" StationMeterRecorded(v1::StationMeterRecorded);
     "station.month_opened" StationMonthOpened(v1::StationMonthOpened);

@@ -37,6 +37,7 @@ macro_rules! sources {
 sources! {
     "events/mod.rs"
     "events/v1/account.rs"
+    "events/v1/alert.rs"
     "events/v1/certificate.rs"
     "events/v1/command.rs"
     "events/v1/device_model.rs"

@@ -10,6 +10,7 @@
 
 mod declined;
 mod device_model;
+mod events;
 mod meter;
 mod personal;
 mod render;

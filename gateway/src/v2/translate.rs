@@ -6,6 +6,7 @@
 
 use super::V2;
 use super::device_model;
+use super::events;
 use super::meter;
 use crate::payload::Payload;
 use chargebook_commands::message::{
@@ -166,6 +167,7 @@ fn notice(payload: &Payload<'_, '_>, action: &str) -> Option<Notice> {
 
 fn content(payload: &Payload<'_, '_>, subject: NoticeSubject) -> Option<NoticeContent> {
     Some(match subject {
+        NoticeSubject::NotifyEvent => NoticeContent::Events(events::events(payload)?),
         NoticeSubject::NotifyReport => NoticeContent::Variables(device_model::variables(payload)?),
         _ => NoticeContent::Verbatim,
     })

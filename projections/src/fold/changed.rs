@@ -17,6 +17,7 @@ impl State {
         add(&mut changes, ChangeKind::Session, sessions);
         add(&mut changes, ChangeKind::Command, self.commands.dirty().map(|row| row.command_id));
         add(&mut changes, ChangeKind::Token, self.tokens.dirty().map(|row| row.token_id));
+        add(&mut changes, ChangeKind::Alert, self.alerts.dirty().map(|row| row.alert_id));
         let written = &self.written;
         add(&mut changes, ChangeKind::Account, written.accounts.iter().map(|row| row.account_id));
         let posted = written.balances.values().filter_map(|balance| balance.account_id);

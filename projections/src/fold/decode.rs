@@ -134,10 +134,8 @@ fn read(event: &RecordedEvent, stream_id: Option<Uuid>) -> Result<Fact, String> 
         "session.rated" => parse(data).map(|rated| Fact::Rated(Box::new(rated))),
         "command.sent" => parse(data).map(Fact::Sent),
         // In a command's stream they tell how far the command is.
-        "station.job_status" | "station.notified" if event.stream.category() == "command" => {
-            other(event)
-        }
-        "station.job_status" | "station.meter_recorded" | "station.notified" => Ok(station()),
+        "station.notified" if event.stream.category() == "command" => other(event),
+        "station.meter_recorded" | "station.notified" => Ok(station()),
         // What follows from a person's decision is decided in events of its own.
         "session.review_decided" => Ok(Fact::Nothing),
         // What a month carries forward is what the months before it said.

@@ -4,6 +4,7 @@
 //! An event either is taken in whole or refused whole; the refused ones are parked. What comes
 //! out depends on the events and their order alone, never on how they were cut into batches.
 
+mod alerts;
 mod analytics;
 mod billing;
 mod cache;
@@ -17,21 +18,23 @@ mod session;
 mod station;
 mod transaction;
 
+pub(crate) use alerts::stands;
 pub(crate) use cache::Cache;
 pub(crate) use decode::{Decoded, Fact, decode};
 pub(crate) use reservation::ReservationKey;
 
 use crate::changes::Change;
 use crate::tables::{
-    AccountRow, AuditRow, CommandRow, ConnectorRow, DriverRow, ErasedSubjectRow, InventoryRow,
-    InvoiceRow, OrphanResolutionRow, OrphanStopRow, ParkedEventRow, ReservationRow,
+    AccountRow, AlertRow, AuditRow, CommandRow, ConnectorRow, DriverRow, ErasedSubjectRow,
+    InventoryRow, InvoiceRow, OrphanResolutionRow, OrphanStopRow, ParkedEventRow, ReservationRow,
     SecurityEventRow, SessionMeterRow, SessionRow, SettingRow, SiteKey, SiteRow,
     StationCertificatesRow, StationRow, StationSeenRow, TariffVersionRow, TokenRow, VariableRow,
 };
+use alerts::Standing;
 use analytics::{Balance, EnergyHour, RevenueHour};
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::TariffReference;
-use chargebook_domain::ids::{CommandId, EventId, Outlet, SessionId, StationId, TokenId};
+use chargebook_domain::ids::{AlertId, CommandId, EventId, Outlet, SessionId, StationId, TokenId};
 use chargebook_domain::units::Timestamp;
 use std::collections::{BTreeMap, HashMap};
 
@@ -55,13 +58,16 @@ pub(crate) struct State {
     pub(crate) commands: Cache<CommandId, CommandRow>,
     pub(crate) tokens: Cache<TokenId, TokenRow>,
     pub(crate) reservations: Cache<ReservationKey, ReservationRow>,
+    pub(crate) alerts: Cache<AlertId, AlertRow>,
+    /// The alerts that what is said next may be about: all of them are in memory.
+    pub(crate) standing: Standing,
     /// Position of every tariff version, by its event.
     pub(crate) tariff_positions: HashMap<EventId, u64>,
     pub(crate) written: Written,
-    /// True while the caches hold every session, command, token and reservation there is.
+    /// True while the caches hold every session, command, token, reservation and alert there is.
     complete: bool,
-    /// Sessions, commands, tokens and reservations that are kept in memory, of each so many; more
-    /// are forgotten and loaded again where an event names them.
+    /// Sessions, commands, tokens, reservations and alerts that are kept in memory, of each so
+    /// many; more are forgotten and loaded again where an event names them.
     cached_rows_max: usize,
 }
 
@@ -94,6 +100,7 @@ pub(crate) enum Need {
     Command(CommandId),
     Token(TokenId),
     Reservation(ReservationKey),
+    Alert(AlertId),
 }
 
 impl State {
@@ -115,6 +122,7 @@ impl State {
             }
             Fact::Sent(_) => event.stream_id.map(|id| Need::Command(CommandId(id))),
             Fact::Other(Event::InvoiceIssued(issued)) => Some(Need::Session(issued.session_id)),
+            Fact::Other(Event::AlertAcknowledged(fact)) => Some(Need::Alert(fact.alert_id)),
             Fact::Other(Event::ReservationCancelled(fact)) => {
                 Some(Need::Reservation((fact.station_id, fact.reservation_id)))
             }
@@ -136,6 +144,7 @@ impl State {
             Need::Command(id) => self.commands.get(id).is_some(),
             Need::Token(id) => self.tokens.get(id).is_some(),
             Need::Reservation(key) => self.reservations.get(key).is_some(),
+            Need::Alert(id) => self.alerts.get(id).is_some(),
         };
         (!present).then_some(need)
     }
@@ -170,6 +179,7 @@ impl State {
 
     fn apply_other(&mut self, event: &Decoded, fact: &Event) -> Result<(), Refusal> {
         match fact {
+            Event::AlertAcknowledged(fact) => self.alert_acknowledged(event, fact),
             Event::StationRegistered(fact) => self.station_registered(event, fact),
             Event::StationSiteAssigned(fact) => self.station_site_assigned(event, fact),
             Event::StationSettingsChanged(fact) => self.station_settings_changed(event, fact),
@@ -184,6 +194,7 @@ impl State {
             Event::StationCertificatesReported(fact) => self.certificates_reported(event, fact),
             Event::StationConnectorDeclared(fact) => self.connector_declared(event, fact),
             Event::StationConnectorStatus(fact) => self.station_connector_status(event, fact),
+            Event::StationEventsReported(fact) => self.events_reported(event, fact),
             Event::StationSecurityNoted(fact) => self.security_noted(event, fact),
             Event::StationSecurityProfileAgreed(fact) => self.security_profile_agreed(event, fact),
             Event::StationSecurityProfileRequired(fact) => {
@@ -226,9 +237,11 @@ impl State {
             Event::CommandRequested(fact) => self.command_requested(event, fact),
             Event::CommandAnswered(fact) => self.command_answered(event, fact),
             Event::CommandFailed(fact) => self.command_failed(event, fact),
-            Event::StationJobStatus(_) | Event::StationNotified(_) => {
-                self.command_reported(event, fact)
+            Event::StationJobStatus(job) => {
+                self.job_said(event, job)?;
+                self.reported(event, fact)
             }
+            Event::StationNotified(_) => self.reported(event, fact),
             Event::CommandSent(_)
             | Event::ExchangeRecorded(_)
             | Event::LogCreated(_)
@@ -272,6 +285,7 @@ impl State {
         self.commands.clean();
         self.tokens.clean();
         self.reservations.clean();
+        self.alerts.clean();
         self.written = Written::default();
         self.forget();
         changes
@@ -296,6 +310,10 @@ impl State {
         }
         if self.tokens.len() > most {
             self.tokens.retain(|_| false);
+            self.complete = false;
+        }
+        if self.alerts.len() > most {
+            self.alerts.retain(stands);
             self.complete = false;
         }
         if self.reservations.len() > most {

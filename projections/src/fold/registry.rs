@@ -141,11 +141,13 @@ impl State {
     }
 
     /// The station has said more on a command that it was sent.
-    pub(super) fn command_reported(
-        &mut self,
-        event: &Decoded,
-        fact: &Event,
-    ) -> Result<(), Refusal> {
+    /// What a station reports, at the command that asked for it where one did.
+    pub(super) fn reported(&mut self, event: &Decoded, fact: &Event) -> Result<(), Refusal> {
+        if event.stream.category() != "command" {
+            let station = self.reporting_station(event)?;
+            self.heard(station, event.recorded_at);
+            return Ok(());
+        }
         let row = self.command_row(event)?;
         if let Some(Json(gathering)) = &mut row.gathering {
             gathering.apply(fact);

@@ -157,6 +157,9 @@ impl State {
         row.error_code.clone_from(&fact.error_code);
         row.vendor_error_code = None;
         row.status_at = Some(fact.at);
+        let outlet = Outlet { evse: fact.evse, connector: fact.connector };
+        let said = (fact.status.as_str(), fact.error_code.as_deref());
+        self.connector_said(event, station, outlet, said, None, fact.at);
         self.heard(station, event.recorded_at);
         Ok(())
     }

@@ -190,6 +190,10 @@ impl State {
         row.error_code.clone_from(&fact.error_code);
         row.vendor_error_code.clone_from(&fact.vendor_error_code);
         row.status_at = Some(fact.at);
+        let outlet = Outlet { evse: fact.evse, connector: fact.connector };
+        let said = (fact.status.as_str(), fact.error_code.as_deref());
+        let vendor_error_code = fact.vendor_error_code.as_deref();
+        self.connector_said(event, station, outlet, said, vendor_error_code, fact.at);
         self.heard(station, event.recorded_at);
         Ok(())
     }
@@ -200,6 +204,7 @@ impl State {
         fact: &StationSecurityNoted,
     ) -> Result<(), Refusal> {
         let station_id = StationId(stream_id(event)?);
+        self.security_said(event, station_id, fact);
         self.written.security_events.push(SecurityEventRow {
             position: event.position.as_u64(),
             station_id,

@@ -1,5 +1,6 @@
 //! The read side: what the read models answer.
 
+mod alerts;
 mod analytics;
 mod billing;
 mod detail;

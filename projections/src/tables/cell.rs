@@ -3,8 +3,8 @@
 
 use crate::error::ProjectionError;
 use chargebook_domain::ids::{
-    AccountId, CommandId, ConnectorNumber, DriverId, EventId, EvseNumber, ReservationId, SessionId,
-    SiteId, StationId, StationIdentity, SubjectId, TariffId, TokenId, TransactionNumber,
+    AccountId, AlertId, CommandId, ConnectorNumber, DriverId, EventId, EvseNumber, ReservationId,
+    SessionId, SiteId, StationId, StationIdentity, SubjectId, TariffId, TokenId, TransactionNumber,
 };
 use chargebook_domain::units::{Timestamp, WattHours};
 use rust_decimal::Decimal;
@@ -229,6 +229,7 @@ macro_rules! newtype_cells {
 }
 newtype_cells!(
     AccountId,
+    AlertId,
     CommandId,
     ConnectorNumber,
     DriverId,

@@ -4,17 +4,18 @@ use super::cell::{Cell, EvseKey, Json, SiteKey, Value, Word};
 use super::{Column, Row, Table};
 use crate::error::ProjectionError;
 use crate::views::{
-    CommandState, OwnCertificate, ReservationStatus, SessionStatus, StationCertificate,
+    AlertSource, AlertStatus, CommandState, OwnCertificate, ReservationStatus, SessionStatus,
+    StationCertificate,
 };
 use chargebook_domain::events::v1::{
     AccountKind, Anomaly, Authorization, BootInformation, CommandFailure, ComponentName, Dialect,
-    Intent, InvoiceIssued, Outcome, Registration, SeenBy, StationSettings, TokenStatus,
-    VariableCharacteristics, VariableName,
+    Intent, InvoiceIssued, Outcome, Registration, ReportedEvent, SeenBy, StationSettings,
+    TokenStatus, VariableCharacteristics, VariableName,
 };
 use chargebook_domain::follow_up::Gathering;
 use chargebook_domain::ids::{
-    AccountId, CommandId, ConnectorNumber, DriverId, EventId, EvseNumber, ReservationId, SessionId,
-    SiteId, StationId, StationIdentity, SubjectId, TariffId, TokenId, TransactionId,
+    AccountId, AlertId, CommandId, ConnectorNumber, DriverId, EventId, EvseNumber, ReservationId,
+    SessionId, SiteId, StationId, StationIdentity, SubjectId, TariffId, TokenId, TransactionId,
     TransactionNumber,
 };
 use chargebook_domain::sealed::SealedText;
@@ -309,6 +310,32 @@ tables! {
         status: Word<ReservationStatus>,
         session_id: Option<SessionId>,
         ended_at: Option<Timestamp>,
+    }
+
+    /// Something that is wrong at a station, or was; `subject` tells what from all else there.
+    AlertRow in "alerts", key 1, summed [], {
+        alert_id: AlertId,
+        position: u64,
+        station_id: StationId,
+        station: StationIdentity,
+        subject: String,
+        source: Word<AlertSource>,
+        kind: String,
+        status: Word<AlertStatus>,
+        evse: Option<EvseNumber>,
+        connector: Option<ConnectorNumber>,
+        reported: Option<Json<ReportedEvent>>,
+        technical_code: Option<String>,
+        detail: Option<Json<SealedText>>,
+        began_at: Timestamp,
+        last_at: Timestamp,
+        raised_at: Timestamp,
+        repeated_at: Timestamp,
+        occurrences: u32,
+        cleared_at: Option<Timestamp>,
+        acknowledged_at: Option<Timestamp>,
+        acknowledged_by: Option<Json<SealedText>>,
+        note: Option<Json<SealedText>>,
     }
 
     /// Something a careful person would want to know about a station's security.

@@ -1,7 +1,7 @@
 //! All tables together.
 
 use super::rows::{
-    AccountRow, AuditRow, BalanceRow, CommandRow, ConnectorRow, DriverRow, EnergyHourRow,
+    AccountRow, AlertRow, AuditRow, BalanceRow, CommandRow, ConnectorRow, DriverRow, EnergyHourRow,
     ErasedSubjectRow, InventoryRow, InvoiceRow, OrphanResolutionRow, OrphanStopRow, ParkedEventRow,
     ReservationRow, RevenueHourRow, SecurityEventRow, SessionMeterRow, SessionRow, SettingRow,
     SiteRow, StationCertificatesRow, StationRow, StationSeenRow, TariffVersionRow, TokenRow,
@@ -11,11 +11,12 @@ use super::{Row as _, Table};
 
 /// Of the tables and of the folds into them. A generation of another version is not used but
 /// rebuilt: raise it whenever a fold gives other rows than before.
-pub(crate) const SCHEMA_VERSION: i64 = 12;
+pub(crate) const SCHEMA_VERSION: i64 = 13;
 
 /// Every table that is part of the state, in the order of the canonical dump.
 pub(crate) const DUMPED: &[Table] = &[
     AccountRow::TABLE,
+    AlertRow::TABLE,
     AuditRow::TABLE,
     CommandRow::TABLE,
     ConnectorRow::TABLE,
@@ -47,6 +48,9 @@ pub(crate) const DUMPED: &[Table] = &[
 /// makes them at its end.
 pub(crate) const INDEXES: &[&str] = &[
     "CREATE INDEX accounts_position ON accounts (position)",
+    "CREATE INDEX alerts_position ON alerts (position)",
+    "CREATE INDEX alerts_station ON alerts (station, position)",
+    "CREATE INDEX alerts_status ON alerts (status, position)",
     "CREATE INDEX commands_position ON commands (position)",
     "CREATE INDEX commands_station ON commands (station, position)",
     "CREATE INDEX drivers_position ON drivers (position)",

@@ -54,6 +54,8 @@ pub struct Totals {
     pub sessions_to_review: u64,
     /// Stops without a session that wait for one, or for a person.
     pub orphan_stops: u64,
+    /// Alerts that nobody has acknowledged.
+    pub alerts_raised: u64,
     /// Energy in the span asked for.
     pub energy_wh: WattHours,
     /// Sessions that began in the span asked for.

@@ -2,6 +2,7 @@
 //! what must change gets a `v2` beside it and an upcaster.
 
 mod account;
+mod alert;
 mod certificate;
 mod command;
 mod device_model;
@@ -16,6 +17,7 @@ mod transaction;
 mod treatment;
 
 pub use account::*;
+pub use alert::*;
 pub use certificate::*;
 pub use command::*;
 pub use device_model::*;

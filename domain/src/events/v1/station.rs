@@ -116,6 +116,20 @@ pub struct CarriedStation {
     /// The lowest OCPP security profile that it is let in with, where one is required.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub security_profile_required: Option<u8>,
+    /// The last events that it reported, to know them again when they are repeated.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reported_events: Vec<CarriedEvent>,
+}
+
+/// An event that a station reported (NotifyEvent), as carried into a new month.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CarriedEvent {
+    /// The station's number of it.
+    pub number: i64,
+    /// When it happened, by the station's clock.
+    pub at: Timestamp,
+    /// The exchange that said so.
+    pub exchange: EventId,
 }
 
 /// A connector as carried into a new month.
