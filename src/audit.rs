@@ -4,6 +4,7 @@ use crate::config::DATA_DEFAULT;
 use anyhow::{Context, anyhow, bail};
 use chargebook_api::BundleFailure;
 use chargebook_audit::cited_exchanges;
+use chargebook_commands::personal::PersonalData;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
     InvoiceIssued, InvoiceKind, SessionStopped, TransactionEventKind,
@@ -150,8 +151,8 @@ struct NotSealed;
 
 async fn bundle_of(data: &Path, number: &str) -> anyhow::Result<String> {
     let store = SqliteStore::open(data, OpenMode::ReadOnly).await?;
-    let vault = KeyVault::open_read_only(data).await?;
-    let events = Evidence::of(&store, number).await?.events;
+    let vault = Arc::new(KeyVault::open_read_only(data).await?);
+    let events = Evidence::of(&store, &vault, number).await?.events;
     let tree = Tree::open(data);
     let mut indices = BTreeMap::new();
     for position in events.keys() {
@@ -207,12 +208,19 @@ async fn sealed_beyond(
 /// The events that prove an invoice, by position.
 struct Evidence<'a> {
     store: &'a SqliteStore,
+    /// Finds what was read again.
+    personal: PersonalData,
     events: BTreeMap<Position, RecordedEvent>,
 }
 
 impl<'a> Evidence<'a> {
-    async fn of(store: &'a SqliteStore, number: &str) -> anyhow::Result<Self> {
-        let mut evidence = Self { store, events: BTreeMap::new() };
+    async fn of(
+        store: &'a SqliteStore,
+        vault: &Arc<KeyVault>,
+        number: &str,
+    ) -> anyhow::Result<Self> {
+        let personal = PersonalData::new(Arc::clone(vault));
+        let mut evidence = Self { store, personal, events: BTreeMap::new() };
         let invoice = evidence.add_invoice(number).await?;
         if let (InvoiceKind::CreditNote, Some(corrected)) = (invoice.kind, &invoice.corrects) {
             evidence.add_invoice(corrected).await?;
@@ -286,6 +294,9 @@ impl<'a> Evidence<'a> {
             }
         }
         elsewhere.ids.retain(|id| self.events.values().all(|event| EventId(event.id) != *id));
+        for id in elsewhere.ids.clone() {
+            elsewhere.streams.extend(self.add_reread(id).await?);
+        }
         if elsewhere.ids.is_empty() {
             return Ok(());
         }
@@ -297,6 +308,21 @@ impl<'a> Evidence<'a> {
             }
         }
         Ok(())
+    }
+
+    /// What a refused exchange was read again as, and the stream that holds the exchange.
+    async fn add_reread(&mut self, exchange: EventId) -> anyhow::Result<Option<StreamName>> {
+        let key = self.personal.reread_key(exchange);
+        let Some(stream) = self.store.lookup(&key).await? else { return Ok(None) };
+        for event in read_whole(self.store, &stream).await? {
+            if let Event::ExchangeReread(reread) = read(&event)?
+                && reread.exchange == exchange
+            {
+                self.add(event);
+                return Ok(Some(StreamName::new(reread.stream)?));
+            }
+        }
+        Ok(None)
     }
 
     fn add(&mut self, event: RecordedEvent) {

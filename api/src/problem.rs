@@ -4,10 +4,10 @@ use axum::Json;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use chargebook_commands::ExactError;
 use chargebook_commands::journal::JournalError;
 use chargebook_commands::protocol::ExactRefused;
 use chargebook_commands::registry::RegistryError;
+use chargebook_commands::{DeskError, ExactError};
 use chargebook_projections::{QueryError, WaitError};
 use chargebook_store::{AppendError, StoreError};
 use serde::Serialize;
@@ -293,6 +293,17 @@ impl From<RegistryError> for Problem {
             RegistryError::Invalid { pointer, detail } => Self::invalid(pointer, detail),
             RegistryError::Journal(error) => error.into(),
             RegistryError::Vault(error) => error.into(),
+        }
+    }
+}
+
+impl From<DeskError> for Problem {
+    fn from(error: DeskError) -> Self {
+        match error {
+            DeskError::Journal(error) => error.into(),
+            DeskError::Vault(error) => error.into(),
+            DeskError::Registry(error) => error.into(),
+            DeskError::Contended => Self::of_append(&AppendError::Overloaded),
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::AuditError;
 use chargebook_domain::events::Event;
-use chargebook_domain::events::v1::ExchangeRecorded;
+use chargebook_domain::events::v1::{ExchangeRecorded, ExchangeReread};
 use chargebook_domain::ids::EventId;
 use chargebook_domain::units::Timestamp;
 use chargebook_proof::Envelope;
@@ -56,6 +56,16 @@ impl<'b> Chain<'b> {
     /// The exchange that a fact comes from.
     pub(crate) fn exchange(&self, id: EventId) -> Result<&Entry<'b>, AuditError> {
         self.cited("the exchange with the charger's own frame", id)
+    }
+
+    /// What a refused exchange was read again as, if it was: with its place.
+    pub(crate) fn reread(&self, exchange: EventId) -> Option<(&Entry<'b>, &ExchangeReread)> {
+        let (entry, reread) = self.entries.iter().find_map(|entry| match &entry.event {
+            Event::ExchangeReread(reread) if reread.exchange == exchange => Some((entry, reread)),
+            _ => None,
+        })?;
+        self.used.borrow_mut().insert(entry.id);
+        Some((entry, reread))
     }
 
     /// All events of a stream, which must be there from version 0 on without a hole and in the

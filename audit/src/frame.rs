@@ -5,7 +5,7 @@
 //! and transaction.
 
 use chargebook_domain::events::v1::{
-    Direction, Evidence, ExchangeRecorded, MeterReading, MeterSample, Quantity,
+    Dialect, Direction, Evidence, ExchangeRecorded, MeterReading, MeterSample, Quantity, Quirk,
 };
 use chargebook_domain::ids::{ConnectorNumber, EventId, TransactionId};
 use chargebook_domain::units::Timestamp;
@@ -25,6 +25,7 @@ const REGISTERS_MAX: usize = 2_000;
 /// Longest text that is read as a number, in bytes.
 const NUMBER_BYTES_MAX: usize = 64;
 
+const ENERGY: &str = "Energy.Active.Import.Register";
 const KELVIN: &str = "K";
 
 /// 0 °C in kelvin.
@@ -71,11 +72,17 @@ pub(crate) struct Frame {
     action: String,
     payload: Value,
     id: EventId,
+    /// What it was read in.
+    dialect: Dialect,
 }
 
 impl Frame {
-    /// Reads the message of an exchange that a charger began.
-    pub(crate) fn of(id: EventId, exchange: &ExchangeRecorded) -> Result<Self, FrameError> {
+    /// Reads the message of an exchange that a charger began, in a dialect.
+    pub(crate) fn of(
+        id: EventId,
+        exchange: &ExchangeRecorded,
+        dialect: Dialect,
+    ) -> Result<Self, FrameError> {
         let unreadable = || FrameError::Unreadable("a charger's call");
         if exchange.direction != Direction::FromStation {
             return Err(FrameError::WrongMessage("the message was not the charger's".to_owned()));
@@ -96,7 +103,7 @@ impl Frame {
                 frame: action,
             });
         }
-        Ok(Self { text, action, payload, id })
+        Ok(Self { text, action, payload, id, dialect })
     }
 
     /// Refuses a message that is none of `actions`.
@@ -115,7 +122,16 @@ impl Frame {
 
     /// The payload's integer member.
     pub(crate) fn integer_member(&self, name: &str) -> Option<i64> {
-        self.payload.get(name).and_then(Value::as_i64)
+        self.integer(self.payload.get(name)?)
+    }
+
+    fn integer(&self, value: &Value) -> Option<i64> {
+        match value {
+            Value::String(digits) if self.dialect.has(Quirk::NumbersAsStrings) => {
+                digits.parse().ok()
+            }
+            number => number.as_i64(),
+        }
     }
 
     /// Whether the message names this transaction, or (1.6) this connector.
@@ -149,7 +165,7 @@ impl Frame {
 
     /// The integer at a place in the payload.
     pub(crate) fn integer_at(&self, pointer: &str) -> Option<i64> {
-        self.payload.pointer(pointer).and_then(Value::as_i64)
+        self.integer(self.payload.pointer(pointer)?)
     }
 
     /// Compares a fact's instant with the member of an object in the frame.
@@ -176,7 +192,7 @@ impl Frame {
             return same("the register", reading.register_wh.0, number(text).ok_or(text));
         }
         let sampled = self.sampled_value(&evidence.pointer)?;
-        let value = value_in(&sampled, Quantity::EnergyImportRegisterWh, text)?;
+        let value = value_in(&sampled, Quantity::EnergyImportRegisterWh, text, self.dialect)?;
         same("the register", reading.register_wh.0, Ok::<_, &str>(value))
     }
 
@@ -194,7 +210,7 @@ impl Frame {
             .and_then(|text| serde_json::from_str(text).ok())
             .ok_or_else(|| FrameError::NoSuchPlace(pointer.clone()))?;
         self.says_instant("the time of a sample", &meter_value, sample.sampled_at)?;
-        let value = value_in(&sampled, sample.quantity, text)?;
+        let value = value_in(&sampled, sample.quantity, text, self.dialect)?;
         same("a sample", sample.value, Ok::<_, &str>(value))
     }
 
@@ -226,7 +242,8 @@ impl Frame {
                     Some(Value::Number(number)) => number.to_string(),
                     _ => String::new(),
                 };
-                let value = value_in(&sampled, Quantity::EnergyImportRegisterWh, &text);
+                let value =
+                    value_in(&sampled, Quantity::EnergyImportRegisterWh, &text, self.dialect);
                 let of_one_phase = sampled.get("phase").is_some();
                 registers.extend(value.ok().map(|value| (of_one_phase, at, value)));
             }
@@ -293,6 +310,24 @@ fn number(text: &str) -> Option<Decimal> {
     }
 }
 
+/// A text with a decimal comma, where the charger's dialect has it.
+fn number_with_comma(text: &str, dialect: Dialect) -> Option<Decimal> {
+    let has_comma = dialect.has(Quirk::DecimalComma) && !text.contains('.');
+    number(&text.replacen(',', ".", 1)).filter(|_| has_comma)
+}
+
+/// What is measured in a unit that is none of energy, where nothing but the unit tells.
+fn measurand_of(unit: &str) -> Option<&'static str> {
+    Some(match unit {
+        "W" | "kW" => "Power.Active.Import",
+        "A" => "Current.Import",
+        "V" => "Voltage",
+        "Percent" => "SoC",
+        "Celsius" | "Celcius" | KELVIN => "Temperature",
+        _ => return None,
+    })
+}
+
 /// A value with its point moved, exactly; `None` where it has no room for that.
 fn times_power_of_ten(value: Decimal, exponent: i64) -> Option<Decimal> {
     let power = 10_i64.checked_pow(u32::try_from(exponent.abs()).ok()?).map(Decimal::from)?;
@@ -305,12 +340,15 @@ fn times_power_of_ten(value: Decimal, exponent: i64) -> Option<Decimal> {
 
 /// What a sampledValue's `value` means in the quantity's own unit (OCPP 1.6 section 7.43; the
 /// defaults of absent members are in 6.8).
-fn value_in(sampled: &Value, quantity: Quantity, text: &str) -> Result<Decimal, FrameError> {
+fn value_in(
+    sampled: &Value,
+    quantity: Quantity,
+    text: &str,
+    dialect: Dialect,
+) -> Result<Decimal, FrameError> {
     let member = |name: &str| sampled.get(name).and_then(Value::as_str);
     let (measurand, places, units): (&str, &[&str], &[(&str, i64)]) = match quantity {
-        Quantity::EnergyImportRegisterWh => {
-            ("Energy.Active.Import.Register", &["Outlet"], &[("Wh", 1), ("kWh", 1000)])
-        }
+        Quantity::EnergyImportRegisterWh => (ENERGY, &["Outlet"], &[("Wh", 1), ("kWh", 1000)]),
         Quantity::PowerImportW => ("Power.Active.Import", &["Outlet"], &[("W", 1), ("kW", 1000)]),
         Quantity::CurrentImportA => ("Current.Import", &["Outlet"], &[("A", 1)]),
         Quantity::VoltageV => ("Voltage", &["Outlet"], &[("V", 1)]),
@@ -320,19 +358,23 @@ fn value_in(sampled: &Value, quantity: Quantity, text: &str) -> Result<Decimal, 
             ("Temperature", &["Outlet", "Body"], &[("Celsius", 1), ("Celcius", 1), (KELVIN, 1)])
         }
     };
-    let found = member("measurand").unwrap_or("Energy.Active.Import.Register");
+    // 2.x writes the unit beside a power of ten.
+    let of_unit = sampled.get("unitOfMeasure");
+    let unit = of_unit.and_then(|measure| measure.get("unit")).and_then(Value::as_str);
+    let unit = member("unit").or(unit);
+    let told_by_unit = unit.filter(|_| dialect.has(Quirk::MeasurandMissing)).and_then(measurand_of);
+    let found = member("measurand").or(told_by_unit).unwrap_or(ENERGY);
     same("the measurand", measurand, Ok::<_, &str>(found))?;
     let elsewhere = member("location").is_some_and(|location| !places.contains(&location));
     if elsewhere || member("format").is_some_and(|format| format != "Raw") {
         return Err(FrameError::Unreadable("a plain value sampled at the outlet"));
     }
-    // 2.x writes the unit beside a power of ten.
-    let of_unit = sampled.get("unitOfMeasure");
-    let unit = of_unit.and_then(|measure| measure.get("unit")).and_then(Value::as_str);
-    let unit = member("unit").or(unit).unwrap_or(units[0].0);
+    let means_kwh = measurand == ENERGY && dialect.has(Quirk::UnitMissingIsKwh);
+    let unit = unit.unwrap_or(if means_kwh { "kWh" } else { units[0].0 });
     let exponent = of_unit.and_then(|measure| measure.get("multiplier")).and_then(Value::as_i64);
     let factor = units.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor);
     number(text)
+        .or_else(|| number_with_comma(text, dialect))
         .zip(factor)
         .and_then(|(value, factor)| value.checked_mul(Decimal::from(factor)))
         .and_then(|value| times_power_of_ten(value, exponent.unwrap_or(0)))
@@ -436,7 +478,7 @@ mod tests {
     fn values_mean_what_their_unit_says() {
         let check = |sampled: Value, quantity, expected: Option<&str>| {
             let text = sampled["value"].to_string();
-            let value = value_in(&sampled, quantity, &text).ok();
+            let value = value_in(&sampled, quantity, &text, Dialect::STANDARD).ok();
             assert_eq!(value, expected.map(|text| text.parse().unwrap()), "{sampled}");
         };
         use Quantity::*;

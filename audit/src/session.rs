@@ -6,10 +6,10 @@ use crate::chain::{Chain, Entry, follows};
 use crate::frame::{Frame, FrameError, same};
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
-    Anomaly, Authorization, Direction, ExchangeRecorded, MeterReading, RegisterBefore,
-    SessionConnectorStatus, SessionMeterRecorded, SessionOpened, SessionSettled, SessionStarted,
-    SessionStopped, SessionSuperseded, SessionTokenPresented, SessionTransactionReported,
-    SettledBecause, StopMatch, TransactionEventKind, Verdict,
+    Anomaly, Authorization, Direction, ExchangeRecorded, ExchangeReread, MeterReading,
+    RegisterBefore, SessionConnectorStatus, SessionMeterRecorded, SessionOpened, SessionSettled,
+    SessionStarted, SessionStopped, SessionSuperseded, SessionTokenPresented,
+    SessionTransactionReported, SettledBecause, StopMatch, TransactionEventKind, Verdict,
 };
 use chargebook_domain::ids::{EventId, EvseNumber, TransactionId};
 use chargebook_domain::session::{Basis, Beginning, Doubt, Session, settled_by_hand};
@@ -37,7 +37,7 @@ pub fn cited_exchanges<'e>(events: impl IntoIterator<Item = &'e Event>) -> BTree
     events.into_iter().flat_map(cited).flatten().collect()
 }
 
-/// The exchanges that a fact comes from; none for what is no fact of the charger's.
+/// The exchanges that an event rests on; none for what is no fact of the charger's.
 fn cited(event: &Event) -> [Option<EventId>; 2] {
     match event {
         Event::SessionStarted(fact) => {
@@ -51,6 +51,7 @@ fn cited(event: &Event) -> [Option<EventId>; 2] {
         Event::SessionTransactionReported(fact) => [Some(fact.exchange), None],
         Event::SessionTokenPresented(fact) => [Some(fact.exchange), None],
         Event::SessionSuperseded(fact) => [Some(fact.register.evidence.event_id), None],
+        Event::ExchangeReread(reread) => [Some(reread.exchange), None],
         _ => [None, None],
     }
 }
@@ -83,7 +84,7 @@ pub(crate) fn prove<'c>(
         prove_fact(chain, whole, entry)?;
     }
     for entry in &stream {
-        nothing_left_out(entry, &all_facts, &known)?;
+        nothing_left_out(chain, entry, &all_facts, &known)?;
     }
     // Between what was judged and the judgement nothing may have come.
     let judged_at = settled_at.envelope.version.saturating_sub(1);
@@ -97,16 +98,26 @@ pub(crate) fn prove<'c>(
 /// taken for new or for a repeat.
 /// `known` are the facts' register samples.
 fn nothing_left_out(
+    chain: &Chain<'_>,
     entry: &Entry<'_>,
     facts: &Session,
     known: &BTreeSet<(Timestamp, Decimal)>,
 ) -> Result<(), AuditError> {
-    let Event::ExchangeRecorded(exchange) = &entry.event else { return Ok(()) };
-    if exchange.direction != Direction::FromStation || exchange.verdict != Verdict::Answered {
-        return Ok(());
-    }
-    let frame = Frame::of(entry.id, exchange)
-        .map_err(|source| AuditError::Frame { id: entry.id, source })?;
+    let (id, exchange, dialect) = match &entry.event {
+        Event::ExchangeRecorded(exchange)
+            if exchange.direction == Direction::FromStation
+                && exchange.verdict == Verdict::Answered =>
+        {
+            (entry.id, exchange.as_ref(), exchange.dialect)
+        }
+        Event::ExchangeReread(reread) => {
+            let exchange = chain.exchange(reread.exchange)?;
+            (exchange.id, exchange.exchange()?, reread.dialect)
+        }
+        _ => return Ok(()),
+    };
+    let frame =
+        Frame::of(id, exchange, dialect).map_err(|source| AuditError::Frame { id, source })?;
     let at = frame.instant().unwrap_or(exchange.received_at);
     let register = |name: &str| frame.integer_member(name).map(WattHours::from_whole);
     let is_known = match frame.action() {
@@ -180,6 +191,7 @@ fn prove_fact(chain: &Chain<'_>, started: &Beginning, entry: &Entry<'_>) -> Resu
     let source = Source { chain, started, fact: entry };
     let proven = match &entry.event {
         Event::ExchangeRecorded(exchange) => source.same_station(exchange),
+        Event::ExchangeReread(reread) => source.reread(reread)?,
         Event::SessionStarted(fact) => source.start(fact)?,
         Event::SessionMeterRecorded(fact) => source.meter(fact)?,
         Event::SessionConnectorStatus(fact) => source.status(fact)?,
@@ -349,6 +361,10 @@ impl<'a> Source<'a> {
             frame.says_instant("the time", frame.payload(), fact.at)?;
             let kind = frame.text_at("/idToken/type").unwrap_or_default();
             same("the token's type", fact.kind.as_deref().unwrap_or_default(), known(kind))?;
+            if exchange.verdict == Verdict::Refused {
+                // The charger was told nothing of the token.
+                return Ok(());
+            }
             let answer = answer_of(exchange)?;
             let status = answer.pointer("/idTokenInfo/status").and_then(Value::as_str);
             let words: &[&str] = match fact.authorization {
@@ -376,12 +392,29 @@ impl<'a> Source<'a> {
             if exchange.duplicate_of.is_some() && !samples {
                 return Err(FrameError::WrongMessage("the message was a repeat".to_owned()));
             }
-            if exchange.verdict != Verdict::Answered {
-                return Err(FrameError::WrongMessage("the message was refused".to_owned()));
+            if exchange.verdict == Verdict::Answered {
+                return Frame::of(id, exchange, exchange.dialect);
             }
-            Frame::of(id, exchange)
+            let refused = || FrameError::WrongMessage("the message was refused".to_owned());
+            let (reread_at, reread) = self.chain.reread(id).ok_or_else(refused)?;
+            if reread_at.index >= self.fact.index || reread.duplicate_of.is_some() {
+                return Err(refused());
+            }
+            Frame::of(id, exchange, reread.dialect)
         });
         Ok((exchange, frame))
+    }
+
+    /// A refused message that was read again lies where the event says, and before it.
+    fn reread(&self, reread: &ExchangeReread) -> Checked {
+        let entry = self.chain.exchange(reread.exchange)?;
+        entry.comes_before(self.fact)?;
+        entry.lies_at(&reread.stream, None)?;
+        let exchange = entry.exchange()?;
+        Ok(self.same_station(exchange).and_then(|()| match exchange.verdict {
+            Verdict::Refused => Ok(()),
+            _ => Err(FrameError::WrongMessage("the message was not refused".to_owned())),
+        }))
     }
 
     fn same_station(&self, exchange: &ExchangeRecorded) -> Result<(), FrameError> {
@@ -391,6 +424,10 @@ impl<'a> Source<'a> {
 
 /// Our answer to a start named the transaction, and said of the token what the fact says.
 fn answered_start(exchange: &ExchangeRecorded, fact: &SessionStarted) -> Result<(), FrameError> {
+    if exchange.verdict == Verdict::Refused {
+        // It was told neither.
+        return Ok(());
+    }
     let payload = answer_of(exchange)?;
     let transaction = payload.get("transactionId").and_then(Value::as_i64).unwrap_or_default();
     same("the transaction", i64::from(fact.transaction_id.0), known(transaction))?;

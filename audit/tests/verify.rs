@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod dialects;
 mod world;
 
 use chargebook_audit::{AuditError, LocalTimeCheck, cited_exchanges, verify};

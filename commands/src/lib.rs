@@ -15,6 +15,7 @@ pub mod personal;
 mod policy;
 pub mod protocol;
 pub mod registry;
+pub mod reread;
 pub mod review;
 mod running;
 mod security_profile;
@@ -93,6 +94,8 @@ struct Inner {
     authority: OnceCell<StationAuthority>,
     /// Held by the policies while they run.
     open_commands: Mutex<OpenCommands>,
+    /// Held while refused messages are read again: each is taken in once.
+    rereading: Mutex<()>,
     settings: Settings,
 }
 
@@ -120,6 +123,7 @@ impl Chargebook {
                 board,
                 authority: OnceCell::new(),
                 open_commands: Mutex::new(open_commands),
+                rereading: Mutex::new(()),
                 journal,
                 personal,
                 settings,
@@ -282,6 +286,10 @@ impl Chargebook {
 
     pub(crate) fn open_commands(&self) -> &Mutex<OpenCommands> {
         &self.inner.open_commands
+    }
+
+    pub(crate) fn rereading(&self) -> &Mutex<()> {
+        &self.inner.rereading
     }
 
     pub(crate) fn transaction_ids(&self) -> &TransactionIds {

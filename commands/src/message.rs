@@ -45,6 +45,8 @@ pub struct Receipt {
     pub extra_members: u32,
     /// What could not be delivered, and why.
     pub undelivered: Option<Undelivered>,
+    /// What it was read in.
+    pub dialect: Dialect,
     /// What it does otherwise than the standard, whether it could be understood or not.
     pub noticed: Dialect,
 }

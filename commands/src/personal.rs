@@ -106,6 +106,11 @@ impl PersonalData {
         self.key("adopted", &[exchange.0.as_bytes()])
     }
 
+    /// Finds where a refused message was read again.
+    pub fn reread_key(&self, exchange: chargebook_domain::ids::EventId) -> LookupKey {
+        self.key("reread", &[exchange.0.as_bytes()])
+    }
+
     /// Finds a registered thing by its name in the API.
     pub fn name_key(&self, kind: &'static str, name: &str) -> LookupKey {
         self.key(kind, &[name.as_bytes()])

@@ -1,7 +1,10 @@
 //! The port to what knows the OCPP versions' words: whether a request in those words may be sent
-//! to a station. This room passes the words on and does not look into them.
+//! to a station, and what a message in them means. This room passes the words on and does not look
+//! into them.
 
-use crate::message::Personal;
+use crate::message::{Judged, Personal, Receipt};
+use chargebook_domain::events::v1::Dialect;
+use chargebook_domain::units::Timestamp;
 
 /// What knows the words of the OCPP versions.
 pub trait StationProtocol: Send + Sync + 'static {
@@ -19,6 +22,17 @@ pub trait StationProtocol: Send + Sync + 'static {
         action: &str,
         payload: &str,
     ) -> Result<ExactRequest, ExactRefused>;
+
+    /// Reads a message that a station sent over a connection of a version, given by its WebSocket
+    /// sub-protocol, as it is read when it comes. `None` for a version that is not spoken here,
+    /// and for what is no message of its own.
+    fn read(
+        &self,
+        protocol: &str,
+        text: String,
+        dialect: Dialect,
+        received_at: Timestamp,
+    ) -> Option<(Receipt, Judged)>;
 }
 
 /// A request that the standard allows.
@@ -60,5 +74,9 @@ pub(crate) struct NoProtocol;
 impl StationProtocol for NoProtocol {
     fn request(&self, protocol: &str, _: &str, _: &str) -> Result<ExactRequest, ExactRefused> {
         Err(ExactRefused::UnknownProtocol(protocol.to_owned()))
+    }
+
+    fn read(&self, _: &str, _: String, _: Dialect, _: Timestamp) -> Option<(Receipt, Judged)> {
+        None
     }
 }

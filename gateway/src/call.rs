@@ -101,9 +101,15 @@ pub(crate) fn judge<E: Edition>(
         declined: None,
     };
     let understood = || understand(edition, kind, document, call, known, outcome, received_at);
-    let (understood, noticed) = in_dialect(document, dialect, understood);
+    let Reading { outcome, in_any_dialect, noticed } = in_dialect(document, dialect, understood);
+    message.receipt.dialect = dialect;
     message.receipt.noticed = noticed;
-    match (understood, kind) {
+    if let Some(meant) = in_any_dialect {
+        // What is refused is kept like what is understood: it may be read again.
+        message.receipt.personal = places(&meant.findings);
+        message.receipt.station_time = meant.station_time;
+    }
+    match (outcome, kind) {
         (Ok(understood), kind) => {
             message.receipt.personal = places(&understood.findings);
             message.receipt.extra_members = understood.findings.extra_members;
@@ -128,23 +134,34 @@ pub(crate) fn judge<E: Edition>(
     message
 }
 
+/// What reading a message in a dialect gives.
+struct Reading<T, R> {
+    outcome: Result<T, R>,
+    /// Of what cannot be understood in the dialect: what it means in another.
+    in_any_dialect: Option<T>,
+    /// What else the dialect would have to be.
+    noticed: Dialect,
+}
+
 /// Reads in the station's dialect, and tells what else it would have to be: of what can be
 /// understood the quirks that lost something, of what cannot those that would have helped.
 fn in_dialect<T, R>(
     document: &Document<'_>,
     dialect: Dialect,
     read: impl Fn() -> Result<T, R>,
-) -> (Result<T, R>, Dialect) {
+) -> Reading<T, R> {
     document.understand_in(dialect);
     let outcome = read();
+    let mut in_any_dialect = None;
     let noticed = match &outcome {
         Ok(_) => Dialect::from_iter(LOSING.iter().copied().filter(|q| document.met().has(*q))),
         Err(_) => {
             document.understand_in(Dialect::every());
-            if read().is_ok() { document.met() } else { Dialect::STANDARD }
+            in_any_dialect = read().ok();
+            in_any_dialect.as_ref().map_or(Dialect::STANDARD, |_| document.met())
         }
     };
-    (outcome, noticed.without(dialect))
+    Reading { outcome, in_any_dialect, noticed: noticed.without(dialect) }
 }
 
 /// Quirks that do not break a message, but lose a value of it.

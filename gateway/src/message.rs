@@ -165,6 +165,7 @@ pub(crate) fn receipt(received_at: Timestamp) -> Receipt {
         station_time: None,
         extra_members: 0,
         undelivered: None,
+        dialect: Dialect::STANDARD,
         noticed: Dialect::STANDARD,
     }
 }

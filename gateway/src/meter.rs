@@ -4,8 +4,9 @@
 //! measurands, units that do not fit, values that are no exact decimal number, and measurements
 //! taken elsewhere than at the outlet.
 
+use crate::rpc::json::Document;
 use chargebook_commands::message::SampleReport;
-use chargebook_domain::events::v1::{Evidence, MeterSample, Quantity};
+use chargebook_domain::events::v1::{Evidence, MeterSample, Quantity, Quirk};
 use chargebook_domain::ids::EventId;
 use chargebook_domain::units::Timestamp;
 use rust_decimal::Decimal;
@@ -54,14 +55,43 @@ pub(crate) struct SampledValue<'a> {
     pub(crate) unit: Option<Cow<'a, str>>,
 }
 
+/// What is measured where none is named (1.6 section 7.43, 2.x SampledValueType).
+const ENERGY: &str = "Energy.Active.Import.Register";
+
+/// What is measured in a unit that is none of energy.
+fn measurand_of(unit: &str) -> Option<&'static str> {
+    Some(match unit {
+        "W" | "kW" => "Power.Active.Import",
+        "A" => "Current.Import",
+        "V" => "Voltage",
+        "Percent" => "SoC",
+        "Celsius" | "Celcius" | "K" => "Temperature",
+        _ => return None,
+    })
+}
+
 impl SampledValue<'_> {
+    /// Puts in what the station's dialect leaves out.
+    pub(crate) fn mend(&mut self, document: &Document<'_>) {
+        if self.measurand.is_none()
+            && let Some(measurand) = self.unit.as_deref().and_then(measurand_of)
+            && document.meets(Quirk::MeasurandMissing)
+        {
+            self.measurand = Some(Cow::Borrowed(measurand));
+        }
+        let is_energy = self.measurand.as_deref().is_none_or(|measurand| measurand == ENERGY);
+        if self.unit.is_none() && is_energy && document.assumes(Quirk::UnitMissingIsKwh) {
+            self.unit = Some(Cow::Borrowed("kWh"));
+        }
+    }
+
     /// What it means, if anything; `place` points to the value in the frame.
     pub(crate) fn report(
         self,
         sampled_at: Timestamp,
         place: impl Fn() -> String,
     ) -> Option<SampleReport> {
-        let measurand = self.measurand.as_deref().unwrap_or("Energy.Active.Import.Register");
+        let measurand = self.measurand.as_deref().unwrap_or(ENERGY);
         let (quantity, scale) = meaning(measurand, self.unit.as_deref())?;
         if !is_measured_here(quantity, self.location.as_deref()) {
             return None;

@@ -111,7 +111,8 @@ impl Protocol {
         }
     }
 
-    fn named(name: &str) -> Option<Self> {
+    /// The version of that name, in any case.
+    pub(crate) fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|protocol| protocol.name().eq_ignore_ascii_case(name))
     }
 }

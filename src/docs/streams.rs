@@ -20,13 +20,13 @@ pub(super) const STREAMS: &[Stream] = &[
         holds: "One charging session: every exchange and fact about it, its settlement, rating and \
                 outcome. The uuid is a keyed hash of what makes a start unique, so a start that \
                 comes again finds its own session",
-        events: &["session.", "reservation.used", "exchange.recorded"],
+        events: &["session.", "reservation.used", "exchange."],
     },
     Stream {
         name: "station-{uuid}-{yyyy-mm}",
         holds: "Everything else that a station says and does in one month (UTC). Each month after \
                 the first begins with `station.month_opened`, which carries over what is known",
-        events: &["station.", "alert.", "reservation.ended", "exchange.recorded"],
+        events: &["station.", "alert.", "reservation.ended", "exchange."],
     },
     Stream {
         name: "command-{uuid}",

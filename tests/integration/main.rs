@@ -25,6 +25,7 @@ mod offline_replay;
 mod personal_data;
 mod rate_command;
 mod read_models;
+mod rereading;
 mod reservations;
 mod restart;
 mod retransmission;

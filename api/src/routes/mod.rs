@@ -12,6 +12,7 @@ mod events;
 pub(crate) mod health;
 mod invoices;
 mod log;
+mod reread;
 mod reservations;
 mod resolve;
 mod reviews;
@@ -80,6 +81,7 @@ pub(crate) fn guarded_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(stations::list, stations::register))
         .routes(routes!(stations::get, stations::change))
         .routes(routes!(stations::declare_connector))
+        .routes(routes!(reread::reread))
         .routes(routes!(device_model::list_variables))
         .routes(routes!(certificates::list))
         .routes(routes!(certificates::authority))

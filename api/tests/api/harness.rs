@@ -5,9 +5,11 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, Response};
 use chargebook_api::{ApiState, Authenticator, router};
 use chargebook_commands::clock::SystemClock;
-use chargebook_commands::message::{Personal, PersonalKind, PersonalPlace};
+use chargebook_commands::message::{Judged, Personal, PersonalKind, PersonalPlace, Receipt};
 use chargebook_commands::protocol::{ExactRefused, ExactRequest, StationProtocol};
 use chargebook_commands::{Chargebook, Settings};
+use chargebook_domain::events::v1::Dialect;
+use chargebook_domain::units::Timestamp;
 use chargebook_projections::{ProjectorOptions, ReadModels};
 use chargebook_store::vault::KeyVault;
 use chargebook_store::{EventStore, MemoryStore};
@@ -47,6 +49,10 @@ impl StationProtocol for AnyAction {
         let place = PersonalPlace { range: start..end, kind: PersonalKind::FreeText };
         let personal = Personal::Places(vec![place]);
         Ok(ExactRequest { payload: payload.to_owned(), personal, waits: true })
+    }
+
+    fn read(&self, _: &str, _: String, _: Dialect, _: Timestamp) -> Option<(Receipt, Judged)> {
+        None
     }
 }
 

@@ -3,9 +3,9 @@
 
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
-    AccountKind, AccountOpened, Authorization, ClockTrust, Direction, Evidence, ExchangeRecorded,
-    InvoiceIssued, InvoiceKind, MeterReading, MeterSample, Outcome, PriceByHand, Quantity,
-    RegisterBefore, ReviewDecision, SessionConnectorStatus, SessionMeterRecorded,
+    AccountKind, AccountOpened, Authorization, ClockTrust, Dialect, Direction, Evidence,
+    ExchangeRecorded, InvoiceIssued, InvoiceKind, MeterReading, MeterSample, Outcome, PriceByHand,
+    Quantity, RegisterBefore, ReviewDecision, SessionConnectorStatus, SessionMeterRecorded,
     SessionOutcomeDecided, SessionRated, SessionReviewDecided, SessionStarted, SessionStopped,
     SessionSuperseded, StopMatch, TariffReference, TariffVersionPublished, Verdict,
 };
@@ -180,6 +180,7 @@ impl World {
             duplicate_of: None,
             extra_members: 0,
             undelivered: None,
+            dialect: Dialect::STANDARD,
         };
         self.append(stream, at(time), exchange)
     }

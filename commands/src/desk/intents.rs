@@ -6,8 +6,8 @@ use crate::journal::{Draft, JournalError};
 use crate::message::{Personal, RenderedReply};
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
-    CommandAnswered, CommandFailed, CommandFailure, CommandSent, Direction, ExchangeRecorded,
-    FollowUp, Intent, ReportTopic, Verdict,
+    CommandAnswered, CommandFailed, CommandFailure, CommandSent, Dialect, Direction,
+    ExchangeRecorded, FollowUp, Intent, ReportTopic, Verdict,
 };
 use chargebook_domain::ids::CommandId;
 use chargebook_domain::units::Timestamp;
@@ -192,6 +192,7 @@ impl StationDesk {
             duplicate_of: None,
             extra_members: 0,
             undelivered: None,
+            dialect: Dialect::STANDARD,
         };
         let fact = fact_of(&outcome.result, exchange_id);
         let mut follows =

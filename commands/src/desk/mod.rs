@@ -17,11 +17,13 @@ mod effects;
 mod intents;
 mod meter;
 mod reports;
+mod reread;
 mod sessions;
 mod start;
 mod stop;
 mod transaction;
 
+pub(crate) use reread::{RefusedMessage, is_of_sessions};
 pub(crate) use sessions::load_session;
 
 pub use clearance::Clearance;
@@ -186,7 +188,10 @@ impl Decision {
 
 /// What stays the same over the tries to decide one message.
 struct Case<'a> {
+    /// The exchange that its facts come from.
     receipt_id: EventId,
+    /// The event that its facts follow: the exchange, unless that is read again.
+    cause: EventId,
     receipt: &'a Receipt,
     judged: &'a Judged,
     /// A transaction id, once one was taken for this message.
@@ -195,7 +200,34 @@ struct Case<'a> {
     met: Option<SessionId>,
 }
 
+impl<'a> Case<'a> {
+    fn new(receipt_id: EventId, cause: EventId, receipt: &'a Receipt, judged: &'a Judged) -> Self {
+        Self { receipt_id, cause, receipt, judged, transaction_id: None, met: None }
+    }
+}
+
 impl StationDesk {
+    fn at(
+        chargebook: Chargebook,
+        state: StationState,
+        connection: ConnectionInformation,
+        epoch: u64,
+    ) -> Self {
+        let moves = chargebook.board().moves(state.station_id);
+        Self {
+            moves_seen: moves.load(Ordering::SeqCst),
+            moves,
+            chargebook,
+            state,
+            sessions: SessionCache::default(),
+            reports: ReportCache::default(),
+            connection,
+            epoch,
+            asked_for: BTreeSet::new(),
+            noticed: Dialect::STANDARD,
+        }
+    }
+
     pub(crate) async fn open(
         chargebook: Chargebook,
         admitted: Admitted,
@@ -209,18 +241,8 @@ impl StationDesk {
                 RegistryError::NotFound(format!("no station `{}`", admitted.identity))
             })?;
             let epoch = state.epoch + 1;
-            let mut desk = Self {
-                chargebook: chargebook.clone(),
-                state,
-                sessions: SessionCache::default(),
-                reports: ReportCache::default(),
-                connection: connection.clone(),
-                epoch,
-                moves: moves.clone(),
-                moves_seen,
-                asked_for: BTreeSet::new(),
-                noticed: Dialect::STANDARD,
-            };
+            let mut desk = Self::at(chargebook.clone(), state, connection.clone(), epoch);
+            desk.moves_seen = moves_seen;
             let connected = StationConnected {
                 epoch,
                 protocol: connection.protocol.clone(),
@@ -278,19 +300,15 @@ impl StationDesk {
             Some(text) => Some(personal.seal_frame(station_id, text, &receipt.personal).await?),
             None => None,
         };
-        let mut case = Case {
-            receipt_id: self.chargebook.journal().fresh_id(),
-            receipt: &receipt,
-            judged: &judged,
-            transaction_id: None,
-            met: None,
-        };
+        let receipt_id = self.chargebook.journal().fresh_id();
+        let mut case = Case::new(receipt_id, receipt_id, &receipt, &judged);
         for _ in 0..DECISION_RETRIES_MAX {
             self.follow_other_desks().await?;
             let decision = self.decide(&mut case).await?;
             let (frame, reply) = self.reply(&judged, decision.answer.as_ref(), render).await?;
             let exchange = self.exchange(&case, request.clone(), reply, decision.duplicate_of);
-            match self.append(case.receipt_id, exchange, &decision).await {
+            let exchange = Draft::new(case.receipt_id, exchange).by("station");
+            match self.append(exchange, &decision).await {
                 Ok(()) => {
                     self.after(&case, &decision).await;
                     self.notice(receipt.noticed, Some(case.receipt_id)).await;
@@ -356,21 +374,18 @@ impl StationDesk {
             duplicate_of,
             extra_members: receipt.extra_members,
             undelivered: receipt.undelivered.clone(),
+            dialect: receipt.dialect,
         }
     }
 
-    async fn append(
-        &mut self,
-        receipt_id: EventId,
-        exchange: ExchangeRecorded,
-        decision: &Decision,
-    ) -> Result<(), JournalError> {
+    /// Appends what was received, or read again, and the facts that follow it.
+    async fn append(&mut self, cause: Draft, decision: &Decision) -> Result<(), JournalError> {
         let station_id = self.state.station_id;
-        let exchange = Draft::new(receipt_id, exchange).by("station").about(station_id);
-        let mut drafts = vec![exchange];
+        let cause_id = cause.id();
+        let mut drafts = vec![cause.about(station_id)];
         for (ordinal, fact) in (0..).zip(&decision.facts) {
             let mut draft =
-                Draft::following(receipt_id, ordinal, fact.clone()).by("station").about(station_id);
+                Draft::following(cause_id, ordinal, fact.clone()).by("station").about(station_id);
             if ordinal == 0 {
                 for key in &decision.keys {
                     draft = draft.keyed(*key);

@@ -254,7 +254,7 @@ impl StationDesk {
                             at: fact.started_at,
                             register: fact.meter_start.clone(),
                         };
-                        let cause = derived_id(case.receipt_id, "session.started", 0);
+                        let cause = derived_id(case.cause, "session.started", 0);
                         self.supersede(bay, superseded, cause).await;
                         self.sessions.set_latest(bay, stream);
                         self.has_moved();
@@ -328,7 +328,7 @@ impl StationDesk {
         };
         let exchange = stop.exchange;
         let fact = StationOrphanResolved { exchange, session_id, reason: None, decided_by: None };
-        let draft = Draft::following(case.receipt_id, 1000, fact);
+        let draft = Draft::following(case.cause, 1000, fact);
         let registry = self.chargebook.registry();
         if let Err(error) = registry.append_to_station(&mut self.state, vec![draft]).await {
             tracing::warn!(%error, "a joined stop could not be taken off the station's list");

@@ -257,7 +257,7 @@ impl StationDesk {
         {
             let fact =
                 SessionSuperseded { by: started.session_id, at: started.started_at, register };
-            let cause = derived_id(case.receipt_id, "session.superseded", 0);
+            let cause = derived_id(case.cause, "session.superseded", 0);
             self.supersede(bay, fact, cause).await;
         }
         self.sessions.set_latest(bay, stream.clone());

@@ -137,6 +137,7 @@ events! {
     "command.sent" CommandSent(v1::CommandSent);
     "driver.registered" DriverRegistered(v1::DriverRegistered);
     "exchange.recorded" ExchangeRecorded(v1::ExchangeRecorded);
+    "exchange.reread" ExchangeReread(v1::ExchangeReread);
     "invoice.issued" InvoiceIssued(v1::InvoiceIssued);
     "ledger.posted" LedgerPosted(v1::LedgerPosted);
     "log.created" LogCreated(v1::LogCreated);

@@ -20,12 +20,17 @@ mod verbs;
 pub(crate) use reply::read_reply;
 pub(crate) use standard::actions;
 
-use crate::message::{Downward, Unsendable};
+use crate::message::{Downward, Inbound, Unsendable};
+use crate::protocol::Protocol;
 use crate::rpc::error::push_string;
 use chargebook_commands::OpenedIntent;
-use chargebook_commands::message::{Personal, PersonalKind, PersonalPlace, RenderedReply};
+use chargebook_commands::message::{
+    Judged, Personal, PersonalKind, PersonalPlace, Receipt, RenderedReply,
+};
 use chargebook_commands::protocol::{ExactRefused, ExactRequest, StationProtocol};
+use chargebook_domain::events::v1::Dialect;
 use chargebook_domain::sealed::HOLE_PLACEHOLDER;
+use chargebook_domain::units::Timestamp;
 use ocpp_kit::Version;
 use request::{Checked, Refused};
 
@@ -113,6 +118,19 @@ impl StationProtocol for OcppVersions {
             payload: checked.payload,
             personal: checked.personal,
         })
+    }
+
+    fn read(
+        &self,
+        protocol: &str,
+        text: String,
+        dialect: Dialect,
+        received_at: Timestamp,
+    ) -> Option<(Receipt, Judged)> {
+        match Protocol::named(protocol)?.read(text, dialect, received_at) {
+            Inbound::ForDesk(message) => Some((message.receipt, message.judged)),
+            Inbound::Reply(_) => None,
+        }
     }
 }
 

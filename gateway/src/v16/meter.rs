@@ -7,7 +7,6 @@ use chargebook_commands::message::SampleReport;
 use chargebook_domain::events::v1::Quirk;
 use chargebook_domain::units::Timestamp;
 use rust_decimal::Decimal;
-use std::borrow::Cow;
 
 /// The samples of a list of MeterValue objects that fits its shape, in its order. `pointer`
 /// points to the list.
@@ -55,45 +54,17 @@ fn sample(
     let value = value.filter(|_| !is_signed)?;
     parts.raw = document.raw(value);
     parts.value = written_value(document, value);
-    mend(document, &mut parts);
+    parts.mend(document);
     parts.report(sampled_at, place)
 }
 
+/// A value that is written as a text: with a decimal comma where the dialect has it.
 fn written_value(document: &Document<'_>, value: NodeId) -> Option<Decimal> {
     let text = document.string(value)?;
     decimal(&text).or_else(|| {
         let (whole, fraction) = text.split_once(',').filter(|_| !text.contains('.'))?;
         let meant = decimal(&format!("{whole}.{fraction}"))?;
         document.meets(Quirk::DecimalComma).then_some(meant)
-    })
-}
-
-/// Puts in what the station's dialect leaves out.
-fn mend(document: &Document<'_>, parts: &mut SampledValue<'_>) {
-    if parts.measurand.is_none()
-        && let Some(measurand) = parts.unit.as_deref().and_then(measurand_of)
-        && document.meets(Quirk::MeasurandMissing)
-    {
-        parts.measurand = Some(Cow::Borrowed(measurand));
-    }
-    let is_energy = parts.measurand.as_deref().is_none_or(|measurand| measurand == ENERGY);
-    if parts.unit.is_none() && is_energy && document.assumes(Quirk::UnitMissingIsKwh) {
-        parts.unit = Some(Cow::Borrowed("kWh"));
-    }
-}
-
-/// What is measured where none is named (section 7.43).
-const ENERGY: &str = "Energy.Active.Import.Register";
-
-/// What is measured in a unit that is none of energy.
-fn measurand_of(unit: &str) -> Option<&'static str> {
-    Some(match unit {
-        "W" | "kW" => "Power.Active.Import",
-        "A" => "Current.Import",
-        "V" => "Voltage",
-        "Percent" => "SoC",
-        "Celsius" | "Celcius" | "K" => "Temperature",
-        _ => return None,
     })
 }
 

@@ -30,7 +30,10 @@ fn sample(
     for (name, node) in document.members(sampled_value.node) {
         let text = || document.string(node);
         match document.string(name).as_deref() {
-            Some("value") => parts.raw = document.raw(node),
+            Some("value") => {
+                parts.raw = document.raw(node);
+                parts.value = document.number(node).and_then(json_number);
+            }
             Some("context") => parts.context = text(),
             Some("measurand") => parts.measurand = text(),
             Some("phase") => parts.phase = text(),
@@ -43,7 +46,7 @@ fn sample(
             _ => {}
         }
     }
-    parts.value = json_number(parts.raw);
+    parts.mend(document);
     parts.report(sampled_at, place)
 }
 

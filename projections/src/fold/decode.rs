@@ -14,8 +14,8 @@ use std::borrow::Cow;
 use uuid::Uuid;
 
 /// An exchange names its direction behind its action (members are sorted): within so many
-/// bytes for every action that OCPP knows.
-const DIRECTION_BYTES_MAX: usize = 256;
+/// bytes for every action that OCPP knows, with the longest dialect between them.
+const DIRECTION_BYTES_MAX: usize = 512;
 
 /// An event, as far as the folds need it.
 #[derive(Debug)]
@@ -127,7 +127,8 @@ fn read(event: &RecordedEvent, stream_id: Option<Uuid>) -> Result<Fact, String> 
     }
     match event.event_type.as_str() {
         "exchange.recorded" if is_from_station(data) => Ok(station()),
-        "exchange.recorded" => Ok(Fact::Nothing),
+        // What was understood by reading again is told by the facts beside it.
+        "exchange.recorded" | "exchange.reread" => Ok(Fact::Nothing),
         "session.meter_recorded" => parse(data).map(Fact::Meter),
         "session.stopped" => parse(data).map(Fact::Stopped),
         "session.settled" => parse(data).map(Fact::Settled),

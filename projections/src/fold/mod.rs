@@ -244,6 +244,7 @@ impl State {
             Event::StationNotified(_) => self.reported(event, fact),
             Event::CommandSent(_)
             | Event::ExchangeRecorded(_)
+            | Event::ExchangeReread(_)
             | Event::LogCreated(_)
             | Event::ModelDialectSet(_)
             | Event::PolicyCheckpointed(_)

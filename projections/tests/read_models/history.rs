@@ -271,7 +271,7 @@ impl History {
 
     /// An exchange that the station began, as a heartbeat.
     pub(crate) async fn heartbeat(&mut self, number: u64) {
-        use chargebook_domain::events::v1::{Direction, Verdict};
+        use chargebook_domain::events::v1::{Dialect, Direction, Verdict};
         let fact = ExchangeRecorded {
             station: identity(number),
             station_id: station_id(number),
@@ -288,6 +288,7 @@ impl History {
             duplicate_of: None,
             extra_members: 0,
             undelivered: None,
+            dialect: Dialect::STANDARD,
         };
         self.write(Self::station_stream(number), fact).await;
     }

@@ -1,5 +1,6 @@
 //! What went over the wire, verbatim, whatever became of it.
 
+use super::treatment::Dialect;
 use crate::ids::{EventId, StationId, StationIdentity};
 use crate::sealed::SealedText;
 use crate::units::Timestamp;
@@ -38,6 +39,24 @@ pub struct ExchangeRecorded {
     pub extra_members: u32,
     /// What could not be delivered, and why.
     pub undelivered: Option<Undelivered>,
+    /// The dialect that the station was understood in; the standard if absent.
+    #[serde(default, skip_serializing_if = "Dialect::is_standard")]
+    pub dialect: Dialect,
+}
+
+/// `exchange.reread`: a message that was refused when it came was read again on an operator's wish,
+/// in the dialect that the station is understood in by now. The facts that follow it in the same
+/// append come from that message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExchangeReread {
+    /// The `exchange.recorded` with the message; facts name it as where they come from.
+    pub exchange: EventId,
+    /// The stream that holds it.
+    pub stream: String,
+    /// What the message was read in.
+    pub dialect: Dialect,
+    /// The exchange that this message repeats: then nothing follows from it.
+    pub duplicate_of: Option<EventId>,
 }
 
 /// Whose message an exchange began with.
