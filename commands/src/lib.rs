@@ -35,6 +35,7 @@ pub use security_profile::{SECURITY_PROFILE_MAX, SecurityProfileSeen};
 pub use station::StationState;
 
 use chargebook_domain::events::v1::{Intent, LogCreated, Registration, StationDisconnected};
+use chargebook_domain::ids::StationIdentity;
 use chargebook_store::vault::KeyVault;
 use chargebook_store::{AppendError, EventStore, ExpectedVersion, Position, StreamName};
 use chrono::TimeDelta;
@@ -179,6 +180,19 @@ impl Chargebook {
             settings,
             security_profile_required: state.security_profile_required,
         })
+    }
+
+    /// The identity that a station was registered by, where it names itself in another case: in
+    /// OCPP 2.x an identity has none. One that is registered exactly so is meant; one that is not
+    /// registered at all is given back.
+    ///
+    /// # Errors
+    /// The log.
+    pub async fn registered_in_any_case(
+        &self,
+        identity: StationIdentity,
+    ) -> Result<StationIdentity, RegistryError> {
+        Ok(self.registry().station_in_any_case(&identity).await?.unwrap_or(identity))
     }
 
     /// Changes a station's password, site or settings; in force at once, on a connection that is

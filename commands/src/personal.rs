@@ -47,6 +47,12 @@ impl PersonalData {
         self.key("station", &[identity.as_bytes()])
     }
 
+    /// Finds a station by its name in whatever case: an OCPP 2.x identity is an identifierString,
+    /// which has no case (Part 2, primitive data types).
+    pub fn station_key_in_any_case(&self, identity: &str) -> LookupKey {
+        self.key("station-in-any-case", &[identity.to_ascii_lowercase().as_bytes()])
+    }
+
     /// Finds a token by its uid, which is case-insensitive (OCPP 1.6 CiString20Type).
     pub fn token_key(&self, uid: &str) -> LookupKey {
         self.key("token", &[folded(uid).as_bytes()])

@@ -36,6 +36,11 @@ impl Protocol {
         }
     }
 
+    /// Whether a station's identity has a case: in 2.x it is an identifierString, which has none.
+    pub(crate) fn has_case(self) -> bool {
+        self == Self::V16
+    }
+
     /// The names of its actions, in both directions.
     pub(crate) fn actions(self) -> impl Iterator<Item = &'static str> {
         downward::actions(self.version())

@@ -79,7 +79,8 @@ impl Registry {
             Some(site) => Some(self.site_named(site).await?),
         };
         let key = self.personal.station_key(identity.as_str());
-        let _held = self.registering(&key).await;
+        let key_in_any_case = self.personal.station_key_in_any_case(identity.as_str());
+        let _held = self.registering(&key_in_any_case).await;
         if let Some(known) = self.station(&registration.id).await? {
             let same_password = match (&known.password, &registration.password) {
                 (None, None) => true,
@@ -99,11 +100,17 @@ impl Registry {
                 ))),
             };
         }
+        if let Some(other) = self.station_in_any_case(&identity).await? {
+            return Err(RegistryError::Conflict(format!(
+                "station `{other}` is registered already, and OCPP 2.x makes no difference of case"
+            )));
+        }
         let station_id = StationId(self.journal.clock().fresh_id());
         let password = registration.password.as_deref().map(|text| self.verifier(station_id, text));
         let fact = StationRegistered { station_id, station: identity.clone(), password, site_id };
         let registered =
             Draft::new(self.journal.fresh_id(), fact).by("operator").about(station_id).keyed(key);
+        let registered = registered.keyed(key_in_any_case);
         let settings = registration
             .settings
             .fact(StationSettings::default())
@@ -227,6 +234,22 @@ impl Registry {
         self.station(state.identity.as_str()).await
     }
 
+    /// The identity of the station that was registered by this name in another case; none where
+    /// there is one of exactly this name.
+    pub(crate) async fn station_in_any_case(
+        &self,
+        identity: &StationIdentity,
+    ) -> Result<Option<StationIdentity>, RegistryError> {
+        let exact = self.personal.station_key(identity.as_str());
+        if self.journal.lookup(&exact).await?.is_some() {
+            return Ok(None);
+        }
+        let key = self.personal.station_key_in_any_case(identity.as_str());
+        let Some(stream) = self.journal.lookup(&key).await? else { return Ok(None) };
+        let known = self.load_station(&stream, identity.clone()).await?;
+        Ok(known.map(|known| known.identity))
+    }
+
     async fn load_station(
         &self,
         stream: &StreamName,
@@ -266,7 +289,8 @@ impl Registry {
             };
             let draft = Draft::new(self.journal.fresh_id(), opened)
                 .about(station_id)
-                .keyed(self.personal.station_key(state.identity.as_str()));
+                .keyed(self.personal.station_key(state.identity.as_str()))
+                .keyed(self.personal.station_key_in_any_case(state.identity.as_str()));
             drafts.insert(0, draft);
             expected = ExpectedVersion::NoStream;
         } else {

@@ -222,6 +222,7 @@ impl Station {
             station_time: None,
             extra_members: 0,
             undelivered: None,
+            dialect: Dialect::STANDARD,
             noticed: Dialect::STANDARD,
         };
         let said = std::sync::Mutex::new(None);

@@ -75,10 +75,12 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// The password of basic auth: bytes, for a 1.6 AuthorizationKey is no text. The user name must
-/// be the identity of the path (security white paper, section 3.2).
+/// be the identity of the path (security white paper, section 3.2), in any case where identities
+/// have none.
 pub(super) fn password(
     headers: &HeaderMap,
     identity: &StationIdentity,
+    has_case: bool,
 ) -> Result<Option<Vec<u8>>, Refusal> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Ok(None) };
@@ -95,7 +97,8 @@ pub(super) fn password(
     let (user, password) = colon
         .map(|at| (&credentials[..at], &credentials[at + 1..]))
         .ok_or(Refusal::BadCredentials)?;
-    if user != identity.as_str().as_bytes() {
+    let identity = identity.as_str().as_bytes();
+    if user != identity && (has_case || !user.eq_ignore_ascii_case(identity)) {
         return Err(Refusal::OtherUser);
     }
     Ok(Some(password.to_vec()))
@@ -268,6 +271,18 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_user_is_the_station_in_any_case_where_identities_have_none() {
+        let mut headers = HeaderMap::new();
+        let value = format!("Basic {}", BASE64.encode("cp-1:secret"));
+        headers.insert(AUTHORIZATION, HeaderValue::from_str(&value).expect("a value"));
+        let identity = StationIdentity::parse("CP-1").expect("an identity");
+        assert_eq!(password(&headers, &identity, true), Err(Refusal::OtherUser));
+        assert_eq!(password(&headers, &identity, false), Ok(Some(b"secret".to_vec())));
+        let other = StationIdentity::parse("CP-2").expect("an identity");
+        assert_eq!(password(&headers, &other, false), Err(Refusal::OtherUser));
+    }
+
     #[track_caller]
     fn check_password(authorization: Option<&str>, expected: Result<Option<&[u8]>, Refusal>) {
         let mut headers = HeaderMap::new();
@@ -275,7 +290,7 @@ mod tests {
             headers.insert(AUTHORIZATION, HeaderValue::from_str(value).expect("a value"));
         }
         let identity = StationIdentity::parse("CP-1").expect("an identity");
-        let found = password(&headers, &identity);
+        let found = password(&headers, &identity, true);
         assert_eq!(found, expected.map(|bytes| bytes.map(<[u8]>::to_vec)), "{authorization:?}");
     }
 

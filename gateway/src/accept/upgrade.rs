@@ -147,9 +147,11 @@ impl Handshakes {
         let headers = request.headers();
         let accept_key = handshake::accept_key(request.method(), request.version(), headers)
             .map_err(|refusal| path.refusal(refusal))?;
-        let password = handshake::password(headers, identity);
-        let password = password.map_err(|refusal| path.refusal(refusal))?;
         let protocol = handshake::protocol(headers);
+        let has_case = protocol.as_ref().is_none_or(|offered| offered.protocol.has_case());
+        let password = handshake::password(headers, identity, has_case);
+        let password = password.map_err(|refusal| path.refusal(refusal))?;
+        let identity = &self.registered(identity, has_case).await?;
         let admitted = self.admit(identity, password.as_deref(), remote).await;
         let admitted = admitted.map_err(|refusal| path.refusal(refusal))?;
         if path == NamedBy::OtherPath && !self.speaks(&admitted, Quirk::OtherPath).await {
@@ -186,6 +188,22 @@ impl Handshakes {
             security_profile: seen.profile,
         };
         Ok((response, granted))
+    }
+
+    /// The identity by which the station is registered.
+    async fn registered(
+        &self,
+        identity: &StationIdentity,
+        has_case: bool,
+    ) -> Result<StationIdentity, Refusal> {
+        if has_case {
+            return Ok(identity.clone());
+        }
+        let registered = self.chargebook.registered_in_any_case(identity.clone()).await;
+        registered.map_err(|error| {
+            tracing::error!(station = %identity, %error, "admission cannot be decided");
+            Refusal::Unavailable
+        })
     }
 
     /// Whether a quirk is in the station's dialect. Where it is not, it is noted for the operator;

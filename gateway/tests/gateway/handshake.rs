@@ -32,6 +32,33 @@ async fn credentials_decide() {
 }
 
 #[tokio::test]
+async fn an_identity_has_a_case_in_1_6_and_none_in_2_x() {
+    let gateway = Gateway::start().await;
+    for (id, protocol, expected) in [
+        ("CP-1", "ocpp1.6", 101),
+        ("cp-1", "ocpp1.6", 404),
+        ("cp-1", "ocpp2.0.1", 101),
+        ("Cp-1", "ocpp2.1", 101),
+        ("cp-9", "ocpp2.0.1", 404),
+    ] {
+        let status = match gateway.connect(id, Some(PASSWORD.as_bytes()), Some(protocol)).await {
+            Ok((_, response)) => response.status().as_u16(),
+            Err(Error::Http(response)) => response.status().as_u16(),
+            Err(other) => panic!("{other}"),
+        };
+        assert_eq!(status, expected, "{id} {protocol}");
+    }
+    // All of them are the same station, by the name that it was registered by.
+    let connected = gateway.facts_once("station.connected", 3).await;
+    assert_eq!(connected.last().map(|fact| fact["epoch"].clone()), Some(3.into()));
+
+    let other = StationRegistration { id: "cP-1".to_owned(), ..StationRegistration::default() };
+    let refused = gateway.chargebook.registry().register_station(other).await;
+    let refused = refused.expect_err("a conflict").to_string();
+    assert!(refused.contains("station `CP-1` is registered already"), "{refused}");
+}
+
+#[tokio::test]
 async fn the_bytes_that_a_hex_password_spells_are_a_password_too() {
     let gateway = Gateway::start().await;
     let key = "ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00";
