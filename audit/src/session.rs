@@ -346,7 +346,8 @@ impl<'a> Source<'a> {
             let state = word("chargingState").unwrap_or_default().to_owned();
             same("the charging state", text(&fact.charging_state), known(state))?;
             let reason = word("stoppedReason").unwrap_or_default().to_owned();
-            same("the reason", text(&fact.stopped_reason), known(reason))
+            same("the reason", text(&fact.stopped_reason), known(reason))?;
+            fact.samples.iter().try_for_each(|sample| frame.says_sample(sample))
         }))
     }
 

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod dialects;
+mod transaction;
 mod world;
 
 use chargebook_audit::{AuditError, LocalTimeCheck, cited_exchanges, verify};

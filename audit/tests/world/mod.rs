@@ -64,11 +64,15 @@ pub(crate) fn session_stream() -> String {
     format!("session-{}", uuid(1))
 }
 
-fn station_id() -> StationId {
+pub(crate) fn session_id() -> SessionId {
+    SessionId(uuid(1))
+}
+
+pub(crate) fn station_id() -> StationId {
     StationId(uuid(2))
 }
 
-fn account_id() -> AccountId {
+pub(crate) fn account_id() -> AccountId {
     AccountId(uuid(3))
 }
 
@@ -93,7 +97,7 @@ fn hole() -> Hole {
     }
 }
 
-fn sealed_tag() -> SealedText {
+pub(crate) fn sealed_tag() -> SealedText {
     SealedText::hole(hole())
 }
 
@@ -167,7 +171,7 @@ impl World {
         let exchange = ExchangeRecorded {
             station: StationIdentity::parse("CP-1").unwrap(),
             station_id: station_id(),
-            protocol: "ocpp1.6".to_owned(),
+            protocol: if action == "TransactionEvent" { "ocpp2.0.1" } else { "ocpp1.6" }.to_owned(),
             direction: Direction::FromStation,
             message_id: Some(message_id.clone()),
             action: Some(action.to_owned()),
@@ -542,7 +546,7 @@ impl World {
     }
 }
 
-fn reading(event_id: EventId, pointer: &str, register_wh: i64) -> MeterReading {
+pub(crate) fn reading(event_id: EventId, pointer: &str, register_wh: i64) -> MeterReading {
     MeterReading {
         register_wh: WattHours::from_whole(register_wh),
         evidence: Evidence { event_id, pointer: pointer.to_owned(), raw: register_wh.to_string() },

@@ -9,7 +9,7 @@ use crate::clock::derived_id;
 use crate::message::{Answer, TransactionAnswer, TransactionEventKind, TransactionReport};
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
-    Authorization, ClockTrust, SessionMeterRecorded, SessionOpened, SessionSuperseded,
+    Authorization, ClockTrust, MeterSample, SessionMeterRecorded, SessionOpened, SessionSuperseded,
     SessionTokenPresented, SessionTransactionReported,
 };
 use chargebook_domain::ids::{EventId, EvseNumber, SessionId};
@@ -62,8 +62,11 @@ impl StationDesk {
             Whose::Known { repeats, .. } => repeats,
             Whose::New { .. } => None,
         };
-        if repeats.is_none() {
-            facts.push(reported(case, report).into());
+        let samples = new_samples(case, &session, &report.samples);
+        if repeats.is_some() && !samples.is_empty() {
+            facts.push(SessionMeterRecorded { samples, exchange: case.receipt_id }.into());
+        } else if repeats.is_none() {
+            facts.push(reported(case, report, samples).into());
             if let Some((token, presented)) = &presented {
                 let id_tag = match token.is_no_authorization() {
                     true => None,
@@ -81,10 +84,6 @@ impl StationDesk {
                 };
                 facts.push(fact.into());
             }
-        }
-        let samples = new_samples(case, &session, &report.samples);
-        if !samples.is_empty() {
-            facts.push(SessionMeterRecorded { samples, exchange: case.receipt_id }.into());
         }
         let was_at = session.transaction().and_then(|known| known.evse());
         if was_at.is_some() && only_goes_on(report) {
@@ -307,7 +306,11 @@ fn began(session: &Session) -> Option<Timestamp> {
     start.or_else(|| session.transaction().and_then(|transaction| transaction.first_at()))
 }
 
-fn reported(case: &Case<'_>, report: &TransactionReport) -> SessionTransactionReported {
+fn reported(
+    case: &Case<'_>,
+    report: &TransactionReport,
+    samples: Vec<MeterSample>,
+) -> SessionTransactionReported {
     let received_at = case.receipt.received_at;
     SessionTransactionReported {
         kind: report.kind,
@@ -325,6 +328,7 @@ fn reported(case: &Case<'_>, report: &TransactionReport) -> SessionTransactionRe
         remote_start_id: report.remote_start_id,
         phases: report.phases,
         time_spent_charging_seconds: report.time_spent_charging_seconds,
+        samples,
         exchange: case.receipt_id,
     }
 }

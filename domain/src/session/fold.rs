@@ -6,9 +6,8 @@ use super::by_hand::Decided;
 use super::transaction::Transaction;
 use crate::events::Event;
 use crate::events::v1::{
-    Anomaly, MeterSample, Quantity, RegisterBefore, SessionConnectorStatus, SessionMeterRecorded,
-    SessionOutcomeDecided, SessionRated, SessionSettled, SessionSuperseded, StopMatch,
-    TransactionEventKind,
+    Anomaly, MeterSample, Quantity, RegisterBefore, SessionConnectorStatus, SessionOutcomeDecided,
+    SessionRated, SessionSettled, SessionSuperseded, StopMatch, TransactionEventKind,
 };
 use crate::ids::{EventId, SessionId, StationId};
 use crate::units::{Timestamp, WattHours};
@@ -57,15 +56,17 @@ impl Session {
         match event {
             Event::SessionStarted(fact) => self.beginning = Some(fact.as_ref().into()),
             Event::SessionStopped(fact) => self.add_stop(fact.as_ref().into()),
-            Event::SessionOpened(_)
-            | Event::SessionTransactionReported(_)
-            | Event::SessionTokenPresented(_) => self.tell(event),
+            Event::SessionOpened(_) | Event::SessionTokenPresented(_) => self.tell(event),
+            Event::SessionTransactionReported(fact) => {
+                self.tell(event);
+                self.add_samples(&fact.samples);
+            }
             Event::ReservationUsed(fact) => {
                 if let Some(transaction) = &mut self.transaction {
                     transaction.use_up(fact);
                 }
             }
-            Event::SessionMeterRecorded(fact) => self.add_samples(fact),
+            Event::SessionMeterRecorded(fact) => self.add_samples(&fact.samples),
             Event::SessionConnectorStatus(fact) => self.add_status(fact),
             Event::SessionSuperseded(fact) => self.superseded = Some(fact.as_ref().clone()),
             Event::SessionAnomalyNoted(fact) => {
@@ -141,8 +142,8 @@ impl Session {
         }
     }
 
-    fn add_samples(&mut self, fact: &SessionMeterRecorded) {
-        for sample in &fact.samples {
+    fn add_samples(&mut self, samples: &[MeterSample]) {
+        for sample in samples {
             self.samples.entry(key_of(sample)).or_insert_with(|| sample.clone());
         }
     }

@@ -68,6 +68,7 @@ fn report(kind: Kind, sequence: u32, clock: &str, state: Option<&str>) -> Event 
         remote_start_id: None,
         phases: None,
         time_spent_charging_seconds: None,
+        samples: Vec::new(),
         exchange: exchange(sequence),
     }
     .into()

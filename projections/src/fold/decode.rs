@@ -2,8 +2,10 @@
 //! not parsed at all; of frequent facts only the needed members are.
 
 use chargebook_domain::events::Event;
-use chargebook_domain::events::v1::{FollowUp, Quantity, StopMatch};
-use chargebook_domain::ids::{EventId, StationId};
+use chargebook_domain::events::v1::{
+    ClockTrust, FollowUp, Quantity, StopMatch, TransactionEventKind,
+};
+use chargebook_domain::ids::{ConnectorNumber, EventId, EvseNumber, StationId};
 use chargebook_domain::rating::Rating;
 use chargebook_domain::units::{Timestamp, WattHours};
 use chargebook_store::{Position, RecordedEvent, StreamName};
@@ -40,6 +42,7 @@ pub(crate) enum Fact {
     /// Only that the station is alive.
     Heard(StationId),
     Meter(Metered),
+    Reported(Reported),
     Stopped(Stopped),
     Settled(Settled),
     Rated(Box<Rated>),
@@ -59,6 +62,19 @@ pub(crate) struct Sample {
     pub(crate) quantity: Quantity,
     pub(crate) value: Decimal,
     pub(crate) phase: Option<String>,
+}
+
+/// `session.transaction_reported`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Reported {
+    pub(crate) kind: TransactionEventKind,
+    pub(crate) at: Timestamp,
+    pub(crate) clock: ClockTrust,
+    pub(crate) evse: Option<EvseNumber>,
+    pub(crate) connector: Option<ConnectorNumber>,
+    pub(crate) stopped_reason: Option<String>,
+    #[serde(default)]
+    pub(crate) samples: Vec<Sample>,
 }
 
 /// `session.stopped`.
@@ -130,6 +146,7 @@ fn read(event: &RecordedEvent, stream_id: Option<Uuid>) -> Result<Fact, String> 
         // What was understood by reading again is told by the facts beside it.
         "exchange.recorded" | "exchange.reread" => Ok(Fact::Nothing),
         "session.meter_recorded" => parse(data).map(Fact::Meter),
+        "session.transaction_reported" => parse(data).map(Fact::Reported),
         "session.stopped" => parse(data).map(Fact::Stopped),
         "session.settled" => parse(data).map(Fact::Settled),
         "session.rated" => parse(data).map(|rated| Fact::Rated(Box::new(rated))),

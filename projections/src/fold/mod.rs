@@ -117,9 +117,11 @@ impl State {
         let fact = event.fact.as_ref().ok()?;
         let need = match fact {
             Fact::Nothing | Fact::Heard(_) => None,
-            Fact::Meter(_) | Fact::Stopped(_) | Fact::Settled(_) | Fact::Rated(_) => {
-                event.stream_id.map(|id| Need::Session(SessionId(id)))
-            }
+            Fact::Meter(_)
+            | Fact::Reported(_)
+            | Fact::Stopped(_)
+            | Fact::Settled(_)
+            | Fact::Rated(_) => event.stream_id.map(|id| Need::Session(SessionId(id))),
             Fact::Sent(_) => event.stream_id.map(|id| Need::Command(CommandId(id))),
             Fact::Other(Event::InvoiceIssued(issued)) => Some(Need::Session(issued.session_id)),
             Fact::Other(Event::AlertAcknowledged(fact)) => Some(Need::Alert(fact.alert_id)),
@@ -168,7 +170,8 @@ impl State {
                 self.heard(*station, event.recorded_at);
                 Ok(())
             }
-            Fact::Meter(fact) => self.session_metered(event, fact),
+            Fact::Meter(fact) => self.session_metered(event, &fact.samples),
+            Fact::Reported(fact) => self.transaction_reported(event, fact),
             Fact::Stopped(fact) => self.session_stopped(event, fact),
             Fact::Settled(fact) => self.session_settled(event, fact),
             Fact::Rated(fact) => self.session_rated(event, fact),
@@ -205,7 +208,6 @@ impl State {
             Event::StationOrphanResolved(fact) => self.orphan_resolved(event, fact),
             Event::SessionStarted(fact) => self.session_started(event, fact),
             Event::SessionOpened(fact) => self.session_opened(event, fact),
-            Event::SessionTransactionReported(fact) => self.transaction_reported(event, fact),
             Event::SessionTokenPresented(fact) => self.token_presented(event, fact),
             Event::SessionConnectorStatus(fact) => self.session_connector_status(event, fact),
             Event::SessionAnomalyNoted(fact) => self.session_anomaly_noted(event, fact),
@@ -253,6 +255,7 @@ impl State {
             | Event::SessionReviewDecided(_)
             | Event::SessionSettled(_)
             | Event::SessionStopped(_)
+            | Event::SessionTransactionReported(_)
             | Event::StationMeterRecorded(_)
             | Event::StationMonthOpened(_)
             | Event::StationPasswordChanged(_)

@@ -1,7 +1,7 @@
 //! Sessions: life cycle, meter, what became of them.
 
 use super::analytics::{microwatthours, trusted_time};
-use super::decode::{Metered, Rated, Sample, Settled, Stopped};
+use super::decode::{Rated, Sample, Settled, Stopped};
 use super::{Decoded, Refusal, State, in_own_stream, stream_id};
 use crate::query::hour_of;
 use crate::tables::{Json, OrphanResolutionRow, SessionMeterRow, SessionRow, Word};
@@ -71,14 +71,14 @@ impl State {
     pub(super) fn session_metered(
         &mut self,
         event: &Decoded,
-        fact: &Metered,
+        samples: &[Sample],
     ) -> Result<(), Refusal> {
         let (id, station) = self.known_session(event)?;
-        let Some(latest) = fact.samples.iter().map(|sample| sample.sampled_at).max() else {
+        let Some(latest) = samples.iter().map(|sample| sample.sampled_at).max() else {
             return Ok(());
         };
         self.heard(station, event.recorded_at);
-        self.read_begin(id, &fact.samples);
+        self.read_begin(id, samples);
         let is_latest = self.meters.get(id).is_some_and(|meter| meter.sampled_at <= latest);
         let session = self.sessions.get(id);
         let is_open = session.is_some_and(|row| row.status.0 == SessionStatus::Open);
@@ -87,13 +87,13 @@ impl State {
             // What comes late is in the log; the live picture is of the latest.
             return Ok(());
         }
-        let energy_wh = self.energy_so_far(id, &fact.samples);
+        let energy_wh = self.energy_so_far(id, samples);
         if let Some(meter) = self.meters.touch(id) {
             meter.sampled_at = latest;
-            if let Some(power_w) = power_of(&fact.samples).filter(|_| is_open) {
+            if let Some(power_w) = power_of(samples).filter(|_| is_open) {
                 meter.power_w = Some(power_w);
             }
-            if let Some(percent) = last_of(&fact.samples, Quantity::StateOfChargePercent) {
+            if let Some(percent) = last_of(samples, Quantity::StateOfChargePercent) {
                 meter.state_of_charge_percent = Some(percent);
             }
             if let Some(energy_wh) = energy_wh {

@@ -1,12 +1,12 @@
 //! Sessions of 2.x: opened by whichever message came first, and told part by part.
 
 use super::analytics::trusted_time;
+use super::decode::Reported;
 use super::{Decoded, Refusal, State, in_own_stream};
 use crate::tables::{Json, SessionMeterRow, SessionRow, Word};
 use crate::views::SessionStatus;
 use chargebook_domain::events::v1::{
-    Authorization, ClockTrust, SessionOpened, SessionTokenPresented, SessionTransactionReported,
-    TransactionEventKind,
+    Authorization, ClockTrust, SessionOpened, SessionTokenPresented, TransactionEventKind,
 };
 use chargebook_domain::ids::{Outlet, SessionId, TransactionId};
 use chargebook_domain::units::WattHours;
@@ -31,7 +31,7 @@ impl State {
     pub(super) fn transaction_reported(
         &mut self,
         event: &Decoded,
-        fact: &SessionTransactionReported,
+        fact: &Reported,
     ) -> Result<(), Refusal> {
         let (id, station) = self.known_session(event)?;
         self.heard(station, event.recorded_at);
@@ -47,15 +47,10 @@ impl State {
         } else {
             self.occupy_outlet(id);
         }
-        Ok(())
+        self.session_metered(event, &fact.samples)
     }
 
-    fn transaction_started(
-        &mut self,
-        event: &Decoded,
-        id: SessionId,
-        fact: &SessionTransactionReported,
-    ) {
+    fn transaction_started(&mut self, event: &Decoded, id: SessionId, fact: &Reported) {
         let Some(row) = self.sessions.touch(id) else { return };
         if row.status.0 == SessionStatus::Settled {
             return;
@@ -70,7 +65,7 @@ impl State {
         }
     }
 
-    fn transaction_ended(&mut self, id: SessionId, fact: &SessionTransactionReported) {
+    fn transaction_ended(&mut self, id: SessionId, fact: &Reported) {
         let Some(row) = self.sessions.touch(id) else { return };
         let is_earlier = row.ended_at.is_none_or(|known| fact.at < known);
         if is_earlier && row.status.0 != SessionStatus::Settled {

@@ -1,6 +1,6 @@
 //! A session as a 2.x station tells it: part by part, in messages that may come in any order.
 
-use super::session::{Authorization, ClockTrust};
+use super::session::{Authorization, ClockTrust, MeterSample};
 use crate::ids::{
     AccountId, ConnectorNumber, EventId, EvseNumber, SessionId, SiteId, StationId, StationIdentity,
     TokenId, TransactionName,
@@ -32,8 +32,7 @@ pub struct SessionOpened {
     pub exchange: EventId,
 }
 
-/// `session.transaction_reported`: what one TransactionEvent says, beside its samples and its
-/// token.
+/// `session.transaction_reported`: what one TransactionEvent says, beside its token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionTransactionReported {
     /// Which part of the story.
@@ -66,6 +65,10 @@ pub struct SessionTransactionReported {
     pub phases: Option<u8>,
     /// How long energy flowed so far.
     pub time_spent_charging_seconds: Option<i64>,
+    /// Its samples that mean something to us and were not known yet. What a repeat adds, and what
+    /// was recorded before this member came to be, stands in a `session.meter_recorded`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub samples: Vec<MeterSample>,
     /// The exchange that said so.
     pub exchange: EventId,
 }

@@ -1,0 +1,145 @@
+//! The bill of a session that a 2.0.1 station told, part by part, and what is refused in it.
+
+use crate::refusal;
+use crate::world::{
+    TAG, World, account_id, at, reading, sealed_tag, session_id, session_stream, station_id,
+};
+use chargebook_audit::verify;
+use chargebook_domain::events::v1::{
+    Authorization, ClockTrust, MeterSample, Quantity, SessionOpened, SessionTokenPresented,
+    SessionTransactionReported, TransactionEventKind,
+};
+use chargebook_domain::ids::{
+    ConnectorNumber, EventId, EvseNumber, StationIdentity, TransactionName,
+};
+use serde_json::{Value, json};
+
+const NAME: &str = "5f7c-1";
+
+/// The messages: kind, its word, time, register, context.
+const TOLD: [(TransactionEventKind, &str, &str, i64, &str); 3] = [
+    (TransactionEventKind::Started, "Started", "10:00:00", 1_000, "Transaction.Begin"),
+    (TransactionEventKind::Updated, "Updated", "10:10:00", 1_500, "Sample.Periodic"),
+    (TransactionEventKind::Ended, "Ended", "10:30:00", 2_500, "Transaction.End"),
+];
+
+fn billed() -> World {
+    let mut world = World::default();
+    let tariff = world.publish_tariff();
+    for (sequence, (kind, word, time, register_wh, context)) in (0..).zip(TOLD) {
+        let exchange = told(&mut world, sequence, word, time, register_wh, context);
+        let stream = session_stream();
+        if sequence == 0 {
+            world.append(&stream, at(time), opened(time, exchange));
+        }
+        let evidence =
+            reading(exchange, "/3/meterValue/0/sampledValue/0/value", register_wh).evidence;
+        let sample = MeterSample {
+            sampled_at: at(time),
+            quantity: Quantity::EnergyImportRegisterWh,
+            value: register_wh.into(),
+            context: context.to_owned(),
+            phase: None,
+            evidence,
+        };
+        let fact = SessionTransactionReported {
+            kind,
+            sequence,
+            at: at(time),
+            received_at: at(time),
+            clock: ClockTrust::Plausible,
+            trigger: "MeterValuePeriodic".to_owned(),
+            is_offline: false,
+            evse: Some(EvseNumber(1)),
+            connector: Some(ConnectorNumber(1)),
+            charging_state: Some(state(word).to_owned()),
+            stopped_reason: None,
+            reservation_id: None,
+            remote_start_id: None,
+            phases: None,
+            time_spent_charging_seconds: None,
+            samples: vec![sample],
+            exchange,
+        };
+        world.append(&stream, at(time), fact);
+        if sequence == 0 {
+            world.append(&stream, at(time), token(time, exchange));
+        }
+    }
+    world.bill(tariff);
+    world
+}
+
+fn state(word: &str) -> &str {
+    if word == "Ended" { "Idle" } else { "Charging" }
+}
+
+/// The exchange of one message.
+fn told(
+    world: &mut World,
+    sequence: u32,
+    word: &str,
+    time: &str,
+    register_wh: i64,
+    context: &str,
+) -> EventId {
+    let is_first = sequence == 0;
+    let token = format!(r#","idToken":{{"idToken":"{TAG}","type":"ISO14443"}}"#);
+    let payload = format!(
+        r#"{{"eventType":"{word}","timestamp":"2026-11-22T{time}Z","triggerReason":"MeterValuePeriodic","seqNo":{sequence},"transactionInfo":{{"transactionId":"{NAME}","chargingState":"{}"}},"evse":{{"id":1,"connectorId":1}}{},"meterValue":[{{"timestamp":"2026-11-22T{time}Z","sampledValue":[{{"value":{register_wh},"context":"{context}"}}]}}]}}"#,
+        state(word),
+        if is_first { token.as_str() } else { "" },
+    );
+    let reply = if is_first { r#"{"idTokenInfo":{"status":"Accepted"}}"# } else { "{}" };
+    world.exchange(time, "TransactionEvent", &payload, reply)
+}
+
+fn opened(time: &str, exchange: EventId) -> SessionOpened {
+    SessionOpened {
+        session_id: session_id(),
+        station_id: station_id(),
+        station: StationIdentity::parse("CP-1").unwrap(),
+        transaction_id: TransactionName::parse(NAME).unwrap(),
+        occurrence: 0,
+        site_id: None,
+        time_zone: "Europe/Berlin".to_owned(),
+        received_at: at(time),
+        exchange,
+    }
+}
+
+fn token(time: &str, exchange: EventId) -> SessionTokenPresented {
+    SessionTokenPresented {
+        sequence: 0,
+        at: at(time),
+        id_tag: Some(sealed_tag()),
+        kind: Some("ISO14443".to_owned()),
+        token_id: None,
+        account_id: Some(account_id()),
+        authorization: Authorization::Accepted,
+        exchange,
+    }
+}
+
+#[test]
+fn an_honest_bill_of_a_2_x_session_is_proven() {
+    let report = verify(&billed().bundle(), None).unwrap();
+    assert_eq!((report.samples, report.frames.len()), (3, 3));
+}
+
+#[test]
+fn what_a_2_x_station_never_said_is_refused() {
+    let check = |nth: usize, change: fn(&mut Value), expected: &str| {
+        let mut world = billed();
+        world.forge("session.transaction_reported", nth, change);
+        let refusal = refusal(&world.bundle());
+        assert!(refusal.contains(expected), "{refusal}");
+    };
+    check(1, |r| r["samples"][0]["value"] = json!("1600"), "a sample is 1600 in the fact");
+    check(1, |r| r["samples"][0]["context"] = json!("Transaction.End"), "the context is");
+    check(1, |r| r["samples"] = json!([]), "1500");
+    check(2, |r| r["samples"][0]["value"] = json!("2600"), "a sample is 2600 in the fact");
+    check(2, |r| r["sequence"] = json!(4), "the number is 4 in the fact");
+    check(2, |r| r["at"] = json!("2026-11-22T10:31:00.000Z"), "the time is");
+    check(0, |r| r["charging_state"] = json!("EVConnected"), "the charging state is");
+}
