@@ -45,7 +45,7 @@ use journal::{Draft, Journal, JournalError};
 use personal::PersonalData;
 use policy::OpenCommands;
 use protocol::{NoProtocol, StationProtocol};
-use registry::{Registered, Registry, RegistryError, StationChange};
+use registry::{PasswordMatch, Registered, Registry, RegistryError, StationChange};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::{Mutex, OnceCell, mpsc};
@@ -151,7 +151,8 @@ impl Chargebook {
         }
     }
 
-    /// Who is this, and may it in? `password` is what stands behind the colon of basic auth.
+    /// Who is this, and may it in? `password` is what stands behind the colon of basic auth. One
+    /// that was offered to the station over OCPP is its own from its first login with it.
     ///
     /// # Errors
     /// Why not, in words that HTTP has a status for.
@@ -160,24 +161,50 @@ impl Chargebook {
         identity: &str,
         password: Option<&[u8]>,
     ) -> Result<Admitted, AdmissionRefused> {
+        let state = self.known_to_admission(identity).await?;
+        let matched = password.map(|given| self.registry().match_password(&state, given));
+        let is_password_verified = match (&state.password, matched) {
+            (Some(_), None) => return Err(AdmissionRefused::PasswordRequired),
+            (Some(_), Some(PasswordMatch::None)) => return Err(AdmissionRefused::WrongPassword),
+            (None, None | Some(PasswordMatch::None)) => false,
+            (_, Some(PasswordMatch::Current)) => true,
+            (_, Some(PasswordMatch::Offered(verifier))) => {
+                let taken = self.registry().take_offered_password(identity, &verifier).await;
+                taken.map_err(|e| AdmissionRefused::Unavailable(e.to_string()))?;
+                true
+            }
+        };
+        self.admitted(state, is_password_verified).await
+    }
+
+    /// The same for a station that has proved itself with a certificate of its own: it needs no
+    /// password (security profile 3).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn admit_by_certificate(&self, identity: &str) -> Result<Admitted, AdmissionRefused> {
+        let state = self.known_to_admission(identity).await?;
+        self.admitted(state, false).await
+    }
+
+    async fn known_to_admission(&self, identity: &str) -> Result<StationState, AdmissionRefused> {
         let known = self.registry().station(identity).await;
         let known = known.map_err(|e| AdmissionRefused::Unavailable(e.to_string()))?;
-        let state = known.ok_or(AdmissionRefused::UnknownStation)?;
-        match (&state.password, password) {
-            (None, _) => {}
-            (Some(_), None) => return Err(AdmissionRefused::PasswordRequired),
-            (Some(verifier), Some(given)) => {
-                if !self.registry().verifies(state.station_id, verifier, given) {
-                    return Err(AdmissionRefused::WrongPassword);
-                }
-            }
-        }
+        known.ok_or(AdmissionRefused::UnknownStation)
+    }
+
+    async fn admitted(
+        &self,
+        state: StationState,
+        is_password_verified: bool,
+    ) -> Result<Admitted, AdmissionRefused> {
         let settings = self.registry().settings_of(&state).await;
         let settings = settings.map_err(|e| AdmissionRefused::Unavailable(e.to_string()))?;
         Ok(Admitted {
             station_id: state.station_id,
             identity: state.identity,
             settings,
+            is_password_verified,
             security_profile_required: state.security_profile_required,
         })
     }

@@ -17,6 +17,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// Most connectors of one station that are kept track of.
 pub(crate) const CONNECTORS_MAX: usize = 256;
+/// Most passwords that were offered to a station and not answered; the oldest gives way.
+const PASSWORDS_OFFERED_MAX: usize = 4;
 /// Most stops without a session that a station keeps; the oldest gives way (it stays in the
 /// log and on the list for review).
 pub(crate) const ORPHANS_MAX: usize = 64;
@@ -42,6 +44,8 @@ pub struct StationState {
     pub identity: StationIdentity,
     /// What its password is checked against.
     pub password: Option<PasswordVerifier>,
+    /// Passwords that were offered to it over OCPP and that count as well, oldest first.
+    pub passwords_offered: Vec<PasswordVerifier>,
     /// Where it stands.
     pub site_id: Option<SiteId>,
     /// Whether a BootNotification was ever accepted.
@@ -146,6 +150,7 @@ impl StationState {
             station_id,
             identity,
             password: None,
+            passwords_offered: Vec::new(),
             site_id: None,
             accepted: false,
             unaccepted: None,
@@ -187,7 +192,19 @@ impl StationState {
                 self.password = fact.password.clone();
                 self.site_id = fact.site_id;
             }
-            Event::StationPasswordChanged(fact) => self.password = fact.password.clone(),
+            Event::StationPasswordChanged(fact) => {
+                self.password = fact.password.clone();
+                self.passwords_offered.clear();
+            }
+            Event::StationPasswordOffered(fact) => {
+                if self.passwords_offered.len() >= PASSWORDS_OFFERED_MAX {
+                    self.passwords_offered.remove(0);
+                }
+                self.passwords_offered.push(fact.password.clone());
+            }
+            Event::StationPasswordDeclined(fact) => {
+                self.passwords_offered.retain(|offered| *offered != fact.password);
+            }
             Event::StationSiteAssigned(fact) => self.site_id = fact.site_id,
             Event::StationConnected(fact) => {
                 self.epoch = self.epoch.max(fact.epoch);
@@ -284,6 +301,7 @@ impl StationState {
         self.month = month.to_owned();
         self.identity = carried.station.clone();
         self.password = carried.password.clone();
+        self.passwords_offered.clone_from(&carried.passwords_offered);
         self.site_id = carried.site_id;
         self.accepted = carried.accepted;
         self.unaccepted = carried.registration;
@@ -343,6 +361,7 @@ impl StationState {
             security_profile_agreed: self.security_profile_agreed,
             security_profile_required: Some(self.security_profile_required)
                 .filter(|profile| *profile > 0),
+            passwords_offered: self.passwords_offered.clone(),
         }
     }
 }

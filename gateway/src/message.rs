@@ -89,6 +89,8 @@ pub(crate) struct Downward {
     pub(crate) frame: RenderedReply,
     /// What the station will report on it.
     pub(crate) follow_up: Option<FollowUp>,
+    /// What changes on our side though the station has not answered yet.
+    pub(crate) effects: Vec<StationEffect>,
 }
 
 /// An intent cannot be sent over this connection. Repeats nothing of what was to be sent.

@@ -12,6 +12,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// Overdue CALLs whose answer is still known when it comes; the oldest gives way.
+const OVERDUE_MAX: usize = 4;
+
 /// See the module.
 pub(crate) struct Outbox {
     protocol: Protocol,
@@ -19,6 +22,8 @@ pub(crate) struct Outbox {
     /// Due, oldest first; bounded by what may be open for one station.
     due: VecDeque<PendingCommand>,
     outstanding: Option<Box<Outstanding>>,
+    /// Overdue, oldest first: an answer that comes after all tells what became of them.
+    overdue: VecDeque<Box<Outstanding>>,
     /// Whether the desk may know of commands that are not in `due`.
     may_have_more: bool,
 }
@@ -40,6 +45,7 @@ impl Outbox {
             call_timeout,
             due: VecDeque::new(),
             outstanding: None,
+            overdue: VecDeque::new(),
             may_have_more: true,
         }
     }
@@ -84,7 +90,7 @@ impl Outbox {
         let command_id = command.command_id;
         let message_id = command_id.to_string();
         let downward = self.protocol.downward(&message_id, &command.intent);
-        let Downward { action, frame, follow_up } = match downward {
+        let Downward { action, frame, follow_up, effects } = match downward {
             Ok(downward) => downward,
             Err(unsendable) => {
                 let detail = unsendable.to_string();
@@ -94,7 +100,9 @@ impl Outbox {
                 return None;
             }
         };
-        match desk.command_sent(command_id, &message_id, action, &frame, follow_up).await {
+        let sent =
+            desk.command_sent(command_id, &message_id, action, &frame, follow_up, &effects).await;
+        match sent {
             Ok(true) => {}
             // It has expired, or was taken over.
             Ok(false) => return None,
@@ -126,7 +134,11 @@ impl Outbox {
         received_at: Timestamp,
     ) -> Option<Reply> {
         let is_ours = |waiting: &mut Box<Outstanding>| waiting.message_id == reply.message_id;
-        let Some(outstanding) = self.outstanding.take_if(is_ours) else { return Some(reply) };
+        let outstanding = self.outstanding.take_if(is_ours).or_else(|| {
+            let late = self.overdue.iter_mut().position(is_ours)?;
+            self.overdue.remove(late)
+        });
+        let Some(outstanding) = outstanding else { return Some(reply) };
         self.may_have_more = true;
         let Outstanding { command_id, message_id, action, request, .. } = *outstanding;
         let reading = self.protocol.read_reply(&reply.text, action, &request);
@@ -160,29 +172,40 @@ impl Outbox {
         None
     }
 
-    /// The answer did not come in time. It is not sent again: it may have had its effect.
+    /// The answer did not come in time. It is not sent again: it may have had its effect. Should
+    /// the answer still come over this connection, it counts.
     pub(crate) async fn overdue(&mut self, desk: &mut StationDesk) {
         let detail = format!("no answer within {} s", self.call_timeout.as_secs());
-        self.give_up(desk, &detail, "overdue").await;
+        let Some(outstanding) = self.outstanding.take() else { return };
+        give_up(desk, &outstanding, &detail, "overdue").await;
+        if self.overdue.len() >= OVERDUE_MAX {
+            self.overdue.pop_front();
+        }
+        self.overdue.push_back(outstanding);
         self.may_have_more = true;
     }
 
     /// The connection ends; no answer will come over it.
     pub(crate) async fn abandon(&mut self, desk: &mut StationDesk, reason: &str) {
         let detail = format!("the connection ended before an answer came: {reason}");
-        self.give_up(desk, &detail, "abandoned").await;
-    }
-
-    async fn give_up(&mut self, desk: &mut StationDesk, detail: &str, outcome: &'static str) {
         let Some(outstanding) = self.outstanding.take() else { return };
-        metrics::command(outstanding.action, outcome);
-        let command_id = outstanding.command_id;
-        tracing::warn!(
-            station = %desk.identity(), command = %command_id, outcome, "command unanswered"
-        );
-        if let Err(error) = desk.command_unanswered(command_id, detail).await {
-            failed(desk, command_id, &error);
-        }
+        give_up(desk, &outstanding, &detail, "abandoned").await;
+    }
+}
+
+async fn give_up(
+    desk: &mut StationDesk,
+    outstanding: &Outstanding,
+    detail: &str,
+    outcome: &'static str,
+) {
+    metrics::command(outstanding.action, outcome);
+    let command_id = outstanding.command_id;
+    tracing::warn!(
+        station = %desk.identity(), command = %command_id, outcome, "command unanswered"
+    );
+    if let Err(error) = desk.command_unanswered(command_id, detail).await {
+        failed(desk, command_id, &error);
     }
 }
 

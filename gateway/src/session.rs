@@ -14,7 +14,9 @@ use crate::pace::Pace;
 use crate::protocol::Protocol;
 use crate::socket::{Received, Socket, Unwritable};
 use chargebook_commands::message::{Answer, Judged};
-use chargebook_commands::{Admitted, Chargebook, ConnectionInformation, DeskError, StationDesk};
+use chargebook_commands::{
+    Admitted, Chargebook, Clearance, ConnectionInformation, DeskError, StationDesk,
+};
 use chargebook_domain::events::v1::{Dialect, Quirk, Verdict};
 use chargebook_domain::ids::StationId;
 use chargebook_domain::units::Timestamp;
@@ -380,7 +382,7 @@ impl Session {
         self.dialect = settings.map_err(|error| self.not_stored(&error))?.dialect;
         match self.protocol.read(text, self.dialect, received_at) {
             Inbound::ForDesk(mut message) => {
-                if !self.desk.may_send(message.action) {
+                if !self.desk.may_send(message.action) && !self.is_expected(&message).await? {
                     self.protocol.refuse_unaccepted(&mut message);
                 }
                 self.deliver(*message).await
@@ -395,6 +397,15 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// Whether a station that waits for its acceptance was asked for this before it reconnected.
+    async fn is_expected(&mut self, message: &ForDesk) -> Result<bool, End> {
+        if self.desk.clearance() != Clearance::NoTransactions {
+            return Ok(false);
+        }
+        let expected = Box::pin(self.desk.is_part_of_a_report(&message.judged)).await;
+        expected.map_err(|error| self.not_stored(&error))
     }
 
     /// Has a message judged and made durable, and answers it if an answer is due.

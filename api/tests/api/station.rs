@@ -169,8 +169,11 @@ impl Station {
         let asked = told(&command.intent);
         let command_id = command.command_id;
         let request = RenderedReply { frame: r#"[2,"c","Any",{}]"#.to_owned(), personal: vec![] };
-        let sent =
-            self.desk.command_sent(command_id, "c", "Any", &request, None).await.expect("sent");
+        let sent = self
+            .desk
+            .command_sent(command_id, "c", "Any", &request, None, &[])
+            .await
+            .expect("sent");
         assert!(sent, "{asked}");
         let outcome = CommandReply {
             message_id: "c".to_owned(),

@@ -65,8 +65,8 @@ impl StationDesk {
 
     /// Whether a station that was told to wait, or is not wanted, may send this action (2.0.1 and
     /// 2.1: B01.FR.10, B02.FR.09, B03.FR.07): it may boot, and while it waits say what it was
-    /// asked for over this connection. One that was never answered a boot is not meant: after a
-    /// reconnect none is due.
+    /// asked for over this connection, or [by a number](Self::is_part_of_a_report). One that was
+    /// never answered a boot is not meant: after a reconnect none is due.
     pub fn may_send(&self, action: &str) -> bool {
         match self.clearance() {
             Clearance::Everything | Clearance::Boot => true,

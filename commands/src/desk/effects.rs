@@ -19,6 +19,10 @@ pub enum StationEffect {
     /// It logs in with this password from now on (1.6: security white paper, A01; 2.x: part 2,
     /// A01).
     NewPassword(String),
+    /// This password is on its way to it: whatever becomes of the answer, it may log in with it.
+    PasswordOffered(String),
+    /// It has not taken over this password.
+    PasswordDeclined(String),
     /// It connects with this OCPP security profile from now on, if it can (A05).
     SecurityProfileAgreed(u8),
     /// It will send this action, since we asked for it.
@@ -60,6 +64,14 @@ impl StationDesk {
                 let change = StationChange { password: Some(password), ..StationChange::default() };
                 self.chargebook.registry().change_station(identity, change).await?;
             }
+            StationEffect::PasswordOffered(password) => {
+                let identity = self.state.identity.as_str();
+                self.chargebook.registry().offer_password(identity, password).await?;
+            }
+            StationEffect::PasswordDeclined(password) => {
+                let identity = self.state.identity.as_str();
+                self.chargebook.registry().decline_password(identity, password).await?;
+            }
             StationEffect::SecurityProfileAgreed(profile) => {
                 let identity = self.state.identity.as_str();
                 self.chargebook.registry().agree_security_profile(identity, *profile).await?;
@@ -84,6 +96,8 @@ impl StationDesk {
     ) -> Result<Option<Event>, DeskError> {
         Ok(Some(match effect {
             StationEffect::NewPassword(_)
+            | StationEffect::PasswordOffered(_)
+            | StationEffect::PasswordDeclined(_)
             | StationEffect::SecurityProfileAgreed(_)
             | StationEffect::WillSend(_) => return Ok(None),
             StationEffect::CertificateInstalled(certificate) => {

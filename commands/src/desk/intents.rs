@@ -92,7 +92,8 @@ impl StationDesk {
     }
 
     /// Makes `command.sent` durable, before the frame leaves. `false`: do not send it, it has
-    /// expired or somebody else took it. `follow_up` is what the station will report on it.
+    /// expired or somebody else took it. `follow_up` is what the station will report on it, and
+    /// `effects` what changes on our side though the station has not answered yet.
     ///
     /// # Errors
     /// The log.
@@ -103,6 +104,7 @@ impl StationDesk {
         action: &str,
         frame: &RenderedReply,
         follow_up: Option<FollowUp>,
+        effects: &[StationEffect],
     ) -> Result<bool, DeskError> {
         let stream = StreamName::of("command", command_id.0);
         let Some((view, version)) = self.chargebook.command_state(&stream).await? else {
@@ -111,6 +113,9 @@ impl StationDesk {
         let now = self.chargebook.journal().now();
         if view.stage != CommandStage::Requested || view.requested.expires_at <= now {
             return Ok(false);
+        }
+        for effect in effects {
+            self.take_effect(effect).await?;
         }
         let fact = CommandSent {
             message_id: message_id.to_owned(),

@@ -77,6 +77,8 @@ pub struct Admitted {
     pub identity: StationIdentity,
     /// How it is treated.
     pub settings: StationSettings,
+    /// Whether it gave its password. A station that has none may give any.
+    pub is_password_verified: bool,
     /// The lowest OCPP security profile that it is let in with; 0: any.
     pub security_profile_required: u8,
 }

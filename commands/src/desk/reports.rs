@@ -3,7 +3,9 @@
 
 use super::{Case, Decision, DeskError, StationDesk};
 use crate::journal::{Draft, Journal, JournalError, read_event};
-use crate::message::{Answer, Notice, NoticeContent, NoticeSubject, topic_of_job};
+use crate::message::{
+    Answer, Judged, Notice, NoticeContent, NoticeSubject, StationMessage, topic_of_job,
+};
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{Job, ReportTopic, StationJobStatus, StationNotified};
 use chargebook_domain::follow_up::{Gathering, is_about_no_job};
@@ -166,6 +168,21 @@ impl StationDesk {
             self.reports.commands.insert(stream.clone(), reported);
         }
         Ok(Some(stream))
+    }
+
+    /// Whether a message is a part of what a command of ours asked for, over whichever connection,
+    /// and the station has not refused.
+    ///
+    /// # Errors
+    /// The log.
+    pub async fn is_part_of_a_report(&mut self, judged: &Judged) -> Result<bool, DeskError> {
+        let Judged::Message(StationMessage::Notice(notice)) = judged else { return Ok(false) };
+        let (Some(topic), Some(number)) = (notice.subject.topic(), notice.request_id) else {
+            return Ok(false);
+        };
+        let Some(stream) = self.reported_on(topic, Some(number)).await? else { return Ok(false) };
+        let reported = self.reports.commands.get(&stream);
+        Ok(reported.is_some_and(|reported| reported.gathering.is_complete().is_some()))
     }
 
     fn command_of(&self, stream: &StreamName) -> Option<CommandId> {

@@ -2,11 +2,13 @@
 
 mod account;
 mod model;
+mod password;
 mod station;
 mod tariff;
 mod token;
 mod treatment;
 
+pub(crate) use password::PasswordMatch;
 pub use station::{ConnectorDeclaration, StationChange, StationRegistration};
 pub use tariff::{PublishedTariff, TariffChoice};
 pub use token::{KnownToken, TokenChange, TokenRegistration};

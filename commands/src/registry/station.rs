@@ -5,19 +5,14 @@ use crate::journal::{Draft, JournalError, is_exchange, read_event};
 use crate::station::StationState;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
-    PasswordVerifier, StationConnectorDeclared, StationMonthOpened, StationPasswordChanged,
-    StationRegistered, StationSecurityProfileRequired, StationSettings, StationSiteAssigned,
+    StationConnectorDeclared, StationMonthOpened, StationPasswordChanged, StationRegistered,
+    StationSecurityProfileRequired, StationSettings, StationSiteAssigned,
 };
 use chargebook_domain::ids::{ConnectorNumber, Outlet, SiteId, StationId, StationIdentity};
 use chargebook_store::{AppendError, Appended, ExpectedVersion, StreamName};
-use subtle::ConstantTimeEq;
 
 /// Longest password, in characters: OCPP 2.x allows 40, hex of it doubles that.
 const PASSWORD_CHARACTERS_MAX: usize = 128;
-/// A hex password of this many digits is also tried as the bytes it spells (OCPP 1.6
-/// AuthorizationKey: 16 to 20 bytes).
-const HEX_PASSWORD_DIGITS: std::ops::RangeInclusive<usize> = 32..=40;
-
 /// A station to be registered.
 #[derive(Clone, Debug, Default)]
 pub struct StationRegistration {
@@ -304,38 +299,6 @@ impl Registry {
             state.apply(version, draft.event());
         }
         Ok(appended)
-    }
-
-    fn verifier(&self, station_id: StationId, password: &str) -> PasswordVerifier {
-        let salt = self.journal.clock().fresh_id().to_string();
-        let keyed_hash = hex::encode(self.password_hash(station_id, &salt, password.as_bytes()));
-        PasswordVerifier { salt, keyed_hash }
-    }
-
-    fn password_hash(&self, station_id: StationId, salt: &str, password: &[u8]) -> [u8; 32] {
-        self.personal
-            .vault()
-            .keyed_hash("station-password", &[station_id.0.as_bytes(), salt.as_bytes(), password])
-    }
-
-    /// Whether these bytes are the password; also where it is hex and they are what it spells.
-    pub(crate) fn verifies(
-        &self,
-        station_id: StationId,
-        verifier: &PasswordVerifier,
-        password: &[u8],
-    ) -> bool {
-        let Ok(expected) = hex::decode(&verifier.keyed_hash) else { return false };
-        let matches = |candidate: &[u8]| {
-            let hash = self.password_hash(station_id, &verifier.salt, candidate);
-            bool::from(hash.as_slice().ct_eq(&expected))
-        };
-        let digits = password.len() * 2;
-        let spelt_lower = hex::encode(password);
-        matches(password)
-            || HEX_PASSWORD_DIGITS.contains(&digits)
-                && (matches(spelt_lower.as_bytes())
-                    || matches(spelt_lower.to_uppercase().as_bytes()))
     }
 }
 

@@ -180,6 +180,8 @@ events! {
     "station.orphan_recorded" StationOrphanRecorded(v1::StationOrphanRecorded);
     "station.orphan_resolved" StationOrphanResolved(v1::StationOrphanResolved);
     "station.password_changed" StationPasswordChanged(v1::StationPasswordChanged);
+    "station.password_declined" StationPasswordDeclined(v1::StationPasswordDeclined);
+    "station.password_offered" StationPasswordOffered(v1::StationPasswordOffered);
     "station.quirk_noticed" StationQuirkNoticed(v1::StationQuirkNoticed);
     "station.registered" StationRegistered(v1::StationRegistered);
     "station.security_noted" StationSecurityNoted(v1::StationSecurityNoted);

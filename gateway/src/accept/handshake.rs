@@ -113,13 +113,23 @@ pub(super) fn security_profile(
     header: Option<&str>,
 ) -> SecurityProfileSeen {
     let without_tls = u8::from(has_password);
-    let told = header.map(|name| only_named(headers, name).unwrap_or_default());
+    let told = told_profile(headers, header);
     let profile = match told {
         Some("2") if has_password => 2,
         Some("3") => 3,
         _ => without_tls,
     };
     SecurityProfileSeen { profile, is_tls_visible: told.is_some() }
+}
+
+/// Whether a proxy tells that the station has proved itself with a certificate of its own.
+pub(super) fn has_certificate(headers: &HeaderMap, header: Option<&str>) -> bool {
+    told_profile(headers, header) == Some("3")
+}
+
+/// What a proxy tells, where one was named; empty where it does not tell.
+fn told_profile<'h>(headers: &'h HeaderMap, header: Option<&str>) -> Option<&'h str> {
+    header.map(|name| only_named(headers, name).unwrap_or_default())
 }
 
 /// A header of the operator's choice; `None` where it is missing or came twice.

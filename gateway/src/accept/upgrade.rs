@@ -78,6 +78,15 @@ fn named(uri: &Uri) -> Result<(StationIdentity, NamedBy), Refusal> {
     })
 }
 
+/// What a station proves itself with.
+#[derive(Clone, Copy)]
+enum Credentials<'c> {
+    /// The password of basic auth, or nothing.
+    Password(Option<&'c [u8]>),
+    /// A certificate of its own, that was checked already.
+    Certificate,
+}
+
 /// A request that was granted, until the socket is ours.
 struct Granted {
     upgrade: OnUpgrade,
@@ -152,7 +161,12 @@ impl Handshakes {
         let password = handshake::password(headers, identity, has_case);
         let password = password.map_err(|refusal| path.refusal(refusal))?;
         let identity = &self.registered(identity, has_case).await?;
-        let admitted = self.admit(identity, password.as_deref(), remote).await;
+        let profile_header = self.security_profile_header.as_deref();
+        let credentials = match handshake::has_certificate(headers, profile_header) {
+            true => Credentials::Certificate,
+            false => Credentials::Password(password.as_deref()),
+        };
+        let admitted = self.admit(identity, credentials, remote).await;
         let admitted = admitted.map_err(|refusal| path.refusal(refusal))?;
         if path == NamedBy::OtherPath && !self.speaks(&admitted, Quirk::OtherPath).await {
             return Err(Refusal::NoSuchPath);
@@ -168,8 +182,8 @@ impl Handshakes {
         };
         let seen = handshake::security_profile(
             request.headers(),
-            password.is_some(),
-            self.security_profile_header.as_deref(),
+            admitted.is_password_verified,
+            profile_header,
         );
         self.check_security_profile(&admitted, seen, password.is_some()).await?;
         let agreed = match admitted.settings.compression {
@@ -237,7 +251,7 @@ impl Handshakes {
     async fn admit(
         &self,
         identity: &StationIdentity,
-        password: Option<&[u8]>,
+        credentials: Credentials<'_>,
         remote: SocketAddr,
     ) -> Result<Admitted, Refusal> {
         let source = Source::of(remote.ip());
@@ -249,7 +263,15 @@ impl Handshakes {
             }
             Gate::Refuse => return Err(Refusal::TooManyFailures),
         }
-        let refused = match self.chargebook.admit(identity.as_str(), password).await {
+        let admitted = match credentials {
+            Credentials::Password(password) => {
+                self.chargebook.admit(identity.as_str(), password).await
+            }
+            Credentials::Certificate => {
+                self.chargebook.admit_by_certificate(identity.as_str()).await
+            }
+        };
+        let refused = match admitted {
             Ok(admitted) => {
                 self.throttle.succeeded(source, identity.as_str());
                 return Ok(admitted);

@@ -17,7 +17,7 @@ const COMPONENT: &str = "SecurityCtrlr";
 const VARIABLE: &str = "BasicAuthPassword";
 /// The word for it.
 const ACCEPTED: &str = "Accepted";
-/// 1.6: accepted, and in force after the next boot.
+/// Accepted, and in force after the next boot.
 const REBOOT_REQUIRED: &str = "RebootRequired";
 /// The configuration key that holds a 1.6 station's security profile (white paper, A05).
 const SECURITY_PROFILE_KEY: &str = "SecurityProfile";
@@ -35,8 +35,7 @@ pub(super) fn of_answer(
     let Frame::Call(call) = Frame::read(&document) else { return Vec::new() };
     let Some(node) = call.payload else { return Vec::new() };
     let call = Payload { document: &document, node };
-    let password = new_password(version, action, &call, answer).map(StationEffect::NewPassword);
-    let effect = password
+    let effect = password(version, action, &call, answer)
         .or_else(|| security_profile(version, action, &call, answer))
         .or_else(|| certificates(action, &call, answer))
         .or_else(|| reservation::of_answer(version, action, &call, answer))
@@ -142,28 +141,50 @@ fn certificates(
     }
 }
 
-fn new_password(
+/// What changes with a request that leaves: a password that a station may have taken over though
+/// its answer never comes.
+pub(super) fn of_call(version: Version, action: &str, payload: &str) -> Vec<StationEffect> {
+    let (document, _) = Document::read(payload);
+    let Some(node) = document.root() else { return Vec::new() };
+    let call = Payload { document: &document, node };
+    let password = password_in(version, action, &call).map(StationEffect::PasswordOffered);
+    password.into_iter().collect()
+}
+
+/// The password that a request sets.
+fn password_in(version: Version, action: &str, call: &Payload<'_, '_>) -> Option<String> {
+    match (version, action) {
+        (Version::V1_6, "ChangeConfiguration") => {
+            let is_password = call.string("key")?.eq_ignore_ascii_case(KEY);
+            is_password.then(|| call.text("value"))?
+        }
+        (Version::V2_0_1 | Version::V2_1, "SetVariables") => {
+            call.objects("setVariableData").find(is_password)?.text("attributeValue")
+        }
+        _ => None,
+    }
+}
+
+/// What the station says to a new password. One that needs a reboot is in force some time: until
+/// then the old one counts, and from the first login the new one.
+fn password(
     version: Version,
     action: &str,
     call: &Payload<'_, '_>,
     answer: &Payload<'_, '_>,
-) -> Option<String> {
-    match (version, action) {
-        (Version::V1_6, "ChangeConfiguration") => {
-            let is_password = call.string("key")?.eq_ignore_ascii_case(KEY);
-            let is_accepted = answer.string("status")? == ACCEPTED;
-            (is_password && is_accepted).then(|| call.text("value"))?
+) -> Option<StationEffect> {
+    let password = password_in(version, action, call)?;
+    let status = match version {
+        Version::V1_6 => answer.text("status"),
+        _ => {
+            let result = answer.objects("setVariableResult").find(is_password)?;
+            result.text("attributeStatus")
         }
-        (Version::V2_0_1 | Version::V2_1, "SetVariables") => {
-            let mut results = answer.objects("setVariableResult");
-            let is_accepted = |result: Payload<'_, '_>| {
-                is_password(&result)
-                    && result.string("attributeStatus").is_some_and(|status| status == ACCEPTED)
-            };
-            let data = call.objects("setVariableData").find(is_password)?;
-            results.any(is_accepted).then(|| data.text("attributeValue"))?
-        }
-        _ => None,
+    };
+    match status?.as_str() {
+        ACCEPTED => Some(StationEffect::NewPassword(password)),
+        REBOOT_REQUIRED => None,
+        _ => Some(StationEffect::PasswordDeclined(password)),
     }
 }
 
@@ -180,14 +201,17 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(version: Version, action: &str, call: &str, answer: &str, expected: Option<&str>) {
+    fn check(
+        version: Version,
+        action: &str,
+        call: &str,
+        answer: &str,
+        expected: Option<StationEffect>,
+    ) {
         let call = format!(r#"[2,"1","{action}",{call}]"#);
         let (document, _) = Document::read(answer);
         let answer = Payload { document: &document, node: document.root().expect("an answer") };
-        let expected: Vec<_> = expected
-            .map(|password| StationEffect::NewPassword(password.to_owned()))
-            .into_iter()
-            .collect();
+        let expected: Vec<_> = expected.into_iter().collect();
         assert_eq!(of_answer(version, action, &call, &answer), expected);
     }
 
@@ -222,11 +246,17 @@ mod tests {
     fn a_password_counts_from_accepted_in_every_version() {
         let set = r#"{"key":"AuthorizationKey","value":"new"}"#;
         let change = "ChangeConfiguration";
+        let new = || Some(StationEffect::NewPassword("new".to_owned()));
+        let declined = || Some(StationEffect::PasswordDeclined("new".to_owned()));
+        let offered = vec![StationEffect::PasswordOffered("new".to_owned())];
         let (accepted, rejected) = (r#"{"status":"Accepted"}"#, r#"{"status":"Rejected"}"#);
-        check(Version::V1_6, change, set, accepted, Some("new"));
-        check(Version::V1_6, change, set, rejected, None);
+        check(Version::V1_6, change, set, accepted, new());
+        check(Version::V1_6, change, set, rejected, declined());
+        check(Version::V1_6, change, set, r#"{"status":"RebootRequired"}"#, None);
+        assert_eq!(of_call(Version::V1_6, change, set), offered);
         let other = r#"{"key":"HeartbeatInterval","value":"60"}"#;
         check(Version::V1_6, change, other, accepted, None);
+        assert_eq!(of_call(Version::V1_6, change, other), []);
         let named = |component: &str, variable: &str, member: &str, value: &str| {
             format!(
                 r#"{{"{member}":"{value}","component":{{"name":"{component}"}},"variable":{{"name":"{variable}"}}}}"#
@@ -245,8 +275,10 @@ mod tests {
             )
         };
         for version in [Version::V2_0_1, Version::V2_1] {
-            check(version, "SetVariables", &set, &result("Accepted"), Some("new"));
-            check(version, "SetVariables", &set, &result("Rejected"), None);
+            check(version, "SetVariables", &set, &result("Accepted"), new());
+            check(version, "SetVariables", &set, &result("Rejected"), declined());
+            check(version, "SetVariables", &set, &result("RebootRequired"), None);
+            assert_eq!(of_call(version, "SetVariables", &set), offered);
         }
     }
 }

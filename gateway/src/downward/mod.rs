@@ -54,7 +54,8 @@ pub(crate) fn call(
         return Err(Unsendable::Erased);
     }
     let follow_up = follow_up::of_request(version, checked.action, &checked.payload);
-    Ok(Downward { follow_up, ..framed(message_id, checked) })
+    let effects = effect::of_call(version, checked.action, &checked.payload);
+    Ok(Downward { follow_up, effects, ..framed(message_id, checked) })
 }
 
 /// The command's own number, for requests that carry one (`requestId`, `remoteStartId`): the last
@@ -87,7 +88,12 @@ fn framed(message_id: &str, checked: Checked) -> Downward {
             vec![PersonalPlace { range: 0..frame.len(), kind: PersonalKind::FreeText }]
         }
     };
-    Downward { action, frame: RenderedReply { frame, personal }, follow_up: None }
+    Downward {
+        action,
+        frame: RenderedReply { frame, personal },
+        follow_up: None,
+        effects: Vec::new(),
+    }
 }
 
 /// The OCPP versions, for whoever takes requests in their words.

@@ -85,7 +85,7 @@ async fn an_error_is_an_answer() {
 }
 
 #[tokio::test]
-async fn no_answer_in_time_is_an_unknown_outcome_and_a_late_one_is_recorded() {
+async fn no_answer_in_time_is_an_unknown_outcome_and_a_late_one_counts_after_all() {
     let call_timeout = Duration::from_millis(200);
     let gateway = Gateway::start_with(Limits { call_timeout, ..Limits::default() }).await;
     let mut station = booted(&gateway).await;
@@ -97,8 +97,12 @@ async fn no_answer_in_time_is_an_unknown_outcome_and_a_late_one_is_recorded() {
     assert_eq!(station.call("1", "Heartbeat", "{}").await[0], 3);
     let exchanges = gateway.facts("exchange.recorded").await;
     let late = exchanges.iter().find(|exchange| exchange["message_id"] == call[1]);
-    assert_eq!(late.expect("the late answer")["verdict"], "ignored");
-    assert!(gateway.facts("command.answered").await.is_empty());
+    assert_eq!(late.expect("the late answer")["verdict"], "answered");
+    assert_eq!(gateway.facts("command.answered").await.len(), 1);
+    // A second answer belongs to nothing.
+    station.send(json!([3, call[1], {"status": "Rejected"}]).to_string()).await;
+    assert_eq!(station.call("2", "Heartbeat", "{}").await[0], 3);
+    assert_eq!(gateway.facts("command.answered").await.len(), 1);
 }
 
 #[tokio::test]

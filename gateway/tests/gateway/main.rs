@@ -9,6 +9,7 @@ mod ending;
 mod fuzz;
 mod handshake;
 mod messages;
+mod passwords;
 mod profiles;
 mod reports;
 mod signing;

@@ -6,9 +6,18 @@ use chargebook_gateway::Limits;
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Error;
 
-async fn behind_a_proxy() -> Gateway {
+fn told_by_a_proxy() -> Limits {
     let security_profile_header = Some("X-Security-Profile".to_owned());
-    Gateway::start_with(Limits { security_profile_header, ..Limits::default() }).await
+    Limits { security_profile_header, ..Limits::default() }
+}
+
+async fn behind_a_proxy() -> Gateway {
+    Gateway::start_with(told_by_a_proxy()).await
+}
+
+/// `CP-1`, by this profile.
+fn with(security_profile: &'static str) -> Knock<'static> {
+    Knock { security_profile: Some(security_profile), ..Knock::at("CP-1") }
 }
 
 /// A station that has accepted a security profile, and what it connects with.
@@ -40,44 +49,59 @@ async fn set(gateway: &Gateway, id: &str, profile: u8) {
 
 #[tokio::test]
 async fn a_lower_profile_is_refused_once_the_station_has_come_with_the_higher_one() {
-    let gateway = Gateway::start().await;
-    let mut station = gateway.station("OPEN").await;
+    let gateway = behind_a_proxy().await;
+    let mut station = gateway.station("CP-1").await;
     station.boot().await;
-    agree(&gateway, "OPEN", &mut station, 1).await;
+    agree(&gateway, "CP-1", &mut station, 2).await;
     let agreed = gateway.facts("station.security_profile_agreed").await;
-    assert_eq!(agreed, [json!({ "security_profile": 1 })]);
+    assert_eq!(agreed, [json!({ "security_profile": 2 })]);
     // It could not connect with the new profile and falls back: it must not be locked out.
-    assert_eq!(refused(&gateway, Knock::at("OPEN")).await, None);
+    assert_eq!(refused(&gateway, with("1")).await, None);
     assert!(gateway.facts("station.security_profile_required").await.is_empty());
 
-    let with_password = || Knock { password: Some(b"new"), ..Knock::at("OPEN") };
-    assert_eq!(refused(&gateway, with_password()).await, None);
+    assert_eq!(refused(&gateway, with("2")).await, None);
     let required = gateway.facts("station.security_profile_required").await;
-    assert_eq!(required, [json!({ "security_profile": 1 })]);
+    assert_eq!(required, [json!({ "security_profile": 2 })]);
     for _ in 0..2 {
-        assert_eq!(refused(&gateway, Knock::at("OPEN")).await, Some(401));
+        assert_eq!(refused(&gateway, with("1")).await, Some(403));
     }
-    assert_eq!(refused(&gateway, with_password()).await, None);
+    assert_eq!(refused(&gateway, with("2")).await, None);
     let noted = gateway.facts("station.security_noted").await;
     let kinds: Vec<_> = noted.iter().map(|fact| &fact["kind"]).collect();
     assert_eq!(kinds, ["lower_security_profile_refused"], "noted once an hour");
-    let gateway = gateway.restart().await;
-    assert_eq!(refused(&gateway, Knock::at("OPEN")).await, Some(401), "after a restart as well");
+    let gateway = gateway.restart_with(told_by_a_proxy()).await;
+    assert_eq!(refused(&gateway, with("1")).await, Some(403), "after a restart as well");
 }
 
 #[tokio::test]
 async fn of_two_profiles_that_were_agreed_on_the_last_one_counts() {
-    let gateway = Gateway::start().await;
-    let mut station = gateway.station("OPEN").await;
+    let gateway = behind_a_proxy().await;
+    let mut station = gateway.station("CP-1").await;
     station.boot().await;
     // It never comes with the first one.
-    agree(&gateway, "OPEN", &mut station, 3).await;
-    agree(&gateway, "OPEN", &mut station, 1).await;
-    let with_password = Knock { password: Some(b"new"), ..Knock::at("OPEN") };
-    assert_eq!(refused(&gateway, with_password).await, None);
+    agree(&gateway, "CP-1", &mut station, 3).await;
+    agree(&gateway, "CP-1", &mut station, 2).await;
+    assert_eq!(refused(&gateway, with("2")).await, None);
     let required = gateway.facts("station.security_profile_required").await;
-    assert_eq!(required, [json!({ "security_profile": 1 })]);
-    assert_eq!(refused(&gateway, Knock::at("OPEN")).await, Some(401));
+    assert_eq!(required, [json!({ "security_profile": 2 })]);
+    assert_eq!(refused(&gateway, with("1")).await, Some(403));
+}
+
+#[tokio::test]
+async fn whom_a_certificate_has_let_in_needs_no_password() {
+    let gateway = behind_a_proxy().await;
+    let without =
+        |profile| Knock { password: None, security_profile: profile, ..Knock::at("CP-1") };
+    assert_eq!(refused(&gateway, without(Some("3"))).await, None);
+    assert_eq!(refused(&gateway, without(Some("2"))).await, Some(401));
+    assert_eq!(refused(&gateway, without(None)).await, Some(401));
+    let connected = gateway.facts_once("station.connected", 1).await;
+    assert_eq!(connected[0]["security_profile"], 3);
+    let nobody = Knock { path: "/ocpp/CP-9".to_owned(), ..without(Some("3")) };
+    assert_eq!(refused(&gateway, nobody).await, Some(404));
+    // What no proxy has told is nothing but what anybody could send.
+    let gateway = gateway.restart().await;
+    assert_eq!(refused(&gateway, without(Some("3"))).await, Some(401));
 }
 
 #[tokio::test]

@@ -100,9 +100,13 @@ impl Gateway {
     }
 
     /// A new process over the same log.
-    pub(crate) async fn restart(mut self) -> Self {
+    pub(crate) async fn restart(self) -> Self {
+        self.restart_with(Limits::default()).await
+    }
+
+    pub(crate) async fn restart_with(mut self, limits: Limits) -> Self {
         self.stop().await;
-        Self::over(self.store, self.vault, Limits::default()).await
+        Self::over(self.store, self.vault, limits).await
     }
 
     /// Every event so far.

@@ -80,6 +80,33 @@ async fn a_pending_station_of_2_x_may_boot_and_say_what_it_was_asked_for() {
 }
 
 #[tokio::test]
+async fn a_report_goes_on_over_the_next_connection() {
+    let (gateway, mut station) = booted("ocpp2.0.1", Registration::Pending).await;
+    let report = json!({ "requestId": 7, "reportBase": "FullInventory" });
+    ask(&gateway, &mut station, "GetBaseReport", report, "Accepted").await;
+    let refused = json!({ "requestId": 8, "reportBase": "FullInventory" });
+    ask(&gateway, &mut station, "GetBaseReport", refused, "Rejected").await;
+    let part = |request: i32, sequence: u32, more: bool| {
+        json!({ "requestId": request, "generatedAt": "2026-11-22T10:00:00Z", "seqNo": sequence,
+            "tbc": more })
+        .to_string()
+    };
+    assert_eq!(station.call("1", "NotifyReport", &part(7, 0, true)).await[0], 3);
+    drop(station);
+    let gateway = gateway.restart().await;
+    let opened = gateway.connect("CP-1", Some(PASSWORD.as_bytes()), Some("ocpp2.0.1")).await;
+    let mut station = Station { web_socket: opened.expect("let in").0 };
+    assert_eq!(station.call("2", "NotifyReport", &part(7, 1, false)).await[0], 3);
+    // Its answer was lost, so it comes again.
+    assert_eq!(station.call("3", "NotifyReport", &part(7, 1, false)).await[0], 3);
+    assert_refused(&station.call("4", "NotifyReport", &part(8, 0, false)).await);
+    assert_refused(&station.call("5", "NotifyReport", &part(9, 0, false)).await);
+    answer_boots_with(&gateway, Registration::Rejected).await;
+    assert_eq!(boot(&mut station).await, "Rejected");
+    assert_refused(&station.call("6", "NotifyReport", &part(7, 1, false)).await);
+}
+
+#[tokio::test]
 async fn a_rejected_station_of_2_x_may_only_boot() {
     for protocol in ["ocpp2.0.1", "ocpp2.1"] {
         let (_gateway, mut station) = booted(protocol, Registration::Rejected).await;

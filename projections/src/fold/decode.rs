@@ -162,6 +162,8 @@ fn read(event: &RecordedEvent, stream_id: Option<Uuid>) -> Result<Fact, String> 
         | "settings.model_dialect_set"
         | "station.month_opened"
         | "station.password_changed"
+        | "station.password_declined"
+        | "station.password_offered"
         | "transaction_ids.leased" => Ok(Fact::Nothing),
         _ => other(event),
     }

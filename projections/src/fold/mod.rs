@@ -259,6 +259,8 @@ impl State {
             | Event::StationMeterRecorded(_)
             | Event::StationMonthOpened(_)
             | Event::StationPasswordChanged(_)
+            | Event::StationPasswordDeclined(_)
+            | Event::StationPasswordOffered(_)
             | Event::TransactionIdsLeased(_) => {
                 Err(format!("`{}` is decoded elsewhere", fact.event_type()))
             }

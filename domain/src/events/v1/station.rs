@@ -38,8 +38,23 @@ pub struct PasswordVerifier {
 /// OCPP.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StationPasswordChanged {
-    /// The new one; the old one counts no more.
+    /// The new one; the old one counts no more, nor any that was offered.
     pub password: Option<PasswordVerifier>,
+}
+
+/// `station.password_offered`: a new password leaves for the station. It counts beside the old one
+/// until the station has answered, or has logged in with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationPasswordOffered {
+    /// The new one.
+    pub password: PasswordVerifier,
+}
+
+/// `station.password_declined`: the station has not taken over a password that was offered to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationPasswordDeclined {
+    /// That one; it counts no more.
+    pub password: PasswordVerifier,
 }
 
 /// `station.site_assigned`: the station stands at another site, or at none.
@@ -116,6 +131,9 @@ pub struct CarriedStation {
     /// The lowest OCPP security profile that it is let in with, where one is required.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub security_profile_required: Option<u8>,
+    /// Passwords that were offered to it and that it has neither taken over nor declined.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passwords_offered: Vec<PasswordVerifier>,
     /// The last events that it reported, to know them again when they are repeated.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reported_events: Vec<CarriedEvent>,

@@ -1,0 +1,124 @@
+//! Passwords that are changed over OCPP: no answer that is lost, late or in force only after a
+//! reboot locks a station out (use case A01; TC_073).
+
+use crate::support::{Gateway, Knock, PASSWORD, Station};
+use chargebook_gateway::Limits;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const NEW: &str = "a password of 40 characters, no more at all";
+
+/// Asks `CP-1` to take over a password; gives our CALL.
+async fn offer(gateway: &Gateway, station: &mut Station, password: &str) -> Value {
+    let payload = json!({ "key": "AuthorizationKey", "value": password }).to_string();
+    let action = "ChangeConfiguration";
+    let asked = gateway.chargebook.request_exact("CP-1", action, &payload, "operator").await;
+    asked.expect("requested");
+    station.text().await
+}
+
+async fn answer(station: &mut Station, call: &Value, status: &str) {
+    station.send(json!([3, call[1], { "status": status }]).to_string()).await;
+}
+
+async fn booted(gateway: &Gateway) -> Station {
+    let mut station = gateway.station("CP-1").await;
+    station.boot().await;
+    station
+}
+
+async fn logs_in(gateway: &Gateway, password: &str) -> bool {
+    let knock = Knock { password: Some(password.as_bytes()), ..Knock::at("CP-1") };
+    gateway.knock(knock).await.is_ok()
+}
+
+#[tokio::test]
+async fn a_password_that_needs_a_reboot_counts_beside_the_old_one_until_the_first_login() {
+    let gateway = Gateway::start().await;
+    let mut station = booted(&gateway).await;
+    let call = offer(&gateway, &mut station, NEW).await;
+    answer(&mut station, &call, "RebootRequired").await;
+    gateway.facts_once("command.answered", 1).await;
+    // It has lost the network before its reboot.
+    assert!(logs_in(&gateway, PASSWORD).await);
+    assert!(!logs_in(&gateway, "neither").await);
+    assert!(gateway.facts("station.password_changed").await.is_empty());
+    assert!(logs_in(&gateway, NEW).await);
+    assert!(!logs_in(&gateway, PASSWORD).await, "the old one counts no more");
+    assert_eq!(gateway.facts("station.password_changed").await.len(), 1);
+    assert!(logs_in(&gateway, NEW).await);
+    assert_eq!(gateway.facts("station.password_changed").await.len(), 1);
+    for fact in gateway.facts("station.password_offered").await {
+        assert!(!fact.to_string().contains(NEW), "{fact}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_never_comes_locks_nobody_out() {
+    let gateway = Gateway::start().await;
+    let mut station = booted(&gateway).await;
+    offer(&gateway, &mut station, NEW).await;
+    drop(station);
+    gateway.facts_once("command.failed", 1).await;
+    let gateway = gateway.restart().await;
+    assert!(logs_in(&gateway, PASSWORD).await, "it has never seen the new one");
+    assert!(logs_in(&gateway, NEW).await, "it has");
+    assert!(!logs_in(&gateway, PASSWORD).await);
+}
+
+#[tokio::test]
+async fn a_password_that_is_not_taken_over_counts_no_more() {
+    for status in ["Rejected", "NotSupported"] {
+        let gateway = Gateway::start().await;
+        let mut station = booted(&gateway).await;
+        let call = offer(&gateway, &mut station, NEW).await;
+        answer(&mut station, &call, status).await;
+        gateway.facts_once("command.answered", 1).await;
+        assert_eq!(gateway.facts("station.password_declined").await.len(), 1);
+        assert!(!logs_in(&gateway, NEW).await, "{status}");
+        assert!(logs_in(&gateway, PASSWORD).await, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn an_accepted_that_comes_after_all_counts() {
+    let call_timeout = Duration::from_millis(100);
+    let gateway = Gateway::start_with(Limits { call_timeout, ..Limits::default() }).await;
+    let mut station = booted(&gateway).await;
+    let call = offer(&gateway, &mut station, NEW).await;
+    let failed = gateway.facts_once("command.failed", 1).await;
+    assert_eq!(failed[0]["failure"], "outcome_unknown");
+    answer(&mut station, &call, "Accepted").await;
+    gateway.facts_once("command.answered", 1).await;
+    assert_eq!(gateway.facts("station.password_changed").await.len(), 1);
+    assert!(!logs_in(&gateway, PASSWORD).await);
+    assert!(logs_in(&gateway, NEW).await);
+}
+
+#[tokio::test]
+async fn an_operators_password_ends_what_was_offered() {
+    let gateway = Gateway::start().await;
+    let mut station = booted(&gateway).await;
+    let call = offer(&gateway, &mut station, NEW).await;
+    answer(&mut station, &call, "RebootRequired").await;
+    gateway.facts_once("command.answered", 1).await;
+    let change = chargebook_commands::registry::StationChange {
+        password: Some("the operator's"),
+        ..chargebook_commands::registry::StationChange::default()
+    };
+    gateway.chargebook.change_station("CP-1", change).await.expect("changed");
+    assert!(!logs_in(&gateway, NEW).await);
+    assert!(!logs_in(&gateway, PASSWORD).await);
+    assert!(logs_in(&gateway, "the operator's").await);
+}
+
+#[tokio::test]
+async fn a_password_that_nobody_can_check_is_no_security_profile() {
+    let gateway = Gateway::start().await;
+    let knock = Knock { password: Some(b"anything"), ..Knock::at("OPEN") };
+    assert!(gateway.knock(knock).await.is_ok());
+    assert!(logs_in(&gateway, PASSWORD).await);
+    let connected = gateway.facts_once("station.connected", 2).await;
+    let profiles: Vec<_> = connected.iter().map(|fact| &fact["security_profile"]).collect();
+    assert_eq!(profiles, [0, 1]);
+}
