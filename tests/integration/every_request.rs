@@ -186,7 +186,8 @@ fn verbs_of_2x() -> Vec<(Value, &'static str)> {
         (json!({ "verb": "unlock", "evse": 1, "connector": 1 }), "UnlockConnector"),
         (json!({ "verb": "get_configuration" }), "GetBaseReport"),
         (
-            json!({ "verb": "get_configuration", "keys": ["OCPPCommCtrlr.HeartbeatInterval"] }),
+            json!({ "verb": "get_configuration", "keys": ["OCPPCommCtrlr.HeartbeatInterval",
+                "MonitoringCtrlr.ItemsPerMessage/ClearVariableMonitoring"] }),
             "GetVariables",
         ),
         (

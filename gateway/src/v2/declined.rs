@@ -31,6 +31,9 @@ fn vat_number_validation(payload: &Payload<'_, '_>) -> Written {
     let mut written = Written::default();
     written.json.push_str(r#"{"vatNumber":"#);
     push_personal(&mut written, &payload.string("vatNumber").unwrap_or_default());
+    if let Some(evse) = payload.integer::<i32>("evseId") {
+        written.json.push_str(&format!(r#","evseId":{evse}"#));
+    }
     written.json.push_str(r#","status":"Rejected"}"#);
     written
 }

@@ -299,7 +299,7 @@ mod tests {
         check_declined::<v2_1::VatNumberValidationResponse>(
             "VatNumberValidation",
             r#"{"vatNumber":"DE123","evseId":1}"#,
-            r#"{"vatNumber":"DE123","status":"Rejected"}"#,
+            r#"{"vatNumber":"DE123","evseId":1,"status":"Rejected"}"#,
             &["DE123"],
         );
         check_declined::<v2_1::GetCertificateChainStatusResponse>(

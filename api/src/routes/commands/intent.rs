@@ -18,8 +18,10 @@ use uuid::Uuid;
 const CONNECTOR_MAX: u32 = i32::MAX as u32;
 /// Longest uid of a token, in characters.
 const TOKEN_CHARACTERS_MAX: usize = 36;
-/// Longest name of a setting or a message, in characters.
+/// Longest name of a message, or of a setting of OCPP 1.6, in characters.
 const NAME_CHARACTERS_MAX: usize = 50;
+/// Longest `Component/instance.Variable/instance` of OCPP 2.x, in characters: four names.
+const SETTING_CHARACTERS_MAX: usize = 4 * NAME_CHARACTERS_MAX + 3;
 /// Longest value of a setting, in characters.
 const VALUE_CHARACTERS_MAX: usize = 500;
 /// Most settings that are asked for at once.
@@ -33,7 +35,7 @@ pub(crate) struct NewCommand {
     /// What it is to do.
     pub(super) verb: Option<Verb>,
     /// `unlock`: which connector. `start`: where; any if absent. `trigger`: for which; all if
-    /// absent. `set_availability`: which; the whole station (0) if absent.
+    /// absent. `set_availability`: which; if absent or 0, all of `evse`, or the whole station.
     pub(super) connector: Option<u32>,
     /// `start`, `unlock`, `set_availability`, `reset`, `trigger`: at which EVSE of a 2.x station;
     /// `connector` is then the connector there. Without it, `connector` is the EVSE.
@@ -280,7 +282,7 @@ impl NewCommand {
             return Err(Problem::invalid(self.spelling.pointer("keys"), detail));
         }
         let checked = keys.iter().enumerate().map(|(index, key)| {
-            self.text(&format!("keys/{index}"), Some(key), NAME_CHARACTERS_MAX)
+            self.text(&format!("keys/{index}"), Some(key), SETTING_CHARACTERS_MAX)
         });
         Ok(Intent::GetConfiguration { keys: checked.collect::<Result<_, _>>()? })
     }
@@ -290,7 +292,7 @@ impl NewCommand {
         state: &ApiState,
         station: &StationState,
     ) -> Result<Intent, Problem> {
-        let key = self.text("key", self.key.as_ref(), NAME_CHARACTERS_MAX)?;
+        let key = self.text("key", self.key.as_ref(), SETTING_CHARACTERS_MAX)?;
         let value = self.value.as_deref().ok_or_else(|| self.missing("value"))?;
         if value.chars().count() > VALUE_CHARACTERS_MAX {
             let detail = format!("at most {VALUE_CHARACTERS_MAX} characters");

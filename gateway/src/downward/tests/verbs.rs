@@ -79,6 +79,15 @@ fn the_first_verbs_are_requests_of_every_version() {
             Some(("ChangeAvailability", json!({ "operationalStatus": "Inoperative" }))),
         ],
     );
+    // All of an EVSE, which has to be neither the whole station nor a connector 0.
+    let evse_1 = json!({ "evse": { "id": 1 }, "operationalStatus": "Inoperative" });
+    check_verb(
+        json!({ "verb": "set_availability", "evse": 1, "connector": 0, "operative": false }),
+        [
+            Some(("ChangeAvailability", json!({ "connectorId": 1, "type": "Inoperative" }))),
+            Some(("ChangeAvailability", evse_1)),
+        ],
+    );
     check_verb(
         json!({ "verb": "get_configuration", "keys": [] }),
         [

@@ -96,7 +96,8 @@ struct Place {
 impl Place {
     /// In 1.6, where connectors count through the station: 0 is the station itself.
     fn connector_of_station(self, least: i32) -> Result<Option<i32>, Unsendable> {
-        let said = self.connector.map(|connector| connector.0).or(self.evse.map(|evse| evse.0));
+        let said = self.one_connector().map(|connector| connector.0);
+        let said = said.or(self.evse.map(|evse| evse.0));
         let connector = said.map(number).transpose()?;
         match connector {
             Some(connector) if connector < least => Err(Unsendable::ConnectorZero),
@@ -121,8 +122,13 @@ impl Place {
 
     /// The connector within the EVSE, where both were said.
     fn connector_of_evse(self) -> Result<Option<i32>, Unsendable> {
-        let both = self.evse.and(self.connector);
+        let both = self.evse.and(self.one_connector());
         both.map(|connector| number(connector.0)).transpose()
+    }
+
+    /// The connector, unless all of an EVSE are meant: at one, 0 is none of them.
+    fn one_connector(self) -> Option<ConnectorNumber> {
+        self.connector.filter(|connector| self.evse.is_none() || connector.0 != 0)
     }
 }
 
