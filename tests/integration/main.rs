@@ -34,3 +34,4 @@ mod station_commands;
 mod station_reports;
 mod strict_charge_point;
 mod test_cases_16;
+mod test_cases_2x;

@@ -1,0 +1,171 @@
+//! Blocks C and D: who may charge, groups and master passes, the cache and the local list.
+
+use serde_json::{Value, json};
+
+use super::{Bench, Transaction, V21, by, in_both, reason, register, status_is, token};
+use crate::messages::{TAG, an_hour_ago, finished_sessions, invoice_of};
+
+#[track_caller]
+fn add_token(bench: &Bench, uid: &str, further: Value) {
+    let mut token = json!({ "uid": uid, "type": "RFID" });
+    super::merge(&mut token, further);
+    bench.csms.post("/v1/tokens", &token).expect(201);
+}
+
+/// TC_C_02 (unknown), TC_C_06 (blocked), TC_C_07 (expired), and TC_C_20: the same of a token that
+/// the station has in its cache.
+#[test]
+fn a_token_that_may_not_charge_is_told_why() {
+    in_both(|bench| {
+        add_token(bench, "BLOCKED", json!({ "status": "blocked" }));
+        add_token(bench, "EXPIRED", json!({ "expires_at": "2026-01-01T00:00:00Z" }));
+        for (uid, why) in [("NOBODY", "Invalid"), ("BLOCKED", "Blocked"), ("EXPIRED", "Expired")] {
+            let answer = bench.station.call("Authorize", by(uid));
+            assert_eq!(answer["idTokenInfo"]["status"], why, "{uid}");
+            let mut transaction = Transaction::new(uid, an_hour_ago());
+            bench.tells(&mut transaction, ("Started", "EVDetected"), &[]);
+            let answer = bench.tells(&mut transaction, ("Updated", "Authorized"), &[by(uid)]);
+            assert_eq!(answer["idTokenInfo"]["status"], why, "{uid}");
+            bench.tells(&mut transaction, ("Ended", "Deauthorized"), &[reason("DeAuthorized")]);
+        }
+        assert_eq!(bench.csms.invoices(), Vec::<Value>::new());
+    });
+}
+
+/// TC_C_08: a token of the cache is not asked about before its transaction.
+#[test]
+fn a_cached_token_is_checked_in_its_transaction() {
+    in_both(|bench| {
+        let mut transaction = Transaction::new("T-1", an_hour_ago());
+        bench.tells(&mut transaction, ("Started", "EVDetected"), &[]);
+        let answer = bench.tells(&mut transaction, ("Updated", "Authorized"), &[by(TAG)]);
+        assert_eq!(answer["idTokenInfo"]["status"], "Accepted");
+    });
+}
+
+/// TC_C_37 (accepted), TC_C_38 (rejected).
+#[test]
+fn the_cache_is_cleared() {
+    in_both(|bench| {
+        for answer in ["Accepted", "Rejected"] {
+            let body = json!({ "verb": "clear_cache" });
+            assert_eq!(bench.commands(body, "ClearCache", status_is(answer)), json!({}));
+        }
+    });
+}
+
+/// TC_C_39, TC_C_40 (both are on the station's list), TC_C_43 (one of them is invalid there):
+/// another of the group ends what the first began.
+#[test]
+fn another_of_the_group_ends_the_session() {
+    in_both(|bench| {
+        let family = json!({ "group": "FAMILY" });
+        bench.csms.patch(&format!("/v1/tokens/{TAG}"), &family).expect(200);
+        add_token(bench, "SISTER", family);
+        let of_family = |answer: Value| {
+            let info = &answer["idTokenInfo"];
+            let shown = (&info["status"], &info["groupIdToken"]["idToken"]);
+            assert_eq!(shown, (&json!("Accepted"), &json!("FAMILY")), "{answer}");
+        };
+        of_family(bench.station.call("Authorize", by(TAG)));
+        let mut transaction = Transaction::new("T-1", an_hour_ago());
+        let begun = [by(TAG), register("Transaction.Begin", 1_000)];
+        of_family(bench.tells(&mut transaction, ("Started", "Authorized"), &begun));
+        of_family(bench.station.call("Authorize", by("SISTER")));
+        let stopped = ("Updated", "StopAuthorized");
+        of_family(bench.tells(&mut transaction, stopped, &[by("SISTER")]));
+        let ended = [reason("Local"), register("Transaction.End", 11_000)];
+        bench.tells(&mut transaction, ("Ended", "EVCommunicationLost"), &ended);
+        bench.connector_is("Available");
+        let session = finished_sessions(&bench.csms, "CP-1", 1).remove(0);
+        assert_eq!(session["token"], TAG, "who began it pays");
+        invoice_of(&bench.csms, &session, 10_000);
+    });
+}
+
+/// TC_C_47 (with a display, all sessions), TC_C_48 (with a display, one of them), TC_C_49 (without
+/// one: the sessions end in the name of their own tokens).
+#[test]
+fn a_master_pass_ends_sessions_of_others() {
+    in_both(|bench| {
+        add_token(bench, "PASS", json!({ "group": "MASTER" }));
+        add_token(bench, "OTHER", json!({}));
+        for (case, by_pass, drivers) in [
+            ("C_47", true, &[TAG, "OTHER"][..]),
+            ("C_48", true, &[TAG]),
+            ("C_49", false, &[TAG, "OTHER"]),
+        ] {
+            let running = (1..).zip(drivers).map(|(evse, uid)| {
+                let transaction = Transaction::new(&format!("{case}-{uid}"), an_hour_ago());
+                let mut transaction = transaction.at_evse(evse);
+                bench.begins(&mut transaction, uid);
+                (uid, transaction)
+            });
+            let running: Vec<_> = running.collect();
+            let answer = bench.station.call("Authorize", by("PASS"));
+            let info = &answer["idTokenInfo"];
+            let known = (&info["status"], &info["groupIdToken"]["idToken"]);
+            assert_eq!(known, (&json!("Accepted"), &json!("MASTER")), "{answer}");
+            for (uid, mut transaction) in running {
+                let who = if by_pass { "PASS" } else { uid };
+                let ended = [by(who), reason("MasterPass"), register("Transaction.End", 11_000)];
+                let answer = bench.tells(&mut transaction, ("Ended", "StopAuthorized"), &ended);
+                assert_eq!(answer["idTokenInfo"]["status"], "Accepted", "{answer}");
+            }
+            bench.connector_is("Available");
+        }
+        for session in finished_sessions(&bench.csms, "CP-1", 5) {
+            assert_eq!(session["stop_reason"], "MasterPass");
+            assert_ne!(session["token"], "PASS", "who began it pays");
+        }
+    });
+}
+
+/// TC_D_01 (full), TC_D_02 (differential), TC_D_03 (tokens taken off), TC_D_04 (empty), TC_D_08
+/// (the version), TC_D_09 (there is none).
+#[test]
+fn the_local_list_is_sent_and_its_version_asked_for() {
+    let list = |version: u32, replace: bool, tokens: Value| {
+        json!({ "verb": "send_local_list", "version": version, "replace": replace,
+            "tokens": tokens })
+    };
+    let sent = |version: u32, kind: &str, entry: Option<Value>| {
+        let mut sent = json!({ "versionNumber": version, "updateType": kind });
+        if let Some(entry) = entry {
+            sent["localAuthorizationList"] = json!([entry]);
+        }
+        sent
+    };
+    let allowed = json!([{ "token": TAG, "allowed": true }]);
+    let named = json!([{ "token": TAG }]);
+    let entry = json!({ "idToken": token(TAG), "idTokenInfo": { "status": "Accepted" } });
+    let nothing = json!({ "idToken": token(TAG) });
+    in_both(|bench| {
+        for held in [0, 7] {
+            let body = json!({ "verb": "get_local_list_version" });
+            let answer = json!({ "versionNumber": held });
+            assert_eq!(bench.commands(body, "GetLocalListVersion", answer), json!({}));
+        }
+        for (body, expected) in [
+            (list(8, true, allowed.clone()), sent(8, "Full", Some(entry.clone()))),
+            (list(9, false, allowed.clone()), sent(9, "Differential", Some(entry.clone()))),
+            (list(10, false, named.clone()), sent(10, "Differential", Some(nothing.clone()))),
+            (list(11, true, json!([])), sent(11, "Full", None)),
+        ] {
+            assert_eq!(bench.commands(body, "SendLocalList", status_is("Accepted")), expected);
+        }
+    });
+}
+
+/// TC_C_117 (settled by us), TC_C_118 (settled by the station), TC_C_119 (that failed), TC_C_120
+/// (it was rejected), of 2.1: what the station says of the payment at its terminal is answered.
+#[test]
+fn a_settlement_at_the_station_is_answered() {
+    let mut bench = Bench::booted(V21);
+    for status in ["Settled", "Canceled", "Failed", "Rejected"] {
+        let settled = json!({ "pspRef": "1234", "status": status, "settlementAmount": 5.95,
+            "settlementTime": "2026-11-20T10:00:00Z", "transactionId": "T-1" });
+        let answer = bench.station.call("NotifySettlement", settled);
+        assert!(answer.is_object(), "{status}: {answer}");
+    }
+}

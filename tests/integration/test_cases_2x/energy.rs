@@ -1,0 +1,102 @@
+//! Blocks Q, R and S, of 2.1: energy that flows back, the grid's wishes, batteries swapped.
+
+use serde_json::{Value, json};
+
+use super::{Bench, V21, merge, status_is, token};
+use crate::messages::TAG;
+
+/// A transaction's profile with one period.
+fn profile(kind: &str, period: Value, further: Value) -> Value {
+    let mut first = json!({ "startPeriod": 0 });
+    merge(&mut first, period);
+    let mut profile = json!({ "id": 1, "stackLevel": 0, "chargingProfilePurpose": "TxProfile",
+        "chargingProfileKind": kind, "transactionId": "T-1", "chargingSchedule": [
+            { "id": 1, "chargingRateUnit": "W", "chargingSchedulePeriod": [first] } ] });
+    merge(&mut profile, further);
+    json!({ "evseId": 1, "chargingProfile": profile })
+}
+
+/// TC_Q_108 (by a schedule), TC_Q_109 and TC_Q_117 (set-points are pushed), TC_Q_120 (the grid's
+/// frequency signal), TC_Q_121 (the station follows the frequency), TC_Q_124 (the station levels
+/// the load).
+#[test]
+fn the_power_of_a_session_may_be_steered_both_ways() {
+    let mut bench = Bench::booted(V21);
+    bench.charges("T-1");
+    let central = json!({ "operationMode": "CentralSetpoint", "setpoint": -3000 });
+    let curve =
+        json!([{ "frequency": 49.8, "power": 5000 }, { "frequency": 50.2, "power": -5000 }]);
+    let frequency = json!({ "operationMode": "LocalFrequency", "v2xFreqWattCurve": curve,
+        "v2xBaseline": 0 });
+    let signal = json!({ "operationMode": "CentralFrequency", "setpoint": -1000 });
+    let leveling = json!({ "operationMode": "LocalLoadBalancing", "v2xBaseline": 0 });
+    let further = json!({});
+    for sent in [
+        profile("Relative", central.clone(), further.clone()),
+        profile("Dynamic", central, further.clone()),
+        profile("Dynamic", signal, further.clone()),
+        profile("Relative", frequency, further.clone()),
+        profile("Relative", leveling, further),
+    ] {
+        bench.asks("SetChargingProfile", sent, status_is("Accepted"));
+    }
+    let update = json!({ "chargingProfileId": 1, "scheduleUpdate": { "setpoint": -2000 } });
+    bench.asks("UpdateDynamicSchedule", update, status_is("Accepted"));
+    let signal = json!({ "timestamp": "2026-11-23T10:00:00Z", "signal": 1 });
+    bench.asks("AFRRSignal", signal, status_is("Accepted"));
+}
+
+/// TC_R_107: a control is set, asked for and cleared.
+#[test]
+fn a_control_of_the_grid_is_set_and_cleared() {
+    let mut bench = Bench::booted(V21);
+    let set = json!({ "isDefault": true, "controlId": "C-1", "controlType": "EnterService",
+        "enterService": { "priority": 1, "highVoltage": 253, "lowVoltage": 195,
+            "highFreq": 50.1, "lowFreq": 47.5 } });
+    bench.asks("SetDERControl", set, status_is("Accepted"));
+    let wanted = json!({ "requestId": 1, "isDefault": true, "controlType": "EnterService" });
+    bench.asks("GetDERControl", wanted, status_is("Accepted"));
+    for answer in ["Accepted", "NotFound"] {
+        let clear = json!({ "isDefault": true, "controlId": "C-1" });
+        bench.asks("ClearDERControl", clear, status_is(answer));
+    }
+}
+
+/// TC_R_108: the station tells of an event of the grid, and of its end.
+#[test]
+fn an_event_of_the_grid_is_taken_note_of() {
+    let mut bench = Bench::booted(V21);
+    for ended in [false, true] {
+        bench.notes(
+            "NotifyDERAlarm",
+            json!({ "controlType": "HFMustTrip",
+            "gridEventFault": "OverFrequency", "alarmEnded": ended,
+            "timestamp": "2026-11-23T10:00:00Z" }),
+        );
+    }
+    bench.notes(
+        "NotifyDERStartStop",
+        json!({ "controlId": "C-1", "started": true,
+        "timestamp": "2026-11-23T10:00:00Z" }),
+    );
+}
+
+/// TC_S_102 (there is no battery), TC_S_103 (one goes in, one comes out).
+#[test]
+fn a_battery_is_swapped() {
+    let mut bench = Bench::booted(V21);
+    let wanted = |number: u32| json!({ "requestId": number, "idToken": token(TAG) });
+    let none =
+        json!({ "status": "Rejected", "statusInfo": { "reasonCode": "NoBatteryAvailable" } });
+    bench.asks("RequestBatterySwap", wanted(1), none);
+    let command = bench.asks("RequestBatterySwap", wanted(2), status_is("Accepted"));
+    bench.station.connect_raw_as(&bench.csms, V21);
+    for kind in ["BatteryIn", "BatteryOut"] {
+        let swap = json!({ "eventType": kind, "requestId": 2, "idToken": token(TAG),
+            "batteryData": [{ "evseId": 1, "serialNumber": "B-1", "soC": 20, "soH": 90 }] });
+        let frame = json!([2, kind, "BatterySwap", swap]).to_string();
+        assert_eq!(bench.station.exchange(&frame), json!([3, kind, {}]));
+    }
+    let command = bench.command(&command);
+    assert_eq!(command["notifications"].as_array().map(Vec::len), Some(2), "{command:#}");
+}

@@ -1,0 +1,122 @@
+//! Blocks I and J: what a session costs, and what the meter says.
+
+use serde_json::{Value, json};
+
+use super::{Bench, Transaction, V21, by, in_both, notice, reason, register, state};
+use crate::messages::{TAG, an_hour_ago, invoice_of, only_session};
+
+/// TC_I_02: the cost at the end.
+#[test]
+fn the_final_cost_is_told() {
+    in_both(|bench| {
+        let mut transaction = bench.charges("T-1");
+        assert_eq!(bench.ends(&mut transaction)["totalCost"], 5.95);
+    });
+}
+
+/// A reading of a register outside of a transaction.
+fn clock_aligned(evse: u32) -> Value {
+    let mut values = register("Sample.Clock", 5_000);
+    values["evseId"] = json!(evse);
+    values["meterValue"][0]["timestamp"] = json!("2026-11-20T10:00:00Z");
+    values
+}
+
+fn fiscal_metering() -> Value {
+    notice(&[json!({ "eventId": 1, "timestamp": "2026-11-20T10:00:00Z", "trigger": "Periodic",
+        "actualValue": "5000", "eventNotificationType": "HardWiredMonitor",
+        "component": { "name": "FiscalMetering" }, "variable": { "name": "EnergyRegister" } })])
+}
+
+/// TC_J_01: readings by the clock while nobody charges.
+#[test]
+fn readings_by_the_clock_are_taken() {
+    in_both(|bench| {
+        for evse in [0, 1] {
+            bench.notes("MeterValues", clock_aligned(evse));
+            bench.notes("NotifyEvent", fiscal_metering());
+        }
+        assert_eq!(bench.csms.sessions("CP-1"), Vec::<Value>::new());
+    });
+}
+
+/// A register with what the meter signed of it.
+fn signed(context: &str, register_wh: u32) -> Value {
+    let mut values = register(context, register_wh);
+    values["meterValue"][0]["sampledValue"][0]["signedMeterValue"] = json!({
+        "signedMeterData": "AQID", "signingMethod": "", "encodingMethod": "OCMF",
+        "publicKey": "" });
+    values
+}
+
+/// Two readings in one event: one on the way, one at the end.
+fn both_registers(context: &str, of: impl Fn(&str, u32) -> Value) -> Value {
+    let mut values = of(context, 10_000);
+    let last = of("Transaction.End", 11_000)["meterValue"][0].clone();
+    values["meterValue"].as_array_mut().expect("readings").push(last);
+    values
+}
+
+/// TC_J_02 (on the way, by the clock), TC_J_03 (at the end, by the clock), TC_J_04 (signed),
+/// TC_J_07 (at the start), TC_J_08 (at the start, before the EVSE is known), TC_J_09 (on the way),
+/// TC_J_10 (at the end), TC_J_11 (signed): the registers of a session are read wherever they come.
+#[test]
+fn the_registers_of_a_session_are_read() {
+    let clock = ("MeterValueClock", "Sample.Clock");
+    let periodic = ("MeterValuePeriodic", "Sample.Periodic");
+    for (trigger, context) in [clock, periodic] {
+        in_both(|bench| {
+            let mut transaction = Transaction::new("T-1", an_hour_ago());
+            let mut first = transaction.event("Started", "Authorized", &[by(TAG)]);
+            first.as_object_mut().expect("an event").remove("evse");
+            let answer = bench.station.call("TransactionEvent", first);
+            assert_eq!(answer["idTokenInfo"]["status"], "Accepted");
+            let plugged = [state("EVConnected"), register("Transaction.Begin", 1_000)];
+            bench.tells(&mut transaction, ("Updated", "CablePluggedIn"), &plugged);
+            for register_wh in [3_000, 5_000, 7_000] {
+                let metered = [register(context, register_wh)];
+                bench.tells(&mut transaction, ("Updated", trigger), &metered);
+            }
+            bench.notes("MeterValues", clock_aligned(0));
+            let last = [reason("EVDisconnected"), both_registers(context, signed)];
+            bench.tells(&mut transaction, ("Ended", "EVCommunicationLost"), &last);
+            bench.connector_is("Available");
+            let session = only_session(&bench.csms, "CP-1");
+            invoice_of(&bench.csms, &session, 10_000);
+            let id = session["id"].as_str().expect("an id");
+            let session = bench.csms.get(&format!("/v1/sessions/{id}")).expect(200).json();
+            let curve = session["curve"].as_array().expect("a curve");
+            let energy_wh: Vec<&Value> = curve.iter().map(|point| &point["energy_wh"]).collect();
+            assert_eq!(energy_wh, [0, 2_000, 4_000, 6_000, 10_000], "{session:#}");
+        });
+    }
+}
+
+/// TC_I_109 (a driver's), TC_I_101, TC_I_102, TC_I_105, TC_I_106 (a default), TC_I_110 (cleared),
+/// TC_I_113 to TC_I_115 (a transaction's), of 2.1: tariffs go down, and the station's verdict
+/// comes back.
+#[test]
+fn tariffs_are_sent_to_a_station() {
+    let mut bench = Bench::booted(V21);
+    let tariff = |id: &str| {
+        json!({ "tariffId": id, "currency": "EUR", "energy": { "prices": [
+            { "priceKwh": 0.5,
+              "conditions": { "startTimeOfDay": "08:00", "endTimeOfDay": "20:00" } },
+            { "priceKwh": 0.25 } ] } })
+    };
+    let default = || json!({ "evseId": 1, "tariff": tariff("T-1") });
+    for status in ["Accepted", "TooManyElements", "ConditionNotSupported", "Rejected"] {
+        bench.asks("SetDefaultTariff", default(), json!({ "status": status }));
+    }
+    let held = json!({ "status": "Accepted", "tariffAssignments": [
+        { "tariffId": "T-1", "tariffKind": "DefaultTariff", "evseIds": [1] } ] });
+    bench.asks("GetTariffs", json!({ "evseId": 1 }), held);
+    bench.charges("TX-1");
+    let change = || json!({ "transactionId": "TX-1", "tariff": tariff("T-2") });
+    for status in ["TooManyElements", "ConditionNotSupported", "Accepted"] {
+        bench.asks("ChangeTransactionTariff", change(), json!({ "status": status }));
+    }
+    let clear = json!({ "tariffIds": ["T-1"] });
+    let cleared = json!({ "clearTariffsResult": [{ "tariffId": "T-1", "status": "Accepted" }] });
+    bench.asks("ClearTariffs", clear, cleared);
+}
