@@ -373,6 +373,7 @@ impl<'a> Source<'a> {
                 Authorization::Blocked => &["Blocked"],
                 Authorization::Expired => &["Expired"],
                 Authorization::Invalid => &["Invalid", "Unknown"],
+                Authorization::NoCredit => &["NoCredit"],
             };
             let status = status.unwrap_or_default();
             let word = words.iter().find(|word| **word == status).copied();
@@ -434,7 +435,8 @@ fn answered_start(exchange: &ExchangeRecorded, fact: &SessionStarted) -> Result<
     same("the transaction", i64::from(fact.transaction_id.0), known(transaction))?;
     let word = match fact.authorization {
         Authorization::Accepted => "Accepted",
-        Authorization::Blocked => "Blocked",
+        // OCPP 1.6 has no word for it.
+        Authorization::Blocked | Authorization::NoCredit => "Blocked",
         Authorization::Expired => "Expired",
         Authorization::Invalid => "Invalid",
     };

@@ -108,7 +108,7 @@ pub enum StationMessage {
     /// MeterValues.
     Meter(MeterReport),
     /// TransactionEvent (2.x).
-    Transaction(TransactionReport),
+    Transaction(Box<TransactionReport>),
     /// Firmware, diagnostics and log statuses.
     JobStatus {
         /// Which job.

@@ -178,7 +178,7 @@ pub fn top_up_of(
 
 /// The ledger's name for a payer's account; its balance is what the payer owes, so a wallet
 /// with money in it stands below zero.
-fn ledger_account(account_id: AccountId, payer: AccountKind) -> String {
+pub fn ledger_account(account_id: AccountId, payer: AccountKind) -> String {
     match payer {
         AccountKind::PayLater => format!("receivable:{account_id}"),
         AccountKind::Wallet => format!("wallet:{account_id}"),

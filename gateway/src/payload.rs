@@ -4,6 +4,7 @@
 use crate::meter::json_number;
 use crate::rpc::json::{Document, Kind, NodeId};
 use chargebook_domain::units::Timestamp;
+use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use std::borrow::Cow;
 
@@ -67,6 +68,11 @@ impl<'d, 'a> Payload<'d, 'a> {
             json_number(raw).filter(|number| number.fract().is_zero()).and_then(|n| n.to_i64())
         });
         T::try_from(integer?).ok()
+    }
+
+    /// A member that is a number, exact.
+    pub(crate) fn decimal(&self, name: &str) -> Option<Decimal> {
+        json_number(self.document.number(self.member(name)?)?)
     }
 
     /// A member that is `true` or `false`.

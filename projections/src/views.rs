@@ -12,7 +12,7 @@ mod station;
 
 pub use alert::{Alert, AlertSource, AlertStatus};
 pub use analytics::{AnalyticsBucket, Revenue, Totals};
-pub use billing::{Account, AuditEntry, Balance, Invoice, TariffVersion};
+pub use billing::{Account, AccountLimit, AuditEntry, Balance, Invoice, TariffVersion};
 pub use command::{Command, CommandState};
 pub use registry::{Driver, Site, Token};
 pub use reservation::{Reservation, ReservationStatus};

@@ -266,6 +266,7 @@ async fn write_all(
     upsert(connection, upserts, state.tokens.dirty()).await?;
     upsert(connection, upserts, state.reservations.dirty()).await?;
     upsert(connection, upserts, state.alerts.dirty()).await?;
+    upsert(connection, upserts, written.account_limits.iter()).await?;
     upsert(connection, upserts, written.accounts.iter()).await?;
     upsert(connection, upserts, written.audits.iter()).await?;
     upsert(connection, upserts, written.drivers.iter()).await?;

@@ -1,4 +1,4 @@
-//! Accounts: who owes, and what was paid in.
+//! Accounts: who owes, what was paid in, and how much may be owed.
 
 use crate::answer::{Page, Written};
 use crate::problem::Problem;
@@ -28,6 +28,18 @@ pub(crate) struct Account {
     opened_at: Timestamp,
     /// What it owes and has.
     balances: Vec<Balance>,
+    /// How much it may owe, by currency; in others any amount, and a wallet nothing.
+    limits: Vec<Limit>,
+}
+
+/// How much an account may owe.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AccountLimit)]
+pub(crate) struct Limit {
+    /// ISO 4217.
+    currency: String,
+    /// In minor units.
+    limit_minor: i64,
 }
 
 /// The sum of a ledger account's postings in one currency.
@@ -51,6 +63,10 @@ impl From<AccountRow> for Account {
             balance_minor: balance.balance_minor,
             legs: balance.legs,
         });
+        let limits = row
+            .limits
+            .into_iter()
+            .map(|limit| Limit { currency: limit.currency, limit_minor: limit.limit_minor });
         Self {
             account_id: row.account_id.0,
             kind: match row.kind {
@@ -59,6 +75,7 @@ impl From<AccountRow> for Account {
             },
             opened_at: row.opened_at,
             balances: balances.collect(),
+            limits: limits.collect(),
         }
     }
 }
@@ -132,6 +149,40 @@ pub(crate) async fn pay_in(
     let booked = registry.pay_in(account_id(&id)?, payment_id, amount_minor, &currency).await?;
     let payments = format!("/v1/accounts/{id}/payments");
     Ok(Written::registered(booked, &payments, &payment_id.to_string()))
+}
+
+/// A limit to be set, or lifted.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewAccountLimit)]
+pub(crate) struct NewLimit {
+    /// ISO 4217.
+    #[schema(example = "EUR")]
+    currency: String,
+    /// How much it may owe, in minor units; null lifts the limit: any amount, and a wallet
+    /// nothing.
+    limit_minor: Option<i64>,
+}
+
+/// Limits how much an account may owe, or lifts the limit. Who has reached it is not let charge;
+/// a session that comes to it is ended.
+#[utoipa::path(
+    put, path = "/v1/accounts/{id}/limit", tag = "accounts", operation_id = "set_account_limit",
+    params(("id" = Uuid, Path, description = "The account's id")),
+    request_body = NewLimit,
+    responses(
+        (status = 200, description = "Set, or so before", body = Written),
+        (status = 404, description = "No such account", body = Problem),
+        (status = 422, description = "The content is not valid", body = Problem),
+    ),
+)]
+pub(crate) async fn set_limit(
+    State(state): State<ApiState>,
+    PathText(id): PathText,
+    Body(NewLimit { currency, limit_minor }): Body<NewLimit>,
+) -> Result<Response, Problem> {
+    let registry = state.chargebook.registry();
+    let set = registry.set_account_limit(account_id(&id)?, &currency, limit_minor).await?;
+    Ok(Written::changed(set.created, set.position, &id))
 }
 
 fn account_id(text: &str) -> Result<AccountId, Problem> {

@@ -12,6 +12,7 @@ mod events;
 pub(crate) mod health;
 mod invoices;
 mod log;
+mod master_pass;
 mod reread;
 mod reservations;
 mod resolve;
@@ -94,6 +95,7 @@ pub(crate) fn guarded_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(tariffs::list))
         .routes(routes!(tariffs::get, tariffs::publish))
         .routes(routes!(dialects::list, dialects::set))
+        .routes(routes!(master_pass::get, master_pass::set))
         .routes(routes!(settings::default_tariff, settings::set_default_tariff))
         .routes(routes!(events::list))
         .routes(routes!(commands::request))
@@ -114,6 +116,7 @@ pub(crate) fn guarded_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(accounts::list))
         .routes(routes!(accounts::get))
         .routes(routes!(accounts::pay_in))
+        .routes(routes!(accounts::set_limit))
         .routes(routes!(stream::changes))
         .routes(routes!(analytics::analytics))
         .routes(routes!(analytics::totals))

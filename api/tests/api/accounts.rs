@@ -1,4 +1,4 @@
-//! Wallets and payments through the router.
+//! Wallets, payments and limits through the router.
 
 use crate::harness::TestApi;
 use serde_json::json;
@@ -34,4 +34,31 @@ async fn a_wallet_is_paid_into_once() {
     let nobody = "/v1/accounts/01a2037b-cabe-74ea-8f9c-e3065f267534/payments";
     let payment = json!({ "amount_minor": 1, "currency": "EUR" });
     api.post(nobody, &payment).await.problem(404, "not_found");
+}
+
+#[tokio::test]
+async fn an_account_is_limited_and_the_limit_lifted() {
+    let api = TestApi::start().await;
+    api.post("/v1/drivers", &json!({ "id": "ada", "name": "Ada" })).await.expect(201);
+    let account = api.get("/v1/drivers/ada").await.expect(200).json()["account_id"].clone();
+    let path = format!("/v1/accounts/{}", account.as_str().expect("an id"));
+    let limit = format!("{path}/limit");
+
+    let set = api.put(&limit, &json!({ "currency": "EUR", "limit_minor": 5000 })).await;
+    let set = set.expect(200);
+    let read = format!("{path}?wait_for={}", set.position());
+    let limits = api.get(&read).await.expect(200).json()["limits"].clone();
+    assert_eq!(limits, json!([{ "currency": "EUR", "limit_minor": 5000 }]));
+    let lifted = api.put(&limit, &json!({ "currency": "EUR", "limit_minor": null })).await;
+    let read = format!("{path}?wait_for={}", lifted.expect(200).position());
+    assert_eq!(api.get(&read).await.expect(200).json()["limits"], json!([]));
+
+    for wrong in [json!({ "currency": "EUR", "limit_minor": -1 }), {
+        json!({ "currency": "EURO", "limit_minor": 1 })
+    }] {
+        api.put(&limit, &wrong).await.problem(422, "invalid");
+    }
+    let nobody = "/v1/accounts/01a2037b-cabe-74ea-8f9c-e3065f267534/limit";
+    let wrong = json!({ "currency": "EUR", "limit_minor": 1 });
+    api.put(nobody, &wrong).await.problem(404, "not_found");
 }

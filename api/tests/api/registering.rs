@@ -286,3 +286,15 @@ async fn an_operator_sets_the_security_profile_that_a_station_must_come_with() {
         assert_eq!(read.json()["security_profile_agreed"], Value::Null);
     }
 }
+
+#[tokio::test]
+async fn a_master_pass_group_is_set_and_taken_away() {
+    let api = TestApi::start().await;
+    let path = "/v1/settings/master-pass";
+    assert_eq!(api.get(path).await.expect(200).json(), json!({ "group": null }));
+    api.put(path, &json!({ "group": "SERVICE" })).await.expect(200);
+    assert_eq!(api.get(path).await.expect(200).json(), json!({ "group": "SERVICE" }));
+    api.put(path, &json!({ "group": "" })).await.problem(422, "invalid");
+    api.put(path, &json!({ "group": null })).await.expect(200);
+    assert_eq!(api.get(path).await.expect(200).json(), json!({ "group": null }));
+}

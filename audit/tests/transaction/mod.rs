@@ -58,6 +58,7 @@ fn billed() -> World {
             remote_start_id: None,
             phases: None,
             time_spent_charging_seconds: None,
+            limit: None,
             samples: vec![sample],
             exchange,
         };

@@ -18,8 +18,11 @@ impl StationDesk {
         report: &TransactionReport,
     ) -> Result<Option<Decimal>, DeskError> {
         let is_end = report.kind == TransactionEventKind::Ended;
-        if !is_end && !report.is_running_cost_answered {
+        if !is_end && !report.is_priced_on_the_way {
             return Ok(None);
+        }
+        if !is_end {
+            return self.cost_so_far(session).await;
         }
         if let Some((_, rated)) = session.rated() {
             return Ok(gross(&rated.rating));
@@ -28,11 +31,7 @@ impl StationDesk {
         let tariff = tariff_of(&self.chargebook, session).await?;
         let zone = started.time_zone.parse().unwrap_or(chrono_tz::UTC);
         let now = self.chargebook.journal().now();
-        let Some(choice) = tariff else { return Ok(is_end.then_some(FREE)) };
-        if !is_end {
-            let price = running_price(session, &choice.tariff, zone, now);
-            return Ok(price.ok().flatten().as_ref().and_then(gross));
-        }
+        let Some(choice) = tariff else { return Ok(Some(FREE)) };
         Ok(match settle(session, now, rules(&self.chargebook, Some(&choice))) {
             Settlement::Settled(settled) => {
                 let rating = rate_settled(RULES_VERSION, session, &settled, &choice.tariff, zone);
@@ -41,6 +40,23 @@ impl StationDesk {
             Settlement::Void { .. } | Settlement::Free { .. } => Some(FREE),
             Settlement::NotYet { .. } | Settlement::Unchanged | Settlement::Review(_) => None,
         })
+    }
+
+    /// What the session costs, including taxes: by its rating, else as if it ended now. `None`
+    /// where it has no tariff, or cannot be priced yet.
+    pub(super) async fn cost_so_far(
+        &self,
+        session: &Session,
+    ) -> Result<Option<Decimal>, DeskError> {
+        if let Some((_, rated)) = session.rated() {
+            return Ok(gross(&rated.rating));
+        }
+        let Some(started) = session.started() else { return Ok(None) };
+        let Some(choice) = tariff_of(&self.chargebook, session).await? else { return Ok(None) };
+        let zone = started.time_zone.parse().unwrap_or(chrono_tz::UTC);
+        let now = self.chargebook.journal().now();
+        let price = running_price(session, &choice.tariff, zone, now);
+        Ok(price.ok().flatten().as_ref().and_then(gross))
     }
 }
 

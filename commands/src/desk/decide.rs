@@ -19,6 +19,27 @@ pub(super) struct Presented {
     pub(super) answer: TokenAnswer,
     pub(super) token_id: Option<TokenId>,
     pub(super) account_id: Option<AccountId>,
+    /// It may end anybody's session, and begin none.
+    pub(super) is_master_pass: bool,
+}
+
+impl Presented {
+    /// A token that is nobody's here.
+    fn nobody() -> Self {
+        let answer = TokenAnswer::plain(Authorization::Invalid);
+        Self { answer, token_id: None, account_id: None, is_master_pass: false }
+    }
+
+    /// The same where it is to begin a session, which a master pass may not (2.x part 2, C16).
+    pub(super) fn beginning(self) -> Self {
+        match self.is_master_pass && self.answer.authorization == Authorization::Accepted {
+            true => {
+                let authorization = Authorization::Blocked;
+                Self { answer: TokenAnswer { authorization, ..self.answer }, ..self }
+            }
+            false => self,
+        }
+    }
 }
 
 impl StationDesk {
@@ -141,8 +162,7 @@ impl StationDesk {
         case: &Case<'_>,
     ) -> Result<Presented, DeskError> {
         if token.is_no_authorization() {
-            let answer = TokenAnswer::plain(Authorization::Invalid);
-            return Ok(Presented { answer, token_id: None, account_id: None });
+            return Ok(Presented::nobody());
         }
         self.present(&token.uid, case).await
     }
@@ -159,16 +179,27 @@ impl StationDesk {
         {
             known = self.chargebook.registry().token(&reversed).await?;
         }
-        let Some(token) = known.filter(|_| self.state.unaccepted.is_none()) else {
+        let Some(token) = known else { return Ok(Presented::nobody()) };
+        let registry = self.chargebook.registry();
+        let is_master_pass = registry.is_master_pass(token.group.as_deref()).await?;
+        if self.state.unaccepted.is_some() {
             let answer = TokenAnswer::plain(Authorization::Invalid);
-            return Ok(Presented { answer, token_id: None, account_id: None });
+            let (token_id, account_id) = (Some(token.token_id), Some(token.account_id));
+            return Ok(Presented { answer, token_id, account_id, is_master_pass });
+        }
+        let authorization = match token.authorization(case.receipt.received_at) {
+            Authorization::Accepted if is_master_pass => Authorization::Accepted,
+            Authorization::Accepted if !self.has_credit(token.account_id, case).await? => {
+                Authorization::NoCredit
+            }
+            authorization => authorization,
         };
-        let authorization = token.authorization(case.receipt.received_at);
         let group = token.group.as_deref().map(PresentedToken::id_tag);
         Ok(Presented {
             answer: TokenAnswer { authorization, expires_at: token.expires_at, group },
             token_id: Some(token.token_id),
             account_id: Some(token.account_id),
+            is_master_pass,
         })
     }
 

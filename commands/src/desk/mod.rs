@@ -10,12 +10,14 @@ mod alerts;
 mod clearance;
 mod clone;
 mod cost;
+mod credit;
 mod decide;
 mod device_model;
 mod dialect;
 mod effects;
 mod intents;
 mod meter;
+mod other_token;
 mod reports;
 mod reread;
 mod sessions;
@@ -313,6 +315,7 @@ impl StationDesk {
             match self.append(exchange, &decision).await {
                 Ok(()) => {
                     self.after(&case, &decision).await;
+                    self.stop_if_spent(&decision).await;
                     self.notice(receipt.noticed, Some(case.receipt_id)).await;
                     return Ok(frame);
                 }

@@ -51,7 +51,7 @@ impl StationDesk {
             report.meter_start.value,
         );
         let stream = StreamName::of("session", session_id.0);
-        let presented = self.present(&report.id_tag, case).await?;
+        let presented = self.present(&report.id_tag, case).await?.beginning();
         let looked_for = case.met == Some(session_id) || self.sessions.version(&stream).is_some();
         if looked_for && let Some(session) = self.session(&stream).await? {
             let Some(started) = session.started() else { return Err(DeskError::Contended) };

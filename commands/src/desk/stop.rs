@@ -2,6 +2,7 @@
 //! answer that lets the station move on, and is kept until its session is known.
 
 use super::meter::{new_samples, with_evidence};
+use super::other_token::{began_by_another, is_sealed_for};
 use super::sessions::Bay;
 use super::start::{clock_trust, reading};
 use super::{Case, Decision, DeskError, StationDesk};
@@ -11,8 +12,8 @@ use chargebook_domain::events::v1::{
     Anomaly, OrphanStop, Quantity, SeenBy, SessionAnomalyNoted, SessionMeterRecorded,
     SessionStopped, StationOrphanRecorded, StationSecurityNoted, StopMatch,
 };
-use chargebook_domain::ids::{ConnectorNumber, SubjectId, TransactionNumber};
-use chargebook_domain::sealed::{Part, SealedText};
+use chargebook_domain::ids::{ConnectorNumber, TransactionNumber};
+use chargebook_domain::sealed::SealedText;
 use chargebook_domain::session::Beginning;
 use chargebook_domain::units::{Timestamp, WattHours};
 use chargebook_store::{LookupKey, StreamName};
@@ -92,6 +93,7 @@ impl StationDesk {
         }
         let is_guess = matched_by != StopMatch::TransactionId;
         let contradicts = session.stop().is_some() && (is_guess || session.is_stopped_by_name());
+        let began = id_tag.as_ref().and_then(|id_tag| began_by_another(session, id_tag));
         facts.push(
             SessionStopped {
                 meter_stop: reading(case, &report.meter_stop),
@@ -110,6 +112,10 @@ impl StationDesk {
             let exchange = Some(case.receipt_id);
             let anomaly = Anomaly::StopContradicted;
             facts.push(SessionAnomalyNoted { anomaly, detail, exchange }.into());
+        }
+        if let (Some(began), Answer::Stop { token: Some(token) }) = (began, &answer) {
+            let noted = self.ended_by_another(&began, token, case.receipt_id).await?;
+            facts.extend(noted.map(Event::from));
         }
         let mut decision = Decision::session(stream, answer, facts);
         decision.keys = keys;
@@ -207,10 +213,6 @@ impl StationDesk {
             exchange: case.receipt_id,
         })
     }
-}
-
-fn is_sealed_for(id_tag: &SealedText, subject: SubjectId) -> bool {
-    id_tag.parts().iter().any(|part| matches!(part, Part::Hole(hole) if hole.subject == subject))
 }
 
 /// A station named a transaction of another one: it changes nothing there, and somebody should

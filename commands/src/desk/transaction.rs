@@ -2,11 +2,14 @@
 //! station's id of the transaction names the session, from whichever message comes first.
 
 use super::meter::new_samples;
+use super::other_token::began_by_another;
 use super::sessions::Bay;
 use super::start::clock_trust;
 use super::{Case, Decision, DeskError, StationDesk, Target};
 use crate::clock::derived_id;
-use crate::message::{Answer, TransactionAnswer, TransactionEventKind, TransactionReport};
+use crate::message::{
+    Answer, TokenAnswer, TransactionAnswer, TransactionEventKind, TransactionReport,
+};
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
     Authorization, ClockTrust, MeterSample, SessionMeterRecorded, SessionOpened, SessionSuperseded,
@@ -21,6 +24,9 @@ use uuid::Uuid;
 
 /// Transactions with the same id that are looked through for the one a late message is of.
 const OCCURRENCES_SEARCHED_MAX: u32 = 16;
+
+/// The station's word for a token that was accepted to end the transaction.
+const STOP_AUTHORIZED: &str = "StopAuthorized";
 
 /// Which session a message is of.
 enum Whose {
@@ -58,6 +64,13 @@ impl StationDesk {
                 (stream, Arc::default())
             }
         };
+        let ends = report.kind == TransactionEventKind::Ended || report.trigger == STOP_AUTHORIZED;
+        let began = session.transaction().and_then(|known| known.token());
+        let is_begun = began.is_some_and(|token| token.authorization == Authorization::Accepted);
+        let presented = presented.map(|(token, presented)| match ends || is_begun {
+            true => (token, presented),
+            false => (token, presented.beginning()),
+        });
         let repeats = match whose {
             Whose::Known { repeats, .. } => repeats,
             Whose::New { .. } => None,
@@ -72,13 +85,21 @@ impl StationDesk {
                     true => None,
                     false => Some(self.chargebook.personal().seal_uid(&token.uid).await?),
                 };
+                let began = id_tag.as_ref().filter(|_| ends);
+                let began = began.and_then(|id_tag| began_by_another(&session, id_tag));
+                if let Some(began) = began {
+                    let answer = &presented.answer;
+                    let noted = self.ended_by_another(&began, answer, case.receipt_id).await?;
+                    facts.extend(noted.map(Event::from));
+                }
                 let fact = SessionTokenPresented {
                     sequence: report.sequence,
                     at: report.at,
                     id_tag,
                     kind: token.kind.clone(),
                     token_id: presented.token_id,
-                    account_id: presented.account_id,
+                    // Whoever ends another's session does not pay for it.
+                    account_id: presented.account_id.filter(|_| !presented.is_master_pass),
                     authorization: presented.answer.authorization,
                     exchange: case.receipt_id,
                 };
@@ -86,9 +107,11 @@ impl StationDesk {
             }
         }
         let was_at = session.transaction().and_then(|known| known.evse());
-        if was_at.is_some() && only_goes_on(report) {
+        let has_limit = self.has_limit(&session).await?;
+        if was_at.is_some() && !has_limit && only_goes_on(report) {
             let token = presented.map(|(_, presented)| presented.answer);
-            let answer = Answer::Transaction(TransactionAnswer { token, total_cost: None });
+            let answer = TransactionAnswer { token, ..TransactionAnswer::default() };
+            let answer = Answer::Transaction(answer);
             return Ok(Decision::session(stream, answer, facts).repeating(repeats));
         }
         let mut after = Session::clone(&session);
@@ -102,15 +125,38 @@ impl StationDesk {
             facts.extend(claimed);
         }
         keys.extend(self.evse_taken(&after, was_at).await?);
-        let total_cost = self.total_cost(&after, report).await?;
         let token = presented.map(|(_, presented)| presented.answer);
-        let answer = Answer::Transaction(TransactionAnswer { token, total_cost });
+        let answer = self.transaction_answer(&after, report, token).await?;
+        let answer = Answer::Transaction(answer);
         let mut decision = Decision::session(stream.clone(), answer, facts).repeating(repeats);
         decision.keys = keys;
         if matches!(whose, Whose::New { .. }) {
             decision.target = Target::NewSession(stream);
         }
         Ok(decision)
+    }
+
+    /// What the session costs and may cost, where the answer has places for it; and that its
+    /// payer has nothing left, where it has none.
+    async fn transaction_answer(
+        &mut self,
+        session: &Session,
+        report: &TransactionReport,
+        token: Option<TokenAnswer>,
+    ) -> Result<TransactionAnswer, DeskError> {
+        let total_cost = self.total_cost(session, report).await?;
+        let mut answer = TransactionAnswer { token, total_cost, cost_limit: None };
+        if report.kind == TransactionEventKind::Ended {
+            return Ok(answer);
+        }
+        if report.is_priced_on_the_way {
+            let told = session.transaction().and_then(|transaction| transaction.cost_limit());
+            let limit = self.cost_limit(session).await?;
+            answer.cost_limit = limit.filter(|limit| told != Some(*limit));
+        } else if answer.token.is_none() && self.is_spent(session).await? {
+            answer.token = Some(TokenAnswer::plain(Authorization::NoCredit));
+        }
+        Ok(answer)
     }
 
     /// The reservation that a message names, used up once, and by nobody who was refused.
@@ -288,7 +334,7 @@ impl StationDesk {
 fn only_goes_on(report: &TransactionReport) -> bool {
     report.kind == TransactionEventKind::Updated
         && report.reservation_id.is_none()
-        && !report.is_running_cost_answered
+        && !report.is_priced_on_the_way
 }
 
 fn known(stream: &StreamName, fit: Fit) -> Option<Whose> {
@@ -329,6 +375,7 @@ fn reported(
         phases: report.phases,
         time_spent_charging_seconds: report.time_spent_charging_seconds,
         samples,
+        limit: report.limit.clone(),
         exchange: case.receipt_id,
     }
 }

@@ -90,6 +90,9 @@ pub enum CertificateStatus {
 pub struct TransactionAnswer {
     /// About the token, where one was given.
     pub token: Option<TokenAnswer>,
+    /// What the transaction may cost at most, including taxes, in its tariff's currency: the
+    /// station ends the supply there (2.1, E16 and C17).
+    pub cost_limit: Option<Decimal>,
     /// What the transaction costs, including taxes, in its tariff's currency: so far, or, in
     /// answer to its end, in all. 0 is free; absent, it is not known.
     pub total_cost: Option<Decimal>,

@@ -1,7 +1,7 @@
 //! TransactionEvent: all that a 2.x station says of a transaction, part by part.
 
 use super::{PresentedToken, SampleReport};
-use chargebook_domain::events::v1::TransactionEventKind as Kind;
+use chargebook_domain::events::v1::{TransactionEventKind as Kind, TransactionLimit};
 use chargebook_domain::ids::{ConnectorNumber, EvseNumber, TransactionName};
 use chargebook_domain::units::Timestamp;
 
@@ -43,7 +43,9 @@ pub struct TransactionReport {
     pub time_spent_charging_seconds: Option<i64>,
     /// The samples that mean something to us, in the message's order.
     pub samples: Vec<SampleReport>,
-    /// Whether the station's version has a place for the running cost in the answer (2.1; in
-    /// 2.0.1 only the final cost has one).
-    pub is_running_cost_answered: bool,
+    /// What it ends the transaction at (2.1).
+    pub limit: Option<TransactionLimit>,
+    /// Whether answers on the way have places for the running cost and for limits (2.1; in 2.0.1
+    /// only the final cost has one, in the last answer).
+    pub is_priced_on_the_way: bool,
 }

@@ -1,6 +1,7 @@
 //! What an operator registers: decided at once, in force when the answer arrives.
 
 mod account;
+mod master_pass;
 mod model;
 mod password;
 mod station;
@@ -81,8 +82,9 @@ pub struct Registry {
     tokens: Cache<KnownToken>,
     tariffs: Cache<tariff::TariffHistory>,
     sites: Cache<SiteRegistered>,
-    accounts: Cache<AccountKind>,
+    accounts: Cache<account::Ledger>,
     defaults: Mutex<Option<Arc<tariff::DefaultHistory>>>,
+    master_pass: tokio::sync::Mutex<Option<Option<Arc<str>>>>,
     dialects: tokio::sync::Mutex<Option<Arc<model::ModelDialects>>>,
     /// Things have random stream names, so no version check keeps the same name from being
     /// registered twice at once: whoever registers it holds its lock.
@@ -159,6 +161,7 @@ impl Registry {
             sites: Cache::default(),
             accounts: Cache::default(),
             defaults: Mutex::new(None),
+            master_pass: tokio::sync::Mutex::new(None),
             dialects: tokio::sync::Mutex::new(None),
             registering: std::array::from_fn(|_| tokio::sync::Mutex::new(())),
         }

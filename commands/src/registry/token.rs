@@ -151,16 +151,17 @@ impl Registry {
             Some(account_id) => account_id,
             None => self.open_account(AccountKind::PayLater).await?,
         };
+        let subject_id = self.personal.token_subject(uid).await?;
         let fact = TokenRegistered {
             token_id: TokenId(self.journal.clock().fresh_id()),
-            subject_id: self.personal.token_subject(uid).await?,
-            uid: self.personal.seal_uid(uid).await?,
+            subject_id,
+            uid: self.personal.seal(subject_id, uid).await?,
             kind: registration.kind,
             driver_id,
             account_id,
             status: registration.status,
             expires_at: registration.expires_at,
-            group: self.sealed_group(group).await?,
+            group: self.sealed_group(subject_id, group).await?,
         };
         let stream = StreamName::of("token", fact.token_id.0);
         let draft = Draft::new(self.journal.fresh_id(), fact).by("operator").keyed(key);
@@ -181,9 +182,12 @@ impl Registry {
         let group = match &change.group {
             Some(group) => {
                 let group = group.as_deref().map(checked_group).transpose()?;
-                let known = self.load_token(&stream).await?;
-                let is_new = known.is_none_or(|known| known.group.as_deref() != group);
-                if is_new { Some(self.sealed_group(group).await?) } else { None }
+                match self.load_token(&stream).await? {
+                    Some(known) if known.group.as_deref() != group => {
+                        Some(self.sealed_group(known.subject_id, group).await?)
+                    }
+                    _ => None,
+                }
             }
             None => None,
         };
@@ -251,9 +255,15 @@ impl Registry {
         Ok(Some(Arc::new(known)))
     }
 
-    async fn sealed_group(&self, group: Option<&str>) -> Result<Option<SealedText>, RegistryError> {
+    /// Under the token's own key: the group's name may be another token's uid, and no erasure of
+    /// that one takes its group from this one.
+    async fn sealed_group(
+        &self,
+        subject: SubjectId,
+        group: Option<&str>,
+    ) -> Result<Option<SealedText>, RegistryError> {
         match group {
-            Some(group) => Ok(Some(self.personal.seal_uid(group).await?)),
+            Some(group) => Ok(Some(self.personal.seal(subject, group).await?)),
             None => Ok(None),
         }
     }
@@ -270,7 +280,7 @@ fn checked_uid(uid: &str) -> Result<&str, RegistryError> {
     })
 }
 
-fn checked_group(group: &str) -> Result<&str, RegistryError> {
+pub(super) fn checked_group(group: &str) -> Result<&str, RegistryError> {
     checked(group, GROUP_CHARACTERS_MAX).ok_or_else(|| {
         let detail = format!("a group has 1 to {GROUP_CHARACTERS_MAX} printable characters");
         RegistryError::invalid("/group", detail)

@@ -3,6 +3,8 @@
 
 mod certificates;
 mod crashes;
+mod credit;
+mod groups;
 mod open_commands;
 mod registering;
 mod reservations;

@@ -37,29 +37,30 @@ fn report(kind: TransactionEventKind, sequence: u32, clock: &str) -> Transaction
         phases: None,
         time_spent_charging_seconds: None,
         samples: Vec::new(),
-        is_running_cost_answered: false,
+        limit: None,
+        is_priced_on_the_way: false,
     }
 }
 
-fn started(clock: &str) -> TransactionReport {
+pub(crate) fn started(clock: &str) -> TransactionReport {
     report(TransactionEventKind::Started, 0, clock)
 }
 
-fn updated(sequence: u32, clock: &str) -> TransactionReport {
+pub(crate) fn updated(sequence: u32, clock: &str) -> TransactionReport {
     report(TransactionEventKind::Updated, sequence, clock)
 }
 
-fn ended(sequence: u32, clock: &str) -> TransactionReport {
+pub(crate) fn ended(sequence: u32, clock: &str) -> TransactionReport {
     let reason = Some("Local".to_owned());
     let report = report(TransactionEventKind::Ended, sequence, clock);
     TransactionReport { stopped_reason: reason, ..report }
 }
 
-fn token(uid: &str) -> Option<PresentedToken> {
+pub(crate) fn token(uid: &str) -> Option<PresentedToken> {
     Some(PresentedToken { uid: uid.to_owned(), kind: Some("ISO14443".to_owned()) })
 }
 
-trait Telling {
+pub(crate) trait Telling {
     fn reading(self, register_wh: i64, context: &str) -> Self;
     fn while_in(self, charging_state: &str) -> Self;
     fn by(self, uid: &str) -> Self;
@@ -107,8 +108,8 @@ impl Telling for TransactionReport {
 }
 
 impl Station {
-    async fn tell(&mut self, report: TransactionReport) -> TransactionAnswer {
-        match self.say(StationMessage::Transaction(report)).await {
+    pub(crate) async fn tell(&mut self, report: TransactionReport) -> TransactionAnswer {
+        match self.say(StationMessage::Transaction(Box::new(report))).await {
             Answer::Transaction(answer) => answer,
             other => panic!("{other:?}"),
         }
@@ -141,7 +142,7 @@ async fn a_session_is_billed_and_its_cost_answered() {
     let answer = station.tell(start).await;
     let authorization = answer.token.map(|token| token.authorization);
     assert_eq!((authorization, answer.total_cost), (Some(Authorization::Accepted), None));
-    let running = TransactionReport { is_running_cost_answered: true, ..update.clone() };
+    let running = TransactionReport { is_priced_on_the_way: true, ..update.clone() };
     assert_eq!(station.tell(update).await, TransactionAnswer::default(), "not in 2.0.1");
     let running = station.tell(running).await;
     assert_eq!(running.total_cost, Some(Decimal::new(309, 2)), "4 kWh so far");
@@ -363,7 +364,7 @@ fn word(index: usize) -> StationMessage {
         7 => return status(1, 1, "Occupied", "13:20:00"),
         _ => return status(1, 1, "Available", "13:24:00"),
     };
-    StationMessage::Transaction(told)
+    StationMessage::Transaction(Box::new(told))
 }
 
 async fn told(order: &[(usize, Break)]) -> (Service, i64) {

@@ -173,7 +173,12 @@ fn page_of(
             (None, None) => "Nobody has presented a card, so it has no price.",
             (
                 None,
-                Some(Authorization::Blocked | Authorization::Expired | Authorization::Invalid),
+                Some(
+                    Authorization::Blocked
+                    | Authorization::Expired
+                    | Authorization::Invalid
+                    | Authorization::NoCredit,
+                ),
             ) => "Its card was refused, so it has no price.",
             (None, Some(Authorization::Accepted)) if review.is_some() => {
                 "There is no price: its facts are in doubt, as said above."
@@ -246,6 +251,7 @@ fn facts_of(session: &Session, token: String) -> Vec<Fact> {
         Some(Authorization::Blocked) => "blocked",
         Some(Authorization::Expired) => "expired",
         Some(Authorization::Invalid) => "not known",
+        Some(Authorization::NoCredit) => "no credit",
     };
     let mut facts = vec![
         Fact::new("Card", token),

@@ -129,6 +129,7 @@ macro_rules! events {
 }
 
 events! {
+    "account.limit_set" AccountLimitSet(v1::AccountLimitSet);
     "account.opened" AccountOpened(v1::AccountOpened);
     "alert.acknowledged" AlertAcknowledged(v1::AlertAcknowledged);
     "command.answered" CommandAnswered(v1::CommandAnswered);
@@ -160,6 +161,7 @@ events! {
     "session.token_presented" SessionTokenPresented(v1::SessionTokenPresented);
     "session.transaction_reported" SessionTransactionReported(v1::SessionTransactionReported);
     "settings.default_tariff_set" DefaultTariffSet(v1::DefaultTariffSet);
+    "settings.master_pass_group_set" MasterPassGroupSet(v1::MasterPassGroupSet);
     "settings.model_dialect_set" ModelDialectSet(v1::ModelDialectSet);
     "site.registered" SiteRegistered(v1::SiteRegistered);
     "station.booted" StationBooted(v1::StationBooted);

@@ -3,10 +3,11 @@
 use super::beginning::Beginning;
 use crate::events::v1::{
     Authorization, ReservationUsed, SessionOpened, SessionTokenPresented,
-    SessionTransactionReported, TransactionEventKind,
+    SessionTransactionReported, TransactionEventKind, TransactionLimit,
 };
 use crate::ids::{ConnectorNumber, EventId, EvseNumber, ReservationId, TransactionId};
 use crate::units::Timestamp;
+use rust_decimal::Decimal;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What makes a message of a transaction the same message when it comes again.
@@ -40,6 +41,7 @@ pub struct Transaction {
     evses: BTreeMap<u32, EvseNumber>,
     connectors: BTreeMap<u32, ConnectorNumber>,
     used: Option<ReservationId>,
+    limits: BTreeMap<(u32, Timestamp), TransactionLimit>,
 }
 
 impl Transaction {
@@ -58,6 +60,9 @@ impl Transaction {
         }
         if let Some(state) = &fact.charging_state {
             self.states.entry((fact.at, fact.sequence)).or_insert_with(|| state.clone());
+        }
+        if let Some(limit) = &fact.limit {
+            self.limits.entry((fact.sequence, fact.at)).or_insert_with(|| limit.clone());
         }
         if let Some(evse) = fact.evse {
             first_only(&mut self.evses, fact.sequence, evse);
@@ -78,6 +83,11 @@ impl Transaction {
     /// The reservation that it has used up.
     pub fn used(&self) -> Option<ReservationId> {
         self.used
+    }
+
+    /// What it may cost at most, as the station has said last.
+    pub fn cost_limit(&self) -> Option<Decimal> {
+        self.limits.last_key_value().and_then(|(_, limit)| limit.cost)
     }
 
     /// How it was opened.

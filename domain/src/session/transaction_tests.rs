@@ -69,6 +69,7 @@ fn report(kind: Kind, sequence: u32, clock: &str, state: Option<&str>) -> Event 
         phases: None,
         time_spent_charging_seconds: None,
         samples: Vec::new(),
+        limit: None,
         exchange: exchange(sequence),
     }
     .into()

@@ -46,7 +46,8 @@ fn payload(answer: &Answer) -> Written {
 fn with_id_tag_info(token: &TokenAnswer, behind: &str) -> Written {
     let status = match token.authorization {
         Authorization::Accepted => "Accepted",
-        Authorization::Blocked => "Blocked",
+        // 1.6 has no word for it.
+        Authorization::Blocked | Authorization::NoCredit => "Blocked",
         Authorization::Expired => "Expired",
         Authorization::Invalid => "Invalid",
     };

@@ -85,13 +85,19 @@ fn authorize(token: &TokenAnswer, certificate: Option<CertificateStatus>) -> Wri
 
 fn transaction(answer: &TransactionAnswer) -> Written {
     let mut written = Written { json: "{".to_owned(), personal: Vec::new() };
+    let mut separator = "";
     if let Some(total_cost) = answer.total_cost {
         written.json.push_str(&format!(r#""totalCost":{total_cost}"#));
+        separator = ",";
     }
     if let Some(token) = &answer.token {
-        let separator = if answer.total_cost.is_some() { "," } else { "" };
         written.json.push_str(&format!(r#"{separator}"idTokenInfo":"#));
         push_id_token_info(&mut written, token);
+        separator = ",";
+    }
+    if let Some(limit) = answer.cost_limit {
+        let limit = format!(r#"{separator}"transactionLimit":{{"maxCost":{limit}}}"#);
+        written.json.push_str(&limit);
     }
     written.json.push('}');
     written
@@ -103,6 +109,7 @@ fn push_id_token_info(written: &mut Written, token: &TokenAnswer) {
         Authorization::Blocked => "Blocked",
         Authorization::Expired => "Expired",
         Authorization::Invalid => "Invalid",
+        Authorization::NoCredit => "NoCredit",
     };
     written.json.push_str(&format!(r#"{{"status":"{status}""#));
     if let Some(expires_at) = token.expires_at {
@@ -204,12 +211,34 @@ mod tests {
             Answer::Transaction(TransactionAnswer {
                 token: Some(TokenAnswer::plain(Authorization::Blocked)),
                 total_cost: Some(Decimal::new(1_230, 2)),
+                cost_limit: None,
             }),
             r#"{"totalCost":12.30,"idTokenInfo":{"status":"Blocked"}}"#,
         );
         check::<v2_0_1::TransactionEventResponse, v2_1::TransactionEventResponse>(
-            Answer::Transaction(TransactionAnswer { token: None, total_cost: Some(Decimal::ZERO) }),
-            r#"{"totalCost":0}"#,
+            Answer::Transaction(TransactionAnswer {
+                total_cost: Some(Decimal::new(0, 2)),
+                ..TransactionAnswer::default()
+            }),
+            r#"{"totalCost":0.00}"#,
+        );
+        check::<v2_0_1::AuthorizeResponse, v2_1::AuthorizeResponse>(
+            Answer::Authorize {
+                token: TokenAnswer::plain(Authorization::NoCredit),
+                certificate: None,
+            },
+            r#"{"idTokenInfo":{"status":"NoCredit"}}"#,
+        );
+        check::<v2_1::TransactionEventResponse, v2_1::TransactionEventResponse>(
+            Answer::Transaction(TransactionAnswer {
+                token: Some(TokenAnswer::plain(Authorization::Accepted)),
+                total_cost: Some(Decimal::new(0, 2)),
+                cost_limit: Some(Decimal::new(1_500, 2)),
+            }),
+            concat!(
+                r#"{"totalCost":0.00,"idTokenInfo":{"status":"Accepted"},"#,
+                r#""transactionLimit":{"maxCost":15.00}}"#
+            ),
         );
     }
 

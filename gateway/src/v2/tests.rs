@@ -304,7 +304,7 @@ fn a_transaction_event_is_understood() {
         assert_eq!((report.phases, report.time_spent_charging_seconds), (Some(3), Some(60)));
         assert_eq!(report.samples.len(), 1);
         assert_eq!(report.samples[0].sample.value.to_string(), "1500");
-        assert_eq!(report.is_running_cost_answered, edition == V2::V21);
+        assert_eq!(report.is_priced_on_the_way, edition == V2::V21);
     }
 }
 

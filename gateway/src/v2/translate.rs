@@ -14,8 +14,9 @@ use chargebook_commands::message::{
     PresentedCertificate, PresentedToken, ReservationReport, StationMessage, StatusReport,
     TransactionEventKind, TransactionReport,
 };
-use chargebook_domain::events::v1::{BootInformation, Job, ReservationEnd};
+use chargebook_domain::events::v1::{BootInformation, Job, ReservationEnd, TransactionLimit};
 use chargebook_domain::ids::{ConnectorNumber, EvseNumber, ReservationId, TransactionName};
+use chargebook_domain::units::WattHours;
 
 /// What a request says.
 pub(super) fn message(
@@ -55,7 +56,7 @@ pub(super) fn message(
             at: Some(payload.time("timestamp")?),
         }),
         "ReservationStatusUpdate" => StationMessage::Reservation(reservation(payload)?),
-        "TransactionEvent" => StationMessage::Transaction(transaction(edition, payload)?),
+        "TransactionEvent" => StationMessage::Transaction(Box::new(transaction(edition, payload)?)),
         _ => StationMessage::Notice(notice(payload, action)?),
     })
 }
@@ -133,9 +134,19 @@ fn transaction(edition: V2, payload: &Payload<'_, '_>) -> Option<TransactionRepo
         stopped_reason: transaction.text("stoppedReason"),
         phases: payload.integer("numberOfPhasesUsed"),
         time_spent_charging_seconds: transaction.integer("timeSpentCharging"),
+        limit: transaction.object("transactionLimit").map(|object| limit(&object)),
         samples: meter::samples(payload),
-        is_running_cost_answered: edition == V2::V21,
+        is_priced_on_the_way: edition == V2::V21,
     })
+}
+
+fn limit(limit: &Payload<'_, '_>) -> TransactionLimit {
+    TransactionLimit {
+        cost: limit.decimal("maxCost"),
+        energy_wh: limit.decimal("maxEnergy").map(WattHours),
+        duration_seconds: limit.integer("maxTime"),
+        state_of_charge_percent: limit.integer("maxSoC"),
+    }
 }
 
 fn reservation(payload: &Payload<'_, '_>) -> Option<ReservationReport> {

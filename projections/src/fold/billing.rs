@@ -3,10 +3,11 @@
 use super::{Decoded, Refusal, State, tariff_position};
 use crate::query::{DEFAULT_TARIFF_SETTING, hour_of};
 use crate::tables::{
-    AccountRow, AuditRow, InvoiceRow, Json, SettingRow, SiteKey, TariffVersionRow, Word,
+    AccountLimitRow, AccountRow, AuditRow, InvoiceRow, Json, SettingRow, SiteKey, TariffVersionRow,
+    Word,
 };
 use chargebook_domain::events::v1::{
-    AccountOpened, DefaultTariffSet, InvoiceIssued, InvoiceKind, LedgerPosted,
+    AccountLimitSet, AccountOpened, DefaultTariffSet, InvoiceIssued, InvoiceKind, LedgerPosted,
     TariffVersionPublished,
 };
 use chargebook_domain::ids::AccountId;
@@ -100,6 +101,15 @@ impl State {
             position: event.position.as_u64(),
             kind: Word(fact.kind),
             opened_at: event.recorded_at,
+        });
+        Ok(())
+    }
+
+    pub(super) fn account_limit_set(&mut self, fact: &AccountLimitSet) -> Result<(), Refusal> {
+        self.written.account_limits.push(AccountLimitRow {
+            account_id: fact.account_id,
+            currency: fact.currency.clone(),
+            limit_minor: fact.limit_minor,
         });
         Ok(())
     }

@@ -20,6 +20,8 @@ impl State {
         add(&mut changes, ChangeKind::Alert, self.alerts.dirty().map(|row| row.alert_id));
         let written = &self.written;
         add(&mut changes, ChangeKind::Account, written.accounts.iter().map(|row| row.account_id));
+        let limited = written.account_limits.iter().map(|row| row.account_id);
+        add(&mut changes, ChangeKind::Account, limited);
         let posted = written.balances.values().filter_map(|balance| balance.account_id);
         add(&mut changes, ChangeKind::Account, posted);
         add(&mut changes, ChangeKind::Driver, written.drivers.iter().map(|row| row.driver_id));

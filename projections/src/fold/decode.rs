@@ -159,6 +159,7 @@ fn read(event: &RecordedEvent, stream_id: Option<Uuid>) -> Result<Fact, String> 
         // What a month carries forward is what the months before it said.
         "log.created"
         | "policy.checkpointed"
+        | "settings.master_pass_group_set"
         | "settings.model_dialect_set"
         | "station.month_opened"
         | "station.password_changed"

@@ -25,9 +25,9 @@ pub(crate) use reservation::ReservationKey;
 
 use crate::changes::Change;
 use crate::tables::{
-    AccountRow, AlertRow, AuditRow, CommandRow, ConnectorRow, DriverRow, ErasedSubjectRow,
-    InventoryRow, InvoiceRow, OrphanResolutionRow, OrphanStopRow, ParkedEventRow, ReservationRow,
-    SecurityEventRow, SessionMeterRow, SessionRow, SettingRow, SiteKey, SiteRow,
+    AccountLimitRow, AccountRow, AlertRow, AuditRow, CommandRow, ConnectorRow, DriverRow,
+    ErasedSubjectRow, InventoryRow, InvoiceRow, OrphanResolutionRow, OrphanStopRow, ParkedEventRow,
+    ReservationRow, SecurityEventRow, SessionMeterRow, SessionRow, SettingRow, SiteKey, SiteRow,
     StationCertificatesRow, StationRow, StationSeenRow, TariffVersionRow, TokenRow, VariableRow,
 };
 use alerts::Standing;
@@ -74,6 +74,7 @@ pub(crate) struct State {
 /// What only ever is written.
 #[derive(Debug, Default)]
 pub(crate) struct Written {
+    pub(crate) account_limits: Vec<AccountLimitRow>,
     pub(crate) accounts: Vec<AccountRow>,
     pub(crate) audits: Vec<AuditRow>,
     pub(crate) drivers: Vec<DriverRow>,
@@ -215,6 +216,7 @@ impl State {
             Event::SessionOutcomeDecided(fact) => self.session_outcome_decided(event, fact),
             Event::InvoiceIssued(fact) => self.invoice_issued(event, fact),
             Event::LedgerPosted(fact) => self.ledger_posted(fact),
+            Event::AccountLimitSet(fact) => self.account_limit_set(fact),
             Event::AccountOpened(fact) => self.account_opened(event, fact),
             Event::TariffVersionPublished(fact) => self.tariff_published(event, fact),
             Event::DefaultTariffSet(fact) => self.default_tariff_set(event, fact),
@@ -248,6 +250,7 @@ impl State {
             | Event::ExchangeRecorded(_)
             | Event::ExchangeReread(_)
             | Event::LogCreated(_)
+            | Event::MasterPassGroupSet(_)
             | Event::ModelDialectSet(_)
             | Event::PolicyCheckpointed(_)
             | Event::SessionMeterRecorded(_)

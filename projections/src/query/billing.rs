@@ -4,8 +4,10 @@ use super::select::{Cursor, Select, column};
 use super::{InvoiceFilter, Paging};
 use crate::error::{ProjectionError, QueryError};
 use crate::read_models::ReadModels;
-use crate::tables::{AccountRow, AuditRow, BalanceRow, InvoiceRow, Row as _, TariffVersionRow};
-use crate::views::{Account, AuditEntry, Balance, Invoice, Page, TariffVersion};
+use crate::tables::{
+    AccountLimitRow, AccountRow, AuditRow, BalanceRow, InvoiceRow, Row as _, TariffVersionRow,
+};
+use crate::views::{Account, AccountLimit, AuditEntry, Balance, Invoice, Page, TariffVersion};
 use chargebook_domain::ids::AccountId;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
@@ -157,15 +159,28 @@ async fn read_accounts(
 ) -> Result<Vec<(u64, Account)>, ProjectionError> {
     let accounts: Vec<AccountRow> = select.read(&mut *connection).await?;
     let ids: Vec<_> = accounts.iter().map(|account| account.account_id).collect();
+    let ids = crate::tables::Json(ids);
     let mut select = Select::new(format!(
         "SELECT {} FROM ledger_balances WHERE account_id IN (SELECT value FROM json_each(?)) \
          ORDER BY ledger_account, currency",
         BalanceRow::TABLE.column_list("")
     ));
-    select.bind(&crate::tables::Json(ids))?;
+    select.bind(&ids)?;
     let mut balances: HashMap<_, Vec<Balance>> = HashMap::new();
     for row in select.read::<BalanceRow>(&mut *connection).await? {
         balances.entry(row.account_id).or_default().push(balance_view(row));
+    }
+    let mut select = Select::new(format!(
+        "SELECT {} FROM account_limits WHERE account_id IN (SELECT value FROM json_each(?)) \
+         AND limit_minor IS NOT NULL ORDER BY account_id, currency",
+        AccountLimitRow::TABLE.column_list("")
+    ));
+    select.bind(&ids)?;
+    let mut limits: HashMap<_, Vec<AccountLimit>> = HashMap::new();
+    for row in select.read::<AccountLimitRow>(&mut *connection).await? {
+        let Some(limit_minor) = row.limit_minor else { continue };
+        let limit = AccountLimit { currency: row.currency, limit_minor };
+        limits.entry(row.account_id).or_default().push(limit);
     }
     let view = |row: AccountRow| {
         let balances = balances.remove(&Some(row.account_id)).unwrap_or_default();
@@ -174,6 +189,7 @@ async fn read_accounts(
             kind: row.kind.0,
             opened_at: row.opened_at,
             balances,
+            limits: limits.remove(&row.account_id).unwrap_or_default(),
         };
         (row.position, account)
     };

@@ -211,6 +211,13 @@ tables! {
         opened_at: Timestamp,
     }
 
+    /// How much an account may owe in a currency.
+    AccountLimitRow in "account_limits", key 2, summed [], {
+        account_id: AccountId,
+        currency: String,
+        limit_minor: Option<i64>,
+    }
+
     /// A tariff's version.
     TariffVersionRow in "tariff_versions", key 2, summed [], {
         tariff_id: TariffId,

@@ -55,6 +55,17 @@ pub struct Account {
     pub opened_at: Timestamp,
     /// What it owes and has, per ledger account and currency.
     pub balances: Vec<Balance>,
+    /// How much it may owe, by currency; in others any amount, and a wallet nothing.
+    pub limits: Vec<AccountLimit>,
+}
+
+/// How much an account may owe.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AccountLimit {
+    /// ISO 4217.
+    pub currency: String,
+    /// In minor units.
+    pub limit_minor: i64,
 }
 
 /// The sum of a ledger account's legs.

@@ -25,6 +25,19 @@ pub enum AccountKind {
     Wallet,
 }
 
+/// `account.limit_set`: how much an account may owe from now on. Who has reached it is let charge
+/// no more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountLimitSet {
+    /// The account.
+    pub account_id: AccountId,
+    /// ISO 4217.
+    pub currency: String,
+    /// How much, in the currency's minor unit; absent: any amount, and a wallet nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit_minor: Option<i64>,
+}
+
 /// `ledger.posted`: one posting with all its legs; their sum is zero.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerPosted {

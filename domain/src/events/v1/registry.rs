@@ -107,6 +107,14 @@ pub struct DefaultTariffSet {
     pub tariff: String,
 }
 
+/// `settings.master_pass_group_set`: the group of tokens that may end anybody's session from now
+/// on, and begin none (OCPP 2.x part 2, C16).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MasterPassGroupSet {
+    /// The group; null: there is none.
+    pub group: Option<SealedText>,
+}
+
 /// `subject.erased`: a person's key is destroyed; what it sealed can be read by nobody.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubjectErased {

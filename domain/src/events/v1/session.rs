@@ -75,6 +75,8 @@ pub enum Authorization {
     Expired,
     /// Not known.
     Invalid,
+    /// Known, and whoever pays for it has nothing left to spend.
+    NoCredit,
 }
 
 /// Whether a station's clock can be believed.
@@ -232,6 +234,8 @@ pub enum Anomaly {
     RefusedYetCharged,
     /// The same start key came again long after, and may be another session.
     StartAmbiguous,
+    /// A token ended it that neither began it, nor is of its group, nor is a master pass.
+    StoppedByAnother,
 }
 
 /// `session.superseded`: another session began at the connector of this one.

@@ -6,7 +6,8 @@ use crate::ids::{
     TokenId, TransactionName,
 };
 use crate::sealed::SealedText;
-use crate::units::Timestamp;
+use crate::units::{Timestamp, WattHours};
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 /// `session.opened`: the first message of a 2.x transaction came, whichever it was.
@@ -69,8 +70,28 @@ pub struct SessionTransactionReported {
     /// was recorded before this member came to be, stands in a `session.meter_recorded`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub samples: Vec<MeterSample>,
+    /// What the station says that it ends the transaction at (2.1, E16).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<TransactionLimit>,
     /// The exchange that said so.
     pub exchange: EventId,
+}
+
+/// What a transaction may come to (TransactionLimitType); what is absent has no limit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransactionLimit {
+    /// What it may cost, including taxes, in its tariff's currency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Decimal>,
+    /// The energy, in Wh.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub energy_wh: Option<WattHours>,
+    /// How long it may last, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_seconds: Option<i64>,
+    /// The vehicle's state of charge, in percent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_of_charge_percent: Option<u8>,
 }
 
 /// Which part of a 2.x transaction's story a message tells (`eventType`).
