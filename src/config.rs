@@ -1,6 +1,7 @@
 //! Settings of a server: flags, environment variables and a TOML file, in this order of
 //! precedence. Each name is the same in all three.
 
+use crate::tls::TlsFiles;
 use anyhow::{Context, bail};
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -46,6 +47,20 @@ pub(crate) struct ServeArgs {
     /// is known of TLS]
     #[arg(long, env = "CHARGEBOOK_SECURITY_PROFILE_HEADER", value_name = "NAME")]
     pub(crate) security_profile_header: Option<String>,
+    /// Certificate of the server (PEM, with those of its issuers), for TLS of our own [default:
+    /// none, and TLS is a proxy's work]
+    #[arg(long, env = "CHARGEBOOK_TLS_CERTIFICATE", value_name = "FILE")]
+    pub(crate) tls_certificate: Option<PathBuf>,
+    /// Its private key (PEM)
+    #[arg(long, env = "CHARGEBOOK_TLS_KEY", value_name = "FILE")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Where charge points connect over TLS; port 0 picks a free one [default: 127.0.0.1:9443]
+    #[arg(long, env = "CHARGEBOOK_TLS_LISTEN", value_name = "ADDR")]
+    pub(crate) tls_listen: Option<SocketAddr>,
+    /// Roots (PEM) that stations' own certificates lead to, for security profile 3 [default: the
+    /// authority that signs what stations ask for]
+    #[arg(long, env = "CHARGEBOOK_TLS_CLIENT_AUTHORITY", value_name = "FILE")]
+    pub(crate) tls_client_authority: Option<PathBuf>,
     /// Name that the log's checkpoints are signed under; kept from the first start on
     #[arg(long, env = "CHARGEBOOK_ORIGIN", value_name = "NAME")]
     pub(crate) origin: Option<String>,
@@ -79,6 +94,14 @@ struct File {
     frames_per_second: Option<u32>,
     #[serde(alias = "security-profile-header")]
     security_profile_header: Option<String>,
+    #[serde(alias = "tls-certificate")]
+    tls_certificate: Option<PathBuf>,
+    #[serde(alias = "tls-key")]
+    tls_key: Option<PathBuf>,
+    #[serde(alias = "tls-listen")]
+    tls_listen: Option<SocketAddr>,
+    #[serde(alias = "tls-client-authority")]
+    tls_client_authority: Option<PathBuf>,
     origin: Option<String>,
     node: Option<String>,
 }
@@ -96,6 +119,7 @@ pub(crate) struct Config {
     pub(crate) heartbeat_interval_seconds: u32,
     pub(crate) frames_per_second: u32,
     pub(crate) security_profile_header: Option<String>,
+    pub(crate) tls: Option<TlsFiles>,
     pub(crate) origin: Option<String>,
     pub(crate) node: String,
     pub(crate) accept_lost_keys: bool,
@@ -136,6 +160,12 @@ impl Config {
                 .unwrap_or(300),
             frames_per_second: args.frames_per_second.or(file.frames_per_second).unwrap_or(1_000),
             security_profile_header: args.security_profile_header.or(file.security_profile_header),
+            tls: TlsFiles::of(
+                args.tls_certificate.or(file.tls_certificate),
+                args.tls_key.or(file.tls_key),
+                args.tls_listen.or(file.tls_listen),
+                args.tls_client_authority.or(file.tls_client_authority),
+            )?,
             origin: args.origin.or(file.origin),
             node: args.node.or(file.node).unwrap_or_else(|| "node-1".to_owned()),
             accept_lost_keys: args.accept_lost_keys,

@@ -10,6 +10,7 @@ mod projections;
 mod rate;
 mod server;
 mod simulate;
+mod tls;
 
 use clap::{Parser, Subcommand};
 use config::{Config, ServeArgs};

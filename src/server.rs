@@ -13,7 +13,7 @@ use chargebook_api::{ApiState, Authenticator};
 use chargebook_commands::clock::SystemClock;
 use chargebook_commands::{Chargebook, Settings};
 use chargebook_console::{Console, ConsoleOptions};
-use chargebook_gateway::{Limits, OcppVersions};
+use chargebook_gateway::{Doors, Limits, OcppVersions};
 use chargebook_projections::{PAGE_ROWS_MAX, Paging, ProjectorOptions, ReadModels, WaitError};
 use chargebook_proof::checkpoint::{Origin, SigningKey};
 use chargebook_store::sealer::{Sealer, SealerOptions};
@@ -100,6 +100,9 @@ impl Server {
         let metrics = install_metrics()?;
         let ocpp = listen(config.ocpp, "OCPP")?;
         let http = listen(config.http, "HTTP")?;
+        let tls_files = config.tls.as_ref();
+        let tls_listener =
+            tls_files.map(|files| listen(files.listen, "OCPP over TLS")).transpose()?;
         let data = &config.data;
         std::fs::create_dir_all(data)
             .with_context(|| format!("cannot create the data folder {}", data.display()))?;
@@ -135,6 +138,11 @@ impl Server {
             policies: CancellationToken::new(),
             projector: CancellationToken::new(),
         };
+        let tls = match tls_files {
+            Some(files) => Some(files.open(&chargebook, stop.doors.clone()).await?),
+            None => None,
+        };
+        let tls_address = tls_listener.as_ref().map(TcpListener::local_addr).transpose()?;
         let (ocpp_address, http_address) = (ocpp.local_addr()?, http.local_addr()?);
         let stop_projector = stop.projector.clone();
         let policies = chargebook.clone();
@@ -151,7 +159,7 @@ impl Server {
             policies: background
                 .spawn(async move { Ok(policies.run_policies(stop_policies).await?) }),
             gateway: tokio::spawn(chargebook_gateway::serve(
-                ocpp,
+                Doors { plain: ocpp, tls: tls_listener.zip(tls) },
                 chargebook.clone(),
                 limits(config),
                 stop.doors.clone(),
@@ -167,6 +175,7 @@ impl Server {
         background.spawn(end_lost_connections(chargebook.clone(), read_models.clone(), head));
         tracing::info!(
             ocpp = %ocpp_address,
+            ocpp_over_tls = tls_address.map(tracing::field::display),
             http = %http_address,
             data = %data.display(),
             "ready"

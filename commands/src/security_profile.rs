@@ -20,7 +20,13 @@ use chrono::TimeDelta;
 pub const SECURITY_PROFILE_MAX: u8 = 3;
 
 /// The kind of a security event: a connection with a lower profile than required was refused.
-pub(crate) const LOWER_PROFILE_REFUSED: &str = "lower_security_profile_refused";
+const LOWER_PROFILE_REFUSED: &str = "lower_security_profile_refused";
+
+/// The kind of a security event: somebody came with the certificate of another station.
+const FOREIGN_CERTIFICATE: &str = "foreign_certificate_refused";
+
+/// The kinds of security events that are noted once in a while.
+pub(crate) const REFUSALS: &[&str] = &[LOWER_PROFILE_REFUSED, FOREIGN_CERTIFICATE];
 
 /// A refused station tries again all the time; one security event is enough for so long.
 const SILENT_FOR: TimeDelta = TimeDelta::hours(1);
@@ -85,21 +91,34 @@ impl Chargebook {
         if seen.satisfies(required) {
             return Ok(());
         }
+        self.note_refusal(admitted.identity.as_str(), LOWER_PROFILE_REFUSED).await;
+        Err(AdmissionRefused::LowerSecurityProfile { required })
+    }
+
+    /// Notes that somebody has asked to be let in as this station with the certificate of another.
+    pub async fn note_foreign_certificate(&self, identity: &str) {
+        self.note_refusal(identity, FOREIGN_CERTIFICATE).await;
+    }
+
+    /// A security event of ours; nothing rests on its being written.
+    async fn note_refusal(&self, station: &str, kind: &str) {
         let at = self.journal().now();
-        let noted = self.registry().amend_station(admitted.identity.as_str(), "system", |state| {
-            let noted_at = state.security_profile_refused_at;
+        let noted = self.registry().amend_station(station, "system", |state| {
+            let noted_at = state.refusals_noted_at.get(kind);
             if noted_at.is_some_and(|noted_at| at.utc() - noted_at.utc() < SILENT_FOR) {
                 return Vec::new();
             }
-            let kind = LOWER_PROFILE_REFUSED.to_owned();
             let (seen_by, detail, exchange) = (SeenBy::System, None, None);
-            vec![StationSecurityNoted { kind, seen_by, at, detail, exchange }.into()]
+            vec![
+                StationSecurityNoted { kind: kind.to_owned(), seen_by, at, detail, exchange }
+                    .into(),
+            ]
         });
-        if let Err(error) = noted.await {
-            let station = &admitted.identity;
-            tracing::warn!(%station, %error, "a refused security profile was not noted");
+        match noted.await {
+            // Whoever names no station of ours is none of ours.
+            Ok(_) | Err(RegistryError::NotFound(_)) => {}
+            Err(error) => tracing::warn!(station, kind, %error, "a refusal was not noted"),
         }
-        Err(AdmissionRefused::LowerSecurityProfile { required })
     }
 }
 

@@ -1,12 +1,12 @@
 //! A station as a fold of its month's stream: what decisions about it need.
 
-use crate::security_profile::LOWER_PROFILE_REFUSED;
+use crate::security_profile::REFUSALS;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
     BootInformation, CarriedConnector, CarriedEvent, CarriedStation, Dialect, MeterSample,
-    OrphanStop, PasswordVerifier, Quantity, Registration, ReportedEvent, SessionConnectorStatus,
-    StationCertificateRequested, StationConnectorDeclared, StationConnectorStatus,
-    StationMeterRecorded, StationSettings,
+    OrphanStop, PasswordVerifier, Quantity, Registration, ReportedEvent, SeenBy,
+    SessionConnectorStatus, StationCertificateRequested, StationConnectorDeclared,
+    StationConnectorStatus, StationMeterRecorded, StationSettings,
 };
 use chargebook_domain::ids::{
     ConnectorNumber, EventId, Outlet, SiteId, StationId, StationIdentity,
@@ -62,8 +62,8 @@ pub struct StationState {
     pub security_profile_agreed: Option<u8>,
     /// The lowest OCPP security profile that it is let in with; 0: any.
     pub security_profile_required: u8,
-    /// When it was last noted this month that a lower profile was refused.
-    pub security_profile_refused_at: Option<Timestamp>,
+    /// When it was last noted this month that somebody was refused in its name, by kind.
+    pub refusals_noted_at: BTreeMap<&'static str, Timestamp>,
     /// The certificate that it last asked for this month.
     pub certificate_requested: Option<Box<StationCertificateRequested>>,
     /// The last boot.
@@ -160,7 +160,7 @@ impl StationState {
             certificate_requested: None,
             security_profile_agreed: None,
             security_profile_required: 0,
-            security_profile_refused_at: None,
+            refusals_noted_at: BTreeMap::new(),
             boot: None,
             connectors: BTreeMap::new(),
             epoch: 0,
@@ -214,8 +214,11 @@ impl StationState {
             Event::StationSecurityNoted(fact) if fact.kind == CLONE_SUSPECTED => {
                 self.clone_suspected_at = Some(fact.at);
             }
-            Event::StationSecurityNoted(fact) if fact.kind == LOWER_PROFILE_REFUSED => {
-                self.security_profile_refused_at = Some(fact.at);
+            Event::StationSecurityNoted(fact) if fact.seen_by == SeenBy::System => {
+                let is_this = |kind: &&&str| **kind == fact.kind;
+                if let Some(kind) = REFUSALS.iter().find(is_this) {
+                    self.refusals_noted_at.insert(kind, fact.at);
+                }
             }
             Event::StationCertificateRequested(fact) => {
                 self.certificate_requested = Some(fact.clone());

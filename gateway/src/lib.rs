@@ -28,10 +28,11 @@ mod protocol;
 mod rpc;
 mod session;
 mod socket;
+mod stream;
 mod time;
 mod v16;
 mod v2;
 
-pub use accept::serve;
+pub use accept::{Doors, Tls, TlsError, TlsMaterial, serve};
 pub use downward::OcppVersions;
 pub use limits::{Limits, MESSAGE_BYTES_MAX, READ_BUFFER_BYTES, WRITE_BUFFER_BYTES_MAX};

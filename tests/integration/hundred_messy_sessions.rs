@@ -66,7 +66,7 @@ struct Expected {
 
 #[test]
 fn at_least_98_of_100_are_billed_right() {
-    let csms = TestCsms::start_with(Settings { settle_after_seconds: 10 });
+    let csms = TestCsms::start_with(Settings { settle_after_seconds: 10, ..Settings::default() });
     prepare(&csms, &STATIONS);
     let mut expected = Vec::new();
     for (index, name) in STATIONS.into_iter().enumerate() {

@@ -35,3 +35,4 @@ mod station_reports;
 mod strict_charge_point;
 mod test_cases_16;
 mod test_cases_2x;
+mod tls;

@@ -87,7 +87,7 @@ pub(crate) fn csms_with_station(station: &str) -> TestCsms {
 
 /// The same, and what is incomplete is not waited for.
 pub(crate) fn impatient_csms_with_station(station: &str) -> TestCsms {
-    let csms = TestCsms::start_with(Settings { settle_after_seconds: 2 });
+    let csms = TestCsms::start_with(Settings { settle_after_seconds: 2, ..Settings::default() });
     prepare(&csms, &[station]);
     csms
 }

@@ -9,6 +9,7 @@ schemas, in both directions, unless the connection is `raw`.
 import asyncio
 import base64
 import json
+import ssl
 import sys
 from importlib import import_module
 from urllib.parse import quote
@@ -17,7 +18,7 @@ from ocpp.charge_point import camel_to_snake_case
 from ocpp.exceptions import OCPPError
 from ocpp.messages import MessageType
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
 SECONDS_MAX = 45
@@ -91,10 +92,16 @@ class Driver:
                 open_timeout=SECONDS_MAX,
                 max_size=None,
                 proxy=None,
+                ssl=tls(request.get("tls")),
                 **compression(request.get("deflate", {})),
             )
         except InvalidStatus as refusal:
             return {"status": refusal.response.status_code}
+        except (OSError, EOFError, InvalidHandshake, ConnectionClosed) as failure:
+            # Over TLS a station may be turned away before anything is said in HTTP.
+            if request.get("tls") is None:
+                raise
+            return {"no_tls": type(failure).__name__}
         self.connection = RecordedConnection(self.socket, self.frames)
         if not request["raw"]:
             self.package = import_module(PACKAGES[self.socket.subprotocol])
@@ -182,6 +189,16 @@ class Driver:
         if self.socket is not None:
             self.socket.transport.abort()
             self.socket = None
+
+
+def tls(files):
+    """What a station trusts, and what it proves itself with; nothing for a plain connection."""
+    if files is None:
+        return None
+    context = ssl.create_default_context(cafile=files["authority"])
+    if "certificate" in files:
+        context.load_cert_chain(files["certificate"], files["key"])
+    return context
 
 
 def compression(parameters):

@@ -22,6 +22,7 @@ pub(crate) enum Refusal {
     RepeatedHeader,
     BadCredentials,
     OtherUser,
+    OtherCertificate,
     PasswordRequired,
     WrongPassword,
     LowerSecurityProfile,
@@ -42,6 +43,7 @@ impl Refusal {
             Self::BadWebSocketKey | Self::RepeatedHeader => StatusCode::BAD_REQUEST,
             Self::BadCredentials
             | Self::OtherUser
+            | Self::OtherCertificate
             | Self::PasswordRequired
             | Self::WrongPassword => StatusCode::UNAUTHORIZED,
             Self::LowerSecurityProfile => StatusCode::FORBIDDEN,
@@ -67,6 +69,7 @@ impl Refusal {
             | Self::WrongPassword => {
                 "Basic auth with the station id as user name and its password is required.\n"
             }
+            Self::OtherCertificate => "The certificate is another station's.\n",
             Self::LowerSecurityProfile => "A higher OCPP security profile is required.\n",
             Self::TooManyFailures => "Too many failed attempts from this address.\n",
             Self::Unavailable => "The server cannot decide this now.\n",
@@ -86,6 +89,7 @@ impl Refusal {
             Self::RepeatedHeader => "repeated_header",
             Self::BadCredentials => "bad_credentials",
             Self::OtherUser => "other_user",
+            Self::OtherCertificate => "other_certificate",
             Self::PasswordRequired => "password_required",
             Self::WrongPassword => "wrong_password",
             Self::LowerSecurityProfile => "lower_security_profile",

@@ -104,32 +104,36 @@ pub(super) fn password(
     Ok(Some(password.to_vec()))
 }
 
-/// The OCPP security profile of a connection: told by a proxy in a header, where an operator has
-/// named one; of profiles 1 and 2 the password must be there all the same. Otherwise only the
-/// password can be seen.
-pub(super) fn security_profile(
-    headers: &HeaderMap,
-    has_password: bool,
-    header: Option<&str>,
-) -> SecurityProfileSeen {
-    let without_tls = u8::from(has_password);
-    let told = told_profile(headers, header);
-    let profile = match told {
-        Some("2") if has_password => 2,
-        Some("3") => 3,
-        _ => without_tls,
+/// What is known of the TLS that a connection came over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// There is none.
+    NoTls,
+    /// The server has proved itself.
+    Tls,
+    /// The station has, too: with a certificate of its own that was checked.
+    Certificate,
+}
+
+/// What a proxy tells of a connection in the header that the operator has named for it.
+pub(super) fn told(headers: &HeaderMap, header: &str) -> Told {
+    match only_named(headers, header) {
+        Some("2") => Told::Tls,
+        Some("3") => Told::Certificate,
+        _ => Told::NoTls,
+    }
+}
+
+/// The OCPP security profile of a connection. Of profiles 1 and 2 the password must have been
+/// checked; where nothing is known of TLS, only the password can be seen.
+pub(super) fn security_profile(told: Option<Told>, has_password: bool) -> SecurityProfileSeen {
+    let profile = match (told, has_password) {
+        (Some(Told::Certificate), _) => 3,
+        (Some(Told::Tls), true) => 2,
+        (_, true) => 1,
+        (_, false) => 0,
     };
     SecurityProfileSeen { profile, is_tls_visible: told.is_some() }
-}
-
-/// Whether a proxy tells that the station has proved itself with a certificate of its own.
-pub(super) fn has_certificate(headers: &HeaderMap, header: Option<&str>) -> bool {
-    told_profile(headers, header) == Some("3")
-}
-
-/// What a proxy tells, where one was named; empty where it does not tell.
-fn told_profile<'h>(headers: &'h HeaderMap, header: Option<&str>) -> Option<&'h str> {
-    header.map(|name| only_named(headers, name).unwrap_or_default())
 }
 
 /// A header of the operator's choice; `None` where it is missing or came twice.
@@ -262,12 +266,13 @@ mod tests {
 
     #[test]
     fn a_security_profile_is_what_a_proxy_tells_and_only_where_one_was_named() {
-        let seen = |values: &[&'static str], has_password, header| {
+        let seen = |values: &[&'static str], has_password, header: Option<&str>| {
             let mut headers = HeaderMap::new();
             for value in values {
                 headers.append("x-profile", HeaderValue::from_static(value));
             }
-            let seen = security_profile(&headers, has_password, header);
+            let told = header.map(|header| told(&headers, header));
+            let seen = security_profile(told, has_password);
             (seen.profile, seen.is_tls_visible)
         };
         let named = Some("X-Profile");

@@ -7,6 +7,7 @@ mod answer;
 mod extension;
 pub(crate) mod handshake;
 mod throttle;
+mod tls;
 mod upgrade;
 
 use crate::connections::Connections;
@@ -14,25 +15,63 @@ use crate::limits::{ACCEPT_PAUSE, Limits};
 use crate::metrics::{self, ConnectionGauge};
 use crate::session;
 use crate::socket::Socket;
+use crate::stream::Stream;
 use chargebook_commands::{Chargebook, CommandDispatch};
 use std::collections::HashMap;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use throttle::{Source, Throttle};
+pub use tls::{Tls, TlsError, TlsMaterial};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use upgrade::{Arrival, Handshakes};
+use upgrade::{Arrival, Handshakes, Transport};
+
+/// Where charge points come in.
+pub struct Doors {
+    /// Without TLS, or with a proxy in front that has ended it.
+    pub plain: TcpListener,
+    /// Over TLS of our own.
+    pub tls: Option<(TcpListener, Tls)>,
+}
+
+impl From<TcpListener> for Doors {
+    fn from(plain: TcpListener) -> Self {
+        Self { plain, tls: None }
+    }
+}
+
+impl Doors {
+    /// The next connection, and the TLS that it is to shake hands with. Cancel safe.
+    async fn next(&self) -> io::Result<(TcpStream, SocketAddr, Option<Tls>)> {
+        let over_tls = async {
+            match &self.tls {
+                Some((listener, tls)) => Ok((listener.accept().await?, tls.clone())),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            accepted = self.plain.accept() => {
+                accepted.map(|(stream, remote)| (stream, remote, None))
+            }
+            accepted = over_tls => {
+                accepted.map(|((stream, remote), tls)| (stream, remote, Some(tls)))
+            }
+        }
+    }
+}
 
 /// Serves charge points until `shutdown`; then stops accepting, lets every connection finish
 /// the message in hand and close (1001), and returns, within [`Limits::drain_timeout`].
 pub async fn serve(
-    listener: TcpListener,
+    doors: impl Into<Doors>,
     chargebook: Chargebook,
     limits: Limits,
     shutdown: CancellationToken,
 ) {
+    let doors = doors.into();
     let connections = Arc::new(Connections::default());
     let feed = chargebook.command_feed();
     let service = Arc::new(Service {
@@ -41,6 +80,7 @@ pub async fn serve(
             throttle: Arc::new(Throttle::default()),
             head_timeout: limits.handshake_timeout,
             security_profile_header: limits.security_profile_header.clone(),
+            has_tls_door: doors.tls.is_some(),
         },
         chargebook,
         connections: Arc::clone(&connections),
@@ -50,8 +90,8 @@ pub async fn serve(
     });
     let mut tasks = JoinSet::new();
     tasks.spawn(route_commands(feed, connections, shutdown.clone()));
-    accept(&listener, &service, &mut tasks).await;
-    drop(listener);
+    accept(&doors, &service, &mut tasks).await;
+    drop(doors);
     let drained = tokio::time::timeout(service.limits.drain_timeout, async {
         while tasks.join_next().await.is_some() {}
     });
@@ -61,22 +101,22 @@ pub async fn serve(
     }
 }
 
-async fn accept(listener: &TcpListener, service: &Arc<Service>, tasks: &mut JoinSet<()>) {
+async fn accept(doors: &Doors, service: &Arc<Service>, tasks: &mut JoinSet<()>) {
     let room = Arc::new(Semaphore::new(service.limits.connections_max.min(Semaphore::MAX_PERMITS)));
     loop {
         let accepted = tokio::select! {
             biased;
             () = service.shutdown.cancelled() => return,
-            accepted = listener.accept() => accepted,
+            accepted = doors.next() => accepted,
             Some(ended) = tasks.join_next() => {
                 report(ended);
                 continue;
             }
         };
         match accepted {
-            Ok((stream, remote)) => match Arc::clone(&room).try_acquire_owned() {
+            Ok((stream, remote, tls)) => match Arc::clone(&room).try_acquire_owned() {
                 Ok(permit) => {
-                    tasks.spawn(Arc::clone(service).connection(stream, remote, permit));
+                    tasks.spawn(Arc::clone(service).connection(stream, tls, remote, permit));
                 }
                 Err(_) => {
                     metrics::handshake("too_many_connections");
@@ -130,6 +170,7 @@ impl Service {
     async fn connection(
         self: Arc<Self>,
         stream: TcpStream,
+        tls: Option<Tls>,
         remote: SocketAddr,
         permit: OwnedSemaphorePermit,
     ) {
@@ -139,7 +180,7 @@ impl Service {
             return;
         }
         // Boxed, so that the memory of a handshake is not kept for the life of the session.
-        let Some(arrival) = Box::pin(self.handshake(stream, remote)).await else { return };
+        let Some(arrival) = Box::pin(self.handshake(stream, tls, remote)).await else { return };
         let _gauge = ConnectionGauge::new();
         let connection = session::Connection {
             chargebook: self.chargebook.clone(),
@@ -157,7 +198,12 @@ impl Service {
         drop(permit);
     }
 
-    async fn handshake(&self, stream: TcpStream, remote: SocketAddr) -> Option<Arrival> {
+    async fn handshake(
+        &self,
+        stream: TcpStream,
+        tls: Option<Tls>,
+        remote: SocketAddr,
+    ) -> Option<Arrival> {
         let source = Source::of(remote.ip());
         let Some(_place) = self.pending.enter(source, self.limits.handshakes_per_source_max) else {
             metrics::handshake("too_many_handshakes");
@@ -169,12 +215,34 @@ impl Service {
             () = self.shutdown.cancelled() => None,
             served = tokio::time::timeout(
                 self.limits.handshake_timeout,
-                self.handshakes.serve(stream, remote),
+                self.shake_hands(stream, tls, remote),
             ) => served.unwrap_or_else(|_| {
                 metrics::handshake("timeout");
                 tracing::warn!(%remote, "a handshake took too long");
                 None
             }),
+        }
+    }
+
+    async fn shake_hands(
+        &self,
+        stream: TcpStream,
+        tls: Option<Tls>,
+        remote: SocketAddr,
+    ) -> Option<Arrival> {
+        let Some(tls) = tls else {
+            return self.handshakes.serve(Stream::Plain(stream), Transport::Plain, remote).await;
+        };
+        match tls.accept(stream).await {
+            Ok(stream) => {
+                let transport = Transport::Tls { certificate: tls::certificate_of(&stream) };
+                self.handshakes.serve(Stream::Tls(Box::new(stream)), transport, remote).await
+            }
+            Err(error) => {
+                metrics::handshake("no_tls");
+                tracing::warn!(%remote, %error, "connection refused: no TLS was agreed on");
+                None
+            }
         }
     }
 }

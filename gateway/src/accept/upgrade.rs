@@ -2,17 +2,21 @@
 //! it afterwards.
 
 use super::answer::{Refusal, switching};
+use super::handshake::Told;
 use super::throttle::{Gate, Source, Throttle};
+use super::tls::CertificateName;
 use super::{extension, handshake};
 use crate::limits::REQUEST_HEAD_BYTES_MAX;
 use crate::metrics;
 use crate::protocol::Protocol;
 use crate::socket::Deflate;
+use crate::stream::Stream;
 use chargebook_commands::{AdmissionRefused, Admitted, Chargebook, SecurityProfileSeen};
 use chargebook_domain::events::v1::Quirk;
 use chargebook_domain::ids::StationIdentity;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
+use hyper::header::HeaderMap;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::upgrade::{OnUpgrade, Upgraded};
@@ -22,12 +26,11 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::net::TcpStream;
 
 /// Who came in, and over what.
 pub(super) struct Arrival {
     /// The socket, and what the client had sent already after its request.
-    pub(super) stream: TcpStream,
+    pub(super) stream: Stream,
     /// See `stream`.
     pub(super) read_already: Bytes,
     /// The station.
@@ -46,6 +49,20 @@ pub(super) struct Handshakes {
     pub(super) throttle: Arc<Throttle>,
     pub(super) head_timeout: Duration,
     pub(super) security_profile_header: Option<String>,
+    /// Whether stations could come over TLS of our own: then who comes without it has none.
+    pub(super) has_tls_door: bool,
+}
+
+/// What a request came over.
+#[derive(Clone, Debug)]
+pub(super) enum Transport {
+    /// As it is; a proxy in front of us may tell more.
+    Plain,
+    /// TLS of our own.
+    Tls {
+        /// Whom the station's certificate names, if it has shown one.
+        certificate: Option<CertificateName>,
+    },
 }
 
 /// How a path names a station.
@@ -98,9 +115,14 @@ struct Granted {
 
 impl Handshakes {
     /// Serves the one request. `None`: it was refused, or never came.
-    pub(super) async fn serve(&self, stream: TcpStream, remote: SocketAddr) -> Option<Arrival> {
+    pub(super) async fn serve(
+        &self,
+        stream: Stream,
+        transport: Transport,
+        remote: SocketAddr,
+    ) -> Option<Arrival> {
         let granted: Mutex<Option<Granted>> = Mutex::new(None);
-        let service = service_fn(|request| self.respond(request, remote, &granted));
+        let service = service_fn(|request| self.respond(request, &transport, remote, &granted));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.head_timeout)
@@ -113,7 +135,7 @@ impl Handshakes {
         }
         let granted = granted.into_inner().unwrap_or_else(PoisonError::into_inner)?;
         let upgraded: Upgraded = granted.upgrade.await.ok()?;
-        let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
+        let parts = upgraded.downcast::<TokioIo<Stream>>().ok()?;
         Some(Arrival {
             stream: parts.io.into_inner(),
             read_already: parts.read_buf,
@@ -127,18 +149,21 @@ impl Handshakes {
     async fn respond(
         &self,
         request: Request<Incoming>,
+        transport: &Transport,
         remote: SocketAddr,
         slot: &Mutex<Option<Granted>>,
     ) -> Result<Response<Full<Bytes>>, Infallible> {
         let (refusal, station) = match named(request.uri()) {
             Err(refusal) => (refusal, None),
-            Ok((identity, path)) => match self.grant(request, &identity, path, remote).await {
-                Ok((response, granted)) => {
-                    *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(granted);
-                    return Ok(response);
+            Ok((identity, path)) => {
+                match self.grant(request, &identity, path, transport, remote).await {
+                    Ok((response, granted)) => {
+                        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(granted);
+                        return Ok(response);
+                    }
+                    Err(refusal) => (refusal, Some(identity)),
                 }
-                Err(refusal) => (refusal, Some(identity)),
-            },
+            }
         };
         metrics::handshake(refusal.word());
         let station = station.as_ref().map_or("", StationIdentity::as_str);
@@ -151,6 +176,7 @@ impl Handshakes {
         mut request: Request<Incoming>,
         identity: &StationIdentity,
         path: NamedBy,
+        transport: &Transport,
         remote: SocketAddr,
     ) -> Result<(Response<Full<Bytes>>, Granted), Refusal> {
         let headers = request.headers();
@@ -161,11 +187,9 @@ impl Handshakes {
         let password = handshake::password(headers, identity, has_case);
         let password = password.map_err(|refusal| path.refusal(refusal))?;
         let identity = &self.registered(identity, has_case).await?;
-        let profile_header = self.security_profile_header.as_deref();
-        let credentials = match handshake::has_certificate(headers, profile_header) {
-            true => Credentials::Certificate,
-            false => Credentials::Password(password.as_deref()),
-        };
+        let told = self.told_profile(headers, transport);
+        let credentials = self.credentials(identity, transport, told, password.as_deref(), remote);
+        let credentials = credentials.await.map_err(|refusal| path.refusal(refusal))?;
         let admitted = self.admit(identity, credentials, remote).await;
         let admitted = admitted.map_err(|refusal| path.refusal(refusal))?;
         if path == NamedBy::OtherPath && !self.speaks(&admitted, Quirk::OtherPath).await {
@@ -180,11 +204,7 @@ impl Handshakes {
             }
             _ => None,
         };
-        let seen = handshake::security_profile(
-            request.headers(),
-            admitted.is_password_verified,
-            profile_header,
-        );
+        let seen = handshake::security_profile(told, admitted.is_password_verified);
         self.check_security_profile(&admitted, seen, password.is_some()).await?;
         let agreed = match admitted.settings.compression {
             true => extension::deflate(request.headers()),
@@ -217,6 +237,40 @@ impl Handshakes {
         registered.map_err(|error| {
             tracing::error!(station = %identity, %error, "admission cannot be decided");
             Refusal::Unavailable
+        })
+    }
+
+    /// The profile that TLS makes possible, where it can be seen: our own, or a proxy's by what
+    /// that tells. What a client says of itself over our own TLS counts for nothing.
+    fn told_profile(&self, headers: &HeaderMap, transport: &Transport) -> Option<Told> {
+        match (transport, &self.security_profile_header) {
+            (Transport::Tls { certificate: Some(_) }, _) => Some(Told::Certificate),
+            (Transport::Tls { certificate: None }, _) => Some(Told::Tls),
+            (Transport::Plain, Some(header)) => Some(handshake::told(headers, header)),
+            (Transport::Plain, None) => self.has_tls_door.then_some(Told::NoTls),
+        }
+    }
+
+    /// What the station proves itself with. A certificate that has been checked and names another
+    /// station is that one's, in the wrong hands.
+    async fn credentials<'c>(
+        &self,
+        identity: &StationIdentity,
+        transport: &Transport,
+        told: Option<Told>,
+        password: Option<&'c [u8]>,
+        remote: SocketAddr,
+    ) -> Result<Credentials<'c>, Refusal> {
+        if let Transport::Tls { certificate: Some(CertificateName(name)) } = transport
+            && name.as_deref() != Some(identity.as_str())
+        {
+            self.throttle.failed(Source::of(remote.ip()), identity.as_str(), Instant::now());
+            self.chargebook.note_foreign_certificate(identity.as_str()).await;
+            return Err(Refusal::OtherCertificate);
+        }
+        Ok(match told {
+            Some(Told::Certificate) => Credentials::Certificate,
+            _ => Credentials::Password(password),
         })
     }
 

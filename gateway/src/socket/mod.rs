@@ -12,10 +12,10 @@ use crate::limits::{
     CLOSE_DISCARD_BYTES_MAX, CLOSE_TIMEOUT, MESSAGE_BYTES_MAX, READ_BUFFER_BYTES,
     WRITE_BUFFER_BYTES_MAX, WRITE_TIMEOUT,
 };
+use crate::stream::Stream;
 use deflate::InflateError;
 use futures::{SinkExt as _, StreamExt as _};
-use tokio::io::AsyncReadExt as _;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::CapacityError;
@@ -56,7 +56,7 @@ pub(crate) struct Unwritable;
 
 /// See the module.
 pub(crate) struct Socket {
-    web_socket: WebSocketStream<Wire<TcpStream>>,
+    web_socket: WebSocketStream<Wire<Stream>>,
     /// Compression, where it was agreed on.
     deflate: Option<Deflate>,
     /// Bytes read when the last message had been delivered.
@@ -67,11 +67,7 @@ pub(crate) struct Socket {
 
 impl Socket {
     /// The server's end of an upgraded connection, with what the client had sent already.
-    pub(crate) async fn new(
-        stream: TcpStream,
-        read_already: &[u8],
-        deflate: Option<Deflate>,
-    ) -> Self {
+    pub(crate) async fn new(stream: Stream, read_already: &[u8], deflate: Option<Deflate>) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER_BYTES)
             .write_buffer_size(0)
@@ -185,6 +181,8 @@ impl Socket {
             } else {
                 self.discard().await;
             }
+            // Over TLS the end is said in its own words too; whether it arrives changes nothing.
+            let _ = self.web_socket.get_mut().shutdown().await;
         };
         // A connection that does not end in order is ended all the same.
         let _ = timeout(CLOSE_TIMEOUT, farewell).await;

@@ -16,5 +16,6 @@ mod reports;
 mod signing;
 mod support;
 mod takeover;
+mod tls;
 mod treatment;
 mod unaccepted;

@@ -8,7 +8,7 @@ use chargebook_commands::registry::{
 };
 use chargebook_commands::{Chargebook, Settings};
 use chargebook_domain::events::v1::{Quirk, TokenStatus};
-use chargebook_gateway::{Limits, OcppVersions, serve};
+use chargebook_gateway::{Doors, Limits, OcppVersions, Tls, TlsMaterial, serve};
 use chargebook_store::contract::FailingStore;
 use chargebook_store::vault::KeyVault;
 use chargebook_store::{EventStore, MemoryStore, Position, RecordedEvent};
@@ -18,12 +18,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
-use tokio_tungstenite::tungstenite::http::{HeaderValue, Response};
+use tokio_tungstenite::tungstenite::http::{HeaderValue, Request, Response};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_util::sync::CancellationToken;
 
@@ -39,6 +39,9 @@ pub(crate) struct Gateway {
     pub(crate) store: Arc<MemoryStore>,
     /// While it is on, nothing can be written.
     pub(crate) is_down: Arc<AtomicBool>,
+    /// Where the TLS door is, if there is one.
+    pub(crate) tls_address: Option<SocketAddr>,
+    tls: Option<Tls>,
     vault: Arc<KeyVault>,
     shutdown: CancellationToken,
     serving: JoinHandle<()>,
@@ -51,9 +54,22 @@ impl Gateway {
 
     /// With stations `CP-1` and `CP-2` (with a password) and `OPEN` (without).
     pub(crate) async fn start_with(limits: Limits) -> Self {
+        Self::start_at(limits, None).await
+    }
+
+    /// With a TLS door beside the plain one.
+    pub(crate) async fn start_over_tls(files: TlsFiles) -> Self {
+        Self::start_over_tls_with(files, Limits::default()).await
+    }
+
+    pub(crate) async fn start_over_tls_with(files: TlsFiles, limits: Limits) -> Self {
+        Self::start_at(limits, Some(files)).await
+    }
+
+    async fn start_at(limits: Limits, files: Option<TlsFiles>) -> Self {
         let store = Arc::new(MemoryStore::new());
         let vault = Arc::new(KeyVault::in_memory().await.expect("a vault"));
-        let gateway = Self::over(store, vault, limits).await;
+        let gateway = Self::over(store, vault, limits, files).await;
         let registry = gateway.chargebook.registry();
         for (id, password) in [("CP-1", Some(PASSWORD)), ("CP-2", Some(PASSWORD)), ("OPEN", None)] {
             let registration = StationRegistration {
@@ -75,7 +91,12 @@ impl Gateway {
         gateway
     }
 
-    async fn over(store: Arc<MemoryStore>, vault: Arc<KeyVault>, limits: Limits) -> Self {
+    async fn over(
+        store: Arc<MemoryStore>,
+        vault: Arc<KeyVault>,
+        limits: Limits,
+        files: Option<TlsFiles>,
+    ) -> Self {
         let is_down = Arc::new(AtomicBool::new(false));
         let engine = Arc::new(FailingStore::switched(store.clone(), is_down.clone()));
         let clock = Arc::new(SystemClock);
@@ -86,8 +107,23 @@ impl Gateway {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let shutdown = CancellationToken::new();
-        let serving = tokio::spawn(serve(listener, chargebook.clone(), limits, shutdown.clone()));
-        Self { chargebook, address, store, is_down, vault, shutdown, serving }
+        let mut doors = Doors::from(listener);
+        if let Some(files) = files {
+            let tls = Tls::new(&files.material(&chargebook).await).expect("usable");
+            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+            doors.tls = Some((listener, tls));
+        }
+        let door = doors.tls.as_ref();
+        let tls_address = door.map(|(listener, _)| listener.local_addr().expect("an address"));
+        let tls = door.map(|(_, tls)| tls.clone());
+        let serving = tokio::spawn(serve(doors, chargebook.clone(), limits, shutdown.clone()));
+        Self { chargebook, address, store, is_down, tls_address, tls, vault, shutdown, serving }
+    }
+
+    /// Gives the TLS door other files.
+    pub(crate) async fn renew_tls(&self, files: TlsFiles) {
+        let tls = self.tls.as_ref().expect("a TLS door");
+        tls.replace(&files.material(&self.chargebook).await).expect("usable");
     }
 
     /// Stops the gateway in order; it must be done in time.
@@ -106,7 +142,7 @@ impl Gateway {
 
     pub(crate) async fn restart_with(mut self, limits: Limits) -> Self {
         self.stop().await;
-        Self::over(self.store, self.vault, limits).await
+        Self::over(self.store, self.vault, limits, None).await
     }
 
     /// Every event so far.
@@ -210,27 +246,8 @@ impl Gateway {
     }
 
     pub(crate) async fn knock(&self, knock: Knock<'_>) -> Result<Opened, Error> {
-        let url = format!("ws://{}{}", self.address, knock.path);
-        let mut request = url.into_client_request().expect("a request");
-        for (name, value) in [
-            ("sec-websocket-protocol", knock.protocols),
-            ("sec-websocket-extensions", knock.extensions),
-            ("x-security-profile", knock.security_profile),
-        ] {
-            if let Some(value) = value {
-                request.headers_mut().insert(name, HeaderValue::from_static(value));
-            }
-        }
-        if let Some(password) = knock.password {
-            let user = percent_encoding::percent_decode_str(knock.id).decode_utf8();
-            let mut credentials = format!("{}:", user.expect("UTF-8")).into_bytes();
-            credentials.extend_from_slice(password);
-            let value = format!("Basic {}", BASE64.encode(credentials));
-            let value = HeaderValue::from_str(&value).expect("a value");
-            request.headers_mut().insert("authorization", value);
-        }
         let stream = TcpStream::connect(self.address).await.expect("connected");
-        tokio_tungstenite::client_async(request, stream).await
+        tokio_tungstenite::client_async(knock.request(self.address), stream).await
     }
 
     /// Sends bytes as they are and gives all that comes back.
@@ -271,13 +288,60 @@ impl<'k> Knock<'k> {
             security_profile: None,
         }
     }
+
+    /// The request that asks for it.
+    pub(crate) fn request(&self, address: SocketAddr) -> Request<()> {
+        let url = format!("ws://{address}{}", self.path);
+        let mut request = url.into_client_request().expect("a request");
+        for (name, value) in [
+            ("sec-websocket-protocol", self.protocols),
+            ("sec-websocket-extensions", self.extensions),
+            ("x-security-profile", self.security_profile),
+        ] {
+            if let Some(value) = value {
+                request.headers_mut().insert(name, HeaderValue::from_static(value));
+            }
+        }
+        if let Some(password) = self.password {
+            let user = percent_encoding::percent_decode_str(self.id).decode_utf8();
+            let mut credentials = format!("{}:", user.expect("UTF-8")).into_bytes();
+            credentials.extend_from_slice(password);
+            let value = format!("Basic {}", BASE64.encode(credentials));
+            let value = HeaderValue::from_str(&value).expect("a value");
+            request.headers_mut().insert("authorization", value);
+        }
+        request
+    }
 }
 
-pub(crate) struct Station {
-    pub(crate) web_socket: WebSocketStream<TcpStream>,
+/// The files of a TLS door, in PEM.
+pub(crate) struct TlsFiles {
+    pub(crate) certificate_chain: String,
+    pub(crate) key: String,
+    /// Whom stations' certificates are from; the gateway's own authority if absent.
+    pub(crate) client_authority: Option<String>,
 }
 
-impl Station {
+impl TlsFiles {
+    async fn material(self, chargebook: &Chargebook) -> TlsMaterial {
+        let client_authorities = match self.client_authority {
+            Some(authority) => authority,
+            None => chargebook.authority().await.expect("an authority").root().pem.clone(),
+        };
+        TlsMaterial {
+            certificate_chain: self.certificate_chain.into_bytes(),
+            key: self.key.into_bytes(),
+            client_authorities: client_authorities.into_bytes(),
+        }
+    }
+}
+
+/// A station, over whatever it came.
+pub(crate) struct Station<S = TcpStream> {
+    pub(crate) web_socket: WebSocketStream<S>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Station<S> {
     pub(crate) async fn send(&mut self, text: impl Into<String>) {
         let text: String = text.into();
         self.web_socket.send(Message::Text(text.into())).await.expect("sent");

@@ -75,10 +75,10 @@ impl ChargePoint {
         assert_eq!(reply["subprotocol"], "ocpp1.6", "{reply}");
     }
 
-    /// Connects with some settings changed (`id_in_url`, `user`, `password`, `subprotocols`,
-    /// `raw`, `deflate`); returns `{"subprotocol": …, "extensions": […]}` or `{"status": …}`.
-    /// Compression is offered as the package does it, unless `deflate` holds parameters for the
-    /// offer, or is null.
+    /// Connects with some settings changed (`id_in_url`, `user`, `password`, `subprotocols`, `raw`,
+    /// `deflate`, `url`, `tls` with the files `authority`, `certificate` and `key`); returns
+    /// `{"subprotocol": …, "extensions": […]}` or `{"status": …}`. Compression is offered as the
+    /// package does it, unless `deflate` holds parameters for the offer, or is null.
     pub(crate) fn try_connect(&mut self, csms: &TestCsms, changes: Value) -> Value {
         let mut request = json!({
             "op": "connect",

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::PATIENCE;
 use super::http::Http;
+use super::{PATIENCE, eventually};
 
 /// The bootstrap token of every server the tests start.
 pub(crate) const ADMIN_TOKEN: &str = "integration-admin-token";
@@ -22,11 +22,13 @@ pub(crate) struct Settings {
     /// `CHARGEBOOK_SETTLE_AFTER`: seconds until an incomplete session is settled or goes to
     /// review. Long, so that a slow machine is no silent station; short where a test is about it.
     pub(crate) settle_after_seconds: u32,
+    /// Further arguments of `serve`.
+    pub(crate) arguments: Vec<String>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { settle_after_seconds: 600 }
+        Self { settle_after_seconds: 600, arguments: Vec::new() }
     }
 }
 
@@ -71,6 +73,23 @@ impl TestCsms {
     /// Where a charge point connects: `ws://HOST:PORT/ocpp/`, to be followed by its id.
     pub(crate) fn ocpp_url(&self) -> String {
         format!("ws://{}/ocpp/", self.server.ocpp)
+    }
+
+    /// Where a charge point connects over TLS, in the same form; only where the server was told to
+    /// listen there.
+    pub(crate) fn ocpp_over_tls_url(&self) -> String {
+        let ready = eventually("the ready line", || {
+            let lines = self.log();
+            lines.iter().find_map(|line| field_when_ready(line, "ocpp_over_tls"))
+        });
+        format!("wss://{ready}/ocpp/")
+    }
+
+    /// Has the server read its certificates again.
+    pub(crate) fn hang_up(&self) {
+        let id = self.server.process.id().to_string();
+        let told = Command::new("kill").args(["-HUP", &id]).status().expect("kill runs");
+        assert!(told.success(), "the server was gone");
     }
 
     /// `host:port` of the HTTP side.
@@ -186,6 +205,7 @@ impl Server {
             .arg("--data")
             .arg(data)
             .args(["--ocpp", ocpp, "--http", http])
+            .args(&settings.arguments)
             .env("CHARGEBOOK_ADMIN_TOKEN", ADMIN_TOKEN)
             .env("CHARGEBOOK_SETTLE_AFTER", settings.settle_after_seconds.to_string())
             .stdin(Stdio::null())
@@ -238,12 +258,17 @@ fn follow(output: impl Read, log: &Mutex<Vec<String>>, ready: &SyncSender<(Strin
 }
 
 fn ready_addresses(line: &str) -> Option<(String, String)> {
+    Some((field_when_ready(line, "ocpp")?, field_when_ready(line, "http")?))
+}
+
+/// A field of the line in which the server says that it is ready.
+fn field_when_ready(line: &str, name: &str) -> Option<String> {
     let entry: Value = serde_json::from_str(line).ok()?;
     let fields = entry.get("fields").unwrap_or(&entry);
     if fields["message"] != "ready" {
         return None;
     }
-    Some((fields["ocpp"].as_str()?.to_owned(), fields["http"].as_str()?.to_owned()))
+    Some(fields[name].as_str()?.to_owned())
 }
 
 /// The password that [`TestCsms::add_station`] sets.

@@ -1,0 +1,241 @@
+//! TLS of our own: security profiles 2 and 3, with a client that knows nothing of ours.
+
+use crate::support::{Gateway, Knock, PASSWORD, PATIENCE, Station, TlsFiles};
+use chargebook_commands::registry::StationChange;
+use chargebook_gateway::Limits;
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, date_time_ymd,
+};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion, version};
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_tungstenite::tungstenite::Error;
+
+type Versions = &'static [&'static SupportedProtocolVersion];
+const EACH_VERSION: [Versions; 2] = [&[&version::TLS12], &[&version::TLS13]];
+
+/// Somebody who signs certificates.
+struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = named("An authority");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let pem = params.self_signed(&key).expect("a root").pem();
+        Self { issuer: Issuer::new(params, key), pem }
+    }
+
+    /// A certificate and its key, in PEM.
+    fn sign(&self, params: &CertificateParams) -> (String, String) {
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
+        (certificate.pem(), key.serialize_pem())
+    }
+
+    /// A gateway's files, and whom it takes stations' certificates from.
+    fn server(&self, client_authority: Option<&Self>) -> TlsFiles {
+        let server = CertificateParams::new(["localhost".to_owned()]).expect("parameters");
+        let (certificate_chain, key) = self.sign(&server);
+        let client_authority = client_authority.map(|authority| authority.pem.clone());
+        TlsFiles { certificate_chain, key, client_authority }
+    }
+
+    fn station(&self, id: &str) -> (String, String) {
+        self.sign(&of_station(id))
+    }
+}
+
+fn named(common_name: &str) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, common_name);
+    params
+}
+
+fn of_station(id: &str) -> CertificateParams {
+    let mut params = named(id);
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    params
+}
+
+/// What a station's side of TLS is made of.
+struct Client<'c> {
+    trusts: &'c Authority,
+    certificate: Option<&'c (String, String)>,
+    versions: Versions,
+}
+
+impl<'c> Client<'c> {
+    fn trusting(trusts: &'c Authority) -> Self {
+        Self { trusts, certificate: None, versions: rustls::ALL_VERSIONS }
+    }
+
+    fn config(&self) -> ClientConfig {
+        let mut roots = RootCertStore::empty();
+        let root = CertificateDer::from_pem_slice(self.trusts.pem.as_bytes()).expect("PEM");
+        roots.add(root).expect("a root");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(self.versions)
+            .expect("versions")
+            .with_root_certificates(roots);
+        match self.certificate {
+            None => config.with_no_client_auth(),
+            Some((chain, key)) => {
+                let chain = CertificateDer::pem_slice_iter(chain.as_bytes());
+                let chain = chain.collect::<Result<Vec<_>, _>>().expect("PEM");
+                let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("a key");
+                config.with_client_auth_cert(chain, key).expect("they fit")
+            }
+        }
+    }
+
+    /// Knocks at the TLS door.
+    async fn knock(
+        &self,
+        gateway: &Gateway,
+        knock: Knock<'_>,
+    ) -> Result<Station<TlsStream<TcpStream>>, Error> {
+        let address = gateway.tls_address.expect("a TLS door");
+        let stream = TcpStream::connect(address).await.expect("connected");
+        let name = ServerName::try_from("localhost").expect("a name");
+        let connector = TlsConnector::from(Arc::new(self.config()));
+        let stream = connector.connect(name, stream).await.map_err(Error::Io)?;
+        let opened = tokio_tungstenite::client_async(knock.request(address), stream).await?;
+        Ok(Station { web_socket: opened.0 })
+    }
+
+    /// The status of the refusal; `None`: it was let in.
+    async fn refused(&self, gateway: &Gateway, knock: Knock<'_>) -> Option<u16> {
+        match self.knock(gateway, knock).await {
+            Ok(_) => None,
+            Err(Error::Http(response)) => Some(response.status().as_u16()),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+fn without_password(id: &str) -> Knock<'_> {
+    Knock { password: None, ..Knock::at(id) }
+}
+
+async fn last_profile(gateway: &Gateway) -> serde_json::Value {
+    let connected = gateway.facts("station.connected").await;
+    connected.last().expect("connected")["security_profile"].clone()
+}
+
+#[tokio::test]
+async fn a_password_over_tls_is_profile_2_in_both_versions_of_tls() {
+    let authority = Authority::new();
+    let gateway = Gateway::start_over_tls(authority.server(None)).await;
+    for versions in EACH_VERSION {
+        let client = Client { versions, ..Client::trusting(&authority) };
+        let mut station = client.knock(&gateway, Knock::at("CP-1")).await.expect("let in");
+        station.boot().await;
+        assert_eq!(last_profile(&gateway).await, 2);
+        assert_eq!(client.refused(&gateway, without_password("CP-1")).await, Some(401));
+    }
+    // What a client says of itself counts for nothing.
+    let boast = Knock { security_profile: Some("3"), ..without_password("CP-1") };
+    assert_eq!(Client::trusting(&authority).refused(&gateway, boast).await, Some(401));
+}
+
+#[tokio::test]
+async fn a_station_comes_with_the_certificate_that_it_was_given() {
+    let authority = Authority::new();
+    let gateway = Gateway::start_over_tls(authority.server(None)).await;
+    let client = Client::trusting(&authority);
+    let mut station = client.knock(&gateway, Knock::at("CP-1")).await.expect("let in");
+    station.boot().await;
+    let key = KeyPair::generate().expect("a key");
+    let csr = named("CP-1").serialize_request(&key).expect("a request").pem().expect("PEM");
+    let answer = station.call("1", "SignCertificate", &json!({ "csr": csr }).to_string()).await;
+    assert_eq!(answer[2]["status"], "Accepted");
+    let call = station.answer(&json!({ "status": "Accepted" })).await;
+    let chain = call[3]["certificateChain"].as_str().expect("a chain").to_owned();
+
+    let own = (chain, key.serialize_pem());
+    let client = Client { certificate: Some(&own), ..client };
+    let mut station = client.knock(&gateway, without_password("CP-1")).await.expect("let in");
+    assert_eq!(station.call("2", "Heartbeat", "{}").await[0], 3);
+    assert_eq!(last_profile(&gateway).await, 3);
+    // In the name of another station it is worth nothing, whatever password comes with it.
+    for knock in [without_password("CP-2"), Knock::at("CP-2"), without_password("CP-2")] {
+        assert_eq!(client.refused(&gateway, knock).await, Some(401));
+    }
+    assert_eq!(client.refused(&gateway, without_password("CP-9")).await, Some(401));
+    let noted = gateway.facts("station.security_noted").await;
+    let kinds: Vec<_> = noted.iter().map(|fact| &fact["kind"]).collect();
+    assert_eq!(kinds, ["foreign_certificate_refused"], "noted once an hour");
+}
+
+#[tokio::test]
+async fn a_certificate_of_nobody_or_of_the_past_ends_in_the_handshake() {
+    let (authority, theirs) = (Authority::new(), Authority::new());
+    let gateway = Gateway::start_over_tls(authority.server(Some(&theirs))).await;
+    let good = theirs.station("CP-1");
+    let mut past = of_station("CP-1");
+    past.not_before = date_time_ymd(2020, 1, 1);
+    past.not_after = date_time_ymd(2021, 1, 1);
+    let strange = Authority::new().station("CP-1");
+    for wrong in [strange, theirs.sign(&past)] {
+        let client = Client { certificate: Some(&wrong), ..Client::trusting(&authority) };
+        let refused = client.knock(&gateway, Knock::at("CP-1")).await;
+        assert!(!matches!(refused, Ok(_) | Err(Error::Http(_))), "no answer in HTTP");
+    }
+    let client = Client { certificate: Some(&good), ..Client::trusting(&authority) };
+    assert_eq!(client.refused(&gateway, without_password("CP-1")).await, None);
+    assert_eq!(last_profile(&gateway).await, 3);
+}
+
+#[tokio::test]
+async fn who_does_not_shake_hands_keeps_nobody_out() {
+    let authority = Authority::new();
+    let limits = Limits { handshake_timeout: Duration::from_secs(2), ..Limits::default() };
+    let gateway = Gateway::start_over_tls_with(authority.server(None), limits).await;
+    let address = gateway.tls_address.expect("a TLS door");
+    let mut silent = TcpStream::connect(address).await.expect("connected");
+    let client = Client::trusting(&authority);
+    assert_eq!(client.refused(&gateway, Knock::at("CP-1")).await, None);
+    let ended = tokio::time::timeout(PATIENCE, silent.read(&mut [0; 16])).await;
+    // An end by reset is an end.
+    assert_eq!(ended.expect("it ends").unwrap_or_default(), 0);
+}
+
+#[tokio::test]
+async fn beside_a_tls_door_the_plain_one_is_known_to_be_plain() {
+    let authority = Authority::new();
+    let gateway = Gateway::start_over_tls(authority.server(None)).await;
+    let change = StationChange { security_profile: Some(2), ..StationChange::default() };
+    gateway.chargebook.change_station("CP-1", change).await.expect("changed");
+    let plain = gateway.connect("CP-1", Some(PASSWORD.as_bytes()), Some("ocpp1.6")).await;
+    let Err(Error::Http(refused)) = plain else { panic!("let in") };
+    assert_eq!(refused.status(), 403);
+    let client = Client::trusting(&authority);
+    assert_eq!(client.refused(&gateway, Knock::at("CP-1")).await, None);
+}
+
+#[tokio::test]
+async fn a_new_certificate_is_shown_to_whoever_comes_next() {
+    let (before, after) = (Authority::new(), Authority::new());
+    let gateway = Gateway::start_over_tls(before.server(None)).await;
+    let mut station =
+        Client::trusting(&before).knock(&gateway, Knock::at("CP-1")).await.expect("let in");
+    station.boot().await;
+    gateway.renew_tls(after.server(None)).await;
+    assert_eq!(station.call("1", "Heartbeat", "{}").await[0], 3, "who is there stays");
+    assert_eq!(Client::trusting(&after).refused(&gateway, Knock::at("CP-2")).await, None);
+    assert!(Client::trusting(&before).knock(&gateway, Knock::at("CP-2")).await.is_err());
+}

@@ -1,0 +1,91 @@
+//! The files that TLS of our own is made of, read at the start and again on SIGHUP.
+
+use anyhow::{Context, bail};
+use chargebook_commands::Chargebook;
+use chargebook_gateway::{Tls, TlsMaterial};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use tokio_util::sync::CancellationToken;
+
+/// Where charge points connect over TLS if nothing else is said.
+const LISTEN_DEFAULT: ([u8; 4], u16) = ([127, 0, 0, 1], 9443);
+
+/// What an operator has said of TLS.
+#[derive(Debug, Clone)]
+pub(crate) struct TlsFiles {
+    certificate: PathBuf,
+    key: PathBuf,
+    /// The door.
+    pub(crate) listen: SocketAddr,
+    client_authority: Option<PathBuf>,
+}
+
+impl TlsFiles {
+    /// `None`: there is to be no TLS of our own.
+    pub(crate) fn of(
+        certificate: Option<PathBuf>,
+        key: Option<PathBuf>,
+        listen: Option<SocketAddr>,
+        client_authority: Option<PathBuf>,
+    ) -> anyhow::Result<Option<Self>> {
+        let listen_or_default = listen.unwrap_or(SocketAddr::from(LISTEN_DEFAULT));
+        match (certificate, key) {
+            (Some(certificate), Some(key)) => {
+                Ok(Some(Self { certificate, key, listen: listen_or_default, client_authority }))
+            }
+            (None, None) if listen.is_none() && client_authority.is_none() => Ok(None),
+            _ => bail!("TLS needs both a certificate (--tls-certificate) and its key (--tls-key)"),
+        }
+    }
+
+    /// Reads the files, and reads them again on SIGHUP until told to stop.
+    pub(crate) async fn open(
+        &self,
+        chargebook: &Chargebook,
+        stop: CancellationToken,
+    ) -> anyhow::Result<Tls> {
+        let tls = Tls::new(&self.read(chargebook).await?).context("TLS cannot be offered")?;
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            let mut told = signal(SignalKind::hangup()).context("cannot listen for signals")?;
+            let (files, chargebook, offered) = (self.clone(), chargebook.clone(), tls.clone());
+            tokio::spawn(stop.run_until_cancelled_owned(async move {
+                while told.recv().await.is_some() {
+                    files.read_again(&chargebook, &offered).await;
+                }
+            }));
+        }
+        #[cfg(not(unix))]
+        drop(stop);
+        Ok(tls)
+    }
+
+    #[cfg(unix)]
+    async fn read_again(&self, chargebook: &Chargebook, tls: &Tls) {
+        let read = self.read(chargebook).await;
+        match read.and_then(|material| Ok(tls.replace(&material)?)) {
+            Ok(()) => tracing::info!("the certificates of TLS were read again"),
+            Err(error) => {
+                let error = format!("{error:#}");
+                tracing::error!(error, "the certificates of TLS stay as they were");
+            }
+        }
+    }
+
+    async fn read(&self, chargebook: &Chargebook) -> anyhow::Result<TlsMaterial> {
+        let read = async |path: &PathBuf| {
+            let read = tokio::fs::read(path).await;
+            read.with_context(|| format!("cannot read {}", path.display()))
+        };
+        let client_authorities = match &self.client_authority {
+            Some(path) => read(path).await?,
+            None => chargebook.authority().await?.root().pem.clone().into_bytes(),
+        };
+        Ok(TlsMaterial {
+            certificate_chain: read(&self.certificate).await?,
+            key: read(&self.key).await?,
+            client_authorities,
+        })
+    }
+}
