@@ -7,6 +7,7 @@
 pub mod alert;
 mod authority;
 pub mod clock;
+mod contract;
 mod desk;
 pub mod intent;
 pub mod journal;

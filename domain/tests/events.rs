@@ -281,6 +281,7 @@ fn the_words_of_every_enumeration_are_frozen() {
     add("StopMatch", accepted::<v1::StopMatch>());
     add("TokenStatus", accepted::<v1::TokenStatus>());
     add("TransactionEventKind", accepted::<v1::TransactionEventKind>());
+    add("TrustPurpose", accepted::<v1::TrustPurpose>());
     add("Unit", accepted::<Unit>());
     add("Verdict", accepted::<v1::Verdict>());
     let golden = std::fs::read_to_string(folder().join("words.json")).unwrap();

@@ -24,6 +24,7 @@ mod stations;
 pub(crate) mod stream;
 mod tariffs;
 mod tokens;
+mod trust_anchors;
 
 use crate::auth::require_token;
 use crate::document::openapi;
@@ -92,6 +93,8 @@ pub(crate) fn guarded_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(tokens::list, tokens::register))
         .routes(routes!(tokens::get, tokens::change))
         .routes(routes!(tokens::erase))
+        .routes(routes!(trust_anchors::list, trust_anchors::add))
+        .routes(routes!(trust_anchors::withdraw))
         .routes(routes!(tariffs::list))
         .routes(routes!(tariffs::get, tariffs::publish))
         .routes(routes!(dialects::list, dialects::set))

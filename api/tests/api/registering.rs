@@ -298,3 +298,30 @@ async fn a_master_pass_group_is_set_and_taken_away() {
     api.put(path, &json!({ "group": null })).await.expect(200);
     assert_eq!(api.get(path).await.expect(200).json(), json!({ "group": null }));
 }
+
+#[tokio::test]
+async fn a_root_is_trusted_listed_and_withdrawn() {
+    let api = TestApi::start().await;
+    let path = "/v1/trust-anchors";
+    let authority = api.get("/v1/certificate-authority").await.expect(200).json();
+    let (certificate, fingerprint) = (&authority["certificate"], &authority["fingerprint_sha256"]);
+    let root = json!({ "purpose": "mo_root", "certificate": certificate });
+    let added = api.post(path, &root).await.expect(201);
+    let own_path = format!("{path}/{}", fingerprint.as_str().expect("text"));
+    assert_eq!(added.header("location"), own_path);
+    api.post(path, &root).await.expect(200);
+    let other = json!({ "purpose": "v2g_root", "certificate": certificate });
+    api.post(path, &other).await.problem(409, "conflict");
+    let listed = api.get(path).await.expect(200).json();
+    assert_eq!(listed["items"].as_array().map(Vec::len), Some(1));
+    assert_eq!(&listed["items"][0]["fingerprint_sha256"], fingerprint);
+    assert_eq!(&listed["items"][0]["not_after"], &authority["not_after"]);
+
+    api.send(Method::DELETE, &own_path, &[], "").await.expect(200);
+    api.send(Method::DELETE, &own_path, &[], "").await.problem(404, "not_found");
+    assert_eq!(api.get(path).await.expect(200).json()["items"], json!([]));
+    for wrong in ["", "no certificate"] {
+        let wrong = json!({ "purpose": "mo_root", "certificate": wrong });
+        api.post(path, &wrong).await.problem(422, "invalid");
+    }
+}

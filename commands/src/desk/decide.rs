@@ -3,9 +3,10 @@
 use super::sessions::Bay;
 use super::{Case, Decision, DeskError, StationDesk, Target};
 use crate::clock::derived_id;
+use crate::contract::status_of_chain;
 use crate::message::{
-    Answer, AuthorizeReport, CertificateStatus, Judged, PresentedToken, StationMessage,
-    StatusReport, TokenAnswer,
+    Answer, AuthorizeReport, CertificateStatus, Judged, PresentedCertificate, PresentedToken,
+    StationMessage, StatusReport, TokenAnswer,
 };
 use chargebook_domain::events::v1::{
     Authorization, ReservationEnded, SeenBy, SessionConnectorStatus, StationBooted,
@@ -137,21 +138,42 @@ impl StationDesk {
         Decision::station(Answer::SignCertificate { declined }, vec![fact.into()])
     }
 
-    /// A contract certificate cannot be checked here, for want of a root to trust: so nobody is
-    /// let in by one.
+    /// Who presents a contract certificate is let in where that is good as well as the token.
     async fn decide_authorize(
         &mut self,
         case: &Case<'_>,
         report: &AuthorizeReport,
     ) -> Result<Decision, DeskError> {
-        let (token, certificate) = match report.certificate {
-            Some(_) => (
-                TokenAnswer::plain(Authorization::Invalid),
-                Some(CertificateStatus::CertificateChainError),
-            ),
-            None => (self.present_token(&report.token, case).await?.answer, None),
+        let certificate = match &report.certificate {
+            Some(presented) => Some(self.certificate_status(case, report, presented).await?),
+            None => None,
         };
+        let is_refused = certificate.is_some_and(|status| status != CertificateStatus::Accepted);
+        let token = match is_refused {
+            true => TokenAnswer::plain(Authorization::Invalid),
+            false => self.present_token(&report.token, case).await?.answer,
+        };
+        let is_over =
+            matches!(token.authorization, Authorization::Blocked | Authorization::Expired);
+        let certificate = certificate.map(|status| match is_over {
+            true => CertificateStatus::ContractCancelled,
+            false => status,
+        });
         Ok(Decision::station(Answer::Authorize { token, certificate }, Vec::new()))
+    }
+
+    /// Of hashes alone only the issuer's responder could tell the status, which nobody asks here.
+    async fn certificate_status(
+        &self,
+        case: &Case<'_>,
+        report: &AuthorizeReport,
+        presented: &PresentedCertificate,
+    ) -> Result<CertificateStatus, DeskError> {
+        let Some(chain) = &presented.chain else {
+            return Ok(CertificateStatus::NoCertificateAvailable);
+        };
+        let anchors = self.chargebook.registry().trust_anchors().await?;
+        Ok(status_of_chain(chain, &report.token, &anchors, case.receipt.received_at))
     }
 
     /// What is said about a token. One that stands for nobody is nobody's here: nobody would

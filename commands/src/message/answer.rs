@@ -81,8 +81,14 @@ impl TokenAnswer {
 pub enum CertificateStatus {
     /// Checked, and good.
     Accepted,
-    /// Its chain leads to no root that is trusted here.
+    /// Its chain leads to no root that is trusted here, or it is not this contract's.
     CertificateChainError,
+    /// A certificate of its chain is not valid any more.
+    CertificateExpired,
+    /// It did not come along, only what its status could be asked for by, and nobody can be asked.
+    NoCertificateAvailable,
+    /// It is good, and the contract is not in force any more.
+    ContractCancelled,
 }
 
 /// What a TransactionEvent is answered.

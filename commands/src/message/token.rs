@@ -36,10 +36,11 @@ pub struct AuthorizeReport {
 
 /// A contract certificate (ISO 15118) that a vehicle presents: itself, or the hashes by which
 /// its status is asked for. The verbatim frame holds what it says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PresentedCertificate {
-    /// Whether the certificate itself came along.
-    pub has_chain: bool,
+    /// The certificate and those of the authorities above it but the root, in PEM, where they
+    /// came along.
+    pub chain: Option<String>,
     /// Certificates whose status is asked for by hashes (OCSP).
     pub hashes: usize,
 }

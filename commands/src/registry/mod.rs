@@ -8,6 +8,7 @@ mod station;
 mod tariff;
 mod token;
 mod treatment;
+mod trust;
 
 pub(crate) use password::PasswordMatch;
 pub use station::{ConnectorDeclaration, StationChange, StationRegistration};
@@ -15,6 +16,7 @@ pub use tariff::{PublishedTariff, TariffChoice};
 pub use token::{KnownToken, TokenChange, TokenRegistration};
 pub use treatment::SettingsChange;
 pub(crate) use treatment::noticed;
+pub use trust::TrustAnchor;
 
 use crate::journal::{Draft, Journal, JournalError, is_exchange, read_event};
 use crate::personal::PersonalData;
@@ -86,6 +88,7 @@ pub struct Registry {
     defaults: Mutex<Option<Arc<tariff::DefaultHistory>>>,
     master_pass: tokio::sync::Mutex<Option<Option<Arc<str>>>>,
     dialects: tokio::sync::Mutex<Option<Arc<model::ModelDialects>>>,
+    trust: tokio::sync::Mutex<Option<Arc<trust::TrustAnchors>>>,
     /// Things have random stream names, so no version check keeps the same name from being
     /// registered twice at once: whoever registers it holds its lock.
     registering: [tokio::sync::Mutex<()>; REGISTRATIONS_AT_ONCE_MAX],
@@ -163,6 +166,7 @@ impl Registry {
             defaults: Mutex::new(None),
             master_pass: tokio::sync::Mutex::new(None),
             dialects: tokio::sync::Mutex::new(None),
+            trust: tokio::sync::Mutex::new(None),
             registering: std::array::from_fn(|_| tokio::sync::Mutex::new(())),
         }
     }

@@ -163,6 +163,8 @@ events! {
     "settings.default_tariff_set" DefaultTariffSet(v1::DefaultTariffSet);
     "settings.master_pass_group_set" MasterPassGroupSet(v1::MasterPassGroupSet);
     "settings.model_dialect_set" ModelDialectSet(v1::ModelDialectSet);
+    "settings.trust_anchor_added" TrustAnchorAdded(v1::TrustAnchorAdded);
+    "settings.trust_anchor_withdrawn" TrustAnchorWithdrawn(v1::TrustAnchorWithdrawn);
     "site.registered" SiteRegistered(v1::SiteRegistered);
     "station.booted" StationBooted(v1::StationBooted);
     "station.certificate_deleted" StationCertificateDeleted(v1::StationCertificateDeleted);

@@ -76,6 +76,9 @@ fn authorize(token: &TokenAnswer, certificate: Option<CertificateStatus>) -> Wri
         let status = match certificate {
             CertificateStatus::Accepted => "Accepted",
             CertificateStatus::CertificateChainError => "CertChainError",
+            CertificateStatus::CertificateExpired => "CertificateExpired",
+            CertificateStatus::NoCertificateAvailable => "NoCertificateAvailable",
+            CertificateStatus::ContractCancelled => "ContractCancelled",
         };
         written.json.push_str(&format!(r#","certificateStatus":"{status}""#));
     }

@@ -75,12 +75,12 @@ fn token(payload: &Payload<'_, '_>) -> Option<PresentedToken> {
 }
 
 fn authorize(payload: &Payload<'_, '_>) -> Option<AuthorizeReport> {
-    let has_chain = payload.member("certificate").is_some();
+    let chain = payload.text("certificate");
     let hashes = payload.objects("iso15118CertificateHashData").count();
-    let is_presented = has_chain || hashes > 0;
+    let is_presented = chain.is_some() || hashes > 0;
     Some(AuthorizeReport {
         token: token(&payload.object("idToken")?)?,
-        certificate: is_presented.then_some(PresentedCertificate { has_chain, hashes }),
+        certificate: is_presented.then_some(PresentedCertificate { chain, hashes }),
     })
 }
 

@@ -4,6 +4,7 @@ mod bursts;
 mod certificates;
 mod commands;
 mod compression;
+mod contracts;
 mod credit;
 mod dialects;
 mod ending;

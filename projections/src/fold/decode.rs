@@ -161,6 +161,8 @@ fn read(event: &RecordedEvent, stream_id: Option<Uuid>) -> Result<Fact, String> 
         | "policy.checkpointed"
         | "settings.master_pass_group_set"
         | "settings.model_dialect_set"
+        | "settings.trust_anchor_added"
+        | "settings.trust_anchor_withdrawn"
         | "station.month_opened"
         | "station.password_changed"
         | "station.password_declined"

@@ -264,7 +264,9 @@ impl State {
             | Event::StationPasswordChanged(_)
             | Event::StationPasswordDeclined(_)
             | Event::StationPasswordOffered(_)
-            | Event::TransactionIdsLeased(_) => {
+            | Event::TransactionIdsLeased(_)
+            | Event::TrustAnchorAdded(_)
+            | Event::TrustAnchorWithdrawn(_) => {
                 Err(format!("`{}` is decoded elsewhere", fact.event_type()))
             }
         }

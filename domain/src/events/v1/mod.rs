@@ -15,6 +15,7 @@ mod session;
 mod station;
 mod transaction;
 mod treatment;
+mod trust;
 
 pub use account::*;
 pub use alert::*;
@@ -30,3 +31,4 @@ pub use session::*;
 pub use station::*;
 pub use transaction::*;
 pub use treatment::*;
+pub use trust::*;
