@@ -7,7 +7,7 @@ mod reservation;
 mod token;
 mod transaction;
 
-pub use answer::{Answer, CertificateStatus, TokenAnswer, TransactionAnswer};
+pub use answer::{Answer, CertificateStatus, DataRefused, TokenAnswer, TransactionAnswer};
 pub(crate) use notice::topic_of_job;
 pub use notice::{Notice, NoticeContent, NoticePart, NoticeSubject};
 pub use reservation::{ReservationReport, ReservationTerms};
@@ -136,11 +136,15 @@ pub enum StationMessage {
         /// The station's number of its request (2.1).
         request_id: Option<i32>,
     },
-    /// DataTransfer; the verbatim frame is all that is kept.
+    /// DataTransfer that is not taken; the verbatim frame is all that is kept.
     DataTransfer {
         /// The vendor.
         vendor_id: String,
+        /// Why it is not taken.
+        refused: DataRefused,
     },
+    /// A message of OCPP 2.0.1 that a 1.6 station carries in a DataTransfer.
+    Carried(Box<StationMessage>),
     /// ReservationStatusUpdate (2.x).
     Reservation(ReservationReport),
     /// A notification of 2.x that says how things stand at the station.

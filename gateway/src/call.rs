@@ -164,8 +164,8 @@ fn in_dialect<T, R>(
     Reading { outcome, in_any_dialect, noticed: noticed.without(dialect) }
 }
 
-/// Quirks that do not break a message, but lose a value of it.
-const LOSING: &[Quirk] = &[Quirk::DecimalComma, Quirk::MeasurandMissing];
+/// Quirks that do not break a message, but lose something of it.
+const LOSING: &[Quirk] = &[Quirk::DecimalComma, Quirk::MeasurandMissing, Quirk::PlugAndChargeData];
 
 impl ForDesk {
     /// Refuses it with a CALLERROR.

@@ -83,7 +83,7 @@ impl Protocol {
         declined: Option<&Written>,
     ) -> RenderedReply {
         match self {
-            Self::V16 => v16::render(message_id, answer),
+            Self::V16 => v16::render(message_id, answer, declined),
             Self::V201 | Self::V21 => v2::render(message_id, answer, declined),
         }
     }

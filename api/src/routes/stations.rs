@@ -216,7 +216,8 @@ pub(crate) struct NewStation {
     compression: Option<bool>,
     /// What it does otherwise than the standard and is understood in, all of it: `other_path`,
     /// `loose_sub_protocol`, `null_members`, `numbers_as_strings`, `decimal_comma`,
-    /// `unit_missing_is_kwh`, `measurand_missing`, `reversed_uid`, `no_pong`.
+    /// `unit_missing_is_kwh`, `measurand_missing`, `reversed_uid`, `no_pong`,
+    /// `plug_and_charge_data`.
     #[schema(value_type = Option<Vec<String>>, example = json!(["decimal_comma"]))]
     dialect: Option<Vec<Quirk>>,
 }
@@ -240,7 +241,8 @@ pub(crate) struct StationChange {
     compression: Option<bool>,
     /// What it does otherwise than the standard and is understood in, all of it: `other_path`,
     /// `loose_sub_protocol`, `null_members`, `numbers_as_strings`, `decimal_comma`,
-    /// `unit_missing_is_kwh`, `measurand_missing`, `reversed_uid`, `no_pong`.
+    /// `unit_missing_is_kwh`, `measurand_missing`, `reversed_uid`, `no_pong`,
+    /// `plug_and_charge_data`.
     #[schema(value_type = Option<Vec<String>>, example = json!(["decimal_comma"]))]
     dialect: Option<Vec<Quirk>>,
 }

@@ -5,8 +5,8 @@ use super::{Case, Decision, DeskError, StationDesk, Target};
 use crate::clock::derived_id;
 use crate::contract::status_of_chain;
 use crate::message::{
-    Answer, AuthorizeReport, CertificateStatus, Judged, PresentedCertificate, PresentedToken,
-    StationMessage, StatusReport, TokenAnswer,
+    Answer, AuthorizeReport, CertificateStatus, DataRefused, Judged, PresentedCertificate,
+    PresentedToken, StationMessage, StatusReport, TokenAnswer,
 };
 use chargebook_domain::events::v1::{
     Authorization, ReservationEnded, SeenBy, SessionConnectorStatus, StationBooted,
@@ -91,9 +91,10 @@ impl StationDesk {
             StationMessage::SignCertificate { csr, kind, request_id } => {
                 Ok(self.decide_certificate(case, csr, kind.as_deref(), *request_id).await)
             }
-            StationMessage::DataTransfer { .. } => {
-                Ok(Decision::station(Answer::DataTransferUnknownVendor, Vec::new()))
+            StationMessage::DataTransfer { refused, .. } => {
+                Ok(Decision::station(Answer::DataRefused(*refused), Vec::new()))
             }
+            StationMessage::Carried(carried) => self.decide_carried(case, carried).await,
             StationMessage::Reservation(report) => {
                 let fact = ReservationEnded {
                     reservation_id: report.reservation_id,
@@ -106,6 +107,27 @@ impl StationDesk {
             StationMessage::Transaction(report) => self.decide_transaction(case, report).await,
             StationMessage::Notice(notice) => self.decide_notice(case, notice).await,
         }
+    }
+
+    /// What is carried is decided as if it had come by itself.
+    async fn decide_carried(
+        &mut self,
+        case: &Case<'_>,
+        carried: &StationMessage,
+    ) -> Result<Decision, DeskError> {
+        let mut decision = match carried {
+            StationMessage::Authorize(report) => self.decide_authorize(case, report).await?,
+            StationMessage::SignCertificate { csr, kind, request_id } => {
+                self.decide_certificate(case, csr, kind.as_deref(), *request_id).await
+            }
+            StationMessage::Notice(notice) => self.decide_notice(case, notice).await?,
+            _ => {
+                let answer = Answer::DataRefused(DataRefused::UnknownMessage);
+                return Ok(Decision::station(answer, Vec::new()));
+            }
+        };
+        decision.answer = decision.answer.map(|answer| Answer::Carried(Box::new(answer)));
+        Ok(decision)
     }
 
     /// A request that came again while its certificate is on its way gets no second one.

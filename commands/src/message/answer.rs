@@ -53,8 +53,32 @@ pub enum Answer {
         /// Why it is not taken on, where it is not.
         declined: Option<CertificateDeclined>,
     },
-    /// To DataTransfer: nobody here knows this vendor.
-    DataTransferUnknownVendor,
+    /// To DataTransfer that is not taken.
+    DataRefused(DataRefused),
+    /// To a message that a DataTransfer carried.
+    Carried(Box<Answer>),
+}
+
+/// Why the data of a vendor is not taken (DataTransferStatus).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DataRefused {
+    /// Nobody here knows this vendor.
+    UnknownVendor,
+    /// The vendor is known, and the message is none of theirs.
+    UnknownMessage,
+    /// It is not what the vendor's message has to be.
+    Unreadable,
+}
+
+impl DataRefused {
+    /// The word that every OCPP version has for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::UnknownVendor => "UnknownVendorId",
+            Self::UnknownMessage => "UnknownMessageId",
+            Self::Unreadable => "Rejected",
+        }
+    }
 }
 
 /// What is said about a token (idTagInfo, idTokenInfo).

@@ -6,6 +6,7 @@
 //! streams, and keeps nothing between two messages.
 
 mod meter;
+mod plug_and_charge;
 mod render;
 mod schema;
 mod translate;
@@ -17,6 +18,7 @@ pub(crate) use render::render;
 
 use crate::call::{CallKind, Edition, judge};
 use crate::message::{ForDesk, Inbound, Reply, Written};
+use crate::payload::Payload;
 use crate::rpc::error::ErrorCode;
 use crate::rpc::frame::Frame;
 use crate::rpc::json::{Document, JsonError, NodeId};
@@ -93,15 +95,17 @@ impl Edition for V16 {
         translate::message(document, payload, action)
     }
 
-    /// Where 1.6 can say no, the desk has an answer of its own for it.
+    /// Where 1.6 can say no, the desk has an answer of its own for it, but for what is carried.
     fn declined(
         self,
-        _document: &Document<'_>,
-        _payload: NodeId,
-        _action: Action,
-        _received_at: Timestamp,
+        document: &Document<'_>,
+        node: NodeId,
+        action: Action,
+        received_at: Timestamp,
     ) -> Option<Written> {
-        None
+        let payload = Payload { document, node };
+        let is_carried = action == Action::DataTransfer && plug_and_charge::is_meant(&payload);
+        is_carried.then(|| plug_and_charge::declined(&payload, received_at)).flatten()
     }
 
     fn spell(self, code: ErrorCode) -> &'static str {

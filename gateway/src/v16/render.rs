@@ -1,5 +1,6 @@
 //! Answers as OCPP 1.6 confirmations, members in the schema's order.
 
+use super::plug_and_charge;
 use crate::message::Written;
 use crate::rpc::error::push_string;
 use chargebook_commands::message::{
@@ -8,8 +9,17 @@ use chargebook_commands::message::{
 use chargebook_domain::events::v1::{Authorization, Registration};
 
 /// The frame that answers the CALL `message_id`.
-pub(crate) fn render(message_id: &str, answer: &Answer) -> RenderedReply {
-    payload(answer).result(message_id)
+/// `declined` is the word for "no" of what a DataTransfer carries.
+pub(crate) fn render(
+    message_id: &str,
+    answer: &Answer,
+    declined: Option<&Written>,
+) -> RenderedReply {
+    let payload = match answer {
+        Answer::Carried(answer) => plug_and_charge::answer(answer, declined),
+        answer => payload(answer),
+    };
+    payload.result(message_id)
 }
 
 fn payload(answer: &Answer) -> Written {
@@ -34,10 +44,11 @@ fn payload(answer: &Answer) -> Written {
         Answer::Stop { token: None }
         | Answer::Empty
         | Answer::Declined
+        | Answer::Carried(_)
         | Answer::Transaction(_) => "{}".to_owned(),
         Answer::SignCertificate { declined: None } => r#"{"status":"Accepted"}"#.to_owned(),
         Answer::SignCertificate { declined: Some(_) } => r#"{"status":"Rejected"}"#.to_owned(),
-        Answer::DataTransferUnknownVendor => r#"{"status":"UnknownVendorId"}"#.to_owned(),
+        Answer::DataRefused(refused) => format!(r#"{{"status":"{}"}}"#, refused.word()),
     };
     Written { json, personal: Vec::new() }
 }
@@ -69,7 +80,7 @@ fn with_id_tag_info(token: &TokenAnswer, behind: &str) -> Written {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chargebook_commands::message::PresentedToken;
+    use chargebook_commands::message::{DataRefused, PresentedToken};
     use chargebook_domain::events::v1::CertificateDeclined;
     use chargebook_domain::ids::TransactionNumber;
     use chargebook_domain::units::Timestamp;
@@ -91,7 +102,7 @@ mod tests {
     where
         T: serde::de::DeserializeOwned + serde::Serialize + ocpp_kit::validate::Validate,
     {
-        let reply = render("a\"1", &answer);
+        let reply = render("a\"1", &answer, None);
         assert_eq!(reply.frame, format!(r#"[3,"a\"1",{expected}]"#));
         assert_eq!(reply.personal, []);
         let payload = serde_json::value::RawValue::from_string(expected.to_owned()).expect("JSON");
@@ -102,7 +113,8 @@ mod tests {
     fn a_parent_tag_is_said_and_personal() {
         let group = Some(PresentedToken::id_tag("GRP \"1\""));
         let token = TokenAnswer { group, ..TokenAnswer::plain(Authorization::Accepted) };
-        let reply = render("1", &Answer::Start { transaction_id: TransactionNumber(7), token });
+        let answer = Answer::Start { transaction_id: TransactionNumber(7), token };
+        let reply = render("1", &answer, None);
         let info = r#"{"idTagInfo":{"parentIdTag":"GRP \"1\"","status":"Accepted"}"#;
         assert_eq!(reply.frame, format!(r#"[3,"1",{info},"transactionId":7}}]"#));
         let [place] = reply.personal.as_slice() else { panic!("one place") };
@@ -153,7 +165,7 @@ mod tests {
             r#"{"status":"Rejected"}"#,
         );
         check::<DataTransferResponse>(
-            Answer::DataTransferUnknownVendor,
+            Answer::DataRefused(DataRefused::UnknownVendor),
             r#"{"status":"UnknownVendorId"}"#,
         );
     }

@@ -431,7 +431,9 @@ fn the_other_messages_are_translated() {
         panic!()
     };
     assert_eq!(csr, "PEM");
-    let StationMessage::DataTransfer { vendor_id } = understood("DataTransfer") else { panic!() };
+    let StationMessage::DataTransfer { vendor_id, .. } = understood("DataTransfer") else {
+        panic!()
+    };
     assert_eq!(vendor_id, "V");
     assert!(matches!(
         understood("SecurityEventNotification"),

@@ -3,14 +3,14 @@
 //! Every reading here leans on the check that went before; where it would fail all the same, the
 //! answer is `None` and the CALL is refused, never taken half.
 
-use super::meter;
+use super::{meter, plug_and_charge};
 use crate::payload::Payload;
 use crate::rpc::json::{Document, NodeId};
 use chargebook_commands::message::{
-    AuthorizeReport, MeterReport, Pointed, PresentedToken, StartReport, StationMessage,
-    StatusReport, StopReport,
+    AuthorizeReport, DataRefused, MeterReport, Pointed, PresentedToken, StartReport,
+    StationMessage, StatusReport, StopReport,
 };
-use chargebook_domain::events::v1::{BootInformation, Job};
+use chargebook_domain::events::v1::{BootInformation, Job, Quirk};
 use chargebook_domain::ids::{ConnectorNumber, TransactionNumber};
 use chargebook_domain::units::WattHours;
 use ocpp_kit::v1_6::Action;
@@ -40,7 +40,17 @@ pub(super) fn message(
         }
         Action::BootNotification => StationMessage::Boot(boot(&payload)?),
         Action::DataTransfer => {
-            StationMessage::DataTransfer { vendor_id: payload.text("vendorId")? }
+            let vendor_id = payload.text("vendorId")?;
+            let is_known =
+                plug_and_charge::is_meant(&payload) && document.meets(Quirk::PlugAndChargeData);
+            let carried = match is_known {
+                true => plug_and_charge::carried(&payload),
+                false => Err(DataRefused::UnknownVendor),
+            };
+            match carried {
+                Ok(message) => StationMessage::Carried(Box::new(message)),
+                Err(refused) => StationMessage::DataTransfer { vendor_id, refused },
+            }
         }
         Action::Heartbeat => StationMessage::Heartbeat,
         Action::FirmwareStatusNotification => job(&payload, Job::Firmware)?,

@@ -20,7 +20,7 @@ mod translate;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use render::render;
+pub(crate) use render::{payload, render};
 
 use crate::call::{CallKind, Edition, judge};
 use crate::message::{ForDesk, Inbound, Reply, UNKNOWN_ACTION, Written};

@@ -18,7 +18,8 @@ pub(crate) fn render(
     payload(answer, declined).result(message_id)
 }
 
-fn payload(answer: &Answer, declined: Option<&Written>) -> Written {
+/// The payload of that frame.
+pub(crate) fn payload(answer: &Answer, declined: Option<&Written>) -> Written {
     let json = match answer {
         Answer::Boot { registration, now, interval_seconds } => {
             let status = match registration {
@@ -39,10 +40,12 @@ fn payload(answer: &Answer, declined: Option<&Written>) -> Written {
             let why = format!(r#"{{"reasonCode":"{code}","additionalInfo":"{words}"}}"#);
             format!(r#"{{"status":"Rejected","statusInfo":{why}}}"#)
         }
-        Answer::DataTransferUnknownVendor => r#"{"status":"UnknownVendorId"}"#.to_owned(),
+        Answer::DataRefused(refused) => format!(r#"{{"status":"{}"}}"#, refused.word()),
         Answer::Declined => return declined.cloned().unwrap_or_else(nothing),
         // What only 1.6 asks is never answered here.
-        Answer::Empty | Answer::Start { .. } | Answer::Stop { .. } => return nothing(),
+        Answer::Empty | Answer::Start { .. } | Answer::Stop { .. } | Answer::Carried(_) => {
+            return nothing();
+        }
     };
     Written { json, personal: Vec::new() }
 }
@@ -203,7 +206,7 @@ mod tests {
             ),
         );
         check::<v2_0_1::DataTransferResponse, v2_1::DataTransferResponse>(
-            Answer::DataTransferUnknownVendor,
+            Answer::DataRefused(chargebook_commands::message::DataRefused::UnknownVendor),
             r#"{"status":"UnknownVendorId"}"#,
         );
         check::<v2_0_1::TransactionEventResponse, v2_1::TransactionEventResponse>(

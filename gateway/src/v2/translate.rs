@@ -10,7 +10,7 @@ use super::events;
 use super::meter;
 use crate::payload::Payload;
 use chargebook_commands::message::{
-    AuthorizeReport, MeterReport, Notice, NoticeContent, NoticePart, NoticeSubject,
+    AuthorizeReport, DataRefused, MeterReport, Notice, NoticeContent, NoticePart, NoticeSubject,
     PresentedCertificate, PresentedToken, ReservationReport, StationMessage, StatusReport,
     TransactionEventKind, TransactionReport,
 };
@@ -27,7 +27,10 @@ pub(super) fn message(
     Some(match action {
         "Authorize" => StationMessage::Authorize(authorize(payload)?),
         "BootNotification" => StationMessage::Boot(boot(payload)?),
-        "DataTransfer" => StationMessage::DataTransfer { vendor_id: payload.text("vendorId")? },
+        "DataTransfer" => StationMessage::DataTransfer {
+            vendor_id: payload.text("vendorId")?,
+            refused: DataRefused::UnknownVendor,
+        },
         "FirmwareStatusNotification" => job(payload, Job::Firmware)?,
         "Heartbeat" => StationMessage::Heartbeat,
         "LogStatusNotification" => job(payload, Job::Log)?,

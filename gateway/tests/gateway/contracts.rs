@@ -1,9 +1,9 @@
 //! Contract certificates (Plug & Charge): what a vehicle presents is held against the roots that
 //! the operator trusts.
 
-use crate::support::{Gateway, Station};
+use crate::support::{Gateway, Station, TAG};
 use chargebook_commands::registry::{TokenChange, TokenRegistration};
-use chargebook_domain::events::v1::{TokenStatus, TrustPurpose};
+use chargebook_domain::events::v1::{Quirk, TokenStatus, TrustPurpose};
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, IsCa, Issuer,
     KeyPair,
@@ -88,5 +88,68 @@ async fn a_contract_is_let_in_by_a_certificate_that_leads_to_a_trusted_root() {
             assert!(!event.data.as_str().contains(CONTRACT), "{}", event.data.as_str());
             assert!(!event.data.as_str().contains(&contract[60..90]), "{}", event.data.as_str());
         }
+    }
+}
+
+/// A message of Plug & Charge in a DataTransfer: the status, and the answer that came back in it.
+async fn carried(station: &mut Station, message: &str, data: &str) -> (Value, Value) {
+    let payload = json!({
+        "vendorId": "org.openchargealliance.iso15118pnc", "messageId": message, "data": data,
+    });
+    let answer = station.call("d", "DataTransfer", &payload.to_string()).await[2].clone();
+    let data = answer["data"].as_str().map(|data| serde_json::from_str(data).expect("JSON"));
+    (answer["status"].clone(), data.unwrap_or_default())
+}
+
+#[tokio::test]
+async fn a_1_6_station_carries_plug_and_charge_in_data_transfer() {
+    let gateway = Gateway::start().await;
+    let mut station = gateway.station("CP-1").await;
+    let (root, contract) = contract();
+    let authorize = json!({
+        "idToken": { "idToken": TAG, "type": "ISO14443" },
+    });
+    let of_contract = json!({
+        "idToken": { "idToken": CONTRACT, "type": "eMAID" }, "certificate": contract,
+    });
+    let (authorize, of_contract) = (authorize.to_string(), of_contract.to_string());
+    let refused = carried(&mut station, "Authorize", &authorize).await;
+    assert_eq!(refused, (json!("UnknownVendorId"), Value::Null));
+    gateway.facts_once("station.quirk_noticed", 1).await;
+    assert_eq!(gateway.noticed().await, ["plug_and_charge_data"]);
+    gateway.speaks("CP-1", &[Quirk::PlugAndChargeData]).await;
+
+    let accepted = json!({ "idTokenInfo": { "status": "Accepted" } });
+    let answer = carried(&mut station, "Authorize", &authorize).await;
+    assert_eq!(answer, (json!("Accepted"), accepted));
+    let registry = gateway.chargebook.registry();
+    registry.add_trust_anchor(TrustPurpose::V2gRoot, &root).await.expect("trusted");
+    // The certificate is good; nobody of that contract is registered.
+    let unknown =
+        json!({ "idTokenInfo": { "status": "Invalid" }, "certificateStatus": "Accepted" });
+    let answer = carried(&mut station, "Authorize", &of_contract).await;
+    assert_eq!(answer, (json!("Accepted"), unknown));
+    let request = json!({
+        "hashAlgorithm": "SHA256", "issuerNameHash": "aa", "issuerKeyHash": "bb",
+        "serialNumber": "1", "responderURL": "http://ocsp.example",
+    });
+    let request = json!({ "ocspRequestData": request }).to_string();
+    let answer = carried(&mut station, "GetCertificateStatus", &request).await;
+    assert_eq!(answer, (json!("Accepted"), json!({ "status": "Failed" })));
+    let answer = carried(&mut station, "SignCertificate", r#"{"csr":"no request"}"#).await;
+    assert_eq!((&answer.0, &answer.1["status"]), (&json!("Accepted"), &json!("Rejected")));
+
+    for (message, data, status) in [
+        ("BootNotification", "{}", "UnknownMessageId"),
+        ("authorize", "{}", "UnknownMessageId"),
+        ("Authorize", "{}", "Rejected"),
+        ("Authorize", "no JSON", "Rejected"),
+    ] {
+        let refused = carried(&mut station, message, data).await;
+        assert_eq!(refused, (json!(status), Value::Null), "{message} {data}");
+    }
+    for event in gateway.events().await {
+        assert!(!event.data.as_str().contains(CONTRACT), "{}", event.data.as_str());
+        assert!(!event.data.as_str().contains(TAG), "{}", event.data.as_str());
     }
 }

@@ -99,6 +99,9 @@ pub enum Quirk {
     ReversedUid,
     /// It answers no pings; it is alive as long as it sends anything.
     NoPong,
+    /// It carries messages of Plug & Charge (ISO 15118) in DataTransfer, in the words of OCPP 2.0.1
+    /// (1.6 only).
+    PlugAndChargeData,
 }
 
 impl Quirk {
@@ -113,6 +116,7 @@ impl Quirk {
         Self::MeasurandMissing,
         Self::ReversedUid,
         Self::NoPong,
+        Self::PlugAndChargeData,
     ];
 
     fn bit(self) -> u16 {
