@@ -50,6 +50,7 @@ sources! {
     "events/v1/station.rs"
     "events/v1/transaction.rs"
     "events/v1/treatment.rs"
+    "events/v1/trust.rs"
     "ids.rs"
     "rating/local_time.rs"
     "rating/result.rs"
