@@ -273,6 +273,7 @@ async fn write_all(
     upsert(connection, upserts, written.erased.iter()).await?;
     upsert(connection, upserts, written.inventories.iter()).await?;
     upsert(connection, upserts, written.invoices.iter()).await?;
+    upsert(connection, upserts, written.learnt_values.iter()).await?;
     upsert(connection, upserts, written.orphan_stops.iter()).await?;
     upsert(connection, upserts, written.orphan_resolutions.iter()).await?;
     upsert(connection, upserts, written.parked.iter()).await?;

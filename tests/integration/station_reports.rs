@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::{ChargePoint, TestCsms, eventually};
-use crate::messages::{booted_2x, csms_with_station};
+use crate::messages::{boot, booted_2x, csms_with_station};
 
 /// Asks for something in OCPP's words and gives the command, once the station has accepted it.
 #[track_caller]
@@ -135,4 +135,85 @@ fn a_full_inventory_is_the_device_model_once_its_last_part_has_come() {
     assert_eq!(password["variable"], json!({ "name": "BasicAuthPassword", "instance": "left" }));
     assert_eq!(password["value"], Value::Null);
     csms.get("/v1/stations/NOBODY/variables").expect(404);
+}
+
+/// The variables of CP-1 once they are as the test says.
+#[track_caller]
+fn variables(csms: &TestCsms, is_so: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+    eventually("the variables", || {
+        let listed = csms.list("/v1/stations/CP-1/variables?limit=1");
+        is_so(&listed).then_some(listed)
+    })
+}
+
+#[track_caller]
+fn answered(csms: &TestCsms, station: &mut ChargePoint, action: &str, ask: &Value, answer: Value) {
+    station.will_answer(action, answer);
+    let path = format!("/v1/stations/CP-1/ocpp/{action}");
+    csms.send("POST", &path, &[("Prefer", "wait=10")], &ask.to_string()).expect(200);
+}
+
+#[test]
+fn the_answers_of_a_2_0_1_station_keep_its_variables_up_to_date() {
+    let csms = csms_with_station("CP-1");
+    let mut station = booted_2x(&csms, "ocpp2.0.1");
+    station.call("NotifyReport", part(0, false, heartbeat_interval("300")));
+    let of = |component: &str, variable: &str, further: Value| {
+        let mut data =
+            json!({ "component": { "name": component }, "variable": { "name": variable } });
+        let further = further.as_object().expect("an object").clone();
+        data.as_object_mut().expect("an object").extend(further);
+        data
+    };
+    let interval = |further| of("OCPPCommCtrlr", "HeartbeatInterval", further);
+    let password = |further| of("SecurityCtrlr", "BasicAuthPassword", further);
+    let ask = json!({ "setVariableData": [
+        interval(json!({ "attributeValue": "60" })),
+        password(json!({ "attributeValue": "a secret of CP-1" })),
+        of("Unknown", "Thing", json!({ "attributeValue": "1" })),
+    ] });
+    let accepted = json!({ "attributeStatus": "Accepted" });
+    let unknown = json!({ "attributeStatus": "UnknownComponent" });
+    let answer = json!({ "setVariableResult": [
+        interval(accepted.clone()), password(accepted), of("Unknown", "Thing", unknown),
+    ] });
+    answered(&csms, &mut station, "SetVariables", &ask, answer);
+    let known = variables(&csms, |known| known.len() == 2);
+    assert_eq!((&known[0]["value"], &known[0]["persistent"]), (&json!("60"), &json!(true)));
+    assert_eq!(known[0]["characteristics"]["unit"], "s");
+    assert_eq!(known[1]["variable"]["name"], "BasicAuthPassword");
+    assert_eq!((&known[1]["value"], &known[1]["mutability"]), (&Value::Null, &Value::Null));
+
+    let ask = json!({ "getVariableData": [interval(json!({}))] });
+    let told = json!({ "attributeStatus": "Accepted", "attributeValue": "61" });
+    let answer = json!({ "getVariableResult": [interval(told)] });
+    answered(&csms, &mut station, "GetVariables", &ask, answer);
+    variables(&csms, |known| known[0]["value"] == "61");
+    // A later report counts more than an earlier answer.
+    station.call("NotifyReport", part(1, false, heartbeat_interval("90")));
+    variables(&csms, |known| known[0]["value"] == "90");
+    let events = csms.events();
+    let learnt = events.iter().filter(|event| event["type"] == "station.values_learnt");
+    let learnt: Vec<String> = learnt.map(Value::to_string).collect();
+    assert_eq!(learnt.len(), 2);
+    assert!(!learnt.iter().any(|event| event.contains("a secret of CP-1")), "{learnt:?}");
+}
+
+#[test]
+fn the_configuration_of_a_1_6_station_is_shown_as_it_last_said() {
+    let csms = csms_with_station("CP-1");
+    let mut station = ChargePoint::connected(&csms, "CP-1");
+    station.call("BootNotification", boot());
+    let keys = json!({ "configurationKey": [
+        { "key": "HeartbeatInterval", "readonly": false, "value": "300" },
+        { "key": "NumberOfConnectors", "readonly": true, "value": "2" },
+    ] });
+    answered(&csms, &mut station, "GetConfiguration", &json!({}), keys);
+    let known = variables(&csms, |known| known.len() == 2);
+    assert_eq!(known[0]["component"]["name"], "Configuration");
+    assert_eq!((&known[1]["value"], &known[1]["mutability"]), (&json!("2"), &json!("ReadOnly")));
+    let ask = json!({ "key": "HeartbeatInterval", "value": "60" });
+    answered(&csms, &mut station, "ChangeConfiguration", &ask, json!({ "status": "Rejected" }));
+    answered(&csms, &mut station, "ChangeConfiguration", &ask, json!({ "status": "Accepted" }));
+    variables(&csms, |known| known[0]["value"] == "60");
 }

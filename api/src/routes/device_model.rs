@@ -1,4 +1,4 @@
-//! What 2.x stations say of their components: the variables of the device model.
+//! What stations say of their variables: the device model (2.x), the configuration (1.6).
 
 use super::stations::no_station;
 use crate::answer::{Exact, Page};
@@ -27,13 +27,13 @@ pub(crate) struct Variable {
     /// erased.
     #[schema(example = "300")]
     value: Option<String>,
-    /// `ReadOnly`, `WriteOnly`, `ReadWrite`.
+    /// `ReadOnly`, `WriteOnly`, `ReadWrite`, where the station says.
     #[schema(example = "ReadWrite")]
-    mutability: String,
-    /// Whether it outlives a restart of the station.
-    persistent: bool,
-    /// Whether it never changes.
-    constant: bool,
+    mutability: Option<String>,
+    /// Whether it outlives a restart of the station, where it says.
+    persistent: Option<bool>,
+    /// Whether it never changes, where the station says.
+    constant: Option<bool>,
     /// What it can be, where the station says.
     characteristics: Option<Characteristics>,
     /// When the station said so, by our clock.
@@ -120,8 +120,10 @@ impl From<VariableCharacteristics> for Characteristics {
     }
 }
 
-/// The variables of a station, by component and name, as it last reported them (OCPP 2.x). A
-/// full inventory (`GetBaseReport`) replaces all that was there once its last part has come.
+/// The variables of a station, by component and name, as it last said them: in reports (OCPP 2.x),
+/// in answers to questions for values, and by accepting new ones. The configuration keys of an OCPP
+/// 1.6 station stand under the component `Configuration`. A full inventory (`GetBaseReport`)
+/// replaces all that was there once its last part has come. Passwords are never shown.
 #[utoipa::path(
     get, path = "/v1/stations/{id}/variables", tag = "stations", operation_id = "list_variables",
     params(

@@ -3,7 +3,7 @@
 use super::{DeskError, StationDesk};
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
-    ReportedVariable, StationVariablesReported, VariableAttribute,
+    LearntValue, ReportedVariable, StationValuesLearnt, StationVariablesReported, VariableAttribute,
 };
 use chargebook_domain::ids::{EventId, SubjectId};
 
@@ -26,6 +26,29 @@ impl StationDesk {
             facts.push(StationVariablesReported { variables, exchange }.into());
         }
         Ok(facts)
+    }
+
+    /// What an answer tells of the values of variables, as a fact.
+    pub(super) async fn values_learnt(
+        &self,
+        learnt: &[LearntValue<String>],
+        exchange: EventId,
+    ) -> Result<StationValuesLearnt, DeskError> {
+        let subject = SubjectId(self.state.station_id.0);
+        let mut values = Vec::with_capacity(learnt.len());
+        for learnt in learnt {
+            values.push(LearntValue {
+                component: learnt.component.clone(),
+                variable: learnt.variable.clone(),
+                attribute: learnt.attribute.clone(),
+                value: match &learnt.value {
+                    Some(value) => Some(self.chargebook.personal().seal(subject, value).await?),
+                    None => None,
+                },
+                read_only: learnt.read_only,
+            });
+        }
+        Ok(StationValuesLearnt { values, exchange })
     }
 
     /// Values may be anything: names of networks, numbers of cards, texts of the owner.

@@ -5,7 +5,7 @@ use crate::message::ReservationTerms;
 use crate::registry::StationChange;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
-    CertificateHash, InstalledCertificate, ReservationCancelled, ReservationMade,
+    CertificateHash, InstalledCertificate, LearntValue, ReservationCancelled, ReservationMade,
     StationCertificateDeleted, StationCertificateDelivered, StationCertificateInstalled,
     StationCertificatesReported,
 };
@@ -49,6 +49,8 @@ pub enum StationEffect {
         /// What it holds of them.
         certificates: Vec<InstalledCertificate>,
     },
+    /// These are values of its variables (2.x: part 2, B05, B06; 1.6: sections 5.3, 5.8).
+    ValuesLearnt(Vec<LearntValue<String>>),
     /// It keeps a place for a token (1.6: section 5.13; 2.x: part 2, H01).
     ReservationMade(ReservationTerms),
     /// It keeps that place no more (1.6: section 5.2; 2.x: part 2, H02).
@@ -81,6 +83,7 @@ impl StationDesk {
             | StationEffect::CertificateDelivered { .. }
             | StationEffect::CertificateDeleted(_)
             | StationEffect::CertificatesReported { .. }
+            | StationEffect::ValuesLearnt(_)
             | StationEffect::ReservationMade(_)
             | StationEffect::ReservationCancelled(_) => {}
         }
@@ -121,6 +124,9 @@ impl StationDesk {
             StationEffect::CertificatesReported { purposes, certificates } => {
                 let (purposes, certificates) = (purposes.clone(), certificates.clone());
                 StationCertificatesReported { purposes, certificates, exchange }.into()
+            }
+            StationEffect::ValuesLearnt(values) => {
+                self.values_learnt(values, exchange).await?.into()
             }
             StationEffect::ReservationMade(terms) => {
                 self.reservation_made(terms, exchange).await?.into()

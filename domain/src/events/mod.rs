@@ -195,6 +195,7 @@ events! {
         StationSecurityProfileRequired(v1::StationSecurityProfileRequired);
     "station.settings_changed" StationSettingsChanged(v1::StationSettingsChanged);
     "station.site_assigned" StationSiteAssigned(v1::StationSiteAssigned);
+    "station.values_learnt" StationValuesLearnt(v1::StationValuesLearnt);
     "station.variables_reported" StationVariablesReported(v1::StationVariablesReported);
     "subject.erased" SubjectErased(v1::SubjectErased);
     "tariff.version_published" TariffVersionPublished(v1::TariffVersionPublished);

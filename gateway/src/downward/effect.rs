@@ -1,7 +1,7 @@
 //! What an answer changes on our side, whichever way the request came about: a password that a
 //! station takes over counts from its `Accepted`, and so do its certificates and reservations.
 
-use super::{certificate, reservation};
+use super::{certificate, reservation, values};
 use crate::payload::Payload;
 use crate::rpc::frame::Frame;
 use crate::rpc::json::Document;
@@ -40,7 +40,8 @@ pub(super) fn of_answer(
         .or_else(|| certificates(action, &call, answer))
         .or_else(|| reservation::of_answer(version, action, &call, answer))
         .or_else(|| will_send(action, &call, answer).map(StationEffect::WillSend));
-    effect.into_iter().collect()
+    let values = values::of_answer(version, action, &call, answer);
+    effect.into_iter().chain(values).collect()
 }
 
 /// What a station sends because of an accepted request, even while it waits for its acceptance
@@ -200,6 +201,18 @@ fn is_password(data: &Payload<'_, '_>) -> bool {
 mod tests {
     use super::*;
 
+    /// Values have tests of their own.
+    fn of_answer_but_values(
+        version: Version,
+        action: &str,
+        call: &str,
+        answer: &Payload<'_, '_>,
+    ) -> Vec<StationEffect> {
+        let mut effects = of_answer(version, action, call, answer);
+        effects.retain(|effect| !matches!(effect, StationEffect::ValuesLearnt(_)));
+        effects
+    }
+
     #[track_caller]
     fn check(
         version: Version,
@@ -212,7 +225,7 @@ mod tests {
         let (document, _) = Document::read(answer);
         let answer = Payload { document: &document, node: document.root().expect("an answer") };
         let expected: Vec<_> = expected.into_iter().collect();
-        assert_eq!(of_answer(version, action, &call, &answer), expected);
+        assert_eq!(of_answer_but_values(version, action, &call, &answer), expected);
     }
 
     #[test]
@@ -224,7 +237,11 @@ mod tests {
             let answer = Payload { document: &document, node: document.root().expect("an answer") };
             let expected: Vec<_> =
                 expected.map(StationEffect::SecurityProfileAgreed).into_iter().collect();
-            assert_eq!(of_answer(version, action, &call, &answer), expected, "{call} {status}");
+            assert_eq!(
+                of_answer_but_values(version, action, &call, &answer),
+                expected,
+                "{call} {status}"
+            );
         };
         let set = r#"{"key":"SecurityProfile","value":"2"}"#;
         for (status, expected) in

@@ -15,6 +15,7 @@ mod reply;
 mod request;
 mod reservation;
 mod standard;
+mod values;
 mod verbs;
 
 pub(crate) use reply::read_reply;

@@ -30,7 +30,7 @@ pub(super) fn variables(payload: &Payload<'_, '_>) -> Option<Vec<ReportedVariabl
 }
 
 /// The component that something is said of.
-pub(super) fn component(data: &Payload<'_, '_>) -> Option<ComponentName> {
+pub(crate) fn component(data: &Payload<'_, '_>) -> Option<ComponentName> {
     let component = data.object("component")?;
     let evse = component.object("evse");
     Some(ComponentName {
@@ -42,7 +42,7 @@ pub(super) fn component(data: &Payload<'_, '_>) -> Option<ComponentName> {
 }
 
 /// The variable that something is said of.
-pub(super) fn variable_name(data: &Payload<'_, '_>) -> Option<VariableName> {
+pub(crate) fn variable_name(data: &Payload<'_, '_>) -> Option<VariableName> {
     let variable = data.object("variable")?;
     Some(VariableName { name: variable.text("name")?, instance: variable.text("instance") })
 }

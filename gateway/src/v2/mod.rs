@@ -20,6 +20,7 @@ mod translate;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use device_model::{component, variable_name};
 pub(crate) use render::{payload, render};
 
 use crate::call::{CallKind, Edition, judge};

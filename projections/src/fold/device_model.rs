@@ -1,8 +1,10 @@
 //! What stations say of their device model.
 
 use super::{Decoded, Refusal, State, stream_id};
-use crate::tables::{InventoryRow, Json, VariableRow};
-use chargebook_domain::events::v1::{ReportedVariable, StationVariablesReported};
+use crate::tables::{InventoryRow, Json, LearntValueRow, VariableRow};
+use chargebook_domain::events::v1::{
+    ComponentName, StationValuesLearnt, StationVariablesReported, VariableName,
+};
 use chargebook_domain::ids::{CommandId, StationId};
 
 impl State {
@@ -17,7 +19,7 @@ impl State {
             for attribute in &reported.attributes {
                 self.written.variables.push(VariableRow {
                     station_id,
-                    path: path(reported, &attribute.attribute)?,
+                    path: path(&reported.component, &reported.variable, &attribute.attribute)?,
                     position: event.position.as_u64(),
                     reported_at: event.recorded_at,
                     component: Json(reported.component.clone()),
@@ -32,6 +34,29 @@ impl State {
             }
         }
         self.heard(station_id, event.recorded_at);
+        Ok(())
+    }
+
+    /// What an answer tells stands beside what was reported: it knows the value alone.
+    pub(super) fn values_learnt(
+        &mut self,
+        event: &Decoded,
+        fact: &StationValuesLearnt,
+    ) -> Result<(), Refusal> {
+        let station_id = self.reporting_station(event)?;
+        for learnt in &fact.values {
+            self.written.learnt_values.push(LearntValueRow {
+                station_id,
+                path: path(&learnt.component, &learnt.variable, &learnt.attribute)?,
+                position: event.position.as_u64(),
+                learnt_at: event.recorded_at,
+                component: Json(learnt.component.clone()),
+                variable: Json(learnt.variable.clone()),
+                attribute: learnt.attribute.clone(),
+                value: learnt.value.clone().map(Json),
+                read_only: learnt.read_only,
+            });
+        }
         Ok(())
     }
 
@@ -59,8 +84,11 @@ impl State {
 }
 
 /// What tells a value of a variable from all others of the station, in the order of lists.
-fn path(reported: &ReportedVariable, attribute: &str) -> Result<String, Refusal> {
-    let ReportedVariable { component, variable, .. } = reported;
+fn path(
+    component: &ComponentName,
+    variable: &VariableName,
+    attribute: &str,
+) -> Result<String, Refusal> {
     let parts = (
         (&component.name, &component.instance, component.evse, component.connector),
         (&variable.name, &variable.instance),

@@ -25,8 +25,7 @@ pub(crate) use reservation::ReservationKey;
 
 use crate::changes::Change;
 use crate::tables::{
-    AccountLimitRow, AccountRow, AlertRow, AuditRow, CommandRow, ConnectorRow, DriverRow,
-    ErasedSubjectRow, InventoryRow, InvoiceRow, OrphanResolutionRow, OrphanStopRow, ParkedEventRow,
+    AccountLimitRow, AccountRow, AlertRow, AuditRow, CommandRow, ConnectorRow, DriverRow, ErasedSubjectRow, InventoryRow, InvoiceRow, LearntValueRow, OrphanResolutionRow, OrphanStopRow, ParkedEventRow,
     ReservationRow, SecurityEventRow, SessionMeterRow, SessionRow, SettingRow, SiteKey, SiteRow,
     StationCertificatesRow, StationRow, StationSeenRow, TariffVersionRow, TokenRow, VariableRow,
 };
@@ -81,6 +80,7 @@ pub(crate) struct Written {
     pub(crate) erased: Vec<ErasedSubjectRow>,
     pub(crate) inventories: Vec<InventoryRow>,
     pub(crate) invoices: Vec<InvoiceRow>,
+    pub(crate) learnt_values: Vec<LearntValueRow>,
     pub(crate) orphan_stops: Vec<OrphanStopRow>,
     pub(crate) orphan_resolutions: Vec<OrphanResolutionRow>,
     pub(crate) parked: Vec<ParkedEventRow>,
@@ -204,6 +204,7 @@ impl State {
             Event::StationSecurityProfileRequired(fact) => {
                 self.security_profile_required(event, fact)
             }
+            Event::StationValuesLearnt(fact) => self.values_learnt(event, fact),
             Event::StationVariablesReported(fact) => self.variables_reported(event, fact),
             Event::StationOrphanRecorded(fact) => self.orphan_recorded(event, fact),
             Event::StationOrphanResolved(fact) => self.orphan_resolved(event, fact),

@@ -373,6 +373,19 @@ tables! {
         characteristics: Option<Json<VariableCharacteristics>>,
     }
 
+    /// A value of a variable as an answer to a command tells it; `path` as in `station_variables`.
+    LearntValueRow in "learnt_values", key 2, summed [], {
+        station_id: StationId,
+        path: String,
+        position: u64,
+        learnt_at: Timestamp,
+        component: Json<ComponentName>,
+        variable: Json<VariableName>,
+        attribute: String,
+        value: Option<Json<SealedText>>,
+        read_only: Option<bool>,
+    }
+
     /// A station told all its variables: what it said before this position is no more.
     InventoryRow in "inventories", key 2, summed [], {
         station_id: StationId,

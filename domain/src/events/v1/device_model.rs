@@ -15,6 +15,38 @@ pub struct StationVariablesReported {
     pub exchange: EventId,
 }
 
+/// `station.values_learnt`: values of variables that the station's answer to a command tells: it
+/// was asked for them (GetVariables; 1.6: GetConfiguration), or accepted them (SetVariables; 1.6:
+/// ChangeConfiguration). In the stream of that command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationValuesLearnt {
+    /// The values.
+    pub values: Vec<LearntValue>,
+    /// The exchange that said so.
+    pub exchange: EventId,
+}
+
+/// A value of a variable. In the log it is sealed: it may be anything.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound(deserialize = "Text: Deserialize<'de>"))]
+pub struct LearntValue<Text = SealedText> {
+    /// Of which component; 1.6 has none, its keys stand under [`CONFIGURATION`].
+    pub component: ComponentName,
+    /// Which of its variables; in 1.6 the key.
+    pub variable: VariableName,
+    /// Which of its values: `Actual`, `Target`, `MinSet`, `MaxSet`.
+    pub attribute: String,
+    /// The value; absent where it is a secret, or was not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Text>,
+    /// Whether it can only be read, where the station says (1.6).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_only: Option<bool>,
+}
+
+/// The component that the configuration keys of a 1.6 station stand under.
+pub const CONFIGURATION: &str = "Configuration";
+
 /// A variable as a station reports it (ReportDataType). In the log its values are sealed: they
 /// may be anything.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
