@@ -26,8 +26,9 @@ mod transaction_ids;
 
 pub use authority::{AuthorityError, RootCertificate, StationAuthority, first_certificate};
 pub use desk::{
-    AdmissionRefused, Admitted, Clearance, CommandReply, CommandResult, ConnectionInformation,
-    DeskError, OpenedIntent, PendingCommand, ReplyFrame, StationDesk, StationEffect,
+    AdmissionRefused, Admitted, Clearance, ClearedProfiles, CommandReply, CommandResult,
+    ConnectionInformation, DeskError, OpenedIntent, PendingCommand, ReplyFrame, StationDesk,
+    StationEffect,
 };
 pub use intent::{CommandDispatch, CommandStage, CommandView, ExactError, Notification};
 pub use policy::PolicyError;

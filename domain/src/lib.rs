@@ -5,6 +5,7 @@
 //! as arguments, refusals go out as values.
 
 pub mod alert;
+pub mod charging_plan;
 pub mod events;
 pub mod follow_up;
 pub mod ids;

@@ -11,6 +11,7 @@
 
 mod accept;
 mod call;
+mod charging;
 mod connections;
 mod downward;
 #[doc(hidden)]

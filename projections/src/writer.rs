@@ -6,9 +6,9 @@ use crate::fold::{Decoded, Need, State, stands};
 use crate::generation::read_checkpoint;
 use crate::query::{Select, column};
 use crate::tables::{
-    AlertRow, BalanceRow, CommandRow, ConnectorRow, EnergyHourRow, Json, ReservationRow,
-    RevenueHourRow, Row, SessionMeterRow, SessionRow, StationCertificatesRow, StationRow,
-    StationSeenRow, TariffVersionRow, TokenRow,
+    AlertRow, BalanceRow, ChargingPlanRow, CommandRow, ConnectorRow, EnergyHourRow, Json,
+    ReservationRow, RevenueHourRow, Row, SessionMeterRow, SessionRow, StationCertificatesRow,
+    StationRow, StationSeenRow, TariffVersionRow, TokenRow,
 };
 use chargebook_domain::ids::{EventId, Outlet, StationIdentity};
 use chargebook_store::Position;
@@ -216,6 +216,9 @@ async fn load_registry(
     for row in all::<StationCertificatesRow>(connection).await? {
         state.certificates.loaded(row.station_id, row);
     }
+    for row in all::<ChargingPlanRow>(connection).await? {
+        state.charging_plans.loaded(row.station_id, row);
+    }
     for row in all::<ConnectorRow>(connection).await? {
         let outlet = Outlet { evse: row.evse.0, connector: row.connector };
         state.connectors.loaded((row.station_id, outlet), row);
@@ -259,6 +262,7 @@ async fn write_all(
     upsert(connection, upserts, state.stations.dirty()).await?;
     upsert(connection, upserts, state.seen.dirty()).await?;
     upsert(connection, upserts, state.certificates.dirty()).await?;
+    upsert(connection, upserts, state.charging_plans.dirty()).await?;
     upsert(connection, upserts, state.connectors.dirty()).await?;
     upsert(connection, upserts, state.sessions.dirty()).await?;
     upsert(connection, upserts, state.meters.dirty()).await?;

@@ -8,6 +8,7 @@ mod alerts;
 mod api_input;
 mod architecture;
 mod certificates;
+mod charging_plan;
 mod compression;
 mod console;
 mod demo;

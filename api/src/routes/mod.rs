@@ -4,6 +4,7 @@ mod accounts;
 mod alerts;
 mod analytics;
 mod certificates;
+mod charging_plan;
 mod commands;
 mod device_model;
 mod dialects;
@@ -85,6 +86,7 @@ pub(crate) fn guarded_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(stations::declare_connector))
         .routes(routes!(reread::reread))
         .routes(routes!(device_model::list_variables))
+        .routes(routes!(charging_plan::get))
         .routes(routes!(certificates::list))
         .routes(routes!(certificates::authority))
         .routes(routes!(alerts::list))

@@ -5,9 +5,10 @@ use crate::message::ReservationTerms;
 use crate::registry::StationChange;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
-    CertificateHash, InstalledCertificate, LearntValue, ReservationCancelled, ReservationMade,
-    StationCertificateDeleted, StationCertificateDelivered, StationCertificateInstalled,
-    StationCertificatesReported,
+    CertificateHash, ChargingPlace, ChargingProfile, InstalledCertificate, LearntValue,
+    ReservationCancelled, ReservationMade, StationCertificateDeleted, StationCertificateDelivered,
+    StationCertificateInstalled, StationCertificatesReported, StationChargingProfileSet,
+    StationChargingProfilesCleared,
 };
 use chargebook_domain::ids::{EventId, ReservationId};
 use chargebook_domain::units::Timestamp;
@@ -51,10 +52,27 @@ pub enum StationEffect {
     },
     /// These are values of its variables (2.x: part 2, B05, B06; 1.6: sections 5.3, 5.8).
     ValuesLearnt(Vec<LearntValue<String>>),
+    /// It keeps this charging profile (1.6: section 5.16; 2.x: part 2, K01).
+    ChargingProfileSet(ChargingPlace, ChargingProfile),
+    /// It has given up charging profiles (1.6: section 5.4; 2.x: part 2, K10).
+    ChargingProfilesCleared(ClearedProfiles),
     /// It keeps a place for a token (1.6: section 5.13; 2.x: part 2, H01).
     ReservationMade(ReservationTerms),
     /// It keeps that place no more (1.6: section 5.2; 2.x: part 2, H02).
     ReservationCancelled(ReservationId),
+}
+
+/// Which charging profiles a station has given up; what is absent narrows nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClearedProfiles {
+    /// The one of this number.
+    pub profile_id: Option<i64>,
+    /// Those that hold here.
+    pub place: Option<ChargingPlace>,
+    /// Those for this purpose.
+    pub purpose: Option<String>,
+    /// Those of this stack level.
+    pub stack_level: Option<u32>,
 }
 
 impl StationDesk {
@@ -84,6 +102,8 @@ impl StationDesk {
             | StationEffect::CertificateDeleted(_)
             | StationEffect::CertificatesReported { .. }
             | StationEffect::ValuesLearnt(_)
+            | StationEffect::ChargingProfileSet(..)
+            | StationEffect::ChargingProfilesCleared(_)
             | StationEffect::ReservationMade(_)
             | StationEffect::ReservationCancelled(_) => {}
         }
@@ -124,6 +144,21 @@ impl StationDesk {
             StationEffect::CertificatesReported { purposes, certificates } => {
                 let (purposes, certificates) = (purposes.clone(), certificates.clone());
                 StationCertificatesReported { purposes, certificates, exchange }.into()
+            }
+            StationEffect::ChargingProfileSet(place, profile) => {
+                let (place, profile) = (*place, profile.clone());
+                StationChargingProfileSet { place, profile, exchange }.into()
+            }
+            StationEffect::ChargingProfilesCleared(cleared) => {
+                let ClearedProfiles { profile_id, place, purpose, stack_level } = cleared.clone();
+                let cleared = StationChargingProfilesCleared {
+                    profile_id,
+                    place,
+                    purpose,
+                    stack_level,
+                    exchange,
+                };
+                cleared.into()
             }
             StationEffect::ValuesLearnt(values) => {
                 self.values_learnt(values, exchange).await?.into()

@@ -7,6 +7,7 @@
 //! when the log has moved on.
 
 mod alerts;
+mod charging;
 mod clearance;
 mod clone;
 mod cost;
@@ -29,7 +30,7 @@ pub(crate) use reread::{RefusedMessage, is_of_sessions};
 pub(crate) use sessions::load_session;
 
 pub use clearance::Clearance;
-pub use effects::StationEffect;
+pub use effects::{ClearedProfiles, StationEffect};
 pub use intents::{CommandReply, CommandResult, OpenedIntent, PendingCommand, ReplyFrame};
 
 use crate::Chargebook;

@@ -1,6 +1,7 @@
 //! What a station reports in messages of its own: how things stand with it, and what it was asked
 //! for by a command, which then keeps them in its stream.
 
+use super::charging;
 use super::{Case, Decision, DeskError, StationDesk};
 use crate::journal::{Draft, Journal, JournalError, read_event};
 use crate::message::{
@@ -132,20 +133,20 @@ impl StationDesk {
             exchange: case.receipt_id,
         };
         let mut facts = vec![fact.into()];
-        facts.extend(self.facts_of_content(&notice.content, case.receipt_id).await?);
+        facts.extend(self.facts_of_content(notice, case.receipt_id).await?);
         Ok(Decision::report(stream, answer, facts))
     }
 
     /// The facts that a notification's content is.
     async fn facts_of_content(
         &self,
-        content: &NoticeContent,
+        notice: &Notice,
         exchange: EventId,
     ) -> Result<Vec<Event>, DeskError> {
-        match content {
-            NoticeContent::Verbatim => Ok(Vec::new()),
+        match &notice.content {
             NoticeContent::Events(reported) => self.events_reported(reported, exchange).await,
             NoticeContent::Variables(reported) => self.variables_reported(reported, exchange).await,
+            _ => Ok(charging::fact_of(notice, exchange).into_iter().collect()),
         }
     }
 
@@ -228,10 +229,11 @@ fn answer_to_notice(subject: NoticeSubject) -> Answer {
         | GetCertificateChainStatus
         | GetCertificateStatus
         | NotifyEVChargingNeeds
-        | NotifyEVChargingSchedule
         | OpenPeriodicEventStream
         | PullDynamicScheduleUpdate
         | VatNumberValidation => Answer::Declined,
+        // That it came; it approves of nothing (part 2, K15).
+        NotifyEVChargingSchedule => Answer::Accepted,
         _ => Answer::Empty,
     }
 }

@@ -44,6 +44,8 @@ pub enum Answer {
     },
     /// To TransactionEvent.
     Transaction(TransactionAnswer),
+    /// Taken in, in the word `Accepted`.
+    Accepted,
     /// An answer without members.
     Empty,
     /// Not done, in the action's own word for it: `Rejected`, `Failed`, ….

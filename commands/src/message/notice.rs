@@ -1,7 +1,10 @@
 //! Notifications of 2.x stations that say how things stand: kept verbatim in the exchange, with
 //! what finds them again.
 
-use chargebook_domain::events::v1::{Job, ReportTopic, ReportedEvent, ReportedVariable};
+use chargebook_domain::events::v1::{
+    ChargingNeeds, ChargingProfile, ChargingSchedule, Job, ReportTopic, ReportedEvent,
+    ReportedVariable,
+};
 use chargebook_domain::ids::{EvseNumber, TransactionName};
 use chargebook_domain::units::Timestamp;
 
@@ -34,6 +37,36 @@ pub enum NoticeContent {
     Verbatim,
     /// What happened to components (NotifyEvent).
     Events(Vec<ReportedEvent<String>>),
+    /// Charging profiles that are kept (ReportChargingProfiles).
+    ChargingProfiles {
+        /// Who set them.
+        source: String,
+        /// The profiles.
+        profiles: Vec<ChargingProfile>,
+    },
+    /// A limit from outside (NotifyChargingLimit).
+    ChargingLimit {
+        /// Who set it.
+        source: String,
+        /// Whether the grid is in danger.
+        is_grid_critical: Option<bool>,
+        /// What it allows.
+        schedules: Vec<ChargingSchedule>,
+    },
+    /// Such a limit is over (ClearedChargingLimit).
+    ChargingLimitOver {
+        /// Who had set it.
+        source: String,
+    },
+    /// What a vehicle needs (NotifyEVChargingNeeds).
+    ChargingNeeds(Box<ChargingNeeds>),
+    /// How a vehicle means to charge (NotifyEVChargingSchedule).
+    VehicleSchedule {
+        /// What its periods count from.
+        time_base: Timestamp,
+        /// How it means to charge.
+        schedule: Box<ChargingSchedule>,
+    },
     /// Variables of the device model (NotifyReport).
     Variables(Vec<ReportedVariable<String>>),
 }

@@ -172,6 +172,15 @@ events! {
     "station.certificate_installed" StationCertificateInstalled(v1::StationCertificateInstalled);
     "station.certificate_requested" StationCertificateRequested(v1::StationCertificateRequested);
     "station.certificates_reported" StationCertificatesReported(v1::StationCertificatesReported);
+    "station.charging_limit_cleared"
+        StationChargingLimitCleared(v1::StationChargingLimitCleared);
+    "station.charging_limit_told" StationChargingLimitTold(v1::StationChargingLimitTold);
+    "station.charging_needs_told" StationChargingNeedsTold(v1::StationChargingNeedsTold);
+    "station.charging_profile_set" StationChargingProfileSet(v1::StationChargingProfileSet);
+    "station.charging_profiles_cleared"
+        StationChargingProfilesCleared(v1::StationChargingProfilesCleared);
+    "station.charging_profiles_reported"
+        StationChargingProfilesReported(v1::StationChargingProfilesReported);
     "station.connected" StationConnected(v1::StationConnected);
     "station.connector_declared" StationConnectorDeclared(v1::StationConnectorDeclared);
     "station.connector_status" StationConnectorStatus(v1::StationConnectorStatus);
@@ -197,6 +206,7 @@ events! {
     "station.site_assigned" StationSiteAssigned(v1::StationSiteAssigned);
     "station.values_learnt" StationValuesLearnt(v1::StationValuesLearnt);
     "station.variables_reported" StationVariablesReported(v1::StationVariablesReported);
+    "station.vehicle_schedule_told" StationVehicleScheduleTold(v1::StationVehicleScheduleTold);
     "subject.erased" SubjectErased(v1::SubjectErased);
     "tariff.version_published" TariffVersionPublished(v1::TariffVersionPublished);
     "token.changed" TokenChanged(v1::TokenChanged);

@@ -39,6 +39,7 @@ sources! {
     "events/v1/account.rs"
     "events/v1/alert.rs"
     "events/v1/certificate.rs"
+    "events/v1/charging.rs"
     "events/v1/command.rs"
     "events/v1/device_model.rs"
     "events/v1/exchange.rs"

@@ -11,6 +11,7 @@ mod effect;
 mod follow_up;
 mod order;
 mod personal;
+mod profiles;
 mod reply;
 mod request;
 mod reservation;

@@ -46,7 +46,9 @@ fn payload(answer: &Answer) -> Written {
         | Answer::Declined
         | Answer::Carried(_)
         | Answer::Transaction(_) => "{}".to_owned(),
-        Answer::SignCertificate { declined: None } => r#"{"status":"Accepted"}"#.to_owned(),
+        Answer::Accepted | Answer::SignCertificate { declined: None } => {
+            r#"{"status":"Accepted"}"#.to_owned()
+        }
         Answer::SignCertificate { declined: Some(_) } => r#"{"status":"Rejected"}"#.to_owned(),
         Answer::DataRefused(refused) => format!(r#"{{"status":"{}"}}"#, refused.word()),
     };

@@ -1,6 +1,7 @@
 //! How each action that asks for something says no: its own word for it, and what the answer
 //! has to repeat of the question.
 
+use super::V2;
 use crate::message::Written;
 use crate::payload::Payload;
 use crate::rpc::error::push_string;
@@ -9,6 +10,7 @@ use chargebook_domain::units::Timestamp;
 
 /// The answer that declines what a payload asks for; `None` where there is nothing to decline.
 pub(super) fn declined(
+    edition: V2,
     payload: &Payload<'_, '_>,
     action: &str,
     received_at: Timestamp,
@@ -16,10 +18,11 @@ pub(super) fn declined(
     let json = match action {
         "Get15118EVCertificate" => r#"{"status":"Failed","exiResponse":""}"#,
         "GetCertificateStatus" => r#"{"status":"Failed"}"#,
-        "NotifyEVChargingNeeds"
-        | "NotifyEVChargingSchedule"
-        | "OpenPeriodicEventStream"
-        | "PullDynamicScheduleUpdate" => r#"{"status":"Rejected"}"#,
+        // There is none to send: in 2.1 there is a word for it (K15).
+        "NotifyEVChargingNeeds" if edition == V2::V21 => r#"{"status":"NoChargingProfile"}"#,
+        "NotifyEVChargingNeeds" | "OpenPeriodicEventStream" | "PullDynamicScheduleUpdate" => {
+            r#"{"status":"Rejected"}"#
+        }
         "GetCertificateChainStatus" => return Some(certificate_chain_status(payload, received_at)),
         "VatNumberValidation" => return Some(vat_number_validation(payload)),
         _ => return None,

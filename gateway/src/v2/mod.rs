@@ -161,7 +161,7 @@ impl Edition for V2 {
         action: &'static str,
         received_at: Timestamp,
     ) -> Option<Written> {
-        declined::declined(&Payload { document, node: payload }, action, received_at)
+        declined::declined(self, &Payload { document, node: payload }, action, received_at)
     }
 
     fn spell(self, code: ErrorCode) -> &'static str {

@@ -34,7 +34,9 @@ pub(crate) fn payload(answer: &Answer, declined: Option<&Written>) -> Written {
         Answer::Heartbeat { now } => format!(r#"{{"currentTime":"{now}"}}"#),
         Answer::Authorize { token, certificate } => return authorize(token, *certificate),
         Answer::Transaction(answer) => return transaction(answer),
-        Answer::SignCertificate { declined: None } => r#"{"status":"Accepted"}"#.to_owned(),
+        Answer::Accepted | Answer::SignCertificate { declined: None } => {
+            r#"{"status":"Accepted"}"#.to_owned()
+        }
         Answer::SignCertificate { declined: Some(declined) } => {
             let (code, words) = why_declined(*declined);
             let why = format!(r#"{{"reasonCode":"{code}","additionalInfo":"{words}"}}"#);
@@ -139,6 +141,7 @@ fn push_id_token(written: &mut Written, token: &PresentedToken) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::V2;
     use super::*;
     use crate::payload::Payload;
     use crate::rpc::json::Document;
@@ -205,6 +208,10 @@ mod tests {
                 r#""additionalInfo":"ask again later"}}"#
             ),
         );
+        check::<v2_0_1::NotifyEVChargingScheduleResponse, v2_1::NotifyEVChargingScheduleResponse>(
+            Answer::Accepted,
+            r#"{"status":"Accepted"}"#,
+        );
         check::<v2_0_1::DataTransferResponse, v2_1::DataTransferResponse>(
             Answer::DataRefused(chargebook_commands::message::DataRefused::UnknownVendor),
             r#"{"status":"UnknownVendorId"}"#,
@@ -266,19 +273,24 @@ mod tests {
         assert_eq!(place.kind, PersonalKind::IdTag("GRP \"1\"".to_owned()));
     }
 
-    fn declined(action: &str, request: &str) -> RenderedReply {
+    fn declined(edition: V2, action: &str, request: &str) -> RenderedReply {
         let (document, _) = Document::read(request);
         let payload = Payload { document: &document, node: document.root().expect("a payload") };
-        let declined = super::super::declined::declined(&payload, action, now());
+        let declined = super::super::declined::declined(edition, &payload, action, now());
         render("1", &Answer::Declined, Some(&declined.expect("can be declined")))
     }
 
     #[track_caller]
-    fn check_declined<T>(action: &str, request: &str, expected: &str, personal: &[&str])
-    where
+    fn check_declined<T>(
+        edition: V2,
+        action: &str,
+        request: &str,
+        expected: &str,
+        personal: &[&str],
+    ) where
         T: DeserializeOwned + serde::Serialize + ocpp_kit::validate::Validate,
     {
-        let reply = declined(action, request);
+        let reply = declined(edition, action, request);
         assert_eq!(reply.frame, format!(r#"[3,"1",{expected}]"#));
         decodes::<T>(expected);
         let places: Vec<_> =
@@ -289,18 +301,21 @@ mod tests {
     #[test]
     fn every_question_has_its_no() {
         check_declined::<v2_0_1::Get15118EVCertificateResponse>(
+            V2::V201,
             "Get15118EVCertificate",
             "{}",
             r#"{"status":"Failed","exiResponse":""}"#,
             &[],
         );
         check_declined::<v2_1::Get15118EVCertificateResponse>(
+            V2::V21,
             "Get15118EVCertificate",
             "{}",
             r#"{"status":"Failed","exiResponse":""}"#,
             &[],
         );
         check_declined::<v2_1::GetCertificateStatusResponse>(
+            V2::V21,
             "GetCertificateStatus",
             "{}",
             r#"{"status":"Failed"}"#,
@@ -308,36 +323,42 @@ mod tests {
         );
         let rejected = r#"{"status":"Rejected"}"#;
         check_declined::<v2_0_1::NotifyEVChargingNeedsResponse>(
+            V2::V201,
             "NotifyEVChargingNeeds",
             "{}",
             rejected,
             &[],
         );
-        check_declined::<v2_1::NotifyEVChargingScheduleResponse>(
-            "NotifyEVChargingSchedule",
+        check_declined::<v2_1::NotifyEVChargingNeedsResponse>(
+            V2::V21,
+            "NotifyEVChargingNeeds",
             "{}",
-            rejected,
+            r#"{"status":"NoChargingProfile"}"#,
             &[],
         );
         check_declined::<v2_1::OpenPeriodicEventStreamResponse>(
+            V2::V21,
             "OpenPeriodicEventStream",
             "{}",
             rejected,
             &[],
         );
         check_declined::<v2_1::PullDynamicScheduleUpdateResponse>(
+            V2::V21,
             "PullDynamicScheduleUpdate",
             "{}",
             rejected,
             &[],
         );
         check_declined::<v2_1::VatNumberValidationResponse>(
+            V2::V21,
             "VatNumberValidation",
             r#"{"vatNumber":"DE123","evseId":1}"#,
             r#"{"vatNumber":"DE123","evseId":1,"status":"Rejected"}"#,
             &["DE123"],
         );
         check_declined::<v2_1::GetCertificateChainStatusResponse>(
+            V2::V21,
             "GetCertificateChainStatus",
             r#"{"certificateStatusRequests":[{"source":"OCSP","urls":["u"],"certificateHashData":
                 {"hashAlgorithm":"SHA256","issuerNameHash":"a","issuerKeyHash":"b",

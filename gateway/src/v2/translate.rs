@@ -8,6 +8,7 @@ use super::V2;
 use super::device_model;
 use super::events;
 use super::meter;
+use crate::charging;
 use crate::payload::Payload;
 use chargebook_commands::message::{
     AuthorizeReport, DataRefused, MeterReport, Notice, NoticeContent, NoticePart, NoticeSubject,
@@ -182,9 +183,37 @@ fn notice(payload: &Payload<'_, '_>, action: &str) -> Option<Notice> {
 fn content(payload: &Payload<'_, '_>, subject: NoticeSubject) -> Option<NoticeContent> {
     Some(match subject {
         NoticeSubject::NotifyEvent => NoticeContent::Events(events::events(payload)?),
+        NoticeSubject::ReportChargingProfiles => {
+            let source = limit_source(payload)?;
+            let profiles = payload.objects("chargingProfile").map(|it| charging::profile(&it));
+            NoticeContent::ChargingProfiles { source, profiles: profiles.collect::<Option<_>>()? }
+        }
+        NoticeSubject::NotifyChargingLimit => {
+            let limit = payload.object("chargingLimit")?;
+            NoticeContent::ChargingLimit {
+                source: limit_source(&limit)?,
+                is_grid_critical: limit.boolean("isGridCritical"),
+                schedules: charging::schedules(payload)?,
+            }
+        }
+        NoticeSubject::ClearedChargingLimit => {
+            NoticeContent::ChargingLimitOver { source: limit_source(payload)? }
+        }
+        NoticeSubject::NotifyEVChargingNeeds => {
+            let needs = charging::needs(&payload.object("chargingNeeds")?)?;
+            NoticeContent::ChargingNeeds(Box::new(needs))
+        }
+        NoticeSubject::NotifyEVChargingSchedule => NoticeContent::VehicleSchedule {
+            time_base: payload.time("timeBase")?,
+            schedule: Box::new(charging::schedule(&payload.object("chargingSchedule")?)?),
+        },
         NoticeSubject::NotifyReport => NoticeContent::Variables(device_model::variables(payload)?),
         _ => NoticeContent::Verbatim,
     })
+}
+
+fn limit_source(payload: &Payload<'_, '_>) -> Option<String> {
+    payload.text("chargingLimitSource")
 }
 
 /// Which part of a report it is. A report of one part may leave both members out.

@@ -10,6 +10,7 @@ mod billing;
 mod cache;
 mod certificates;
 mod changed;
+mod charging;
 mod decode;
 mod device_model;
 mod registry;
@@ -25,9 +26,11 @@ pub(crate) use reservation::ReservationKey;
 
 use crate::changes::Change;
 use crate::tables::{
-    AccountLimitRow, AccountRow, AlertRow, AuditRow, CommandRow, ConnectorRow, DriverRow, ErasedSubjectRow, InventoryRow, InvoiceRow, LearntValueRow, OrphanResolutionRow, OrphanStopRow, ParkedEventRow,
-    ReservationRow, SecurityEventRow, SessionMeterRow, SessionRow, SettingRow, SiteKey, SiteRow,
-    StationCertificatesRow, StationRow, StationSeenRow, TariffVersionRow, TokenRow, VariableRow,
+    AccountLimitRow, AccountRow, AlertRow, AuditRow, ChargingPlanRow, CommandRow, ConnectorRow,
+    DriverRow, ErasedSubjectRow, InventoryRow, InvoiceRow, LearntValueRow, OrphanResolutionRow,
+    OrphanStopRow, ParkedEventRow, ReservationRow, SecurityEventRow, SessionMeterRow, SessionRow,
+    SettingRow, SiteKey, SiteRow, StationCertificatesRow, StationRow, StationSeenRow,
+    TariffVersionRow, TokenRow, VariableRow,
 };
 use alerts::Standing;
 use analytics::{Balance, EnergyHour, RevenueHour};
@@ -50,6 +53,7 @@ pub(crate) struct State {
     /// Which station has an identity: no two may have the same.
     pub(crate) identities: HashMap<String, StationId>,
     pub(crate) seen: Cache<StationId, StationSeenRow>,
+    pub(crate) charging_plans: Cache<StationId, ChargingPlanRow>,
     pub(crate) certificates: Cache<StationId, StationCertificatesRow>,
     pub(crate) connectors: Cache<(StationId, Outlet), ConnectorRow>,
     pub(crate) sessions: Cache<SessionId, SessionRow>,
@@ -196,6 +200,13 @@ impl State {
             Event::StationCertificateDelivered(fact) => self.certificate_delivered(event, fact),
             Event::StationCertificateDeleted(fact) => self.certificate_deleted(event, fact),
             Event::StationCertificatesReported(fact) => self.certificates_reported(event, fact),
+            Event::StationChargingLimitCleared(_)
+            | Event::StationChargingLimitTold(_)
+            | Event::StationChargingNeedsTold(_)
+            | Event::StationChargingProfileSet(_)
+            | Event::StationChargingProfilesCleared(_)
+            | Event::StationChargingProfilesReported(_)
+            | Event::StationVehicleScheduleTold(_) => self.charging_told(event, fact),
             Event::StationConnectorDeclared(fact) => self.connector_declared(event, fact),
             Event::StationConnectorStatus(fact) => self.station_connector_status(event, fact),
             Event::StationEventsReported(fact) => self.events_reported(event, fact),
@@ -291,6 +302,7 @@ impl State {
         self.stations.clean();
         self.seen.clean();
         self.certificates.clean();
+        self.charging_plans.clean();
         self.connectors.clean();
         self.sessions.clean();
         self.meters.clean();

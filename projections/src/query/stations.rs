@@ -11,6 +11,7 @@ use crate::views::{
     Connector, OwnCertificate, Page, SecurityEvent, Station, StationCertificate,
     StationCertificates,
 };
+use chargebook_domain::charging_plan::ChargingPlan;
 use chargebook_domain::ids::{StationIdentity, TransactionId};
 use chargebook_domain::units::Timestamp;
 use sqlx::SqliteConnection;
@@ -59,6 +60,19 @@ impl ReadModels {
             trusted: trusted.map(|Json(trusted)| trusted).unwrap_or_default(),
             own: own.map(|Json(own)| own).unwrap_or_default(),
         }))
+    }
+
+    /// What is known of the charging at a station; `None`: no such station.
+    pub async fn charging_plan(&self, identity: &str) -> Result<Option<ChargingPlan>, QueryError> {
+        let mut select = Select::new(
+            "SELECT c.plan FROM stations s \
+             LEFT JOIN charging_plans c ON c.station_id = s.station_id",
+        );
+        select.filter("s.station = ?", Some(&identity.to_owned()))?;
+        let rows = select.rows(&self.pool()).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let plan: Option<Json<ChargingPlan>> = column(row, 0)?;
+        Ok(Some(plan.map(|Json(plan)| plan).unwrap_or_default()))
     }
 
     /// Security events, newest first; of one station where one is named.

@@ -7,6 +7,7 @@ use crate::views::{
     AlertSource, AlertStatus, CommandState, OwnCertificate, ReservationStatus, SessionStatus,
     StationCertificate,
 };
+use chargebook_domain::charging_plan::ChargingPlan;
 use chargebook_domain::events::v1::{
     AccountKind, Anomaly, Authorization, BootInformation, CommandFailure, ComponentName, Dialect,
     Intent, InvoiceIssued, Outcome, Registration, ReportedEvent, SeenBy, StationSettings,
@@ -101,6 +102,12 @@ tables! {
         station_id: StationId,
         certificates: Json<Vec<StationCertificate>>,
         own: Json<Vec<OwnCertificate>>,
+    }
+
+    /// What is known of the charging at a station.
+    ChargingPlanRow in "charging_plans", key 1, summed [], {
+        station_id: StationId,
+        plan: Json<ChargingPlan>,
     }
 
     /// A connector of a station.

@@ -1,7 +1,11 @@
 //! All tables together.
 
 use super::rows::{
-    AccountLimitRow, AccountRow, AlertRow, AuditRow, BalanceRow, CommandRow, ConnectorRow, DriverRow, EnergyHourRow, ErasedSubjectRow, InventoryRow, InvoiceRow, LearntValueRow, OrphanResolutionRow, OrphanStopRow, ParkedEventRow, ReservationRow, RevenueHourRow, SecurityEventRow, SessionMeterRow, SessionRow, SettingRow, SiteRow, StationCertificatesRow, StationRow, StationSeenRow, TariffVersionRow, TokenRow, VariableRow,
+    AccountLimitRow, AccountRow, AlertRow, AuditRow, BalanceRow, ChargingPlanRow, CommandRow,
+    ConnectorRow, DriverRow, EnergyHourRow, ErasedSubjectRow, InventoryRow, InvoiceRow,
+    LearntValueRow, OrphanResolutionRow, OrphanStopRow, ParkedEventRow, ReservationRow,
+    RevenueHourRow, SecurityEventRow, SessionMeterRow, SessionRow, SettingRow, SiteRow,
+    StationCertificatesRow, StationRow, StationSeenRow, TariffVersionRow, TokenRow, VariableRow,
 };
 use super::{Row as _, Table};
 
@@ -15,6 +19,7 @@ pub(crate) const DUMPED: &[Table] = &[
     AccountRow::TABLE,
     AlertRow::TABLE,
     AuditRow::TABLE,
+    ChargingPlanRow::TABLE,
     CommandRow::TABLE,
     ConnectorRow::TABLE,
     DriverRow::TABLE,

@@ -4,6 +4,7 @@
 mod account;
 mod alert;
 mod certificate;
+mod charging;
 mod command;
 mod device_model;
 mod exchange;
@@ -20,6 +21,7 @@ mod trust;
 pub use account::*;
 pub use alert::*;
 pub use certificate::*;
+pub use charging::*;
 pub use command::*;
 pub use device_model::*;
 pub use exchange::*;

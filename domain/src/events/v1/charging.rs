@@ -1,0 +1,202 @@
+//! Smart charging (1.6 section 3.13; OCPP 2.x part 2, block K): the profiles that a station keeps,
+//! limits from outside, and what vehicles want. What the standard has as words stays the station's
+//! word.
+
+use crate::ids::{ConnectorNumber, EventId, EvseNumber};
+use crate::units::{Timestamp, WattHours};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+/// `station.charging_profile_set`: a station accepted a charging profile of ours
+/// (SetChargingProfile). In the stream of the command that sent it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationChargingProfileSet {
+    /// Where it holds.
+    pub place: ChargingPlace,
+    /// The profile.
+    pub profile: ChargingProfile,
+    /// The exchange that said so.
+    pub exchange: EventId,
+}
+
+/// `station.charging_profiles_cleared`: a station gave up charging profiles (ClearChargingProfile).
+/// What is absent narrows nothing. In the stream of the command that asked for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationChargingProfilesCleared {
+    /// The one of this number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile_id: Option<i64>,
+    /// Those that hold here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<ChargingPlace>,
+    /// Those for this purpose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
+    /// Those of this stack level.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack_level: Option<u32>,
+    /// The exchange that said so.
+    pub exchange: EventId,
+}
+
+/// `station.charging_profiles_reported`: profiles that a station says it keeps
+/// (ReportChargingProfiles).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationChargingProfilesReported {
+    /// Where they hold.
+    pub place: ChargingPlace,
+    /// Who set them: `CSO` is us; `EMS`, `SO`, `Other`.
+    pub source: String,
+    /// The profiles.
+    pub profiles: Vec<ChargingProfile>,
+    /// The exchange that said so.
+    pub exchange: EventId,
+}
+
+/// `station.charging_limit_told`: a limit from outside holds (NotifyChargingLimit).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationChargingLimitTold {
+    /// Where it holds.
+    pub place: ChargingPlace,
+    /// Who set it: `EMS`, `SO`, `Other`, ….
+    pub source: String,
+    /// Whether the grid is in danger, where the station says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_grid_critical: Option<bool>,
+    /// What it allows.
+    pub schedules: Vec<ChargingSchedule>,
+    /// The exchange that said so.
+    pub exchange: EventId,
+}
+
+/// `station.charging_limit_cleared`: a limit from outside is over (ClearedChargingLimit).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationChargingLimitCleared {
+    /// Where it held.
+    pub place: ChargingPlace,
+    /// Who had set it.
+    pub source: String,
+    /// The exchange that said so.
+    pub exchange: EventId,
+}
+
+/// `station.charging_needs_told`: what a vehicle needs (NotifyEVChargingNeeds).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationChargingNeedsTold {
+    /// Where it is.
+    pub place: ChargingPlace,
+    /// What it needs.
+    pub needs: ChargingNeeds,
+    /// The exchange that said so.
+    pub exchange: EventId,
+}
+
+/// `station.vehicle_schedule_told`: how a vehicle means to charge (NotifyEVChargingSchedule).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationVehicleScheduleTold {
+    /// Where it is.
+    pub place: ChargingPlace,
+    /// What its periods count from.
+    pub time_base: Timestamp,
+    /// How it means to charge.
+    pub schedule: ChargingSchedule,
+    /// The exchange that said so.
+    pub exchange: EventId,
+}
+
+/// Where something about charging holds: nothing named is the whole station.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ChargingPlace {
+    /// An EVSE (2.x).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evse: Option<EvseNumber>,
+    /// A connector (1.6).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connector: Option<ConnectorNumber>,
+}
+
+/// A charging profile (ChargingProfileType).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChargingProfile {
+    /// Its number at the station.
+    pub profile_id: i64,
+    /// Of several for one purpose the highest holds.
+    pub stack_level: u32,
+    /// `TxProfile`, `TxDefaultProfile`, `ChargingStationMaxProfile`, ….
+    pub purpose: String,
+    /// `Absolute`, `Recurring`, `Relative`, `Dynamic`.
+    pub kind: String,
+    /// `Daily`, `Weekly`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recurrency: Option<String>,
+    /// From when on it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_from: Option<Timestamp>,
+    /// Until when it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_to: Option<Timestamp>,
+    /// The transaction that it is for: its number (1.6), or the station's word for it (2.x).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction: Option<String>,
+    /// What it allows, and when.
+    pub schedules: Vec<ChargingSchedule>,
+}
+
+/// What may be drawn, and when (ChargingScheduleType).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChargingSchedule {
+    /// What its periods count from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts_at: Option<Timestamp>,
+    /// How long it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_seconds: Option<u32>,
+    /// What its limits are in: `A`, `W`.
+    pub unit: String,
+    /// The least that the vehicle can use, in that unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_rate: Option<Decimal>,
+    /// Its periods, in order.
+    pub periods: Vec<SchedulePeriod>,
+}
+
+/// A period of a schedule (ChargingSchedulePeriodType).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SchedulePeriod {
+    /// When it begins, after its schedule.
+    pub start_seconds: u32,
+    /// The most that may be drawn, in the schedule's unit; absent in what 2.1 steers otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Decimal>,
+    /// By how many phases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phases: Option<u8>,
+}
+
+/// What a vehicle needs (ChargingNeedsType), as far as it says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChargingNeeds {
+    /// `DC`, `AC_three_phase`, ….
+    pub transfer_mode: String,
+    /// When it means to leave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub departure_at: Option<Timestamp>,
+    /// How much energy it wants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub energy_wh: Option<WattHours>,
+    /// The least current that it can use, per phase.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current_min_a: Option<Decimal>,
+    /// The most current that it can use, per phase.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current_max_a: Option<Decimal>,
+    /// The most voltage that it can use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voltage_max_v: Option<Decimal>,
+    /// The most power that it can use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power_max_w: Option<Decimal>,
+    /// How full its battery is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_of_charge_percent: Option<u8>,
+}
