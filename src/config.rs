@@ -57,8 +57,8 @@ pub(crate) struct ServeArgs {
     /// Where charge points connect over TLS; port 0 picks a free one [default: 127.0.0.1:9443]
     #[arg(long, env = "CHARGEBOOK_TLS_LISTEN", value_name = "ADDR")]
     pub(crate) tls_listen: Option<SocketAddr>,
-    /// Roots (PEM) that stations' own certificates lead to, for security profile 3 [default: the
-    /// authority that signs what stations ask for]
+    /// More roots (PEM) that stations' own certificates may lead to, for security profile 3, beside
+    /// the authority that signs what stations ask for
     #[arg(long, env = "CHARGEBOOK_TLS_CLIENT_AUTHORITY", value_name = "FILE")]
     pub(crate) tls_client_authority: Option<PathBuf>,
     /// Name that the log's checkpoints are signed under; kept from the first start on

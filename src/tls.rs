@@ -17,6 +17,8 @@ pub(crate) struct TlsFiles {
     key: PathBuf,
     /// The door.
     pub(crate) listen: SocketAddr,
+    /// Roots that stations' certificates may lead to, beside the authority of our own: what that
+    /// has signed must be good here, or a renewed certificate would lock its station out.
     client_authority: Option<PathBuf>,
 }
 
@@ -78,10 +80,10 @@ impl TlsFiles {
             let read = tokio::fs::read(path).await;
             read.with_context(|| format!("cannot read {}", path.display()))
         };
-        let client_authorities = match &self.client_authority {
-            Some(path) => read(path).await?,
-            None => chargebook.authority().await?.root().pem.clone().into_bytes(),
-        };
+        let mut client_authorities = chargebook.authority().await?.root().pem.clone().into_bytes();
+        if let Some(path) = &self.client_authority {
+            client_authorities.extend(read(path).await?);
+        }
         Ok(TlsMaterial {
             certificate_chain: read(&self.certificate).await?,
             key: read(&self.key).await?,

@@ -30,14 +30,14 @@ pub use desk::{
     ConnectionInformation, DeskError, OpenedIntent, PendingCommand, ReplyFrame, StationDesk,
     StationEffect,
 };
-pub use intent::{CommandDispatch, CommandStage, CommandView, ExactError, Notification};
+pub use intent::{Coming, CommandDispatch, CommandStage, CommandView, ExactError, Notification};
 pub use policy::PolicyError;
 pub use running::CostSoFar;
 pub use security_profile::{SECURITY_PROFILE_MAX, SecurityProfileSeen};
 pub use station::StationState;
 
 use chargebook_domain::events::v1::{Intent, LogCreated, Registration, StationDisconnected};
-use chargebook_domain::ids::StationIdentity;
+use chargebook_domain::ids::{StationId, StationIdentity};
 use chargebook_store::vault::KeyVault;
 use chargebook_store::{AppendError, EventStore, ExpectedVersion, Position, StreamName};
 use chrono::TimeDelta;
@@ -93,7 +93,7 @@ struct Inner {
     personal: PersonalData,
     registry: Registry,
     transaction_ids: TransactionIds,
-    board: CommandBoard,
+    board: Arc<CommandBoard>,
     authority: OnceCell<StationAuthority>,
     /// Held by the policies while they run.
     open_commands: Mutex<OpenCommands>,
@@ -116,7 +116,7 @@ impl Chargebook {
     ) -> Result<Self, JournalError> {
         let journal = Journal::new(store, clock, &settings.node);
         create_log(&journal, &vault).await?;
-        let board = CommandBoard::new();
+        let board = Arc::new(CommandBoard::new());
         let open_commands = intent::read_board(&journal, &board).await?;
         let personal = PersonalData::new(vault);
         Ok(Self {
@@ -255,6 +255,12 @@ impl Chargebook {
         self.request_command(id, intent, "system").await.map(|_| ())
     }
 
+    /// Says that a station's handshake is granted: commands are taken for it from here on, though
+    /// its desk is yet to be opened. Hold what is returned until it is.
+    pub fn coming(&self, station_id: StationId) -> Coming {
+        self.board().coming(station_id)
+    }
+
     /// Opens a station's desk for one connection; `station.connected` is durable when it
     /// returns.
     ///
@@ -323,7 +329,7 @@ impl Chargebook {
         self.station_protocol.as_ref()
     }
 
-    pub(crate) fn board(&self) -> &CommandBoard {
+    pub(crate) fn board(&self) -> &Arc<CommandBoard> {
         &self.inner.board
     }
 

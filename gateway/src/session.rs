@@ -15,7 +15,7 @@ use crate::protocol::Protocol;
 use crate::socket::{Received, Socket, Unwritable};
 use chargebook_commands::message::{Answer, Judged};
 use chargebook_commands::{
-    Admitted, Chargebook, Clearance, ConnectionInformation, DeskError, StationDesk,
+    Admitted, Chargebook, Clearance, Coming, ConnectionInformation, DeskError, StationDesk,
 };
 use chargebook_domain::events::v1::{Dialect, Quirk, Verdict};
 use chargebook_domain::ids::StationId;
@@ -34,6 +34,7 @@ pub(crate) struct Connection {
     pub(crate) limits: Limits,
     pub(crate) shutdown: CancellationToken,
     pub(crate) admitted: Admitted,
+    pub(crate) coming: Coming,
     pub(crate) remote: SocketAddr,
     pub(crate) security_profile: u8,
 }
@@ -96,6 +97,7 @@ impl Connection {
         let epoch = desk.epoch();
         tracing::info!(%station, %remote, protocol = protocol.name(), epoch, "station connected");
         let live = Live::enter(Arc::clone(&self.connections), desk.station_id(), epoch);
+        drop(self.coming);
         let ask_for_boot_at = desk.misses_boot().then(|| Instant::now() + self.limits.boot_grace);
         let mut session = Session {
             dialect: self.admitted.settings.dialect,

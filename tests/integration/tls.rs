@@ -61,6 +61,9 @@ impl Files {
             text(&self.path("server.key")),
             "--tls-listen".to_owned(),
             "127.0.0.1:0".to_owned(),
+            // Others' roots do not shut out whom the server's own authority has signed.
+            "--tls-client-authority".to_owned(),
+            text(&self.path("authority.pem")),
         ];
         let csms = TestCsms::start_with(Settings { arguments, ..Settings::default() });
         prepare(&csms, &["CP-1"]);

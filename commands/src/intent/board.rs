@@ -35,8 +35,26 @@ struct Entries {
     open: HashMap<CommandId, Entry>,
     by_station: HashMap<StationId, VecDeque<CommandId>>,
     present: HashMap<StationId, u64>,
+    /// Handshakes that were granted, until their connections have desks.
+    coming: HashMap<StationId, usize>,
     moves: HashMap<StationId, Arc<AtomicU64>>,
     finished: VecDeque<CommandId>,
+}
+
+/// A station on its way in: it may have been told that it is connected before its desk is open,
+/// and what is asked of it in between waits for the desk.
+pub struct Coming {
+    board: Arc<CommandBoard>,
+    station_id: StationId,
+}
+
+impl Drop for Coming {
+    fn drop(&mut self) {
+        let mut entries = self.board.entries();
+        if let Some(others) = entries.coming.remove(&self.station_id).filter(|count| *count > 1) {
+            entries.coming.insert(self.station_id, others - 1);
+        }
+    }
 }
 
 impl CommandBoard {
@@ -93,8 +111,15 @@ impl CommandBoard {
         }
     }
 
+    /// Counts a station whose handshake is granted as present, for as long as the guard is held.
+    pub(crate) fn coming(self: &Arc<Self>, station_id: StationId) -> Coming {
+        *self.entries().coming.entry(station_id).or_default() += 1;
+        Coming { board: Arc::clone(self), station_id }
+    }
+
     pub(crate) fn is_present(&self, station_id: StationId) -> bool {
-        self.entries().present.contains_key(&station_id)
+        let entries = self.entries();
+        entries.present.contains_key(&station_id) || entries.coming.contains_key(&station_id)
     }
 
     pub(crate) fn open_at(&self, station_id: StationId) -> usize {

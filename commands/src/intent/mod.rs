@@ -5,6 +5,7 @@ mod board;
 mod view;
 mod watch;
 
+pub use board::Coming;
 pub(crate) use board::CommandBoard;
 pub use view::{CommandView, Notification};
 pub(crate) use watch::read_board;

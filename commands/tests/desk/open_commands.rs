@@ -1,4 +1,4 @@
-//! Open commands over a restart, however long the log is.
+//! Open commands: over a restart, however long the log is; and while a station is on its way in.
 
 use crate::support::Service;
 use chargebook_commands::CommandStage;
@@ -83,4 +83,27 @@ async fn an_open_command_is_found_again_and_the_log_before_it_is_not_read() {
     assert_eq!(due, [command_id]);
     let view = service.chargebook.command(command_id).await.unwrap().unwrap();
     assert_eq!(view.stage, CommandStage::Requested);
+}
+
+/// Asks for what does not wait, and gives how far that is.
+async fn reset(service: &Service) -> CommandStage {
+    let intent = Intent::Reset { hard: false, evse: None };
+    let asked = service.chargebook.request_command("CP-1", intent, "test").await;
+    let (command_id, _) = asked.unwrap();
+    service.chargebook.command(command_id).await.unwrap().unwrap().stage
+}
+
+#[tokio::test]
+async fn a_station_whose_handshake_is_granted_can_be_asked() {
+    let service = Service::start().await;
+    assert_eq!(reset(&service).await, CommandStage::Finished, "it is offline");
+    let password = b"0123456789abcdef0123456789abcdef";
+    let admitted = service.chargebook.admit("CP-1", Some(password)).await.unwrap();
+    let first = service.chargebook.coming(admitted.station_id);
+    let second = service.chargebook.coming(admitted.station_id);
+    assert_eq!(reset(&service).await, CommandStage::Requested);
+    drop(first);
+    assert_eq!(reset(&service).await, CommandStage::Requested);
+    drop(second);
+    assert_eq!(reset(&service).await, CommandStage::Finished, "it never came");
 }

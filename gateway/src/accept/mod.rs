@@ -188,6 +188,7 @@ impl Service {
             limits: self.limits.clone(),
             shutdown: self.shutdown.clone(),
             admitted: arrival.admitted,
+            coming: arrival.coming,
             remote,
             security_profile: arrival.security_profile,
         };

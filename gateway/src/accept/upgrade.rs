@@ -11,7 +11,7 @@ use crate::metrics;
 use crate::protocol::Protocol;
 use crate::socket::Deflate;
 use crate::stream::Stream;
-use chargebook_commands::{AdmissionRefused, Admitted, Chargebook, SecurityProfileSeen};
+use chargebook_commands::{AdmissionRefused, Admitted, Chargebook, Coming, SecurityProfileSeen};
 use chargebook_domain::events::v1::Quirk;
 use chargebook_domain::ids::StationIdentity;
 use http_body_util::Full;
@@ -35,6 +35,8 @@ pub(super) struct Arrival {
     pub(super) read_already: Bytes,
     /// The station.
     pub(super) admitted: Admitted,
+    /// Takes commands for it until it has a desk.
+    pub(super) coming: Coming,
     /// What is spoken; `None`: nothing was agreed, and the connection is to be closed at once.
     pub(super) protocol: Option<Protocol>,
     /// Compression, where it was agreed on.
@@ -108,6 +110,7 @@ enum Credentials<'c> {
 struct Granted {
     upgrade: OnUpgrade,
     admitted: Admitted,
+    coming: Coming,
     protocol: Option<Protocol>,
     deflate: Option<Deflate>,
     security_profile: u8,
@@ -140,6 +143,7 @@ impl Handshakes {
             stream: parts.io.into_inner(),
             read_already: parts.read_buf,
             admitted: granted.admitted,
+            coming: granted.coming,
             protocol: granted.protocol,
             deflate: granted.deflate,
             security_profile: granted.security_profile,
@@ -216,6 +220,7 @@ impl Handshakes {
         let response = switching(&accept_key, name, agreed.as_ref().map(|a| a.answer.as_str()));
         let granted = Granted {
             upgrade: hyper::upgrade::on(&mut request),
+            coming: self.chargebook.coming(admitted.station_id),
             admitted,
             protocol: protocol.map(|offered| offered.protocol),
             deflate: agreed.map(|agreed| agreed.deflate),
