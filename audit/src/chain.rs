@@ -24,21 +24,29 @@ pub(crate) struct Entry<'b> {
 pub(crate) struct Chain<'b> {
     entries: Vec<Entry<'b>>,
     by_id: BTreeMap<EventId, usize>,
+    /// For each refused exchange that was read again, the place of the event that says so.
+    rereads: BTreeMap<EventId, usize>,
     /// What something in the bill rests on; the rest has no place in the bundle.
     used: RefCell<BTreeSet<EventId>>,
 }
 
 impl<'b> Chain<'b> {
-    /// Reads every event; an id that occurs twice would make references ambiguous.
+    /// Reads every event; an id that occurs twice would make references ambiguous, and so would
+    /// an exchange that was read again twice.
     pub(crate) fn read(bundle: &'b VerifiedBundle) -> Result<Self, AuditError> {
         let entries: Vec<Entry<'b>> = bundle.events.iter().map(entry).collect::<Result<_, _>>()?;
-        let mut by_id = BTreeMap::new();
+        let (mut by_id, mut rereads) = (BTreeMap::new(), BTreeMap::new());
         for (place, entry) in entries.iter().enumerate() {
             if by_id.insert(entry.id, place).is_some() {
                 return Err(AuditError::IdTwice(entry.id));
             }
+            if let Event::ExchangeReread(reread) = &entry.event
+                && rereads.insert(reread.exchange, place).is_some()
+            {
+                return Err(AuditError::RereadTwice(reread.exchange));
+            }
         }
-        Ok(Self { entries, by_id, used: RefCell::default() })
+        Ok(Self { entries, by_id, rereads, used: RefCell::default() })
     }
 
     /// All events, in the log's order.
@@ -58,12 +66,10 @@ impl<'b> Chain<'b> {
         self.cited("the exchange with the charger's own frame", id)
     }
 
-    /// What a refused exchange was read again as, if it was: with its place.
+    /// The event that says how a refused exchange was read again, if it was.
     pub(crate) fn reread(&self, exchange: EventId) -> Option<(&Entry<'b>, &ExchangeReread)> {
-        let (entry, reread) = self.entries.iter().find_map(|entry| match &entry.event {
-            Event::ExchangeReread(reread) if reread.exchange == exchange => Some((entry, reread)),
-            _ => None,
-        })?;
+        let entry = &self.entries[*self.rereads.get(&exchange)?];
+        let Event::ExchangeReread(reread) = &entry.event else { return None };
         self.used.borrow_mut().insert(entry.id);
         Some((entry, reread))
     }

@@ -28,6 +28,9 @@ pub enum AuditError {
     /// Two events have one id.
     #[error("two events have the id {0}")]
     IdTwice(EventId),
+    /// A refused message is read again once.
+    #[error("the exchange {0} was read again twice")]
+    RereadTwice(EventId),
     /// An event's time of recording is no instant.
     #[error("event {0}: its time of recording is no instant")]
     RecordedAt(EventId),

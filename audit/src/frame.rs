@@ -19,6 +19,9 @@ use std::collections::BTreeMap;
 /// The first element of an OCPP-J request (section 4.1.3).
 const CALL: u64 = 2;
 
+/// Where the payload stands in it.
+const PAYLOAD: &str = "/3";
+
 /// Most register values of one message that are kept as facts; of more, the first and the last.
 const REGISTERS_MAX: usize = 2_000;
 
@@ -117,7 +120,7 @@ impl Frame {
 
     /// The payload's text member.
     pub(crate) fn text_member(&self, name: &str) -> Option<&str> {
-        self.payload.get(name).and_then(Value::as_str)
+        self.text_at(&format!("/{name}"))
     }
 
     /// The payload's integer member.
@@ -158,9 +161,15 @@ impl Frame {
         )))
     }
 
-    /// The text at a place in the payload.
+    /// The text at a place in the payload, or the number that stands for one there.
     pub(crate) fn text_at(&self, pointer: &str) -> Option<&str> {
-        self.payload.pointer(pointer).and_then(Value::as_str)
+        match self.payload.pointer(pointer)? {
+            Value::String(text) => Some(text),
+            Value::Number(_) if self.dialect.has(Quirk::NumbersAsStrings) => {
+                raw_at(&self.text, &format!("{PAYLOAD}{pointer}"))
+            }
+            _ => None,
+        }
     }
 
     /// The integer at a place in the payload.

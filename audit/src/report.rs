@@ -8,7 +8,7 @@ use chargebook_domain::events::v1::{
 };
 use chargebook_domain::ids::EventId;
 use chargebook_domain::rating::Unit;
-use chargebook_domain::sealed::{HOLE_PLACEHOLDER, SealedText};
+use chargebook_domain::sealed::SealedText;
 use chargebook_domain::session::Beginning;
 use chargebook_proof::checkpoint::{Checkpoint, Fingerprint, VerifierKey};
 use std::fmt;
@@ -97,10 +97,8 @@ impl ProvenFrame {
         disclosed: impl Fn(&str) -> Option<String>,
     ) -> Self {
         let open = |text: &Option<SealedText>| {
-            let hole = |commitment: &str| {
-                disclosed(commitment).unwrap_or_else(|| HOLE_PLACEHOLDER.to_owned())
-            };
-            text.as_ref().map(|text| text.filled(|h| hole(&h.commitment))).unwrap_or_default()
+            let text = text.as_ref();
+            text.map(|text| text.filled(|h| disclosed(&h.commitment))).unwrap_or_default()
         };
         Self {
             id,

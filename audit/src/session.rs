@@ -191,7 +191,7 @@ fn prove_fact(chain: &Chain<'_>, started: &Beginning, entry: &Entry<'_>) -> Resu
     let source = Source { chain, started, fact: entry };
     let proven = match &entry.event {
         Event::ExchangeRecorded(exchange) => source.same_station(exchange),
-        Event::ExchangeReread(reread) => source.reread(reread)?,
+        Event::ExchangeReread(reread) => source.reread(entry, reread)?,
         Event::SessionStarted(fact) => source.start(fact)?,
         Event::SessionMeterRecorded(fact) => source.meter(fact)?,
         Event::SessionConnectorStatus(fact) => source.status(fact)?,
@@ -249,7 +249,6 @@ impl<'a> Source<'a> {
     }
 
     fn meter(&self, fact: &SessionMeterRecorded) -> Checked {
-        // A repeated stop may bring samples that the first one did not.
         let (_, frame) = self.frame(fact.exchange)?;
         Ok(frame.and_then(|frame| {
             frame.is_one_of(&["MeterValues", "StopTransaction", "TransactionEvent"])?;
@@ -389,28 +388,35 @@ impl<'a> Source<'a> {
         let entry = self.chain.exchange(id)?;
         entry.comes_before(self.fact)?;
         let exchange = entry.exchange()?;
-        let frame = self.same_station(exchange).and_then(|()| {
+        let (meaning, duplicate_of) = match exchange.verdict {
+            Verdict::Answered => (Ok(exchange.dialect), exchange.duplicate_of),
+            _ => match self.chain.reread(id) {
+                Some((at, reread)) => {
+                    at.comes_before(self.fact)?;
+                    let checked = self.reread(at, reread)?;
+                    let repeats = exchange.duplicate_of.or(reread.duplicate_of);
+                    (checked.map(|()| reread.dialect), repeats)
+                }
+                None => (Err(FrameError::WrongMessage("the message was refused".into())), None),
+            },
+        };
+        let frame = self.same_station(exchange).and(meaning).and_then(|dialect| {
+            // A repeat may bring samples that the first message did not.
             let samples = matches!(self.fact.event, Event::SessionMeterRecorded(_));
-            if exchange.duplicate_of.is_some() && !samples {
-                return Err(FrameError::WrongMessage("the message was a repeat".to_owned()));
+            match duplicate_of {
+                Some(_) if !samples => {
+                    Err(FrameError::WrongMessage("the message was a repeat".to_owned()))
+                }
+                _ => Frame::of(id, exchange, dialect),
             }
-            if exchange.verdict == Verdict::Answered {
-                return Frame::of(id, exchange, exchange.dialect);
-            }
-            let refused = || FrameError::WrongMessage("the message was refused".to_owned());
-            let (reread_at, reread) = self.chain.reread(id).ok_or_else(refused)?;
-            if reread_at.index >= self.fact.index || reread.duplicate_of.is_some() {
-                return Err(refused());
-            }
-            Frame::of(id, exchange, reread.dialect)
         });
         Ok((exchange, frame))
     }
 
-    /// A refused message that was read again lies where the event says, and before it.
-    fn reread(&self, reread: &ExchangeReread) -> Checked {
+    /// A refused message that was read again lies where the event `at` says, and before it.
+    fn reread(&self, at: &Entry<'_>, reread: &ExchangeReread) -> Checked {
         let entry = self.chain.exchange(reread.exchange)?;
-        entry.comes_before(self.fact)?;
+        entry.comes_before(at)?;
         entry.lies_at(&reread.stream, None)?;
         let exchange = entry.exchange()?;
         Ok(self.same_station(exchange).and_then(|()| match exchange.verdict {

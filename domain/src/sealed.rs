@@ -78,21 +78,33 @@ impl SealedText {
         })
     }
 
-    /// The text with [`HOLE_PLACEHOLDER`] for every hole. A hole covers the inside of a JSON
-    /// string, so a redacted frame is still JSON.
+    /// The text with [`HOLE_PLACEHOLDER`] for every hole.
     pub fn redacted(&self) -> String {
-        self.filled(|_| HOLE_PLACEHOLDER.to_owned())
+        self.filled(|_| None)
     }
 
-    /// The text with each hole replaced by what `fill` gives for it.
-    pub fn filled(&self, mut fill: impl FnMut(&Hole) -> String) -> String {
-        self.parts
-            .iter()
-            .map(|part| match part {
-                Part::Plain(text) => text.clone(),
-                Part::Hole(hole) => fill(hole),
-            })
-            .collect()
+    /// The text with each hole replaced by what `fill` gives for it, and by [`HOLE_PLACEHOLDER`]
+    /// where it gives nothing. A hole in a frame covers the inside of a JSON string, or a number
+    /// that stands for one; the placeholder for a number gets quotes, so the frame is still JSON.
+    pub fn filled(&self, mut fill: impl FnMut(&Hole) -> Option<String>) -> String {
+        let mut text = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Plain(plain) => text.push_str(plain),
+                Part::Hole(hole) => match fill(hole) {
+                    Some(opened) => text.push_str(&opened),
+                    None if text.is_empty() || text.ends_with('"') => {
+                        text.push_str(HOLE_PLACEHOLDER);
+                    }
+                    None => {
+                        text.push('"');
+                        text.push_str(HOLE_PLACEHOLDER);
+                        text.push('"');
+                    }
+                },
+            }
+        }
+        text
     }
 }
 
@@ -118,5 +130,26 @@ impl<'de> Deserialize<'de> for SealedText {
             Form::Parts(parts) if parts.len() <= SEALED_PARTS_MAX => Ok(Self { parts }),
             Form::Parts(_) => Err(D::Error::custom("too many parts in a sealed text")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redacted_frame_is_still_json() {
+        let hole = || {
+            let subject = SubjectId(uuid::Uuid::nil());
+            Part::Hole(Hole { ciphertext: "AAAA".into(), commitment: "00".into(), subject })
+        };
+        let plain = |text: &str| Part::Plain(text.to_owned());
+        let check = |parts: Vec<Part>, expected: &str| {
+            assert_eq!(SealedText::from_parts(parts).redacted(), expected);
+        };
+        check(vec![plain(r#"{"idTag":""#), hole(), plain(r#""}"#)], r#"{"idTag":"(sealed)"}"#);
+        // A number that stands for a string.
+        check(vec![plain(r#"{"idTag": "#), hole(), plain("}")], r#"{"idTag": "(sealed)"}"#);
+        check(vec![hole()], HOLE_PLACEHOLDER);
     }
 }

@@ -4,7 +4,10 @@
 use crate::world::{TRANSACTION, World, at, session_stream};
 use crate::{refusal, request};
 use chargebook_audit::verify;
-use chargebook_domain::events::v1::{Dialect, ExchangeReread, Quirk, StopMatch};
+use chargebook_domain::events::v1::{
+    Dialect, Evidence, ExchangeReread, MeterSample, Quantity, Quirk, SessionMeterRecorded,
+    StopMatch,
+};
 use chargebook_domain::ids::EventId;
 use chargebook_domain::units::WattHours;
 use chargebook_proof::Envelope;
@@ -28,9 +31,18 @@ fn refused_stop(world: &mut World, transaction: i32) -> EventId {
 }
 
 fn read_again(world: &mut World, stream: &str, exchange: EventId) -> EventId {
+    read_again_as(world, stream, exchange, None)
+}
+
+fn read_again_as(
+    world: &mut World,
+    stream: &str,
+    exchange: EventId,
+    duplicate_of: Option<EventId>,
+) -> EventId {
     let dialect: Dialect = [Quirk::NumbersAsStrings].into_iter().collect();
     let stream_of_exchange = STATION.to_owned();
-    let fact = ExchangeReread { exchange, stream: stream_of_exchange, dialect, duplicate_of: None };
+    let fact = ExchangeReread { exchange, stream: stream_of_exchange, dialect, duplicate_of };
     world.append(stream, at("11:00:00"), fact)
 }
 
@@ -66,12 +78,80 @@ fn a_refused_message_that_was_read_again_is_proven_in_the_dialect_named() {
         assert!(refusal.contains(expected), "{refusal}");
     };
     check(|reread| reread["dialect"] = json!([]), "the transaction is 17 in the fact and 0");
-    check(|reread| reread["duplicate_of"] = reread["exchange"].clone(), "was refused");
+    check(|reread| reread["duplicate_of"] = reread["exchange"].clone(), "was a repeat");
     check(|reread| reread["stream"] = json!("station-2-2026-11"), "it belongs in station-2");
     let other = json!("0193a000-0000-7000-8000-000000000000");
     let change = |reread: &mut Value| reread["exchange"] = other.clone();
     let refusal = refusal(&session_with_reread_stop(change).bundle());
     assert!(refusal.contains("is not in the bundle"), "{refusal}");
+}
+
+#[test]
+fn samples_that_only_a_repeat_brought_are_proven_and_nothing_else_of_it_is() {
+    let mut world = World::default();
+    let tariff = world.publish_tariff();
+    world.start("10:00:00", 1_000);
+    world.stop("10:30:00", 2_500);
+    let stop = world.events.iter().rfind(|e| e.event_type == "exchange.recorded").unwrap().id;
+    let exchange = refused_stop(&mut world, TRANSACTION);
+    world.forge("exchange.recorded", 2, |stop| {
+        let sampled = r#"{"timestamp":"2026-11-22T10:20:00Z","sampledValue":[{"value":"2000"}]}"#;
+        let with_data = format!(r#""reason":"Local","transactionData":[{sampled}]"#);
+        request(stop, r#""reason":"Local""#, &with_data);
+    });
+    read_again_as(&mut world, &session_stream(), exchange, Some(EventId(stop)));
+    let evidence = Evidence {
+        event_id: exchange,
+        pointer: "/3/transactionData/0/sampledValue/0/value".to_owned(),
+        raw: "\"2000\"".to_owned(),
+    };
+    let sample = MeterSample {
+        sampled_at: at("10:20:00"),
+        quantity: Quantity::EnergyImportRegisterWh,
+        value: 2_000.into(),
+        context: "Sample.Periodic".to_owned(),
+        phase: None,
+        evidence,
+    };
+    let samples = SessionMeterRecorded { samples: vec![sample], exchange };
+    world.append(&session_stream(), at("11:00:00"), samples);
+    let mut twice = world.clone();
+    world.status("11:42:00", "Available");
+    world.bill(tariff.clone());
+    assert_eq!(verify(&world.bundle(), None).unwrap().samples, 1);
+
+    twice.stop_fact(exchange, "10:30:00", 2_500, StopMatch::TransactionId);
+    let raw = |stop: &mut Value| stop["meter_stop"]["evidence"]["raw"] = json!("\"2500\"");
+    twice.forge("session.stopped", 1, raw);
+    twice.status("11:42:00", "Available");
+    twice.bill(tariff);
+    let refusal = refusal(&twice.bundle());
+    assert!(refusal.contains("the message was a repeat"), "{refusal}");
+}
+
+#[test]
+fn a_message_with_a_card_that_is_a_number_is_proven_without_showing_it() {
+    let mut world = World::default();
+    let tariff = world.publish_tariff();
+    world.charge();
+    world.forge("exchange.recorded", 4, |stop| {
+        // The hole takes the place of all of the number.
+        request(stop, r#""idTag":""#, r#""idTag":"#);
+        request(stop, r#"","meterStop""#, r#","meterStop""#);
+        stop["dialect"] = json!(["numbers_as_strings"]);
+    });
+    world.bill(tariff);
+    let report = verify(&world.bundle(), None).unwrap().to_string();
+    assert!(report.contains(r#""idTag":"(sealed)","meterStop":2500"#), "{report}");
+}
+
+#[test]
+fn a_message_that_was_read_again_twice_is_refused() {
+    let mut world = session_with_reread_stop(|_| {});
+    let exchange = world.events.iter().find(|e| e.stream == STATION).unwrap().id;
+    read_again(&mut world, STATION, EventId(exchange));
+    let refusal = refusal(&world.bundle());
+    assert!(refusal.contains("was read again twice"), "{refusal}");
 }
 
 #[test]
@@ -99,6 +179,12 @@ fn a_stop_that_was_read_again_before_its_start_came_is_proven_with_the_event_tha
     world.status("10:42:00", "Available");
     world.bill(tariff);
     verify(&world.bundle(), None).unwrap();
+
+    // That event is held against the exchange as one in the session's own stream is.
+    let mut elsewhere = world.clone();
+    elsewhere.forge("exchange.reread", 0, |reread| reread["stream"] = json!("station-2-2026-11"));
+    let refused = refusal(&elsewhere.bundle());
+    assert!(refused.contains("it belongs in station-2"), "{refused}");
 
     let without = |envelope: &Envelope| envelope.id != reread.0;
     let refusal = refusal(&world.bundle_of(without, Vec::new()).unwrap());

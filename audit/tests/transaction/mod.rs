@@ -129,6 +129,25 @@ fn an_honest_bill_of_a_2_x_session_is_proven() {
 }
 
 #[test]
+fn a_transaction_that_is_named_by_a_number_is_proven_in_the_dialect_that_has_it() {
+    let named_by_number = |dialect: Value| {
+        let mut world = billed();
+        for nth in 0..TOLD.len() {
+            world.forge("exchange.recorded", nth, |exchange| {
+                let request = exchange["request"].to_string().replace(r#"\"5f7c-1\""#, "4711.50");
+                exchange["request"] = serde_json::from_str(&request).unwrap();
+                exchange["dialect"] = dialect.clone();
+            });
+        }
+        world.forge("session.opened", 0, |opened| opened["transaction_id"] = json!("4711.50"));
+        world.bundle()
+    };
+    verify(&named_by_number(json!(["numbers_as_strings"])), None).unwrap();
+    let refusal = refusal(&named_by_number(json!([])));
+    assert!(refusal.contains("names neither transaction 4711.50"), "{refusal}");
+}
+
+#[test]
 fn what_a_2_x_station_never_said_is_refused() {
     let check = |nth: usize, change: fn(&mut Value), expected: &str| {
         let mut world = billed();

@@ -55,7 +55,8 @@ pub struct ExchangeReread {
     pub stream: String,
     /// What the message was read in.
     pub dialect: Dialect,
-    /// The exchange that this message repeats: then nothing follows from it.
+    /// The exchange that this message repeats: then nothing follows from it but samples that the
+    /// station has not given otherwise.
     pub duplicate_of: Option<EventId>,
 }
 
