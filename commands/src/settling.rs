@@ -15,7 +15,7 @@ use chargebook_domain::ids::EventId;
 use chargebook_domain::rating::RULES_VERSION;
 use chargebook_domain::session::{
     NOT_RATABLE, Review, Session, Settlement, SettlementRules, began_at, changes_the_bill,
-    rate_settled, settle, tariff_by_hand,
+    rate_settled, settle, station_cost_differs, tariff_by_hand,
 };
 use chargebook_domain::units::{Timestamp, WattHours};
 use std::sync::Arc;
@@ -138,6 +138,7 @@ fn rate(
         true => "no_energy",
         false => "free_of_charge",
     };
+    let noted = station_cost_differs(session, &rating);
     let rated = SessionRated {
         tariff: choice.reference,
         time_zone: zone.name().to_owned(),
@@ -146,6 +147,7 @@ fn rate(
         corrects: session.rated().map(|(id, _)| *id),
     };
     let mut events: Vec<Event> = vec![rated.into()];
+    events.extend(noted.map(Event::from));
     if is_free && !was_invoiced {
         events.push(outcome(Outcome::Free, Some(reason), None).into());
     }

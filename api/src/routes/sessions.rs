@@ -6,8 +6,9 @@ use crate::request::{PageParameters, PathText, Query, WaitParameters};
 use crate::state::ApiState;
 use axum::Json;
 use axum::extract::State;
-use chargebook_domain::events::v1::Outcome as DomainOutcome;
+use chargebook_domain::events::v1::{Outcome as DomainOutcome, TerminalPayment};
 use chargebook_domain::ids::{AccountId, SessionId, SiteId, TokenId, TransactionId};
+use chargebook_domain::sealed::SealedText;
 use chargebook_domain::units::Timestamp;
 use chargebook_projections::Session as SessionRow;
 use chargebook_projections::{
@@ -102,8 +103,29 @@ pub(crate) struct Session {
     /// What was odd about it.
     #[schema(value_type = Vec<String>)]
     anomalies: Value,
+    /// What the station said last of a payment at its terminal (OCPP 2.1).
+    settlement: Option<Settlement>,
     /// Position of its `session.started`.
     position: u64,
+}
+
+/// A payment at a station's terminal, as the station tells of it; no money of ours moves by it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Settlement {
+    /// The station's word: `Settled`, `Canceled`, `Rejected`, `Failed`.
+    status: String,
+    /// What was settled, or was to be, in major units.
+    #[schema(example = "5.95")]
+    amount: String,
+    /// When, by the station's clock.
+    #[schema(value_type = String, format = DateTime)]
+    settled_at: Timestamp,
+    /// The payment provider's reference; null once erased.
+    reference: Option<String>,
+    /// The receipt's number, where the station or the terminal made one.
+    receipt_id: Option<String>,
+    /// Where that receipt is.
+    receipt_url: Option<String>,
 }
 
 /// What became of a session.
@@ -307,10 +329,7 @@ async fn session(
         evse: row.evse.map(|evse| evse.0),
         connector: row.connector.map(|connector| connector.0),
         transaction_id: row.transaction_id,
-        token: match &row.token {
-            Some(token) => state.opened(token).await,
-            None => None,
-        },
+        token: opened(state, row.token.as_ref()).await,
         token_id: row.token_id.map(|token| token.0),
         account_id: row.account_id.map(|account| account.0),
         authorization: word(serde_json::to_value(row.authorization))?,
@@ -334,8 +353,30 @@ async fn session(
         resolved_by: row.resolved_by,
         invoice: row.invoice,
         anomalies: word(serde_json::to_value(row.anomalies))?,
+        settlement: match &row.payment {
+            Some(payment) => Some(settlement(state, payment).await),
+            None => None,
+        },
         position: row.position,
     })
+}
+
+async fn settlement(state: &ApiState, payment: &TerminalPayment) -> Settlement {
+    Settlement {
+        status: payment.status.clone(),
+        amount: amount(payment.amount),
+        settled_at: payment.at,
+        reference: state.opened(&payment.reference).await,
+        receipt_id: opened(state, payment.receipt_id.as_ref()).await,
+        receipt_url: opened(state, payment.receipt_url.as_ref()).await,
+    }
+}
+
+async fn opened(state: &ApiState, text: Option<&SealedText>) -> Option<String> {
+    match text {
+        Some(text) => state.opened(text).await,
+        None => None,
+    }
 }
 
 /// The sites' names in the API, where any of the sessions has a site.

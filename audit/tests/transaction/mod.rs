@@ -59,6 +59,7 @@ fn billed() -> World {
             phases: None,
             time_spent_charging_seconds: None,
             limit: None,
+            cost: None,
             samples: vec![sample],
             exchange,
         };

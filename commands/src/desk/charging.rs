@@ -32,8 +32,10 @@ pub(super) fn fact_of(notice: &Notice, exchange: EventId) -> Option<Event> {
             let schedule = *schedule;
             StationVehicleScheduleTold { place, time_base, schedule, exchange }.into()
         }
-        NoticeContent::Verbatim | NoticeContent::Events(_) | NoticeContent::Variables(_) => {
-            return None;
-        }
+        NoticeContent::Verbatim
+        | NoticeContent::Events(_)
+        // One that belongs to no session of ours is in the exchange, and no fact of one.
+        | NoticeContent::Payment(_)
+        | NoticeContent::Variables(_) => return None,
     })
 }

@@ -19,6 +19,7 @@ mod effects;
 mod intents;
 mod meter;
 mod other_token;
+mod payment;
 mod reports;
 mod reread;
 mod sessions;

@@ -104,6 +104,12 @@ impl StationDesk {
         case: &Case<'_>,
         notice: &Notice,
     ) -> Result<Decision, DeskError> {
+        if let NoticeContent::Payment(payment) = &notice.content
+            && let Some(transaction) = &notice.transaction_id
+            && let Some(stream) = self.latest_of_transaction(transaction).await?
+        {
+            return self.decide_payment(case, payment, stream).await;
+        }
         let stream = match (notice.subject.topic(), notice.request_id) {
             (Some(topic), Some(number)) => self.reported_on(topic, Some(number)).await?,
             _ => None,

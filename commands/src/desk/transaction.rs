@@ -376,6 +376,7 @@ fn reported(
         time_spent_charging_seconds: report.time_spent_charging_seconds,
         samples,
         limit: report.limit.clone(),
+        cost: report.cost.clone(),
         exchange: case.receipt_id,
     }
 }

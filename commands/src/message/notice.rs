@@ -3,7 +3,7 @@
 
 use chargebook_domain::events::v1::{
     ChargingNeeds, ChargingProfile, ChargingSchedule, Job, ReportTopic, ReportedEvent,
-    ReportedVariable,
+    ReportedVariable, TerminalPayment,
 };
 use chargebook_domain::ids::{EvseNumber, TransactionName};
 use chargebook_domain::units::Timestamp;
@@ -69,6 +69,8 @@ pub enum NoticeContent {
     },
     /// Variables of the device model (NotifyReport).
     Variables(Vec<ReportedVariable<String>>),
+    /// A payment at the station's terminal (NotifySettlement).
+    Payment(TerminalPayment<String>),
 }
 
 impl Notice {

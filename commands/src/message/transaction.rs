@@ -1,7 +1,7 @@
 //! TransactionEvent: all that a 2.x station says of a transaction, part by part.
 
 use super::{PresentedToken, SampleReport};
-use chargebook_domain::events::v1::{TransactionEventKind as Kind, TransactionLimit};
+use chargebook_domain::events::v1::{StationCost, TransactionEventKind as Kind, TransactionLimit};
 use chargebook_domain::ids::{ConnectorNumber, EvseNumber, TransactionName};
 use chargebook_domain::units::Timestamp;
 
@@ -45,6 +45,8 @@ pub struct TransactionReport {
     pub samples: Vec<SampleReport>,
     /// What it ends the transaction at (2.1).
     pub limit: Option<TransactionLimit>,
+    /// What it has cost, by the station's own reckoning (2.1).
+    pub cost: Option<StationCost>,
     /// Whether answers on the way have places for the running cost and for limits (2.1; in 2.0.1
     /// only the final cost has one, in the last answer).
     pub is_priced_on_the_way: bool,

@@ -6,6 +6,7 @@ mod crashes;
 mod credit;
 mod groups;
 mod open_commands;
+mod payments;
 mod registering;
 mod reservations;
 mod reviews;

@@ -38,6 +38,7 @@ fn report(kind: TransactionEventKind, sequence: u32, clock: &str) -> Transaction
         time_spent_charging_seconds: None,
         samples: Vec::new(),
         limit: None,
+        cost: None,
         is_priced_on_the_way: false,
     }
 }

@@ -265,6 +265,10 @@ fn facts_of(session: &Session, token: String) -> Vec<Fact> {
         let words: Vec<_> = session.anomalies.iter().filter_map(word).collect();
         facts.push(Fact::new("Odd about it", words.join(", ")));
     }
+    if let Some(payment) = &session.payment {
+        let said = format!("{} {}", payment.status, payment.amount);
+        facts.push(Fact::new("Paid at the terminal", said));
+    }
     facts.push(Fact::id("Session id", session.id));
     facts.extend(session.account_id.map(|id| Fact::id("Payer's account", id)));
     facts

@@ -152,6 +152,7 @@ events! {
     "session.meter_recorded" SessionMeterRecorded(v1::SessionMeterRecorded);
     "session.opened" SessionOpened(v1::SessionOpened);
     "session.outcome_decided" SessionOutcomeDecided(v1::SessionOutcomeDecided);
+    "session.payment_settled" SessionPaymentSettled(v1::SessionPaymentSettled);
     "session.rated" SessionRated(v1::SessionRated);
     "session.review_decided" SessionReviewDecided(v1::SessionReviewDecided);
     "session.settled" SessionSettled(v1::SessionSettled);

@@ -66,6 +66,9 @@ impl Session {
                     transaction.use_up(fact);
                 }
             }
+            Event::SessionPaymentSettled(fact) => {
+                self.transaction.get_or_insert_default().pay(fact);
+            }
             Event::SessionMeterRecorded(fact) => self.add_samples(&fact.samples),
             Event::SessionConnectorStatus(fact) => self.add_status(fact),
             Event::SessionSuperseded(fact) => self.superseded = Some(fact.as_ref().clone()),
@@ -83,14 +86,16 @@ impl Session {
             }
             _ => return,
         }
-        let ours = matches!(
+        // Judgements of ours, and what nothing billed rests on.
+        let changes_no_bill = matches!(
             event,
-            Event::SessionSettled(_)
+            Event::SessionPaymentSettled(_)
+                | Event::SessionSettled(_)
                 | Event::SessionRated(_)
                 | Event::SessionOutcomeDecided(_)
                 | Event::SessionReviewDecided(_)
-        );
-        if ours {
+        ) || is_judged_cost(event);
+        if changes_no_bill {
             return;
         }
         self.last_fact_version = Some(version);
@@ -366,6 +371,11 @@ impl Session {
     fn began_before(&self, at: Timestamp) -> bool {
         self.beginning.as_ref().is_some_and(|started| started.started_at <= at)
     }
+}
+
+/// Whether it is what our rating has shown about the station's own.
+fn is_judged_cost(event: &Event) -> bool {
+    matches!(event, Event::SessionAnomalyNoted(f) if f.anomaly == Anomaly::StationCostDiffers)
 }
 
 fn names_transaction(stop: &Stop) -> bool {

@@ -12,6 +12,7 @@ mod fold;
 mod periods;
 mod running;
 mod settlement;
+mod station_cost;
 mod transaction;
 
 #[cfg(test)]
@@ -32,4 +33,5 @@ pub use running::{begin_reading, registers_as_told, running_price};
 pub use settlement::{
     NOT_RATABLE, ORPHAN_STOP_REVIEW, Review, Settlement, SettlementRules, changes_the_bill, settle,
 };
+pub use station_cost::station_cost_differs;
 pub use transaction::{Fit, Transaction};

@@ -2,8 +2,9 @@
 
 use super::beginning::Beginning;
 use crate::events::v1::{
-    Authorization, ReservationUsed, SessionOpened, SessionTokenPresented,
-    SessionTransactionReported, TransactionEventKind, TransactionLimit,
+    Authorization, ReservationUsed, SessionOpened, SessionPaymentSettled, SessionTokenPresented,
+    SessionTransactionReported, StationCost, TerminalPayment, TransactionEventKind,
+    TransactionLimit,
 };
 use crate::ids::{ConnectorNumber, EventId, EvseNumber, ReservationId, TransactionId};
 use crate::units::Timestamp;
@@ -12,6 +13,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What makes a message of a transaction the same message when it comes again.
 type ReportKey = (u32, Timestamp, TransactionEventKind);
+
+/// What makes a settled payment the same one when it is told again.
+type PaymentKey = (Timestamp, String, Decimal);
 
 /// The station's word for energy flowing.
 const CHARGING: &str = "Charging";
@@ -42,6 +46,8 @@ pub struct Transaction {
     connectors: BTreeMap<u32, ConnectorNumber>,
     used: Option<ReservationId>,
     limits: BTreeMap<(u32, Timestamp), TransactionLimit>,
+    costs: BTreeMap<(u32, Timestamp), StationCost>,
+    payments: BTreeMap<PaymentKey, EventId>,
 }
 
 impl Transaction {
@@ -64,6 +70,9 @@ impl Transaction {
         if let Some(limit) = &fact.limit {
             self.limits.entry((fact.sequence, fact.at)).or_insert_with(|| limit.clone());
         }
+        if let Some(cost) = &fact.cost {
+            self.costs.entry((fact.sequence, fact.at)).or_insert_with(|| cost.clone());
+        }
         if let Some(evse) = fact.evse {
             first_only(&mut self.evses, fact.sequence, evse);
         }
@@ -74,6 +83,10 @@ impl Transaction {
 
     pub(super) fn present(&mut self, fact: &SessionTokenPresented) {
         self.tokens.entry((fact.sequence, fact.at)).or_insert_with(|| fact.clone());
+    }
+
+    pub(super) fn pay(&mut self, fact: &SessionPaymentSettled) {
+        self.payments.entry(payment_key(&fact.payment)).or_insert(fact.exchange);
     }
 
     pub(super) fn use_up(&mut self, fact: &ReservationUsed) {
@@ -88,6 +101,16 @@ impl Transaction {
     /// What it may cost at most, as the station has said last.
     pub fn cost_limit(&self) -> Option<Decimal> {
         self.limits.last_key_value().and_then(|(_, limit)| limit.cost)
+    }
+
+    /// What it has cost, as the station has said last.
+    pub fn cost_told(&self) -> Option<&StationCost> {
+        self.costs.last_key_value().map(|(_, cost)| cost)
+    }
+
+    /// The exchange that told of this very payment before.
+    pub fn exchange_of_payment<Text>(&self, payment: &TerminalPayment<Text>) -> Option<EventId> {
+        self.payments.get(&payment_key(payment)).copied()
     }
 
     /// How it was opened.
@@ -216,4 +239,8 @@ fn first_only<T>(entries: &mut BTreeMap<u32, T>, sequence: u32, value: T) {
         entries.clear();
         entries.insert(sequence, value);
     }
+}
+
+fn payment_key<Text>(payment: &TerminalPayment<Text>) -> PaymentKey {
+    (payment.at, payment.status.clone(), payment.amount)
 }

@@ -70,6 +70,7 @@ fn report(kind: Kind, sequence: u32, clock: &str, state: Option<&str>) -> Event 
         time_spent_charging_seconds: None,
         samples: Vec::new(),
         limit: None,
+        cost: None,
         exchange: exchange(sequence),
     }
     .into()

@@ -15,7 +15,9 @@ use chargebook_commands::message::{
     PresentedCertificate, PresentedToken, ReservationReport, StationMessage, StatusReport,
     TransactionEventKind, TransactionReport,
 };
-use chargebook_domain::events::v1::{BootInformation, Job, ReservationEnd, TransactionLimit};
+use chargebook_domain::events::v1::{
+    BootInformation, Job, ReservationEnd, StationCost, TerminalPayment, TransactionLimit,
+};
 use chargebook_domain::ids::{ConnectorNumber, EvseNumber, ReservationId, TransactionName};
 use chargebook_domain::units::WattHours;
 
@@ -140,6 +142,7 @@ fn transaction(edition: V2, payload: &Payload<'_, '_>) -> Option<TransactionRepo
         time_spent_charging_seconds: transaction.integer("timeSpentCharging"),
         limit: transaction.object("transactionLimit").map(|object| limit(&object)),
         samples: meter::samples(payload),
+        cost: payload.object("costDetails").and_then(|details| cost(&details, &transaction)),
         is_priced_on_the_way: edition == V2::V21,
     })
 }
@@ -151,6 +154,30 @@ fn limit(limit: &Payload<'_, '_>) -> TransactionLimit {
         duration_seconds: limit.integer("maxTime"),
         state_of_charge_percent: limit.integer("maxSoC"),
     }
+}
+
+/// What the station has computed, and the tariff that it says it did so by.
+fn cost(details: &Payload<'_, '_>, transaction: &Payload<'_, '_>) -> Option<StationCost> {
+    let cost = details.object("totalCost")?;
+    let total = cost.object("total")?;
+    Some(StationCost {
+        currency: cost.text("currency")?,
+        excl_tax: total.decimal("exclTax"),
+        incl_tax: total.decimal("inclTax"),
+        tariff: transaction.text("tariffId"),
+        has_failed: details.boolean("failureToCalculate").unwrap_or(false),
+    })
+}
+
+fn payment(payload: &Payload<'_, '_>) -> Option<TerminalPayment<String>> {
+    Some(TerminalPayment {
+        status: payload.text("status")?,
+        amount: payload.decimal("settlementAmount")?,
+        at: payload.time("settlementTime")?,
+        reference: payload.text("pspRef")?,
+        receipt_id: payload.text("receiptId"),
+        receipt_url: payload.text("receiptUrl"),
+    })
 }
 
 fn reservation(payload: &Payload<'_, '_>) -> Option<ReservationReport> {
@@ -208,6 +235,7 @@ fn content(payload: &Payload<'_, '_>, subject: NoticeSubject) -> Option<NoticeCo
             schedule: Box::new(charging::schedule(&payload.object("chargingSchedule")?)?),
         },
         NoticeSubject::NotifyReport => NoticeContent::Variables(device_model::variables(payload)?),
+        NoticeSubject::NotifySettlement => NoticeContent::Payment(payment(payload)?),
         _ => NoticeContent::Verbatim,
     })
 }

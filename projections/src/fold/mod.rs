@@ -222,6 +222,7 @@ impl State {
             Event::SessionStarted(fact) => self.session_started(event, fact),
             Event::SessionOpened(fact) => self.session_opened(event, fact),
             Event::SessionTokenPresented(fact) => self.token_presented(event, fact),
+            Event::SessionPaymentSettled(fact) => self.payment_settled(event, fact),
             Event::SessionConnectorStatus(fact) => self.session_connector_status(event, fact),
             Event::SessionAnomalyNoted(fact) => self.session_anomaly_noted(event, fact),
             Event::SessionSuperseded(_) => self.session_superseded(event),

@@ -407,6 +407,7 @@ impl SessionRow {
             resolved_by: None,
             invoice: None,
             anomalies: Json(Vec::new()),
+            payment: None,
             settled_event: None,
             rated_event: None,
             rated_position: None,

@@ -6,7 +6,8 @@ use super::{Decoded, Refusal, State, in_own_stream};
 use crate::tables::{Json, SessionMeterRow, SessionRow, Word};
 use crate::views::SessionStatus;
 use chargebook_domain::events::v1::{
-    Authorization, ClockTrust, SessionOpened, SessionTokenPresented, TransactionEventKind,
+    Authorization, ClockTrust, SessionOpened, SessionPaymentSettled, SessionTokenPresented,
+    TransactionEventKind,
 };
 use chargebook_domain::ids::{Outlet, SessionId, TransactionId};
 use chargebook_domain::units::WattHours;
@@ -85,6 +86,20 @@ impl State {
         }
         let outlet = Outlet { evse: Some(evse), connector };
         self.occupy(id, row.station_id, outlet, row.started_at);
+    }
+
+    /// What the station said last of the payment at its terminal.
+    pub(super) fn payment_settled(
+        &mut self,
+        event: &Decoded,
+        fact: &SessionPaymentSettled,
+    ) -> Result<(), Refusal> {
+        let (id, station) = self.known_session(event)?;
+        self.heard(station, event.recorded_at);
+        if let Some(row) = self.sessions.touch(id) {
+            row.payment = Some(Json(fact.payment.clone()));
+        }
+        Ok(())
     }
 
     /// Who pays is the first token that was let charge; where none was, the first of all.

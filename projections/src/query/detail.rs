@@ -192,6 +192,9 @@ fn detail_of(event: &Event) -> Option<String> {
             let state = fact.stopped_reason.as_ref().or(fact.charging_state.as_ref());
             Some(state.map_or(fact.trigger.clone(), |state| format!("{}: {state}", fact.trigger)))
         }
+        Event::SessionPaymentSettled(fact) => {
+            Some(format!("{}: {}", fact.payment.status, fact.payment.amount))
+        }
         Event::SessionConnectorStatus(fact) => Some(fact.status.clone()),
         Event::SessionAnomalyNoted(fact) => Some(fact.detail.clone()),
         Event::SessionSettled(fact) => Some(format!("{} Wh", fact.energy_wh)),

@@ -127,6 +127,7 @@ fn session_view(row: SessionRow, meter: Option<SessionMeterRow>) -> Session {
         resolved_by: row.resolved_by,
         invoice: row.invoice,
         anomalies: row.anomalies.0,
+        payment: row.payment.map(|Json(payment)| payment),
         position: row.position,
     }
 }

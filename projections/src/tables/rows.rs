@@ -11,7 +11,7 @@ use chargebook_domain::charging_plan::ChargingPlan;
 use chargebook_domain::events::v1::{
     AccountKind, Anomaly, Authorization, BootInformation, CommandFailure, ComponentName, Dialect,
     Intent, InvoiceIssued, Outcome, Registration, ReportedEvent, SeenBy, StationSettings,
-    TokenStatus, VariableCharacteristics, VariableName,
+    TerminalPayment, TokenStatus, VariableCharacteristics, VariableName,
 };
 use chargebook_domain::follow_up::Gathering;
 use chargebook_domain::ids::{
@@ -160,6 +160,7 @@ tables! {
         resolved_by: Option<String>,
         invoice: Option<String>,
         anomalies: Json<Vec<Anomaly>>,
+        payment: Option<Json<TerminalPayment>>,
         settled_event: Option<EventId>,
         rated_event: Option<EventId>,
         rated_position: Option<u64>,

@@ -1,6 +1,6 @@
 //! Sessions as they are given out, and what a person has to look at of them.
 
-use chargebook_domain::events::v1::{Anomaly, Authorization, Outcome};
+use chargebook_domain::events::v1::{Anomaly, Authorization, Outcome, TerminalPayment};
 use chargebook_domain::ids::{
     AccountId, ConnectorNumber, EventId, EvseNumber, SessionId, SiteId, StationId, StationIdentity,
     TokenId, TransactionId, TransactionNumber,
@@ -81,6 +81,8 @@ pub struct Session {
     pub invoice: Option<String>,
     /// What was odd about it.
     pub anomalies: Vec<Anomaly>,
+    /// What the station said last of a payment at its terminal (2.1), its texts sealed.
+    pub payment: Option<TerminalPayment>,
     /// Position of its first fact.
     pub position: u64,
 }

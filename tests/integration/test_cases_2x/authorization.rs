@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Bench, Transaction, V21, by, in_both, reason, register, status_is, token};
+use crate::harness::eventually;
 use crate::messages::{TAG, an_hour_ago, finished_sessions, invoice_of};
 
 #[track_caller]
@@ -158,14 +159,27 @@ fn the_local_list_is_sent_and_its_version_asked_for() {
 }
 
 /// TC_C_117 (settled by us), TC_C_118 (settled by the station), TC_C_119 (that failed), TC_C_120
-/// (it was rejected), of 2.1: what the station says of the payment at its terminal is answered.
+/// (it was rejected), of 2.1: what the station says of the payment at its terminal is answered,
+/// and its session shows it.
 #[test]
-fn a_settlement_at_the_station_is_answered() {
+fn a_settlement_at_the_station_is_told_to_its_session() {
     let mut bench = Bench::booted(V21);
-    for status in ["Settled", "Canceled", "Failed", "Rejected"] {
-        let settled = json!({ "pspRef": "1234", "status": status, "settlementAmount": 5.95,
-            "settlementTime": "2026-11-20T10:00:00Z", "transactionId": "T-1" });
-        let answer = bench.station.call("NotifySettlement", settled);
+    let settled = |transaction: &str, status: &str| {
+        json!({ "pspRef": "1234", "status": status, "settlementAmount": 5.95, "receiptId": "R-1",
+            "settlementTime": "2026-11-20T10:00:00Z", "transactionId": transaction })
+    };
+    let answer = bench.station.call("NotifySettlement", settled("T-OTHER", "Settled"));
+    assert!(answer.is_object(), "of no session: {answer}");
+    bench.charges("T-1");
+    for status in ["Canceled", "Failed", "Rejected", "Settled"] {
+        let answer = bench.station.call("NotifySettlement", settled("T-1", status));
         assert!(answer.is_object(), "{status}: {answer}");
     }
+    let settlement = eventually("the settlement at the session", || {
+        let settlement = bench.csms.sessions("CP-1").remove(0)["settlement"].take();
+        (settlement["status"] == "Settled").then_some(settlement)
+    });
+    let expected = json!({ "status": "Settled", "amount": "5.95", "reference": "1234",
+        "settled_at": "2026-11-20T10:00:00.000Z", "receipt_id": "R-1", "receipt_url": null });
+    assert_eq!(settlement, expected);
 }

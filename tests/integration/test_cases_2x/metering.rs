@@ -14,6 +14,30 @@ fn the_final_cost_is_told() {
     });
 }
 
+/// A 2.1 station that computes the cost itself: ours is billed, and a difference is shown.
+#[test]
+fn a_cost_of_the_stations_own_changes_no_bill() {
+    let mut bench = Bench::booted(V21);
+    let mut transaction = bench.charges("T-1");
+    let costs = json!({ "costDetails": {
+        "totalCost": { "currency": "EUR", "typeOfCost": "NormalCost",
+            "total": { "exclTax": 5, "inclTax": 6.1 } },
+        "totalUsage": { "energy": 10, "chargingTime": 60, "idleTime": 0 } } });
+    let last = [reason("EVDisconnected"), register("Transaction.End", 11_000), costs];
+    bench.tells(&mut transaction, ("Ended", "EVCommunicationLost"), &last);
+    bench.connector_is("Available");
+    let session = only_session(&bench.csms, "CP-1");
+    invoice_of(&bench.csms, &session, 10_000);
+    assert_eq!((&session["cost"], &session["outcome"]), (&json!("5.95"), &json!("invoiced")));
+    assert_eq!(session["anomalies"], json!(["station_cost_differs"]));
+    let id = session["id"].as_str().expect("an id");
+    let session = bench.csms.get(&format!("/v1/sessions/{id}")).expect(200).json();
+    let timeline = session["timeline"].as_array().expect("a timeline");
+    let noted = timeline.iter().find(|step| step["type"] == "session.anomaly_noted");
+    let detail = "with taxes the station says 6.1 EUR, rated are 5.95 EUR";
+    assert_eq!(noted.expect("it is noted")["detail"], detail);
+}
+
 /// A reading of a register outside of a transaction.
 fn clock_aligned(evse: u32) -> Value {
     let mut values = register("Sample.Clock", 5_000);

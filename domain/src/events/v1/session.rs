@@ -236,6 +236,8 @@ pub enum Anomaly {
     StartAmbiguous,
     /// A token ended it that neither began it, nor is of its group, nor is a master pass.
     StoppedByAnother,
+    /// What the station says that it has cost differs from our rating.
+    StationCostDiffers,
 }
 
 /// `session.superseded`: another session began at the connector of this one.

@@ -73,6 +73,10 @@ pub struct SessionTransactionReported {
     /// What the station says that it ends the transaction at (2.1, E16).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<TransactionLimit>,
+    /// What the station says that it has cost, where it computes that itself (2.1, I12). Our own
+    /// rating is what is billed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<StationCost>,
     /// The exchange that said so.
     pub exchange: EventId,
 }
@@ -92,6 +96,55 @@ pub struct TransactionLimit {
     /// The vehicle's state of charge, in percent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_of_charge_percent: Option<u8>,
+}
+
+/// What a station says that a transaction has cost (`costDetails`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationCost {
+    /// ISO 4217, as the station writes it.
+    pub currency: String,
+    /// The total without taxes, in major units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excl_tax: Option<Decimal>,
+    /// The total with taxes, in major units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incl_tax: Option<Decimal>,
+    /// The tariff that it was computed by (`tariffId`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tariff: Option<String>,
+    /// Whether the station could not compute it (`failureToCalculate`): then the totals say
+    /// nothing.
+    pub has_failed: bool,
+}
+
+/// `session.payment_settled`: the station has settled a payment at its terminal, or could not
+/// (2.1, NotifySettlement). The last one holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionPaymentSettled {
+    /// What it says of the payment.
+    pub payment: TerminalPayment,
+    /// The exchange that said so.
+    pub exchange: EventId,
+}
+
+/// A payment at a station's terminal, as the station tells of it. Who may pay with which card is
+/// between the driver and the terminal: its texts are sealed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TerminalPayment<Text = SealedText> {
+    /// The station's word: `Settled`, `Canceled`, `Rejected`, `Failed`.
+    pub status: String,
+    /// What was settled, or was to be, in major units; the message names no currency.
+    pub amount: Decimal,
+    /// The station's time of it.
+    pub at: Timestamp,
+    /// The payment provider's reference (`pspRef`).
+    pub reference: Text,
+    /// The receipt's number, where the station or the terminal made one.
+    #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
+    pub receipt_id: Option<Text>,
+    /// Where that receipt is.
+    #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
+    pub receipt_url: Option<Text>,
 }
 
 /// Which part of a 2.x transaction's story a message tells (`eventType`).
