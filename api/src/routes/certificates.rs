@@ -64,7 +64,7 @@ pub(crate) struct OwnCertificate {
     #[schema(value_type = String, example = "accepted")]
     status: OwnCertificateStatus,
     /// Why it was not signed: `unreadable`, `wrong_signature`, `unsuitable_key`, `other_station`,
-    /// `other_kind`, `authority_failed`.
+    /// `other_kind`, `not_proven`, `authority_failed`.
     #[schema(value_type = Option<String>)]
     declined: Option<CertificateDeclined>,
     /// Its serial number, hexadecimal, where it was signed.

@@ -35,7 +35,9 @@ pub(super) fn check(
     }
     // The key is in its hands: nobody gets a certificate for a key of somebody else's.
     csr.verify_signature().map_err(|_| CertificateDeclined::WrongSignature)?;
-    let names_station = |name: &str| name == station.as_str() || Some(name) == serial_number;
+    // What is signed is the id as it was registered, and no two ids differ in case alone.
+    let names_station =
+        |name: &str| name.eq_ignore_ascii_case(station.as_str()) || Some(name) == serial_number;
     if !only(information.subject.iter_common_name()).is_some_and(names_station) {
         return Err(CertificateDeclined::OtherStation);
     }

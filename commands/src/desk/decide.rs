@@ -9,8 +9,8 @@ use crate::message::{
     PresentedToken, StationMessage, StatusReport, TokenAnswer,
 };
 use chargebook_domain::events::v1::{
-    Authorization, ReservationEnded, SeenBy, SessionConnectorStatus, StationBooted,
-    StationCertificateRequested, StationConnectorStatus, StationSecurityNoted,
+    Authorization, CertificateDeclined, ReservationEnded, SeenBy, SessionConnectorStatus,
+    StationBooted, StationCertificateRequested, StationConnectorStatus, StationSecurityNoted,
 };
 use chargebook_domain::ids::{AccountId, CommandId, ConnectorNumber, Outlet, SubjectId, TokenId};
 use chargebook_domain::session::Session;
@@ -130,7 +130,8 @@ impl StationDesk {
         Ok(decision)
     }
 
-    /// A request that came again while its certificate is on its way gets no second one.
+    /// A request that came again while its certificate is on its way gets no second one. Whoever
+    /// has proved nothing gets none: a certificate would let in anybody for a year.
     async fn decide_certificate(
         &self,
         case: &Case<'_>,
@@ -139,7 +140,10 @@ impl StationDesk {
         request_id: Option<i32>,
     ) -> Decision {
         let last = self.state.certificate_requested.as_deref();
-        if let Some(last) = last.filter(|last| last.csr == csr && last.kind.as_deref() == kind)
+        let is_same = |last: &&StationCertificateRequested| {
+            last.csr == csr && last.kind.as_deref() == kind && last.request_id == request_id
+        };
+        if let Some(last) = last.filter(is_same)
             && self.chargebook.is_certificate_on_its_way(last)
         {
             let answer = Answer::SignCertificate { declined: None };
@@ -147,7 +151,10 @@ impl StationDesk {
         }
         let exchange = case.receipt_id;
         let command_id = CommandId(derived_id(exchange, "command.requested", 0).0);
-        let signed = self.chargebook.sign_certificate(&self.state, csr, kind, command_id).await;
+        let signed = match self.connection.security_profile {
+            0 => Err(CertificateDeclined::NotProven),
+            _ => self.chargebook.sign_certificate(&self.state, csr, kind, command_id).await,
+        };
         let declined = signed.as_ref().err().copied();
         let fact = StationCertificateRequested {
             csr: csr.to_owned(),

@@ -178,7 +178,8 @@ impl StationDesk {
     }
 
     /// Whether a message is a part of what a command of ours asked for, over whichever connection,
-    /// and the station has not refused.
+    /// and the station has not refused. Once all parts are there, only repeats of them are, and of
+    /// those without numbers the last one.
     ///
     /// # Errors
     /// The log.
@@ -188,8 +189,12 @@ impl StationDesk {
             return Ok(false);
         };
         let Some(stream) = self.reported_on(topic, Some(number)).await? else { return Ok(false) };
-        let reported = self.reports.commands.get(&stream);
-        Ok(reported.is_some_and(|reported| reported.gathering.is_complete().is_some()))
+        let Some(reported) = self.reports.commands.get(&stream) else { return Ok(false) };
+        let sequence = notice.part.and_then(|part| part.sequence);
+        let is_last = notice.part.is_some_and(|part| !part.to_be_continued);
+        let is_known =
+            || sequence.map_or(is_last, |sequence| reported.parts.contains_key(&sequence));
+        Ok(reported.gathering.is_complete().is_some_and(|is_complete| !is_complete || is_known()))
     }
 
     fn command_of(&self, stream: &StreamName) -> Option<CommandId> {

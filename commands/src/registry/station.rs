@@ -241,8 +241,18 @@ impl Registry {
         }
         let key = self.personal.station_key_in_any_case(identity.as_str());
         let Some(stream) = self.journal.lookup(&key).await? else { return Ok(None) };
-        let known = self.load_station(&stream, identity.clone()).await?;
-        Ok(known.map(|known| known.identity))
+        Ok(self.name_of(&stream).await?)
+    }
+
+    /// The name of the station whose month a stream is; its first event says it.
+    async fn name_of(&self, stream: &StreamName) -> Result<Option<StationIdentity>, JournalError> {
+        let first = self.journal.store().read_stream(stream, 0, 1).await?;
+        let Some(first) = first.first() else { return Ok(None) };
+        Ok(match read_event(first)? {
+            Event::StationRegistered(fact) => Some(fact.station.clone()),
+            Event::StationMonthOpened(fact) => Some(fact.carried.station.clone()),
+            _ => None,
+        })
     }
 
     async fn load_station(

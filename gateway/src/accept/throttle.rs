@@ -53,7 +53,7 @@ impl Source {
     }
 }
 
-/// What to do with an attempt before its password is looked at.
+/// What to do with an attempt before anything is looked up for it.
 pub(crate) enum Gate {
     /// Go on.
     Open,
@@ -112,7 +112,8 @@ pub(crate) struct Throttle {
 }
 
 impl Throttle {
-    /// Asks before a password is looked at.
+    /// Asks before a station is looked up and its password looked at. A station that goes by
+    /// its name in another case goes by another name here.
     pub(crate) fn gate(self: &Arc<Self>, source: Source, identity: &str, now: Instant) -> Gate {
         let key = (source, self.hasher.hash_one(identity));
         let mut state = self.lock();

@@ -106,6 +106,25 @@ enum Credentials<'c> {
     Certificate,
 }
 
+/// Who asks to be let in, as which station.
+#[derive(Clone, Copy)]
+struct Attempt<'a> {
+    source: Source,
+    /// As the path has it.
+    named: &'a StationIdentity,
+    /// Whether identities that differ in case alone are different ones in the protocol spoken.
+    has_case: bool,
+}
+
+impl Attempt<'_> {
+    fn is_named(self, identity: &StationIdentity, name: &str) -> bool {
+        match self.has_case {
+            true => name == identity.as_str(),
+            false => name.eq_ignore_ascii_case(identity.as_str()),
+        }
+    }
+}
+
 /// A request that was granted, until the socket is ours.
 struct Granted {
     upgrade: OnUpgrade,
@@ -190,11 +209,13 @@ impl Handshakes {
         let has_case = protocol.as_ref().is_none_or(|offered| offered.protocol.has_case());
         let password = handshake::password(headers, identity, has_case);
         let password = password.map_err(|refusal| path.refusal(refusal))?;
-        let identity = &self.registered(identity, has_case).await?;
+        let attempt = Attempt { source: Source::of(remote.ip()), named: identity, has_case };
+        self.wait_for_turn(attempt).await?;
+        let identity = &self.registered(attempt).await?;
         let told = self.told_profile(headers, transport);
-        let credentials = self.credentials(identity, transport, told, password.as_deref(), remote);
+        let credentials = self.credentials(attempt, identity, transport, told, password.as_deref());
         let credentials = credentials.await.map_err(|refusal| path.refusal(refusal))?;
-        let admitted = self.admit(identity, credentials, remote).await;
+        let admitted = self.admit(attempt, identity, credentials).await;
         let admitted = admitted.map_err(|refusal| path.refusal(refusal))?;
         if path == NamedBy::OtherPath && !self.speaks(&admitted, Quirk::OtherPath).await {
             return Err(Refusal::NoSuchPath);
@@ -229,18 +250,32 @@ impl Handshakes {
         Ok((response, granted))
     }
 
-    /// The identity by which the station is registered.
-    async fn registered(
-        &self,
-        identity: &StationIdentity,
-        has_case: bool,
-    ) -> Result<StationIdentity, Refusal> {
-        if has_case {
-            return Ok(identity.clone());
+    /// Holds an attempt of a source with too many failures, before anything is looked up for it.
+    async fn wait_for_turn(&self, attempt: Attempt<'_>) -> Result<(), Refusal> {
+        match self.throttle.gate(attempt.source, attempt.named.as_str(), Instant::now()) {
+            Gate::Open => {}
+            Gate::Hold(hold, held) => {
+                tokio::time::sleep(hold).await;
+                drop(held);
+            }
+            Gate::Refuse => return Err(Refusal::TooManyFailures),
         }
-        let registered = self.chargebook.registered_in_any_case(identity.clone()).await;
+        Ok(())
+    }
+
+    fn failed(&self, attempt: Attempt<'_>) {
+        self.throttle.failed(attempt.source, attempt.named.as_str(), Instant::now());
+    }
+
+    /// The identity by which the station is registered.
+    async fn registered(&self, attempt: Attempt<'_>) -> Result<StationIdentity, Refusal> {
+        let Attempt { named, has_case, .. } = attempt;
+        if has_case {
+            return Ok(named.clone());
+        }
+        let registered = self.chargebook.registered_in_any_case(named.clone()).await;
         registered.map_err(|error| {
-            tracing::error!(station = %identity, %error, "admission cannot be decided");
+            tracing::error!(station = %named, %error, "admission cannot be decided");
             Refusal::Unavailable
         })
     }
@@ -260,16 +295,16 @@ impl Handshakes {
     /// station is that one's, in the wrong hands.
     async fn credentials<'c>(
         &self,
+        attempt: Attempt<'_>,
         identity: &StationIdentity,
         transport: &Transport,
         told: Option<Told>,
         password: Option<&'c [u8]>,
-        remote: SocketAddr,
     ) -> Result<Credentials<'c>, Refusal> {
         if let Transport::Tls { certificate: Some(CertificateName(name)) } = transport
-            && name.as_deref() != Some(identity.as_str())
+            && !name.as_deref().is_some_and(|name| attempt.is_named(identity, name))
         {
-            self.throttle.failed(Source::of(remote.ip()), identity.as_str(), Instant::now());
+            self.failed(attempt);
             self.chargebook.note_foreign_certificate(identity.as_str()).await;
             return Err(Refusal::OtherCertificate);
         }
@@ -309,19 +344,10 @@ impl Handshakes {
 
     async fn admit(
         &self,
+        attempt: Attempt<'_>,
         identity: &StationIdentity,
         credentials: Credentials<'_>,
-        remote: SocketAddr,
     ) -> Result<Admitted, Refusal> {
-        let source = Source::of(remote.ip());
-        match self.throttle.gate(source, identity.as_str(), Instant::now()) {
-            Gate::Open => {}
-            Gate::Hold(hold, held) => {
-                tokio::time::sleep(hold).await;
-                drop(held);
-            }
-            Gate::Refuse => return Err(Refusal::TooManyFailures),
-        }
         let admitted = match credentials {
             Credentials::Password(password) => {
                 self.chargebook.admit(identity.as_str(), password).await
@@ -332,18 +358,18 @@ impl Handshakes {
         };
         let refused = match admitted {
             Ok(admitted) => {
-                self.throttle.succeeded(source, identity.as_str());
+                self.throttle.succeeded(attempt.source, attempt.named.as_str());
                 return Ok(admitted);
             }
             Err(refused) => refused,
         };
         match refused {
             AdmissionRefused::UnknownStation => {
-                self.throttle.failed(source, identity.as_str(), Instant::now());
+                self.failed(attempt);
                 Err(Refusal::UnknownStation)
             }
             AdmissionRefused::WrongPassword => {
-                self.throttle.failed(source, identity.as_str(), Instant::now());
+                self.failed(attempt);
                 Err(Refusal::WrongPassword)
             }
             // Some clients send a password only when asked for one, so this is no failure.

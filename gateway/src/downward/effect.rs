@@ -45,6 +45,16 @@ pub(super) fn of_answer(
     effect.into_iter().chain(values).collect()
 }
 
+/// What a CALLERROR changes: a password that it was to answer was not taken over.
+pub(super) fn of_error(version: Version, action: &str, call: &str) -> Vec<StationEffect> {
+    let (document, _) = Document::read(call);
+    let Frame::Call(call) = Frame::read(&document) else { return Vec::new() };
+    let Some(node) = call.payload else { return Vec::new() };
+    let call = Payload { document: &document, node };
+    let declined = password_in(version, action, &call).map(StationEffect::PasswordDeclined);
+    declined.into_iter().collect()
+}
+
 /// What a station sends because of an accepted request, even while it waits for its acceptance
 /// (2.x: B02.FR.09).
 fn will_send(

@@ -46,6 +46,7 @@ pub(crate) fn read_reply(
             confirmation(&document, payload, version, action)
         }
         (Ok(()), Frame::Error { code, description, .. }) => {
+            effects = effect::of_error(version, action, &request.frame);
             let description = description.and_then(|description| document.string(description));
             let error = CommandResult::Error {
                 code: in_words(&code, request),

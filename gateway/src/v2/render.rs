@@ -66,6 +66,9 @@ fn why_declined(declined: CertificateDeclined) -> (&'static str, &'static str) {
         CertificateDeclined::OtherKind => {
             ("UnsupportedRequest", "only ChargingStationCertificate is signed here")
         }
+        CertificateDeclined::NotProven => {
+            ("UnsupportedRequest", "connect with a password or a certificate first")
+        }
         CertificateDeclined::AuthorityFailed => ("InternalError", "ask again later"),
     }
 }

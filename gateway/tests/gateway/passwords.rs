@@ -81,6 +81,17 @@ async fn a_password_that_is_not_taken_over_counts_no_more() {
 }
 
 #[tokio::test]
+async fn a_password_that_is_answered_by_an_error_counts_no_more() {
+    let gateway = Gateway::start().await;
+    let mut station = booted(&gateway).await;
+    let call = offer(&gateway, &mut station, NEW).await;
+    station.send(json!([4, call[1], "InternalError", "", {}]).to_string()).await;
+    gateway.facts_once("command.failed", 1).await;
+    assert!(!logs_in(&gateway, NEW).await);
+    assert!(logs_in(&gateway, PASSWORD).await);
+}
+
+#[tokio::test]
 async fn an_accepted_that_comes_after_all_counts() {
     let call_timeout = Duration::from_millis(100);
     let gateway = Gateway::start_with(Limits { call_timeout, ..Limits::default() }).await;

@@ -178,6 +178,45 @@ async fn a_request_that_comes_again_gets_no_second_certificate() {
 }
 
 #[tokio::test]
+async fn a_request_with_another_number_is_another_request() {
+    let gateway = Gateway::start().await;
+    let mut station = gateway.station_of("ocpp2.1").await;
+    let csr = plain_request();
+    let asked = |number: i32| json!({ "csr": csr, "certificateType": KIND, "requestId": number });
+    assert_eq!(ask(&mut station, &asked(7)).await["status"], "Accepted");
+    let first = station.text().await;
+    assert_eq!(first[3]["requestId"], 7);
+    assert_eq!(ask(&mut station, &asked(8)).await["status"], "Accepted");
+    station.send(json!([3, first[1], { "status": "Accepted" }]).to_string()).await;
+    assert_eq!(station.answer(&json!({ "status": "Accepted" })).await[3]["requestId"], 8);
+}
+
+#[tokio::test]
+async fn who_has_proved_nothing_gets_no_certificate() {
+    let gateway = Gateway::start().await;
+    let csr = request("OPEN", &rcgen::PKCS_ECDSA_P256_SHA256);
+    let opened = gateway.connect("OPEN", None, Some("ocpp2.0.1")).await;
+    let mut station = Station { web_socket: opened.expect("let in").0 };
+    station.boot_of("ocpp2.0.1").await;
+    let answer = ask(&mut station, &json!({ "csr": csr })).await;
+    assert_eq!(answer["status"], "Rejected");
+    assert_eq!(answer["statusInfo"]["reasonCode"], "UnsupportedRequest");
+    let requested = gateway.facts("station.certificate_requested").await;
+    assert_eq!(requested[0]["declined"], "not_proven");
+    assert!(gateway.facts("command.requested").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_station_may_name_itself_in_another_case_and_gets_its_id() {
+    let gateway = Gateway::start().await;
+    let mut station = gateway.station_of("ocpp2.0.1").await;
+    let csr = request("cp-1", &rcgen::PKCS_ECDSA_P256_SHA256);
+    assert_eq!(ask(&mut station, &json!({ "csr": csr })).await["status"], "Accepted");
+    let call = station.answer(&json!({ "status": "Accepted" })).await;
+    check_certificate(&gateway, &csr, call[3]["certificateChain"].as_str().expect("a text")).await;
+}
+
+#[tokio::test]
 async fn a_station_that_is_left_quiet_gets_what_it_asked_for() {
     let gateway = Gateway::start().await;
     let settings = SettingsChange { quiet: Some(true), ..SettingsChange::default() };

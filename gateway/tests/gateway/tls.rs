@@ -182,6 +182,34 @@ async fn a_station_comes_with_the_certificate_that_it_was_given() {
 }
 
 #[tokio::test]
+async fn who_comes_with_foreign_certificates_is_held_before_anything_is_looked_up() {
+    let (authority, theirs) = (Authority::new(), Authority::new());
+    // Who is held is not answered in this time.
+    let limits = Limits { handshake_timeout: Duration::from_millis(1_500), ..Limits::default() };
+    let files = authority.server(Some(&theirs));
+    let gateway = Gateway::start_over_tls_with(files, limits).await;
+    let foreign = theirs.station("CP-1");
+    let client = Client { certificate: Some(&foreign), ..Client::trusting(&authority) };
+    for _ in 0..20 {
+        assert_eq!(client.refused(&gateway, without_password("CP-2")).await, Some(401));
+    }
+    let held = client.knock(&gateway, without_password("CP-2")).await;
+    assert!(!matches!(held, Ok(_) | Err(Error::Http(_))), "no answer in HTTP");
+}
+
+#[tokio::test]
+async fn a_certificate_names_its_station_in_any_case_where_identities_have_none() {
+    let (authority, theirs) = (Authority::new(), Authority::new());
+    let gateway = Gateway::start_over_tls(authority.server(Some(&theirs))).await;
+    let own = theirs.station("cp-1");
+    let client = Client { certificate: Some(&own), ..Client::trusting(&authority) };
+    for (protocol, expected) in [("ocpp2.0.1", None), ("ocpp1.6", Some(401))] {
+        let knock = Knock { protocols: Some(protocol), ..without_password("CP-1") };
+        assert_eq!(client.refused(&gateway, knock).await, expected, "{protocol}");
+    }
+}
+
+#[tokio::test]
 async fn a_certificate_of_nobody_or_of_the_past_ends_in_the_handshake() {
     let (authority, theirs) = (Authority::new(), Authority::new());
     let gateway = Gateway::start_over_tls(authority.server(Some(&theirs))).await;

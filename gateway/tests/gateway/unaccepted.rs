@@ -99,6 +99,7 @@ async fn a_report_goes_on_over_the_next_connection() {
     assert_eq!(station.call("2", "NotifyReport", &part(7, 1, false)).await[0], 3);
     // Its answer was lost, so it comes again.
     assert_eq!(station.call("3", "NotifyReport", &part(7, 1, false)).await[0], 3);
+    assert_refused(&station.call("more", "NotifyReport", &part(7, 2, false)).await);
     assert_refused(&station.call("4", "NotifyReport", &part(8, 0, false)).await);
     assert_refused(&station.call("5", "NotifyReport", &part(9, 0, false)).await);
     answer_boots_with(&gateway, Registration::Rejected).await;

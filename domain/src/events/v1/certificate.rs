@@ -86,6 +86,8 @@ pub enum CertificateDeclined {
     OtherStation,
     /// Only the certificates of stations themselves are signed here, none for vehicles.
     OtherKind,
+    /// The connection proved nothing (security profile 0): whoever came may be anybody.
+    NotProven,
     /// The authority itself failed; the station may ask again.
     AuthorityFailed,
 }
