@@ -4,10 +4,12 @@ use crate::Chargebook;
 use crate::registry::RegistryError;
 use chargebook_domain::events::v1::TariffReference;
 use chargebook_domain::ids::SessionId;
+use chargebook_domain::invoice::InvoiceFigures;
 use chargebook_domain::rating::Rating;
 use chargebook_domain::session::{Session, began_at, registers_as_told, running_price};
 use chargebook_domain::units::WattHours;
 use chargebook_store::StreamName;
+use rust_decimal::Decimal;
 
 /// What a session costs as far as is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,4 +63,12 @@ impl Chargebook {
         let rating = price.ok().flatten();
         Ok(rating.map(|rating| CostSoFar { tariff: choice.reference, rating, is_rated: false }))
     }
+}
+
+/// How nothing is written: `0.00`.
+pub(crate) const FREE: Decimal = Decimal::from_parts(0, 0, 0, false, 2);
+
+/// What a rating comes to including taxes, as an invoice over it would have it.
+pub(crate) fn gross(rating: &Rating) -> Option<Decimal> {
+    InvoiceFigures::of(rating).ok().map(|figures| figures.total_gross())
 }

@@ -50,6 +50,8 @@ pub(crate) struct Station {
     quiet: bool,
     /// Whether its messages may be compressed, where it offers that.
     compression: bool,
+    /// Whether it shows drivers what charging costs, and is told.
+    shows_cost: bool,
     /// What it does otherwise than the standard and is understood in.
     #[schema(value_type = Vec<String>, example = json!(["decimal_comma"]))]
     dialect: Vec<Quirk>,
@@ -154,6 +156,7 @@ impl Station {
             registration_policy: row.settings.registration,
             quiet: row.settings.quiet,
             compression: row.settings.compression,
+            shows_cost: row.settings.shows_cost,
             dialect: row.settings.dialect.into(),
             model_dialect: model_dialect.into(),
             suggested_dialect: row.noticed.without(understood).into(),
@@ -214,6 +217,9 @@ pub(crate) struct NewStation {
     quiet: Option<bool>,
     /// Whether its messages may be compressed (permessage-deflate), where it offers that.
     compression: Option<bool>,
+    /// Whether it shows drivers what charging costs, and is told: in 1.6 over DataTransfer (OCA,
+    /// "OCPP & California Pricing Requirements"), in 2.0.1 by CostUpdated.
+    shows_cost: Option<bool>,
     /// What it does otherwise than the standard and is understood in, all of it: `other_path`,
     /// `loose_sub_protocol`, `null_members`, `numbers_as_strings`, `decimal_comma`,
     /// `unit_missing_is_kwh`, `measurand_missing`, `reversed_uid`, `no_pong`,
@@ -239,6 +245,9 @@ pub(crate) struct StationChange {
     quiet: Option<bool>,
     /// Whether its messages may be compressed (permessage-deflate), where it offers that.
     compression: Option<bool>,
+    /// Whether it shows drivers what charging costs, and is told: in 1.6 over DataTransfer (OCA,
+    /// "OCPP & California Pricing Requirements"), in 2.0.1 by CostUpdated.
+    shows_cost: Option<bool>,
     /// What it does otherwise than the standard and is understood in, all of it: `other_path`,
     /// `loose_sub_protocol`, `null_members`, `numbers_as_strings`, `decimal_comma`,
     /// `unit_missing_is_kwh`, `measurand_missing`, `reversed_uid`, `no_pong`,
@@ -310,9 +319,10 @@ pub(crate) async fn register(
     State(state): State<ApiState>,
     Body(station): Body<NewStation>,
 ) -> Result<Response, Problem> {
-    let NewStation { id, password, site, registration, quiet, compression, dialect } = station;
+    let NewStation { id, password, site, registration, quiet, compression, shows_cost, dialect } =
+        station;
     let dialect = dialect.map(Dialect::from);
-    let settings = SettingsChange { registration, quiet, compression, dialect };
+    let settings = SettingsChange { registration, quiet, compression, dialect, shows_cost };
     let registration = StationRegistration { id: id.clone(), password, site, settings };
     let _alone = state.alone_with("station", &id).await;
     let registered = state.chargebook.registry().register_station(registration).await?;
@@ -342,6 +352,7 @@ pub(crate) async fn change(
         registration,
         quiet,
         compression,
+        shows_cost,
         dialect,
     } = change;
     if security_profile.is_some_and(|profile| profile > SECURITY_PROFILE_MAX) {
@@ -356,7 +367,7 @@ pub(crate) async fn change(
         }
     }
     let dialect = dialect.map(Dialect::from);
-    let settings = SettingsChange { registration, quiet, compression, dialect };
+    let settings = SettingsChange { registration, quiet, compression, dialect, shows_cost };
     let (password, site) = (password.as_deref(), site.as_deref());
     let change = Change { password, site, security_profile, settings };
     let changed = state.chargebook.change_station(&id, change).await?;

@@ -2,8 +2,8 @@
 
 use super::{DeskError, StationDesk};
 use crate::message::{TransactionEventKind, TransactionReport};
+use crate::running::{FREE, gross};
 use crate::settling::{rules, tariff_of};
-use chargebook_domain::invoice::InvoiceFigures;
 use chargebook_domain::rating::{RULES_VERSION, Rating};
 use chargebook_domain::session::{Session, Settlement, rate_settled, running_price, settle};
 use rust_decimal::Decimal;
@@ -48,22 +48,21 @@ impl StationDesk {
         &self,
         session: &Session,
     ) -> Result<Option<Decimal>, DeskError> {
+        Ok(self.rating_so_far(session).await?.as_ref().and_then(gross))
+    }
+
+    /// The same, line by line.
+    pub(super) async fn rating_so_far(
+        &self,
+        session: &Session,
+    ) -> Result<Option<Rating>, DeskError> {
         if let Some((_, rated)) = session.rated() {
-            return Ok(gross(&rated.rating));
+            return Ok(Some(rated.rating.clone()));
         }
         let Some(started) = session.started() else { return Ok(None) };
         let Some(choice) = tariff_of(&self.chargebook, session).await? else { return Ok(None) };
         let zone = started.time_zone.parse().unwrap_or(chrono_tz::UTC);
         let now = self.chargebook.journal().now();
-        let price = running_price(session, &choice.tariff, zone, now);
-        Ok(price.ok().flatten().as_ref().and_then(gross))
+        Ok(running_price(session, &choice.tariff, zone, now).ok().flatten())
     }
-}
-
-/// How nothing is written: `0.00`.
-const FREE: Decimal = Decimal::from_parts(0, 0, 0, false, 2);
-
-/// As an invoice over it would have it.
-fn gross(rating: &Rating) -> Option<Decimal> {
-    InvoiceFigures::of(rating).ok().map(|figures| figures.total_gross())
 }

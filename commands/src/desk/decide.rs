@@ -180,7 +180,10 @@ impl StationDesk {
         let is_refused = certificate.is_some_and(|status| status != CertificateStatus::Accepted);
         let token = match is_refused {
             true => TokenAnswer::plain(Authorization::Invalid),
-            false => self.present_token(&report.token, case).await?.answer,
+            false => {
+                let answer = self.present_token(&report.token, case).await?.answer;
+                self.with_price(answer, &report.token, case).await?
+            }
         };
         let is_over =
             matches!(token.authorization, Authorization::Blocked | Authorization::Expired);
@@ -247,7 +250,12 @@ impl StationDesk {
         };
         let group = token.group.as_deref().map(PresentedToken::id_tag);
         Ok(Presented {
-            answer: TokenAnswer { authorization, expires_at: token.expires_at, group },
+            answer: TokenAnswer {
+                authorization,
+                expires_at: token.expires_at,
+                group,
+                price_text: None,
+            },
             token_id: Some(token.token_id),
             account_id: Some(token.account_id),
             is_master_pass,

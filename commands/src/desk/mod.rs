@@ -15,6 +15,7 @@ mod credit;
 mod decide;
 mod device_model;
 mod dialect;
+mod display;
 mod effects;
 mod intents;
 mod meter;
@@ -52,6 +53,7 @@ use chargebook_domain::session::Session;
 use chargebook_domain::units::Timestamp;
 use chargebook_store::vault::VaultError;
 use chargebook_store::{AppendError, ExpectedVersion, LookupKey, StreamName};
+use display::{ShownCosts, note_display};
 use reports::ReportCache;
 use sessions::SessionCache;
 use std::collections::BTreeSet;
@@ -133,6 +135,7 @@ pub struct StationDesk {
     state: StationState,
     sessions: SessionCache,
     reports: ReportCache,
+    shown: ShownCosts,
     connection: ConnectionInformation,
     epoch: u64,
     /// Shared by all desks of the station, and how far this one has followed.
@@ -220,6 +223,7 @@ impl StationDesk {
         epoch: u64,
     ) -> Self {
         let moves = chargebook.board().moves(state.station_id);
+        note_display(&chargebook, &state);
         Self {
             moves_seen: moves.load(Ordering::SeqCst),
             moves,
@@ -227,6 +231,7 @@ impl StationDesk {
             state,
             sessions: SessionCache::default(),
             reports: ReportCache::default(),
+            shown: ShownCosts::default(),
             connection,
             epoch,
             asked_for: BTreeSet::new(),
@@ -318,6 +323,7 @@ impl StationDesk {
                 Ok(()) => {
                     self.after(&case, &decision).await;
                     self.stop_if_spent(&decision).await;
+                    self.show_on_display(&case, &decision).await;
                     self.notice(receipt.noticed, Some(case.receipt_id)).await;
                     return Ok(frame);
                 }
@@ -473,6 +479,7 @@ impl StationDesk {
         let state = self.chargebook.registry().station(identity.as_str()).await?;
         self.state =
             state.ok_or_else(|| RegistryError::NotFound(format!("no station `{identity}`")))?;
+        note_display(&self.chargebook, &self.state);
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::CommandRequested;
 use chargebook_domain::ids::{CommandId, StationId};
 use chargebook_domain::units::Timestamp;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{mpsc, watch};
@@ -38,6 +38,7 @@ struct Entries {
     /// Handshakes that were granted, until their connections have desks.
     coming: HashMap<StationId, usize>,
     moves: HashMap<StationId, Arc<AtomicU64>>,
+    displays: HashSet<StationId>,
     finished: VecDeque<CommandId>,
 }
 
@@ -97,6 +98,21 @@ impl CommandBoard {
         if let Some(moves) = self.entries().moves.get(&station_id) {
             moves.fetch_add(1, Ordering::SeqCst);
         }
+    }
+
+    /// Notes whether a station is to be told of its own accord what sessions cost.
+    pub(crate) fn note_display(&self, station_id: StationId, shows_cost: bool) {
+        let mut entries = self.entries();
+        match shows_cost {
+            true => entries.displays.insert(station_id),
+            false => entries.displays.remove(&station_id),
+        };
+    }
+
+    /// Whether it is, as far as its desks of this process have noted: a hint that spares looking
+    /// at all other stations.
+    pub(crate) fn may_have_display(&self, station_id: StationId) -> bool {
+        self.entries().displays.contains(&station_id)
     }
 
     /// Whether a connection of the station was begun in this process.

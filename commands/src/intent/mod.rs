@@ -76,6 +76,8 @@ fn waits(intent: &Intent) -> bool {
             | Intent::CancelReservation { .. }
             | Intent::GetCompositeSchedule { .. }
             | Intent::DataTransfer { .. }
+            | Intent::ShowPrice { .. }
+            | Intent::ShowCost { .. }
     )
 }
 

@@ -93,12 +93,14 @@ pub struct TokenAnswer {
     /// The group it belongs to: who of it may stop what another of it began (parentIdTag,
     /// groupIdToken).
     pub group: Option<PresentedToken>,
+    /// What charging costs, in words for the driver (2.x: personalMessage).
+    pub price_text: Option<String>,
 }
 
 impl TokenAnswer {
     /// A status, and nothing more.
     pub fn plain(authorization: Authorization) -> Self {
-        Self { authorization, expires_at: None, group: None }
+        Self { authorization, expires_at: None, group: None, price_text: None }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Follows every session from its first fact to its outcome.
 
 use super::PolicyError;
+use super::display;
 use super::invoicing::{CONTENTION_RETRIES_MAX, Invoicing};
 use crate::Chargebook;
 use crate::journal::{Draft, JournalError, is_exchange, read_event};
@@ -78,6 +79,7 @@ impl Billing {
         let mut changed = HashSet::new();
         let mut rated = BTreeMap::new();
         let mut superseded = Vec::new();
+        let mut concluded = HashSet::new();
         for recorded in page {
             let before = std::mem::replace(&mut self.position, recorded.position);
             if recorded.stream.category() != "session" {
@@ -98,11 +100,16 @@ impl Billing {
             self.fold(recorded, &event, before).await?;
             match &event {
                 Event::SessionRated(_) => {
+                    concluded.insert(recorded.stream.clone());
                     rated
                         .insert(recorded.position, (recorded.stream.clone(), EventId(recorded.id)));
                 }
                 Event::SessionStarted(started) => {
                     superseded.extend(self.superseded_by(recorded, started));
+                    changed.insert(recorded.stream.clone());
+                }
+                Event::SessionOutcomeDecided(_) => {
+                    concluded.insert(recorded.stream.clone());
                     changed.insert(recorded.stream.clone());
                 }
                 Event::SessionSettled(_) | Event::ExchangeRecorded(_) => {}
@@ -114,6 +121,9 @@ impl Billing {
         for (stream, by, cause) in superseded {
             self.supersede(&stream, &by, cause).await?;
         }
+        let concluded = concluded.iter().filter_map(|stream| self.tracked.get(stream));
+        let concluded = concluded.map(|tracked| &tracked.session);
+        display::show_final_costs(&self.chargebook, concluded).await;
         // A rating is invoiced before its session is judged again: what came after it is then
         // judged against that invoice, and never billed beside it.
         self.invoice(rated.into_values().collect()).await?;

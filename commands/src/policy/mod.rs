@@ -5,6 +5,7 @@
 
 mod billing;
 mod certificates;
+mod display;
 mod invoicing;
 mod open_commands;
 

@@ -19,6 +19,8 @@ pub struct SettingsChange {
     pub compression: Option<bool>,
     /// What it does otherwise than the standard and is understood in: all of it.
     pub dialect: Option<Dialect>,
+    /// Whether it shows drivers what charging costs, and is told.
+    pub shows_cost: Option<bool>,
 }
 
 impl SettingsChange {
@@ -29,6 +31,7 @@ impl SettingsChange {
             quiet: self.quiet.unwrap_or(settings.quiet),
             compression: self.compression.unwrap_or(settings.compression),
             dialect: self.dialect.unwrap_or(settings.dialect),
+            shows_cost: self.shows_cost.unwrap_or(settings.shows_cost),
         }
     }
 

@@ -200,6 +200,8 @@ fn further_what(intent: &Intent) -> &'static str {
         Intent::GetLog { .. } => "Upload a log",
         Intent::ShowMessage { .. } => "Show a message",
         Intent::RemoveMessage { .. } => "Remove a message",
+        Intent::ShowPrice { .. } => "Show a price",
+        Intent::ShowCost { .. } => "Show a cost",
         Intent::ListMessages => "Ask for the messages shown",
         Intent::InstallCertificate { .. } => "Install a certificate",
         Intent::DeliverCertificate { .. } => "Deliver a certificate",

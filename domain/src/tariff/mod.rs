@@ -23,9 +23,11 @@ mod canonical;
 pub(crate) mod document;
 mod in_force;
 pub(crate) mod parse;
+mod price_text;
 
 pub use document::{DocumentError, Problem};
 pub use in_force::in_force;
+pub use price_text::with_vat;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc, Weekday};
 use iso_currency::Currency;

@@ -1,6 +1,7 @@
 //! Which members of requests and answers are about a person, or are secrets.
 
 use ocpp_kit::Version;
+use serde::Deserialize;
 
 /// By whose key a text is sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +50,20 @@ pub(super) fn of_request(version: Version, name: &str) -> Option<Sensitivity> {
     } else {
         None
     }
+}
+
+/// What a vendor's text says of a token, where it is JSON.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TokenNamed {
+    id_token: String,
+}
+
+/// The uid of the token that a vendor's text is about, as SetUserPrice is (OCA, "OCPP & California
+/// Pricing Requirements"): such a text is about its holder, all of it.
+pub(super) fn token_in_data(name: &str, text: &str) -> Option<String> {
+    let named = (name == "data").then(|| serde_json::from_str::<TokenNamed>(text).ok());
+    named.flatten().map(|named| named.id_token)
 }
 
 /// Whether the standard leaves open what stands below a member.

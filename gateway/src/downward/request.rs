@@ -209,12 +209,13 @@ impl Writer<'_, '_> {
         let raw = self.document.raw(node);
         let start = self.text.len();
         self.text.push_str(raw);
+        let said = || self.document.string(node).unwrap_or_default();
         let kind = match personal::of_request(self.version, name) {
-            Some(personal::Sensitivity::Token) => {
-                let uid = self.document.string(node).unwrap_or_default();
-                PersonalKind::IdTag(uid.into_owned())
+            Some(personal::Sensitivity::Token) => PersonalKind::IdTag(said().into_owned()),
+            Some(personal::Sensitivity::Text) => {
+                let token = personal::token_in_data(name, &said());
+                token.map_or(PersonalKind::FreeText, PersonalKind::IdTag)
             }
-            Some(personal::Sensitivity::Text) => PersonalKind::FreeText,
             None if is_open => PersonalKind::FreeText,
             None => return,
         };

@@ -95,7 +95,7 @@ mod tests {
 
     fn token(expires: bool) -> TokenAnswer {
         let expires_at = expires.then(now);
-        TokenAnswer { authorization: Authorization::Expired, expires_at, group: None }
+        TokenAnswer { expires_at, ..TokenAnswer::plain(Authorization::Expired) }
     }
 
     /// Renders, and has an independent library read it as the action's confirmation.

@@ -130,6 +130,11 @@ fn push_id_token_info(written: &mut Written, token: &TokenAnswer) {
         written.json.push_str(r#","groupIdToken":"#);
         push_id_token(written, group);
     }
+    if let Some(text) = &token.price_text {
+        written.json.push_str(r#","personalMessage":{"format":"UTF8","content":"#);
+        push_string(&mut written.json, text);
+        written.json.push('}');
+    }
     written.json.push('}');
 }
 
@@ -164,6 +169,7 @@ mod tests {
             authorization: Authorization::Accepted,
             expires_at: Some(now()),
             group: Some(PresentedToken { uid, kind: None }),
+            price_text: Some("0.60 EUR/kWh".to_owned()),
         }
     }
 
@@ -268,7 +274,9 @@ mod tests {
             concat!(
                 r#"{"idTokenInfo":{"status":"Accepted","#,
                 r#""cacheExpiryDateTime":"2025-11-22T12:00:00.123Z","groupIdToken":"#,
-                r#"{"idToken":"GRP \"1\"","type":"Central"}},"certificateStatus":"CertChainError"}"#
+                r#"{"idToken":"GRP \"1\"","type":"Central"},"#,
+                r#""personalMessage":{"format":"UTF8","content":"0.60 EUR/kWh"}},"#,
+                r#""certificateStatus":"CertChainError"}"#
             ),
         );
         let [place] = reply.personal.as_slice() else { panic!("one place") };

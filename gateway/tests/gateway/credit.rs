@@ -37,12 +37,12 @@ async fn gateway_with_wallet(paid_in_minor: i64) -> Gateway {
 }
 
 /// The time of a message that was said so many minutes ago.
-fn ago(gateway: &Gateway, minutes: i64) -> String {
+pub(crate) fn ago(gateway: &Gateway, minutes: i64) -> String {
     let at = gateway.chargebook.journal().now().as_millis() - minutes * 60_000;
     chargebook_domain::units::Timestamp::from_millis(at).expect("an instant").to_string()
 }
 
-fn event(kind: &str, sequence: u32, at: &str, register_wh: u32) -> Value {
+pub(crate) fn event(kind: &str, sequence: u32, at: &str, register_wh: u32) -> Value {
     json!({
         "eventType": kind,
         "timestamp": at,
@@ -54,14 +54,14 @@ fn event(kind: &str, sequence: u32, at: &str, register_wh: u32) -> Value {
     })
 }
 
-fn started(at: &str) -> Value {
+pub(crate) fn started(at: &str) -> Value {
     let mut started = event("Started", 0, at, 1_000);
     started["idToken"] = json!({ "idToken": PREPAID, "type": "ISO14443" });
     started
 }
 
 /// Sends a CALL and gives its answer's payload, as the text that it is.
-async fn told(station: &mut Station, action: &str, payload: &Value) -> String {
+pub(crate) async fn told(station: &mut Station, action: &str, payload: &Value) -> String {
     station.send(json!([2, "1", action, payload]).to_string()).await;
     let Message::Text(text) = station.next().await else { panic!("a text") };
     let payload = text.strip_prefix(r#"[3,"1","#).and_then(|rest| rest.strip_suffix(']'));

@@ -7,6 +7,7 @@ mod compression;
 mod contracts;
 mod credit;
 mod dialects;
+mod display;
 mod ending;
 mod fuzz;
 mod handshake;

@@ -2,7 +2,7 @@
 
 use crate::ids::{ConnectorNumber, EvseNumber, TokenId, TransactionName, TransactionNumber};
 use crate::sealed::{SealedText, TextKind};
-use crate::units::Timestamp;
+use crate::units::{Timestamp, WattHours};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
@@ -228,6 +228,31 @@ pub enum Intent<Text = SealedText> {
     },
     /// Ask which texts are shown (GetDisplayMessages, 2.x).
     ListMessages,
+    /// Show a driver what charging costs, before it begins (1.6: the OCA's SetUserPrice, over
+    /// DataTransfer; in 2.x the answer to Authorize says it).
+    ShowPrice {
+        /// Whose driver.
+        token: Text,
+        /// The prices.
+        text: String,
+    },
+    /// Show a driver what a session costs (CostUpdated; 1.6: the OCA's RunningCost and FinalCost,
+    /// over DataTransfer).
+    ShowCost {
+        /// Which transaction; 0 where `transaction` says it.
+        transaction_id: TransactionNumber,
+        /// Which transaction, in the station's own word (2.x).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        transaction: Option<TransactionName>,
+        /// What it costs, including taxes, in its tariff's currency.
+        cost: Decimal,
+        /// What it rests on, as long as the session goes on; absent: it is the final cost.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        so_far: Option<CostSoFarShown>,
+        /// The prices, in words; beside a final cost.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+    },
     /// Trust a root certificate (InstallCertificate).
     InstallCertificate {
         /// For what, in the word of the station's OCPP version.
@@ -338,6 +363,29 @@ pub enum MessagePriority {
     NormalCycle,
 }
 
+/// What a cost on the way rests on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CostSoFarShown {
+    /// When it was that.
+    pub at: Timestamp,
+    /// The import register then.
+    pub register_wh: WattHours,
+    /// Whether no energy flows.
+    pub is_idle: bool,
+    /// Price of a kWh, including taxes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price_per_kwh: Option<Decimal>,
+    /// Price of an hour of charging, including taxes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price_per_hour: Option<Decimal>,
+    /// The fee for the session, including taxes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fee: Option<Decimal>,
+    /// Price of an hour without energy, including taxes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price_per_idle_hour: Option<Decimal>,
+}
+
 impl<Text> Intent<Text> {
     /// The same intent with its texts changed, in their order.
     pub fn map<Other>(self, change: &mut impl FnMut(TextKind, Text) -> Other) -> Intent<Other> {
@@ -438,6 +486,12 @@ impl<Text> Intent<Text> {
             }
             Self::RemoveMessage { message_id } => Intent::RemoveMessage { message_id },
             Self::ListMessages => Intent::ListMessages,
+            Self::ShowPrice { token, text } => {
+                Intent::ShowPrice { token: change(Token, token), text }
+            }
+            Self::ShowCost { transaction_id, transaction, cost, so_far, text } => {
+                Intent::ShowCost { transaction_id, transaction, cost, so_far, text }
+            }
             Self::InstallCertificate { purpose, certificate } => {
                 Intent::InstallCertificate { purpose, certificate }
             }

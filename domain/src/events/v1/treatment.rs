@@ -63,6 +63,9 @@ pub struct StationSettings {
     pub compression: bool,
     /// What it does otherwise than the standard and is understood in.
     pub dialect: Dialect,
+    /// Whether it shows drivers what charging costs, and is told.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shows_cost: bool,
 }
 
 impl Default for StationSettings {
@@ -72,6 +75,7 @@ impl Default for StationSettings {
             quiet: false,
             compression: true,
             dialect: Dialect::STANDARD,
+            shows_cost: false,
         }
     }
 }

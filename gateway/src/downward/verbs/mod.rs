@@ -1,6 +1,7 @@
 //! Intents in an OCPP version's words: which action, and its payload. Whether the payload is as
 //! the standard has it is checked afterwards, with those that came in OCPP's words.
 
+mod costs;
 mod v16;
 mod v2;
 

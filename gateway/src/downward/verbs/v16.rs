@@ -1,5 +1,6 @@
 //! Intents in the words of OCPP 1.6 and its security extension.
 
+use super::costs;
 use super::{Place, Request, decimal, object, some, spelt_alike, unit};
 use crate::message::Unsendable;
 use chargebook_commands::OpenedIntent;
@@ -77,6 +78,13 @@ pub(super) fn request(intent: &OpenedIntent, number: i32) -> Result<Request, Uns
                 ("data", data.as_deref().map(Value::from)),
             ]);
             ("DataTransfer", payload)
+        }
+        OpenedIntent::ShowPrice { token, text } => costs::set_user_price(token, text),
+        OpenedIntent::ShowCost { transaction: None, transaction_id, cost, so_far, text } => {
+            match so_far {
+                Some(so_far) => costs::running_cost(*transaction_id, *cost, so_far),
+                None => costs::final_cost(*transaction_id, *cost, text.as_deref()),
+            }
         }
         OpenedIntent::SetChargingLimit { .. }
         | OpenedIntent::ClearChargingLimit { .. }

@@ -122,6 +122,10 @@ pub(super) fn request(intent: &OpenedIntent, number: i32) -> Result<Request, Uns
         OpenedIntent::RemoveMessage { message_id } => {
             ("ClearDisplayMessage", json!({ "id": message_id }))
         }
+        OpenedIntent::ShowCost { transaction: Some(name), cost, so_far: Some(_), .. } => {
+            let payload = json!({ "totalCost": decimal(*cost), "transactionId": name.as_str() });
+            ("CostUpdated", payload)
+        }
         OpenedIntent::ListMessages => ("GetDisplayMessages", json!({ "requestId": number })),
         other => spelt_alike(other)?,
     })

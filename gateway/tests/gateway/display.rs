@@ -1,0 +1,130 @@
+//! Prices and costs on a station's display, in the words of each version.
+
+use crate::credit::{ago, event, started, told};
+use crate::support::{Gateway, Station, TAG};
+use chargebook_commands::registry::{SettingsChange, StationChange};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+const TARIFF: &str = r#"{"id":"T","currency":"USD","elements":[{"price_components":[
+    {"type":"ENERGY","price":0.50,"vat":10,"step_size":1},
+    {"type":"PARKING_TIME","price":6.00,"vat":10,"step_size":60}]}]}"#;
+const PRICES: &str = "0.55 USD/kWh + 6.6 USD/h idle";
+
+async fn gateway(quiet: bool) -> Gateway {
+    let gateway = Gateway::start().await;
+    let registry = gateway.chargebook.registry();
+    registry.publish_tariff("T", TARIFF).await.expect("published");
+    registry.set_default_tariff("T").await.expect("set");
+    let (shows_cost, quiet) = (Some(true), Some(quiet));
+    let settings = SettingsChange { shows_cost, quiet, ..SettingsChange::default() };
+    let change = StationChange { settings, ..StationChange::default() };
+    gateway.chargebook.change_station("CP-1", change).await.expect("changed");
+    let (chargebook, stop) = (gateway.chargebook.clone(), CancellationToken::new());
+    tokio::spawn(async move { chargebook.run_policies(stop).await.expect("they run") });
+    gateway
+}
+
+/// Answers the DataTransfer that comes next, and gives its message's name and data.
+async fn shown(station: &mut Station) -> (String, Value) {
+    let call = station.answer(&json!({ "status": "Accepted" })).await;
+    assert_eq!(call[2], "DataTransfer");
+    assert_eq!(call[3]["vendorId"], "org.openchargealliance.costmsg");
+    let data = call[3]["data"].as_str().expect("a text");
+    let name = call[3]["messageId"].as_str().expect("a name");
+    (name.to_owned(), serde_json::from_str(data).expect("JSON"))
+}
+
+/// Begins a 1.6 session of 30 minutes ago, and gives its transaction's id.
+async fn begin(gateway: &Gateway, station: &mut Station) -> i64 {
+    let start = json!({ "connectorId": 1, "idTag": TAG, "meterStart": 1_000,
+        "timestamp": ago(gateway, 30) });
+    let started = told(station, "StartTransaction", &start).await;
+    let started: Value = serde_json::from_str(&started).expect("JSON");
+    started["transactionId"].as_i64().expect("an id")
+}
+
+fn meter(gateway: &Gateway, transaction: i64, minutes_ago: i64, register_wh: &str) -> Value {
+    json!({ "connectorId": 1, "transactionId": transaction, "meterValue": [
+        { "timestamp": ago(gateway, minutes_ago), "sampledValue": [{ "value": register_wh }] }] })
+}
+
+#[tokio::test]
+async fn a_1_6_display_shows_the_price_the_cost_on_the_way_and_the_final_cost() {
+    let gateway = gateway(false).await;
+    let mut station = gateway.station("CP-1").await;
+    station.boot().await;
+    told(&mut station, "Authorize", &json!({ "idTag": TAG })).await;
+    let price = json!({ "idToken": TAG, "priceText": PRICES });
+    assert_eq!(shown(&mut station).await, ("SetUserPrice".to_owned(), price));
+    gateway.facts_once("command.answered", 1).await;
+
+    let transaction = begin(&gateway, &mut station).await;
+    told(&mut station, "MeterValues", &meter(&gateway, transaction, 20, "3000")).await;
+    let (name, mut cost) = shown(&mut station).await;
+    assert!(cost["timestamp"].take().is_string());
+    let expected = json!({ "transactionId": transaction, "timestamp": null, "meterValue": 3000,
+        "cost": 1.1, "state": "Charging", "chargingPrice": { "kWhPrice": 0.55 } });
+    assert_eq!((name.as_str(), cost), ("RunningCost", expected));
+    gateway.facts_once("command.answered", 2).await;
+    // A minute has not passed: what comes next is the final cost.
+    told(&mut station, "MeterValues", &meter(&gateway, transaction, 19, "4000")).await;
+    let stop = json!({ "transactionId": transaction, "idTag": TAG, "meterStop": 5_000,
+        "timestamp": ago(&gateway, 10), "reason": "EVDisconnected" });
+    told(&mut station, "StopTransaction", &stop).await;
+    // What the idle time costs is known with the word that it is over.
+    let free = json!({ "connectorId": 1, "status": "Available", "errorCode": "NoError",
+        "timestamp": ago(&gateway, 10) });
+    told(&mut station, "StatusNotification", &free).await;
+    let cost = json!({ "transactionId": transaction, "cost": 2.2, "priceText": PRICES });
+    assert_eq!(shown(&mut station).await, ("FinalCost".to_owned(), cost));
+    for event in gateway.events().await {
+        assert!(!event.data.as_str().contains(TAG), "{}", event.data.as_str());
+    }
+    // What names the token is sealed by the key of whose it is.
+    let asked = gateway.facts("command.requested").await.remove(0);
+    let exchanges = gateway.facts("exchange.recorded").await;
+    let sent = exchanges.iter().find(|exchange| exchange["action"] == "DataTransfer");
+    let parts = sent.expect("sent")["request"].as_array().expect("parts").clone();
+    let hole = parts.iter().find(|part| part.is_object()).expect("a hole");
+    assert_eq!(hole["subject"], asked["intent"]["token"][0]["subject"]);
+}
+
+#[tokio::test]
+async fn a_2_0_1_display_shows_the_price_and_the_cost_on_the_way() {
+    let gateway = gateway(false).await;
+    let mut station = gateway.station_of("ocpp2.0.1").await;
+    let token = json!({ "idToken": { "idToken": TAG, "type": "ISO14443" } });
+    let answer = told(&mut station, "Authorize", &token).await;
+    let message = format!(r#""personalMessage":{{"format":"UTF8","content":"{PRICES}"}}"#);
+    assert_eq!(answer, format!(r#"{{"idTokenInfo":{{"status":"Accepted",{message}}}}}"#));
+    let mut begin = started(&ago(&gateway, 30));
+    begin["idToken"]["idToken"] = json!(TAG);
+    told(&mut station, "TransactionEvent", &begin).await;
+    let update = event("Updated", 1, &ago(&gateway, 20), 3_000);
+    assert_eq!(told(&mut station, "TransactionEvent", &update).await, "{}");
+    let call = station.answer(&json!({})).await;
+    let cost = json!({ "totalCost": 1.1, "transactionId": "tx-1" });
+    assert_eq!((&call[2], &call[3]), (&json!("CostUpdated"), &cost));
+}
+
+#[tokio::test]
+async fn nothing_is_sent_to_a_quiet_display_nor_to_one_of_2_1() {
+    let quiet = gateway(true).await;
+    let mut station = quiet.station("CP-1").await;
+    station.boot().await;
+    told(&mut station, "Authorize", &json!({ "idTag": TAG })).await;
+    let transaction = begin(&quiet, &mut station).await;
+    told(&mut station, "MeterValues", &meter(&quiet, transaction, 20, "3000")).await;
+    assert!(quiet.facts("command.requested").await.is_empty());
+
+    let gateway = gateway(false).await;
+    let mut station = gateway.station_of("ocpp2.1").await;
+    let mut begin = started(&ago(&gateway, 30));
+    begin["idToken"]["idToken"] = json!(TAG);
+    told(&mut station, "TransactionEvent", &begin).await;
+    let update = event("Updated", 1, &ago(&gateway, 20), 3_000);
+    let answer = told(&mut station, "TransactionEvent", &update).await;
+    assert_eq!(answer, r#"{"totalCost":1.10}"#, "its answers say it");
+    assert!(gateway.facts("command.requested").await.is_empty());
+}
