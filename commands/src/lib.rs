@@ -176,17 +176,35 @@ impl Chargebook {
                 true
             }
         };
-        self.admitted(state, is_password_verified).await
+        self.admitted(state, is_password_verified, None).await
     }
 
     /// The same for a station that has proved itself with a certificate of its own: it needs no
-    /// password (security profile 3).
+    /// password (security profile 3). `certificate` is in DER, where it was seen; one that was
+    /// signed here must be one that the station still goes by.
     ///
     /// # Errors
     /// As there.
-    pub async fn admit_by_certificate(&self, identity: &str) -> Result<Admitted, AdmissionRefused> {
+    pub async fn admit_by_certificate(
+        &self,
+        identity: &str,
+        certificate: Option<&[u8]>,
+    ) -> Result<Admitted, AdmissionRefused> {
         let state = self.known_to_admission(identity).await?;
-        self.admitted(state, false).await
+        let serial_number = match certificate {
+            Some(certificate) => {
+                let authority = self.authority().await;
+                let authority =
+                    authority.map_err(|e| AdmissionRefused::Unavailable(e.to_string()))?;
+                authority.serial_number_of(certificate)
+            }
+            None => None,
+        };
+        if serial_number.as_ref().is_some_and(|number| !state.certificates.contains(number)) {
+            self.note_withdrawn_certificate(identity).await;
+            return Err(AdmissionRefused::WithdrawnCertificate);
+        }
+        self.admitted(state, false, serial_number).await
     }
 
     async fn known_to_admission(&self, identity: &str) -> Result<StationState, AdmissionRefused> {
@@ -199,6 +217,7 @@ impl Chargebook {
         &self,
         state: StationState,
         is_password_verified: bool,
+        certificate_serial_number: Option<String>,
     ) -> Result<Admitted, AdmissionRefused> {
         let settings = self.registry().settings_of(&state).await;
         let settings = settings.map_err(|e| AdmissionRefused::Unavailable(e.to_string()))?;
@@ -207,6 +226,7 @@ impl Chargebook {
             identity: state.identity,
             settings,
             is_password_verified,
+            certificate_serial_number,
             security_profile_required: state.security_profile_required,
         })
     }

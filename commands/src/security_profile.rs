@@ -25,8 +25,13 @@ const LOWER_PROFILE_REFUSED: &str = "lower_security_profile_refused";
 /// The kind of a security event: somebody came with the certificate of another station.
 const FOREIGN_CERTIFICATE: &str = "foreign_certificate_refused";
 
+/// The kind of a security event: somebody came with a certificate that was signed for the station
+/// and counts no more.
+const WITHDRAWN_CERTIFICATE: &str = "withdrawn_certificate_refused";
+
 /// The kinds of security events that are noted once in a while.
-pub(crate) const REFUSALS: &[&str] = &[LOWER_PROFILE_REFUSED, FOREIGN_CERTIFICATE];
+pub(crate) const REFUSALS: &[&str] =
+    &[LOWER_PROFILE_REFUSED, FOREIGN_CERTIFICATE, WITHDRAWN_CERTIFICATE];
 
 /// A refused station tries again all the time; one security event is enough for so long.
 const SILENT_FOR: TimeDelta = TimeDelta::hours(1);
@@ -98,6 +103,11 @@ impl Chargebook {
     /// Notes that somebody has asked to be let in as this station with the certificate of another.
     pub async fn note_foreign_certificate(&self, identity: &str) {
         self.note_refusal(identity, FOREIGN_CERTIFICATE).await;
+    }
+
+    /// Notes that somebody has come with a certificate of the station's that counts no more.
+    pub(crate) async fn note_withdrawn_certificate(&self, identity: &str) {
+        self.note_refusal(identity, WITHDRAWN_CERTIFICATE).await;
     }
 
     /// A security event of ours; nothing rests on its being written.

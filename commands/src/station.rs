@@ -19,6 +19,8 @@ use std::collections::{BTreeMap, VecDeque};
 pub(crate) const CONNECTORS_MAX: usize = 256;
 /// Most passwords that were offered to a station and not answered; the oldest gives way.
 const PASSWORDS_OFFERED_MAX: usize = 4;
+/// Most certificates that let a station in: the one in use, and those that it got since.
+const CERTIFICATES_MAX: usize = 8;
 /// Most stops without a session that a station keeps; the oldest gives way (it stays in the
 /// log and on the list for review).
 pub(crate) const ORPHANS_MAX: usize = 64;
@@ -64,6 +66,8 @@ pub struct StationState {
     pub security_profile_required: u8,
     /// When it was last noted this month that somebody was refused in its name, by kind.
     pub refusals_noted_at: BTreeMap<&'static str, Timestamp>,
+    /// The serial numbers of its certificates that let it in, oldest first.
+    pub certificates: Vec<String>,
     /// The certificate that it last asked for this month.
     pub certificate_requested: Option<Box<StationCertificateRequested>>,
     /// The last boot.
@@ -157,6 +161,7 @@ impl StationState {
             settings: StationSettings::default(),
             noticed: Dialect::STANDARD,
             clone_suspected_at: None,
+            certificates: Vec::new(),
             certificate_requested: None,
             security_profile_agreed: None,
             security_profile_required: 0,
@@ -209,6 +214,7 @@ impl StationState {
             Event::StationConnected(fact) => {
                 self.epoch = self.epoch.max(fact.epoch);
                 self.protocol = Some(fact.protocol.clone());
+                self.use_certificate(fact.certificate_serial_number.as_deref());
             }
             Event::StationSettingsChanged(fact) => self.settings = fact.settings,
             Event::StationSecurityNoted(fact) if fact.kind == CLONE_SUSPECTED => {
@@ -220,7 +226,13 @@ impl StationState {
                     self.refusals_noted_at.insert(kind, fact.at);
                 }
             }
+            Event::StationCertificateWithdrawn(fact) => {
+                self.certificates.retain(|known| *known != fact.serial_number);
+            }
             Event::StationCertificateRequested(fact) => {
+                if let Some(issued) = &fact.issued {
+                    self.add_certificate(&issued.serial_number);
+                }
                 self.certificate_requested = Some(fact.clone());
             }
             Event::StationSecurityProfileAgreed(fact) => {
@@ -279,6 +291,22 @@ impl StationState {
         }
     }
 
+    /// The one that is in use stays; of the others the oldest gives way.
+    fn add_certificate(&mut self, serial_number: &str) {
+        if self.certificates.len() >= CERTIFICATES_MAX {
+            self.certificates.remove(1);
+        }
+        self.certificates.push(serial_number.to_owned());
+    }
+
+    /// From its first use on a certificate replaces those before it.
+    fn use_certificate(&mut self, serial_number: Option<&str>) {
+        let is_it = |known: &String| Some(known.as_str()) == serial_number;
+        if let Some(index) = self.certificates.iter().position(is_it) {
+            self.certificates.drain(..index);
+        }
+    }
+
     fn remember_event(&mut self, event: &ReportedEvent, exchange: EventId) {
         if self.reported_events.len() >= REPORTED_EVENTS_MAX {
             self.reported_events.pop_front();
@@ -305,6 +333,7 @@ impl StationState {
         self.identity = carried.station.clone();
         self.password = carried.password.clone();
         self.passwords_offered.clone_from(&carried.passwords_offered);
+        self.certificates.clone_from(&carried.certificates);
         self.site_id = carried.site_id;
         self.accepted = carried.accepted;
         self.unaccepted = carried.registration;
@@ -365,6 +394,7 @@ impl StationState {
             security_profile_required: Some(self.security_profile_required)
                 .filter(|profile| *profile > 0),
             passwords_offered: self.passwords_offered.clone(),
+            certificates: self.certificates.clone(),
         }
     }
 }

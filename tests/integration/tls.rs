@@ -133,6 +133,14 @@ fn a_station_is_raised_to_profile_2_and_3() {
     assert_eq!(files.connect(&csms, &mut station, true)["subprotocol"], "ocpp1.6");
     profile_once(&csms, 3);
     assert_eq!(files.connect(&csms, &mut station, false), json!({ "status": 403 }));
+
+    let certificates = "/v1/stations/CP-1/certificates";
+    let own = || csms.get(certificates).expect(200).json()["own"][0].clone();
+    let path = format!("{certificates}/{}", own()["serial_number"].as_str().expect("a number"));
+    csms.send("DELETE", &path, &[], "").expect(200);
+    assert_eq!(files.connect(&csms, &mut station, true), json!({ "status": 401 }));
+    csms.send("DELETE", &path, &[], "").expect(404);
+    eventually("its withdrawal", || (own()["status"] == "withdrawn").then_some(()));
 }
 
 /// A new certificate of the server's is taken over without a restart; one that cannot be read

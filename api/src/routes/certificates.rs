@@ -1,11 +1,13 @@
 //! The certificates that stations hold, and the authority that signs their own.
 
 use super::stations::no_station;
+use crate::answer::Written;
 use crate::problem::Problem;
 use crate::request::{PathText, WaitParameters};
 use crate::state::ApiState;
 use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use chargebook_domain::events::v1::CertificateDeclined;
 use chargebook_domain::ids::CommandId;
 use chargebook_domain::units::Timestamp;
@@ -60,7 +62,7 @@ pub(crate) struct OwnCertificate {
     #[schema(example = "ChargingStationCertificate")]
     kind: Option<String>,
     /// How far it is: `declined` here; `signed` and on its way, as its command tells; `accepted`
-    /// or `rejected` by the station.
+    /// or `rejected` by the station; `withdrawn` by an operator.
     #[schema(value_type = String, example = "accepted")]
     status: OwnCertificateStatus,
     /// Why it was not signed: `unreadable`, `wrong_signature`, `unsuitable_key`, `other_station`,
@@ -131,6 +133,28 @@ pub(crate) async fn list(
         next: None,
         own: known.own.into_iter().map(OwnCertificate::from).collect(),
     }))
+}
+
+/// Withdraws a certificate that was signed here for the station: nobody is let in by it any more.
+/// A connection that is open stays.
+#[utoipa::path(
+    delete, path = "/v1/stations/{id}/certificates/{serial_number}", tag = "stations",
+    operation_id = "withdraw_station_certificate",
+    params(
+        ("id" = String, Path, description = "The station's id"),
+        ("serial_number" = String, Path, description = "Its serial number, hexadecimal"),
+    ),
+    responses(
+        (status = 200, description = "Withdrawn", body = Written),
+        (status = 404, description = "No such station, or none that lets it in", body = Problem),
+    ),
+)]
+pub(crate) async fn withdraw(
+    State(state): State<ApiState>,
+    PathText((id, serial_number)): PathText<(String, String)>,
+) -> Result<Response, Problem> {
+    let withdrawn = state.chargebook.withdraw_certificate(&id, &serial_number).await?;
+    Ok(Written::changed(withdrawn.created, withdrawn.position, &serial_number))
 }
 
 /// The root of the operator's own certificate authority, which signs what stations ask for.

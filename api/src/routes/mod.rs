@@ -88,6 +88,7 @@ pub(crate) fn guarded_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(device_model::list_variables))
         .routes(routes!(charging_plan::get))
         .routes(routes!(certificates::list))
+        .routes(routes!(certificates::withdraw))
         .routes(routes!(certificates::authority))
         .routes(routes!(alerts::list))
         .routes(routes!(alerts::get))

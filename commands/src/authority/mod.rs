@@ -8,6 +8,7 @@
 //!
 //! It must not know OCPP, nor how a certificate is asked for at a handshake.
 
+mod in_force;
 mod request;
 
 use crate::Chargebook;

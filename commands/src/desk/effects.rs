@@ -97,6 +97,11 @@ impl StationDesk {
                 self.chargebook.registry().agree_security_profile(identity, *profile).await?;
             }
             StationEffect::WillSend(action) => self.has_agreed_to_send(action),
+            StationEffect::CertificateDelivered { accepted: false, serial_number, .. } => {
+                let (registry, identity) = (self.chargebook.registry(), &self.state.identity);
+                let identity = identity.as_str();
+                registry.withdraw_certificate(identity, serial_number, "station").await?;
+            }
             StationEffect::CertificateInstalled(_)
             | StationEffect::CertificateDelivered { .. }
             | StationEffect::CertificateDeleted(_)

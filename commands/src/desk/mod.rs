@@ -85,6 +85,8 @@ pub struct Admitted {
     pub settings: StationSettings,
     /// Whether it gave its password. A station that has none may give any.
     pub is_password_verified: bool,
+    /// The serial number of the certificate that it came with, where that was signed here.
+    pub certificate_serial_number: Option<String>,
     /// The lowest OCPP security profile that it is let in with; 0: any.
     pub security_profile_required: u8,
 }
@@ -101,6 +103,9 @@ pub enum AdmissionRefused {
     /// The password is wrong: HTTP 401.
     #[error("wrong password")]
     WrongPassword,
+    /// The certificate was signed for it and counts no more: HTTP 401.
+    #[error("the certificate was withdrawn or replaced")]
+    WithdrawnCertificate,
     /// It must connect with a higher OCPP security profile: HTTP 403.
     #[error("security profile {required} is required")]
     LowerSecurityProfile {
@@ -259,9 +264,14 @@ impl StationDesk {
                 protocol: connection.protocol.clone(),
                 remote: connection.remote.clone(),
                 security_profile: connection.security_profile,
+                certificate_serial_number: admitted.certificate_serial_number.clone(),
             };
             let connected_id = chargebook.journal().fresh_id();
-            let mut drafts = vec![Draft::new(connected_id, connected).by("station")];
+            let mut connected = Draft::new(connected_id, connected).by("station");
+            if let Some(key) = chargebook.registry().missing_key(&desk.state).await? {
+                connected = connected.keyed(key);
+            }
+            let mut drafts = vec![connected];
             if let Some(required) = required_by_coming(&desk.state, connection.security_profile) {
                 drafts.push(Draft::following(connected_id, 0, required));
             }

@@ -9,7 +9,7 @@ use chargebook_domain::events::v1::{
     StationSecurityProfileRequired, StationSettings, StationSiteAssigned,
 };
 use chargebook_domain::ids::{ConnectorNumber, Outlet, SiteId, StationId, StationIdentity};
-use chargebook_store::{AppendError, Appended, ExpectedVersion, StreamName};
+use chargebook_store::{AppendError, Appended, ExpectedVersion, LookupKey, StreamName};
 
 /// Longest password, in characters: OCPP 2.x allows 40, hex of it doubles that.
 const PASSWORD_CHARACTERS_MAX: usize = 128;
@@ -274,6 +274,30 @@ impl Registry {
         Ok(state.version.is_some().then_some(state))
     }
 
+    /// The key that finds a station in any case, and the station that it finds now: two that were
+    /// registered before there was such a key may differ in case alone, and the first one keeps it.
+    async fn key_in_any_case(
+        &self,
+        state: &StationState,
+    ) -> Result<(LookupKey, Option<StationId>), JournalError> {
+        let key = self.personal.station_key_in_any_case(state.identity.as_str());
+        let found = self.journal.lookup(&key).await?;
+        Ok((key, found.and_then(|stream| parse_stream(&stream)).map(|(holder, _)| holder)))
+    }
+
+    /// The key that finds a station in any case, where nothing has it yet and the next append
+    /// does not write it anyway.
+    pub(crate) async fn missing_key(
+        &self,
+        state: &StationState,
+    ) -> Result<Option<LookupKey>, JournalError> {
+        if StationState::month_of(self.journal.now()) > state.month {
+            return Ok(None);
+        }
+        let (key, holder) = self.key_in_any_case(state).await?;
+        Ok(holder.is_none().then_some(key))
+    }
+
     /// Appends to a station's current month and takes the events in; opens the month where it
     /// is new. On `WrongVersion` the state is stale: load again.
     pub(crate) async fn append_to_station(
@@ -292,10 +316,13 @@ impl Registry {
                 previous: station_stream(station_id, &state.month).ok().map(|s| s.to_string()),
                 carried: state.carry_out(),
             };
-            let draft = Draft::new(self.journal.fresh_id(), opened)
+            let mut draft = Draft::new(self.journal.fresh_id(), opened)
                 .about(station_id)
-                .keyed(self.personal.station_key(state.identity.as_str()))
-                .keyed(self.personal.station_key_in_any_case(state.identity.as_str()));
+                .keyed(self.personal.station_key(state.identity.as_str()));
+            let (key, holder) = self.key_in_any_case(state).await?;
+            if holder.is_none_or(|holder| holder == station_id) {
+                draft = draft.keyed(key);
+            }
             drafts.insert(0, draft);
             expected = ExpectedVersion::NoStream;
         } else {

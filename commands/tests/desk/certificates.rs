@@ -69,3 +69,18 @@ async fn a_crash_before_its_command_delays_a_certificate_and_makes_no_second_one
     let second = promise(&service).await;
     assert_eq!(delivered(&service, second).await, [first, second]);
 }
+
+#[tokio::test]
+async fn the_certificates_that_count_are_carried_into_the_next_months() {
+    let service = Service::start().await;
+    promise(&service).await;
+    for _ in 0..2 {
+        service.pass(31 * 86_400);
+        service.station("CP-1").await;
+    }
+    let carried = service.facts(|event| match event {
+        Event::StationMonthOpened(opened) => Some(opened.carried.certificates.clone()),
+        _ => None,
+    });
+    assert_eq!(carried.await, [["1"], ["1"]]);
+}

@@ -172,6 +172,7 @@ events! {
     "station.certificate_delivered" StationCertificateDelivered(v1::StationCertificateDelivered);
     "station.certificate_installed" StationCertificateInstalled(v1::StationCertificateInstalled);
     "station.certificate_requested" StationCertificateRequested(v1::StationCertificateRequested);
+    "station.certificate_withdrawn" StationCertificateWithdrawn(v1::StationCertificateWithdrawn);
     "station.certificates_reported" StationCertificatesReported(v1::StationCertificatesReported);
     "station.charging_limit_cleared"
         StationChargingLimitCleared(v1::StationChargingLimitCleared);

@@ -23,6 +23,7 @@ pub(crate) enum Refusal {
     BadCredentials,
     OtherUser,
     OtherCertificate,
+    WithdrawnCertificate,
     PasswordRequired,
     WrongPassword,
     LowerSecurityProfile,
@@ -44,6 +45,7 @@ impl Refusal {
             Self::BadCredentials
             | Self::OtherUser
             | Self::OtherCertificate
+            | Self::WithdrawnCertificate
             | Self::PasswordRequired
             | Self::WrongPassword => StatusCode::UNAUTHORIZED,
             Self::LowerSecurityProfile => StatusCode::FORBIDDEN,
@@ -70,6 +72,7 @@ impl Refusal {
                 "Basic auth with the station id as user name and its password is required.\n"
             }
             Self::OtherCertificate => "The certificate is another station's.\n",
+            Self::WithdrawnCertificate => "The certificate was withdrawn or replaced.\n",
             Self::LowerSecurityProfile => "A higher OCPP security profile is required.\n",
             Self::TooManyFailures => "Too many failed attempts from this address.\n",
             Self::Unavailable => "The server cannot decide this now.\n",
@@ -90,6 +93,7 @@ impl Refusal {
             Self::BadCredentials => "bad_credentials",
             Self::OtherUser => "other_user",
             Self::OtherCertificate => "other_certificate",
+            Self::WithdrawnCertificate => "withdrawn_certificate",
             Self::PasswordRequired => "password_required",
             Self::WrongPassword => "wrong_password",
             Self::LowerSecurityProfile => "lower_security_profile",

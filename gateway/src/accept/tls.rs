@@ -104,8 +104,8 @@ fn certificates(pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
     certificates.ok().filter(|certificates| !certificates.is_empty())
 }
 
-/// Whom a station's certificate names; `None`: it has shown none.
-pub(super) fn certificate_of(stream: &TlsStream<TcpStream>) -> Option<CertificateName> {
+/// The station's certificate; `None`: it has shown none.
+pub(super) fn certificate_of(stream: &TlsStream<TcpStream>) -> Option<ShownCertificate> {
     let (_, session) = stream.get_ref();
     let certificate = session.peer_certificates()?.first()?;
     let parsed = X509Certificate::from_der(certificate).ok();
@@ -114,12 +114,17 @@ pub(super) fn certificate_of(stream: &TlsStream<TcpStream>) -> Option<Certificat
         let name = names.next().filter(|_| names.next().is_none())?;
         name.as_str().ok().map(str::to_owned)
     });
-    Some(CertificateName(name))
+    Some(ShownCertificate { name, der: certificate.clone().into_owned() })
 }
 
-/// The common name of a certificate that was checked; `None` where it has not just one.
+/// A certificate that was checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct CertificateName(pub(super) Option<String>);
+pub(super) struct ShownCertificate {
+    /// Its common name; `None` where it has not just one.
+    pub(super) name: Option<String>,
+    /// What was shown.
+    pub(super) der: CertificateDer<'static>,
+}
 
 #[cfg(test)]
 mod tests {

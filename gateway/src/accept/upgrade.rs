@@ -4,7 +4,7 @@
 use super::answer::{Refusal, switching};
 use super::handshake::Told;
 use super::throttle::{Gate, Source, Throttle};
-use super::tls::CertificateName;
+use super::tls::ShownCertificate;
 use super::{extension, handshake};
 use crate::limits::REQUEST_HEAD_BYTES_MAX;
 use crate::metrics;
@@ -62,8 +62,8 @@ pub(super) enum Transport {
     Plain,
     /// TLS of our own.
     Tls {
-        /// Whom the station's certificate names, if it has shown one.
-        certificate: Option<CertificateName>,
+        /// The station's certificate, if it has shown one.
+        certificate: Option<ShownCertificate>,
     },
 }
 
@@ -102,8 +102,8 @@ fn named(uri: &Uri) -> Result<(StationIdentity, NamedBy), Refusal> {
 enum Credentials<'c> {
     /// The password of basic auth, or nothing.
     Password(Option<&'c [u8]>),
-    /// A certificate of its own, that was checked already.
-    Certificate,
+    /// A certificate of its own, that was checked already; in DER, where we have seen it.
+    Certificate(Option<&'c [u8]>),
 }
 
 /// Who asks to be let in, as which station.
@@ -297,19 +297,24 @@ impl Handshakes {
         &self,
         attempt: Attempt<'_>,
         identity: &StationIdentity,
-        transport: &Transport,
+        transport: &'c Transport,
         told: Option<Told>,
         password: Option<&'c [u8]>,
     ) -> Result<Credentials<'c>, Refusal> {
-        if let Transport::Tls { certificate: Some(CertificateName(name)) } = transport
-            && !name.as_deref().is_some_and(|name| attempt.is_named(identity, name))
-        {
+        let shown = match transport {
+            Transport::Tls { certificate } => certificate.as_ref(),
+            Transport::Plain => None,
+        };
+        let names_station = |shown: &ShownCertificate| {
+            shown.name.as_deref().is_some_and(|name| attempt.is_named(identity, name))
+        };
+        if shown.is_some_and(|shown| !names_station(shown)) {
             self.failed(attempt);
             self.chargebook.note_foreign_certificate(identity.as_str()).await;
             return Err(Refusal::OtherCertificate);
         }
         Ok(match told {
-            Some(Told::Certificate) => Credentials::Certificate,
+            Some(Told::Certificate) => Credentials::Certificate(shown.map(|shown| &*shown.der)),
             _ => Credentials::Password(password),
         })
     }
@@ -352,8 +357,8 @@ impl Handshakes {
             Credentials::Password(password) => {
                 self.chargebook.admit(identity.as_str(), password).await
             }
-            Credentials::Certificate => {
-                self.chargebook.admit_by_certificate(identity.as_str()).await
+            Credentials::Certificate(certificate) => {
+                self.chargebook.admit_by_certificate(identity.as_str(), certificate).await
             }
         };
         let refused = match admitted {
@@ -371,6 +376,10 @@ impl Handshakes {
             AdmissionRefused::WrongPassword => {
                 self.failed(attempt);
                 Err(Refusal::WrongPassword)
+            }
+            AdmissionRefused::WithdrawnCertificate => {
+                self.failed(attempt);
+                Err(Refusal::WithdrawnCertificate)
             }
             // Some clients send a password only when asked for one, so this is no failure.
             AdmissionRefused::PasswordRequired => Err(Refusal::PasswordRequired),

@@ -131,6 +131,17 @@ fn without_password(id: &str) -> Knock<'_> {
     Knock { password: None, ..Knock::at(id) }
 }
 
+/// Has `CP-1` ask for a certificate and answer the one that comes; gives it and its key.
+async fn signed(station: &mut Station<TlsStream<TcpStream>>, answer: &str) -> (String, String) {
+    let key = KeyPair::generate().expect("a key");
+    let csr = named("CP-1").serialize_request(&key).expect("a request").pem().expect("PEM");
+    let asked = station.call("sign", "SignCertificate", &json!({ "csr": csr }).to_string()).await;
+    assert_eq!(asked[2]["status"], "Accepted");
+    let call = station.answer(&json!({ "status": answer })).await;
+    let chain = call[3]["certificateChain"].as_str().expect("a chain").to_owned();
+    (chain, key.serialize_pem())
+}
+
 async fn last_profile(gateway: &Gateway) -> serde_json::Value {
     let connected = gateway.facts("station.connected").await;
     connected.last().expect("connected")["security_profile"].clone()
@@ -159,14 +170,7 @@ async fn a_station_comes_with_the_certificate_that_it_was_given() {
     let client = Client::trusting(&authority);
     let mut station = client.knock(&gateway, Knock::at("CP-1")).await.expect("let in");
     station.boot().await;
-    let key = KeyPair::generate().expect("a key");
-    let csr = named("CP-1").serialize_request(&key).expect("a request").pem().expect("PEM");
-    let answer = station.call("1", "SignCertificate", &json!({ "csr": csr }).to_string()).await;
-    assert_eq!(answer[2]["status"], "Accepted");
-    let call = station.answer(&json!({ "status": "Accepted" })).await;
-    let chain = call[3]["certificateChain"].as_str().expect("a chain").to_owned();
-
-    let own = (chain, key.serialize_pem());
+    let own = signed(&mut station, "Accepted").await;
     let client = Client { certificate: Some(&own), ..client };
     let mut station = client.knock(&gateway, without_password("CP-1")).await.expect("let in");
     assert_eq!(station.call("2", "Heartbeat", "{}").await[0], 3);
@@ -179,6 +183,38 @@ async fn a_station_comes_with_the_certificate_that_it_was_given() {
     let noted = gateway.facts("station.security_noted").await;
     let kinds: Vec<_> = noted.iter().map(|fact| &fact["kind"]).collect();
     assert_eq!(kinds, ["foreign_certificate_refused"], "noted once an hour");
+}
+
+#[tokio::test]
+async fn a_certificate_counts_until_the_next_one_is_used_or_it_is_withdrawn() {
+    let authority = Authority::new();
+    let gateway = Gateway::start_over_tls(authority.server(None)).await;
+    let by = |own| Client { certificate: Some(own), ..Client::trusting(&authority) };
+    let refused = async |own| by(own).refused(&gateway, without_password("CP-1")).await;
+    let client = Client::trusting(&authority);
+    let mut station = client.knock(&gateway, Knock::at("CP-1")).await.expect("let in");
+    station.boot().await;
+    let first = signed(&mut station, "Accepted").await;
+    let second = signed(&mut station, "Accepted").await;
+    let not_taken = signed(&mut station, "Rejected").await;
+    gateway.facts_once("station.certificate_delivered", 3).await;
+    assert_eq!(refused(&not_taken).await, Some(401), "the station has not taken it");
+    assert_eq!(refused(&first).await, None, "the next one was never used");
+    let opened = by(&second).knock(&gateway, without_password("CP-1")).await;
+    let mut station = opened.expect("let in");
+    assert_eq!(station.call("1", "Heartbeat", "{}").await[0], 3);
+    assert_eq!(refused(&first).await, Some(401), "the next one is in use");
+    assert_eq!(refused(&second).await, None);
+
+    let requested = gateway.facts("station.certificate_requested").await;
+    let serial_number = requested[1]["issued"]["serial_number"].as_str().expect("a number");
+    let withdraw = || gateway.chargebook.withdraw_certificate("CP-1", serial_number);
+    withdraw().await.expect("withdrawn");
+    assert_eq!(refused(&second).await, Some(401), "an operator has withdrawn it");
+    assert!(withdraw().await.is_err(), "it lets nobody in");
+    let noted = gateway.facts("station.security_noted").await;
+    let kinds: Vec<_> = noted.iter().map(|fact| &fact["kind"]).collect();
+    assert_eq!(kinds, ["withdrawn_certificate_refused"], "noted once an hour");
 }
 
 #[tokio::test]

@@ -6,7 +6,8 @@ use crate::tables::{Json, StationCertificatesRow};
 use crate::views::{OwnCertificate, OwnCertificateStatus, StationCertificate};
 use chargebook_domain::events::v1::{
     InstalledCertificate, StationCertificateDeleted, StationCertificateDelivered,
-    StationCertificateInstalled, StationCertificateRequested, StationCertificatesReported,
+    StationCertificateInstalled, StationCertificateRequested, StationCertificateWithdrawn,
+    StationCertificatesReported,
 };
 use chargebook_domain::ids::{CommandId, StationId};
 
@@ -98,7 +99,10 @@ impl State {
         let is_meant =
             |own: &OwnCertificate| own.serial_number.as_ref() == Some(&fact.serial_number);
         let known = own.iter().position(is_meant).map(|index| own.remove(index));
+        let is_withdrawn =
+            known.as_ref().is_some_and(|known| known.status == OwnCertificateStatus::Withdrawn);
         let status = match fact.accepted {
+            true if is_withdrawn => OwnCertificateStatus::Withdrawn,
             true => OwnCertificateStatus::Accepted,
             false => OwnCertificateStatus::Rejected,
         };
@@ -113,6 +117,20 @@ impl State {
             answered_at: Some(event.recorded_at),
         };
         push_own(own, certificate);
+        Ok(())
+    }
+
+    pub(super) fn certificate_withdrawn(
+        &mut self,
+        event: &Decoded,
+        fact: &StationCertificateWithdrawn,
+    ) -> Result<(), Refusal> {
+        let own = &mut self.certificates_of(StationId(stream_id(event)?)).own.0;
+        let is_meant =
+            |own: &&mut OwnCertificate| own.serial_number.as_ref() == Some(&fact.serial_number);
+        if let Some(own) = own.iter_mut().find(is_meant) {
+            own.status = OwnCertificateStatus::Withdrawn;
+        }
         Ok(())
     }
 

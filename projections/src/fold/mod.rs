@@ -197,6 +197,7 @@ impl State {
             Event::StationBooted(fact) => self.station_booted(event, fact),
             Event::StationCertificateInstalled(fact) => self.certificate_installed(event, fact),
             Event::StationCertificateRequested(fact) => self.certificate_requested(event, fact),
+            Event::StationCertificateWithdrawn(fact) => self.certificate_withdrawn(event, fact),
             Event::StationCertificateDelivered(fact) => self.certificate_delivered(event, fact),
             Event::StationCertificateDeleted(fact) => self.certificate_deleted(event, fact),
             Event::StationCertificatesReported(fact) => self.certificates_reported(event, fact),

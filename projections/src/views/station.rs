@@ -144,6 +144,8 @@ pub enum OwnCertificateStatus {
     Accepted,
     /// The station does not take it.
     Rejected,
+    /// An operator has withdrawn it: it lets nobody in.
+    Withdrawn,
 }
 
 /// What is known of a station's certificates.

@@ -4,7 +4,8 @@ use crate::history::{History, at, caught_up, identity, station_id, uuid};
 use chargebook_domain::events::v1::{
     CertificateDeclined, CertificateHash, CommandRequested, InstalledCertificate, Intent,
     IssuedCertificate, StationCertificateDeleted, StationCertificateDelivered,
-    StationCertificateInstalled, StationCertificateRequested, StationCertificatesReported,
+    StationCertificateInstalled, StationCertificateRequested, StationCertificateWithdrawn,
+    StationCertificatesReported,
 };
 use chargebook_domain::ids::{CommandId, EventId};
 use chargebook_projections::{OwnCertificateStatus, ReadModels, RebuildOptions, rebuild};
@@ -128,7 +129,7 @@ async fn own(models: &ReadModels) -> Vec<(Option<String>, OwnCertificateStatus)>
 
 #[tokio::test]
 async fn a_stations_own_certificate_is_followed_from_its_request_to_its_answer() {
-    use OwnCertificateStatus::{Accepted, Declined, Rejected, Signed};
+    use OwnCertificateStatus::{Accepted, Declined, Rejected, Signed, Withdrawn};
     let exchange = EventId(uuid(8, 1));
     let folder = tempfile::tempdir().unwrap();
     let mut history = History::new();
@@ -151,7 +152,7 @@ async fn a_stations_own_certificate_is_followed_from_its_request_to_its_answer()
         serial_number: serial.to_owned(),
         not_after: at(1_000),
     };
-    history.write(month, requested(Some(issued("a")), None)).await;
+    history.write(month.clone(), requested(Some(issued("a")), None)).await;
     running.reach(history.head()).await;
     let named = |serial: &str| Some(serial.to_owned());
     assert_eq!(own(&running.models).await, [(named("a"), Signed), (None, Declined)]);
@@ -170,9 +171,17 @@ async fn a_stations_own_certificate_is_followed_from_its_request_to_its_answer()
     // A list of the certificates that it trusts says nothing of its own.
     let (certificates, purposes) = (Vec::new(), Vec::new());
     let listed = StationCertificatesReported { purposes, certificates, exchange };
-    history.write(stream, listed).await;
+    history.write(stream.clone(), listed).await;
     running.reach(history.head()).await;
     let expected = [(named("b"), Rejected), (named("a"), Accepted), (None, Declined)];
+    assert_eq!(own(&running.models).await, expected);
+
+    let withdrawn = StationCertificateWithdrawn { serial_number: "a".to_owned() };
+    history.write(month, withdrawn).await;
+    // An answer that comes late brings it back to nobody.
+    history.write(stream, told("a", true)).await;
+    running.reach(history.head()).await;
+    let expected = [(named("a"), Withdrawn), (named("b"), Rejected), (None, Declined)];
     assert_eq!(own(&running.models).await, expected);
 
     running.crash().await;

@@ -232,6 +232,7 @@ impl History {
             protocol: "ocpp1.6".to_owned(),
             remote: "127.0.0.1:40000".to_owned(),
             security_profile: 1,
+            certificate_serial_number: None,
         };
         self.write(Self::station_stream(number), fact).await;
     }

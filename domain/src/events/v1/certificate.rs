@@ -109,6 +109,14 @@ pub struct StationCertificateDelivered {
     pub exchange: EventId,
 }
 
+/// `station.certificate_withdrawn`: a certificate that was signed for the station lets nobody in
+/// any more. The station has not taken it, or an operator has withdrawn it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationCertificateWithdrawn {
+    /// Its serial number, hexadecimal.
+    pub serial_number: String,
+}
+
 /// A certificate at a station.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstalledCertificate {

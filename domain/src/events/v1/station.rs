@@ -131,6 +131,9 @@ pub struct CarriedStation {
     /// The lowest OCPP security profile that it is let in with, where one is required.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub security_profile_required: Option<u8>,
+    /// The serial numbers of its certificates that let it in, hexadecimal, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<String>,
     /// Passwords that were offered to it and that it has neither taken over nor declined.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub passwords_offered: Vec<PasswordVerifier>,
@@ -179,6 +182,10 @@ pub struct StationConnected {
     pub remote: String,
     /// OCPP security profile of the connection: 0 none, 1 basic auth.
     pub security_profile: u8,
+    /// The serial number of the certificate that it came with, hexadecimal, where that was signed
+    /// here: those before it let nobody in any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_serial_number: Option<String>,
 }
 
 /// `station.disconnected`: a connection of the station is over.

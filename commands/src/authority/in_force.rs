@@ -1,0 +1,59 @@
+//! Which of the certificates that were signed for a station let it in: the one that it uses, and
+//! those that it got since and has neither refused nor used yet.
+//!
+//! It must not know how a certificate is shown: that is the handshake's.
+
+use super::StationAuthority;
+use crate::Chargebook;
+use crate::registry::{Registered, Registry, RegistryError};
+use chargebook_domain::events::v1::StationCertificateWithdrawn;
+
+impl StationAuthority {
+    /// The serial number of a certificate (DER), in hex, if it was signed here.
+    pub(crate) fn serial_number_of(&self, certificate: &[u8]) -> Option<String> {
+        let (_, root) = x509_parser::parse_x509_certificate(&self.root.der).ok()?;
+        let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
+        certificate.verify_signature(Some(root.public_key())).ok()?;
+        Some(format!("{:x}", certificate.serial))
+    }
+}
+
+impl Registry {
+    /// A certificate lets nobody in any more; one that does not anyway is no change.
+    pub(crate) async fn withdraw_certificate(
+        &self,
+        id: &str,
+        serial_number: &str,
+        actor: &str,
+    ) -> Result<Registered, RegistryError> {
+        self.amend_station(id, actor, |state| {
+            let is_known = state.certificates.iter().any(|known| known == serial_number);
+            let serial_number = serial_number.to_owned();
+            let fact = is_known.then(|| StationCertificateWithdrawn { serial_number }.into());
+            fact.into_iter().collect()
+        })
+        .await
+    }
+}
+
+impl Chargebook {
+    /// Withdraws a certificate that lets a station in; a connection that is open stays.
+    ///
+    /// # Errors
+    /// No such station, no such certificate that lets it in, or the log.
+    pub async fn withdraw_certificate(
+        &self,
+        id: &str,
+        serial_number: &str,
+    ) -> Result<Registered, RegistryError> {
+        let serial_number = serial_number.to_ascii_lowercase();
+        let withdrawn = self.registry().withdraw_certificate(id, &serial_number, "operator");
+        let withdrawn = withdrawn.await?;
+        match withdrawn.created {
+            true => Ok(withdrawn),
+            false => Err(RegistryError::NotFound(format!(
+                "station `{id}` is let in by no certificate `{serial_number}`"
+            ))),
+        }
+    }
+}
