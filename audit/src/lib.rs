@@ -27,6 +27,6 @@ mod verify;
 pub use bill::LocalTimeCheck;
 pub use error::AuditError;
 pub use frame::FrameError;
-pub use report::{Proven, ProvenFrame, Report};
+pub use report::{Proven, ProvenFrame, ReadOtherwise, Report};
 pub use session::cited_exchanges;
 pub use verify::verify;

@@ -3,8 +3,8 @@
 
 use crate::bill::LocalTimeCheck;
 use chargebook_domain::events::v1::{
-    ExchangeRecorded, InvoiceIssued, InvoiceKind, LedgerPosted, MeterReading, SessionRated,
-    SessionSettled, SettledBecause, TariffVersionPublished,
+    Dialect, ExchangeRecorded, InvoiceIssued, InvoiceKind, LedgerPosted, MeterReading,
+    SessionRated, SessionSettled, SettledBecause, TariffVersionPublished,
 };
 use chargebook_domain::ids::EventId;
 use chargebook_domain::rating::Unit;
@@ -30,6 +30,9 @@ pub struct Report {
     pub started: Beginning,
     /// Every exchange that a fact of the session comes from, in the log's order.
     pub frames: Vec<ProvenFrame>,
+    /// The charger's messages that were read in a dialect in which values are others than by the
+    /// standard, in the log's order.
+    pub read_otherwise: Vec<ReadOtherwise>,
     /// Register samples between begin and end that have been held against their frames.
     pub samples: usize,
     /// Postings about the invoice.
@@ -65,6 +68,18 @@ pub struct Proven<T> {
     pub version: u64,
     /// What it says.
     pub what: T,
+}
+
+/// A message of the charger that was read in a dialect in which values are others than by the
+/// standard. That the charger speaks it is the operator's word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadOtherwise {
+    /// The exchange.
+    pub id: EventId,
+    /// Its leaf in the log's tree.
+    pub index: u64,
+    /// The quirks that change values.
+    pub quirks: Dialect,
 }
 
 /// Where at its station a session was.
@@ -211,7 +226,23 @@ impl Report {
             self.write_reading(f, "begin", &settled.register_start)?;
             self.write_reading(f, "end", &settled.register_end)?;
         }
-        writeln!(f, "              {} samples held against their frames", self.samples)
+        writeln!(f, "              {} samples held against their frames", self.samples)?;
+        self.write_dialects(f)
+    }
+
+    fn write_dialects(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.read_otherwise.is_empty() {
+            return Ok(());
+        }
+        writeln!(
+            f,
+            "  <- dialect  CHECK that the charger writes so; by the standard, values differ:"
+        )?;
+        for ReadOtherwise { id, index, quirks } in &self.read_otherwise {
+            let quirks = serde_json::to_string(quirks).unwrap_or_default();
+            writeln!(f, "              {id}, leaf {index}: {quirks}")?;
+        }
+        Ok(())
     }
 
     fn write_reading(
@@ -287,9 +318,13 @@ impl fmt::Display for Report {
             LocalTimeCheck::Confirmed => "",
             LocalTimeCheck::OtherRelease { .. } => ", LOCAL TIME NOT CONFIRMED",
         };
+        let and = match self.read_otherwise.is_empty() {
+            true => "",
+            false => ", VALUES READ IN A DIALECT",
+        };
         writeln!(
             f,
-            "PROVEN{but}: {} {} of {} over {}",
+            "PROVEN{but}{and}: {} {} of {} over {}",
             match invoice.kind {
                 InvoiceKind::Invoice => "invoice",
                 InvoiceKind::CreditNote => "credit note",

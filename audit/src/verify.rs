@@ -3,11 +3,12 @@
 use crate::AuditError;
 use crate::bill::{LocalTimeCheck, prove_invoice, prove_postings, prove_rating, prove_tariff};
 use crate::chain::{Chain, Entry};
-use crate::report::{Proven, ProvenFrame, Report};
+use crate::report::{Proven, ProvenFrame, ReadOtherwise, Report};
 use crate::session::{self, ProvenSession};
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
-    InvoiceIssued, InvoiceKind, LedgerPosted, SessionRated, TariffVersionPublished,
+    Dialect, InvoiceIssued, InvoiceKind, LedgerPosted, SessionRated, TariffVersionPublished,
+    Verdict,
 };
 use chargebook_proof::bundle::{Bundle, PinnedKey, VerifiedBundle};
 use std::borrow::Cow;
@@ -150,6 +151,10 @@ impl<'c> Bill<'c> {
             settled: proven(self.session.settled_at, self.session.settled.clone()),
             started: self.session.started.clone(),
             frames,
+            read_otherwise: chain
+                .entries()
+                .filter_map(|entry| read_otherwise(chain, entry))
+                .collect(),
             samples: self.session.facts.samples().count(),
             postings: postings.map(|(at, what)| proven(at, (*what).clone())).collect(),
             // What is to be looked at in either bill is to be looked at in the credit note.
@@ -166,6 +171,17 @@ impl<'c> Bill<'c> {
             disclosures: bundle.disclosures.len(),
         }
     }
+}
+
+/// How a message of the charger was read, where values in it are others than by the standard.
+fn read_otherwise(chain: &Chain<'_>, entry: &Entry<'_>) -> Option<ReadOtherwise> {
+    let exchange = entry.exchange().ok()?;
+    let dialect = match exchange.verdict {
+        Verdict::Answered => exchange.dialect,
+        _ => chain.reread(entry.id)?.1.dialect,
+    };
+    let quirks: Dialect = dialect.quirks().filter(|quirk| quirk.changes_values()).collect();
+    (!quirks.is_standard()).then_some(ReadOtherwise { id: entry.id, index: entry.index, quirks })
 }
 
 fn proven<T>(entry: &Entry<'_>, what: T) -> Proven<T> {

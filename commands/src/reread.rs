@@ -6,7 +6,7 @@
 
 use crate::Chargebook;
 use crate::desk::{DeskError, RefusedMessage, StationDesk, is_of_sessions};
-use crate::journal::{is_exchange, read_event};
+use crate::journal::{JournalError, is_exchange, read_event};
 use crate::message::{Judged, Receipt};
 use crate::registry::RegistryError;
 use crate::station::StationState;
@@ -20,6 +20,8 @@ use chrono::{Datelike, Months, TimeDelta};
 
 /// Most refused messages that one request looks at.
 pub const REREAD_MESSAGES_MAX: usize = 200;
+/// After so many events one request reads no further page.
+pub const REREAD_EVENTS_MAX: usize = 10_000;
 /// How long before now a request begins that does not say.
 const SPAN_DEFAULT: TimeDelta = TimeDelta::days(31);
 /// Most months that one request looks through.
@@ -47,7 +49,8 @@ pub struct RereadReport {
     pub dialect: Dialect,
     /// Every message that was looked at, in the order they came.
     pub messages: Vec<RereadMessage>,
-    /// Where to go on, where there were more than [`REREAD_MESSAGES_MAX`].
+    /// Where to go on, where there were more than [`REREAD_MESSAGES_MAX`] or more than
+    /// [`REREAD_EVENTS_MAX`] to look for them in.
     pub next_from: Option<Timestamp>,
 }
 
@@ -107,15 +110,28 @@ impl Chargebook {
         let streams = month_streams(&state, from, until)?;
         let mut desk = StationDesk::without_connection(self.clone(), state);
         let mut report = RereadReport { dialect, messages: Vec::new(), next_from: None };
+        let (mut events, mut last_received_at) = (0, None);
         for stream in streams {
-            let mut next_version = 0;
+            let mut next_version = self.version_at(&stream, from).await?;
             loop {
-                let page = self.journal().store().read_stream(&stream, next_version, PAGE_EVENTS);
-                let page = page.await.map_err(crate::journal::JournalError::from)?;
-                let Some(last) = page.last() else { break };
+                let page = self.page(&stream, next_version, PAGE_EVENTS).await?;
+                let (Some(first), Some(last)) = (page.first(), page.last()) else { break };
+                if events >= REREAD_EVENTS_MAX {
+                    let next = last_received_at.unwrap_or(Timestamp::new(first.recorded_at));
+                    report.next_from = Some(next).filter(|next| *next < until);
+                    return Ok(report);
+                }
+                events += page.len();
                 next_version = last.version + 1;
                 for recorded in &page {
-                    let Some(found) = refused(recorded, from, until)? else { continue };
+                    let Some(exchange) = of_station(recorded)? else { continue };
+                    last_received_at = Some(exchange.received_at);
+                    if !is_refused(&exchange, from, until) {
+                        continue;
+                    }
+                    let stream = recorded.stream.clone();
+                    let message = RefusedMessage { exchange: EventId(recorded.id), stream };
+                    let found = Found { message, exchange };
                     if self.was_reread(&found).await? {
                         continue;
                     }
@@ -129,6 +145,38 @@ impl Chargebook {
             }
         }
         Ok(report)
+    }
+
+    async fn page(
+        &self,
+        stream: &StreamName,
+        from_version: u64,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, DeskError> {
+        let page = self.journal().store().read_stream(stream, from_version, limit).await;
+        Ok(page.map_err(JournalError::from)?)
+    }
+
+    /// The version of the first event of a stream that was recorded at an instant or later, found
+    /// without reading what stands before it: what came since then was recorded since then.
+    async fn version_at(&self, stream: &StreamName, from: Timestamp) -> Result<u64, DeskError> {
+        let is_before = async |version| {
+            let event = self.page(stream, version, 1).await?.pop();
+            Ok::<_, DeskError>(event.is_some_and(|event| event.recorded_at < from.utc()))
+        };
+        let (mut low, mut high) = (0_u64, 0_u64);
+        while is_before(high).await? {
+            low = high + 1;
+            high = low * 2;
+        }
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match is_before(middle).await? {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
+        Ok(low)
     }
 
     async fn was_reread(&self, found: &Found) -> Result<bool, DeskError> {
@@ -186,24 +234,21 @@ impl Chargebook {
     }
 }
 
-/// A station's message that was refused for what it says, in the span.
-fn refused(
-    recorded: &RecordedEvent,
-    from: Timestamp,
-    until: Timestamp,
-) -> Result<Option<Found>, DeskError> {
+/// The exchange of a message that the station began.
+fn of_station(recorded: &RecordedEvent) -> Result<Option<ExchangeRecorded>, DeskError> {
     if !is_exchange(recorded) {
         return Ok(None);
     }
     let Event::ExchangeRecorded(exchange) = read_event(recorded)? else { return Ok(None) };
+    Ok((exchange.direction == Direction::FromStation).then_some(*exchange))
+}
+
+/// Whether a message was refused for what it says, in the span.
+fn is_refused(exchange: &ExchangeRecorded, from: Timestamp, until: Timestamp) -> bool {
     let code = exchange.error_code.as_deref().unwrap_or_default();
-    let is_refused = exchange.verdict == Verdict::Refused
-        && exchange.direction == Direction::FromStation
+    exchange.verdict == Verdict::Refused
         && !REFUSED_FOR_WHO_ASKS.contains(&code)
-        && (from..until).contains(&exchange.received_at);
-    let stream = recorded.stream.clone();
-    let message = RefusedMessage { exchange: EventId(recorded.id), stream };
-    Ok(is_refused.then_some(Found { message, exchange: *exchange }))
+        && (from..until).contains(&exchange.received_at)
 }
 
 fn span(request: RereadRequest, now: Timestamp) -> Result<(Timestamp, Timestamp), RegistryError> {

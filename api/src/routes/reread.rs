@@ -38,7 +38,7 @@ pub(crate) struct Reread {
     still_refused: usize,
     /// Every message that was looked at, oldest first; at most 200.
     messages: Vec<Message>,
-    /// Where to go on from, where there are more.
+    /// Where to go on from, where there are more, or more than 10,000 events to look for them in.
     #[schema(value_type = Option<String>, format = DateTime)]
     next_from: Option<Timestamp>,
 }

@@ -323,8 +323,25 @@ async fn a_root_is_trusted_listed_and_withdrawn() {
     api.send(Method::DELETE, &own_path, &[], "").await.expect(200);
     api.send(Method::DELETE, &own_path, &[], "").await.problem(404, "not_found");
     assert_eq!(api.get(path).await.expect(200).json()["items"], json!([]));
-    for wrong in ["", "no certificate"] {
+    let pem = certificate.as_str().expect("text").trim();
+    let key = "-----BEGIN PRIVATE KEY-----\nMC4CAQAw\n-----END PRIVATE KEY-----";
+    for wrong in [
+        "",
+        "no certificate",
+        &format!("{pem}\n{key}"),
+        &format!("{key}\n{pem}"),
+        &format!("the root:\n{pem}"),
+        &format!("{pem}\n{pem}"),
+        &pem.replace("CERTIFICATE", "X509 CERTIFICATE"),
+        &pem[..pem.len() - 1],
+    ] {
         let wrong = json!({ "purpose": "mo_root", "certificate": wrong });
         api.post(path, &wrong).await.problem(422, "invalid");
     }
+    // However its lines are broken, it is kept as what it says.
+    let broken = pem.replace('\n', "\r\n\r\n ");
+    let broken = json!({ "purpose": "mo_root", "certificate": broken });
+    api.post(path, &broken).await.expect(201);
+    let listed = api.get(path).await.expect(200).json();
+    assert_eq!(listed["items"][0]["certificate"], pem);
 }

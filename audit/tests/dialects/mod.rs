@@ -72,6 +72,13 @@ fn a_refused_message_that_was_read_again_is_proven_in_the_dialect_named() {
     let report = verify(&session_with_reread_stop(|_| {}).bundle(), None).unwrap();
     assert_eq!(report.settled.what.energy_wh, WattHours::from_whole(1_500));
     assert!(report.to_string().contains(r#""meterStop":"2500""#));
+    // Numbers mean the same in strings.
+    assert!(report.to_string().starts_with("PROVEN: invoice"), "{report}");
+    let change = |reread: &mut Value| {
+        reread["dialect"] = json!(["numbers_as_strings", "measurand_missing"]);
+    };
+    let report = verify(&session_with_reread_stop(change).bundle(), None).unwrap();
+    assert_eq!(report.read_otherwise[0].quirks, [Quirk::MeasurandMissing].into_iter().collect());
 
     let check = |change: fn(&mut Value), expected: &str| {
         let refusal = refusal(&session_with_reread_stop(change).bundle());
@@ -204,7 +211,15 @@ fn an_answered_message_is_read_in_the_dialect_that_its_exchange_names() {
         world.bill(tariff);
         world.bundle()
     };
-    verify(&billed(json!(["decimal_comma", "unit_missing_is_kwh"])), None).unwrap();
+    let quirks = json!(["null_members", "decimal_comma", "unit_missing_is_kwh"]);
+    let report = verify(&billed(quirks), None).unwrap();
+    // Who reads the report sees which messages rest on the operator's word for the dialect.
+    let exchange = report.frames[1].id;
+    assert_eq!(report.read_otherwise.len(), 1);
+    let text = report.to_string();
+    assert!(text.starts_with("PROVEN, VALUES READ IN A DIALECT: invoice"), "{text}");
+    let listed = format!(r#"{exchange}, leaf 3: ["decimal_comma","unit_missing_is_kwh"]"#);
+    assert!(text.contains(&listed), "{text}");
     for quirks in [json!([]), json!(["decimal_comma"]), json!(["unit_missing_is_kwh"])] {
         let refusal = refusal(&billed(quirks.clone()));
         assert!(refusal.contains("a sample is"), "{quirks}: {refusal}");

@@ -2,6 +2,8 @@
 
 use super::{DECISION_RETRIES_MAX, Registered, Registry, RegistryError};
 use crate::journal::{Draft, JournalError, read_event};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{TrustAnchorAdded, TrustAnchorWithdrawn, TrustPurpose};
 use chargebook_domain::units::Timestamp;
@@ -18,6 +20,10 @@ const STREAM: &str = "settings-trust-anchors";
 const ANCHORS_MAX: usize = 256;
 /// Longest certificate that is read, in bytes.
 const CERTIFICATE_BYTES_MAX: usize = 10_000;
+const PEM_BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+const PEM_END: &str = "-----END CERTIFICATE-----";
+/// Length of a line of PEM (RFC 7468 section 2).
+const PEM_LINE_BYTES: usize = 64;
 
 /// A root that is trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +42,17 @@ pub struct TrustAnchor {
 }
 
 impl TrustAnchor {
+    /// Reads what somebody gives for a certificate: one in PEM and nothing beside it, least of all
+    /// its key. Only what the certificate itself says is kept. `None` where it is anything else.
+    fn given(purpose: TrustPurpose, text: &str) -> Option<Self> {
+        let text = Some(text.trim()).filter(|text| text.len() <= CERTIFICATE_BYTES_MAX)?;
+        let inside = text.strip_prefix(PEM_BEGIN)?.strip_suffix(PEM_END)?;
+        let lines: String = inside.chars().filter(|letter| !letter.is_ascii_whitespace()).collect();
+        let der = BASE64.decode(lines).ok()?;
+        let (beyond, _) = x509_parser::parse_x509_certificate(&der).ok()?;
+        beyond.is_empty().then(|| Self::read(purpose, &pem_of(&der))).flatten()
+    }
+
     /// Reads a certificate in PEM; `None` where it is none of an authority.
     pub(crate) fn read(purpose: TrustPurpose, certificate: &str) -> Option<Self> {
         let within = certificate.len() <= CERTIFICATE_BYTES_MAX;
@@ -95,8 +112,9 @@ impl Registry {
         purpose: TrustPurpose,
         certificate: &str,
     ) -> Result<(Registered, Arc<TrustAnchor>), RegistryError> {
-        let anchor = TrustAnchor::read(purpose, certificate).map(Arc::new).ok_or_else(|| {
-            let detail = "one certificate of an authority, in PEM, of at most 10,000 bytes";
+        let anchor = TrustAnchor::given(purpose, certificate).map(Arc::new).ok_or_else(|| {
+            let detail = "one certificate of an authority in PEM and nothing else (above all no \
+                          key), of at most 10,000 bytes";
             RegistryError::invalid("/certificate", detail)
         })?;
         let fact = TrustAnchorAdded {
@@ -187,6 +205,18 @@ impl Registry {
         *held = Some(Arc::clone(&known));
         Ok(known)
     }
+}
+
+/// A certificate in PEM (RFC 7468 section 5), without a line break at the end.
+fn pem_of(der: &[u8]) -> String {
+    let base64 = BASE64.encode(der);
+    let lines = base64.as_bytes().chunks(PEM_LINE_BYTES).map(String::from_utf8_lossy);
+    let mut pem = format!("{PEM_BEGIN}\n");
+    for line in lines {
+        pem.push_str(&line);
+        pem.push('\n');
+    }
+    pem + PEM_END
 }
 
 fn stream() -> Result<StreamName, JournalError> {

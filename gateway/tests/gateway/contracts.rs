@@ -92,7 +92,7 @@ async fn a_contract_is_let_in_by_a_certificate_that_leads_to_a_trusted_root() {
 }
 
 /// A message of Plug & Charge in a DataTransfer: the status, and the answer that came back in it.
-async fn carried(station: &mut Station, message: &str, data: &str) -> (Value, Value) {
+pub(crate) async fn carried(station: &mut Station, message: &str, data: &str) -> (Value, Value) {
     let payload = json!({
         "vendorId": "org.openchargealliance.iso15118pnc", "messageId": message, "data": data,
     });

@@ -15,6 +15,7 @@ mod messages;
 mod passwords;
 mod profiles;
 mod reports;
+mod rereading;
 mod signing;
 mod support;
 mod takeover;

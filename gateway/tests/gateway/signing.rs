@@ -1,10 +1,12 @@
 //! The certificate authority: what stations ask for with SignCertificate, over every version's
 //! sockets.
 
+use crate::contracts::carried;
 use crate::support::{Gateway, Station};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use chargebook_commands::registry::{SettingsChange, StationChange};
+use chargebook_domain::events::v1::Quirk;
 use rcgen::{CertificateParams, DnType, KeyPair};
 use serde_json::{Value, json};
 use x509_parser::certification_request::X509CertificationRequest;
@@ -98,6 +100,24 @@ async fn a_station_gets_the_certificate_it_asks_for_in_every_version() {
         assert_eq!(requested[0]["issued"]["certificate_chain"], chain);
         assert_eq!(requested[0]["issued"]["serial_number"], delivered[0]["serial_number"]);
     }
+}
+
+#[tokio::test]
+async fn a_1_6_station_that_asks_by_data_transfer_gets_it_in_its_own_words() {
+    let gateway = Gateway::start().await;
+    let mut station = gateway.station_of("ocpp1.6").await;
+    gateway.speaks("CP-1", &[Quirk::PlugAndChargeData]).await;
+    let csr = plain_request();
+    let asked = json!({ "csr": csr, "certificateType": KIND }).to_string();
+    let answer = carried(&mut station, "SignCertificate", &asked).await;
+    assert_eq!(answer, (json!("Accepted"), json!({ "status": "Accepted" })));
+    let call = station.answer(&json!({ "status": "Accepted" })).await;
+    assert_eq!(call[2], "CertificateSigned");
+    let chain = call[3]["certificateChain"].as_str().expect("a text");
+    assert_eq!(call[3], json!({ "certificateChain": chain }));
+    check_certificate(&gateway, &csr, chain).await;
+    let delivered = gateway.facts_once("station.certificate_delivered", 1).await;
+    assert_eq!(delivered[0]["accepted"], true);
 }
 
 #[tokio::test]

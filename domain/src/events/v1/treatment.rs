@@ -123,6 +123,12 @@ impl Quirk {
         Self::PlugAndChargeData,
     ];
 
+    /// Whether a metered value may be another one by it than the same text is by the
+    /// standard.
+    pub fn changes_values(self) -> bool {
+        matches!(self, Self::DecimalComma | Self::UnitMissingIsKwh | Self::MeasurandMissing)
+    }
+
     fn bit(self) -> u16 {
         1 << (self as u16)
     }

@@ -41,14 +41,6 @@ fn spelt_alike(intent: &OpenedIntent) -> Result<Request, Unsendable> {
             let payload = json!({ "certificateType": purpose, "certificate": certificate });
             ("InstallCertificate", payload)
         }
-        OpenedIntent::DeliverCertificate { certificate_chain, kind, request_id } => {
-            let payload = object([
-                ("certificateChain", some(certificate_chain.as_str())),
-                ("certificateType", kind.clone().map(Value::from)),
-                ("requestId", request_id.map(Value::from)),
-            ]);
-            ("CertificateSigned", payload)
-        }
         OpenedIntent::DeleteCertificate {
             hash_algorithm,
             issuer_name_hash,

@@ -92,6 +92,10 @@ pub(super) fn request(intent: &OpenedIntent, number: i32) -> Result<Request, Uns
         OpenedIntent::UpdateFirmware { .. } | OpenedIntent::GetLog { .. } => {
             maintenance(intent, number)?
         }
+        // Whichever message asked for it, the security extension has one kind and no number.
+        OpenedIntent::DeliverCertificate { certificate_chain, .. } => {
+            ("CertificateSigned", json!({ "certificateChain": certificate_chain }))
+        }
         OpenedIntent::ListCertificates { purpose } => {
             let purpose = purpose.as_deref().map(Value::from);
             ("GetInstalledCertificateIds", object([("certificateType", purpose)]))

@@ -126,6 +126,14 @@ pub(super) fn request(intent: &OpenedIntent, number: i32) -> Result<Request, Uns
             let payload = json!({ "totalCost": decimal(*cost), "transactionId": name.as_str() });
             ("CostUpdated", payload)
         }
+        OpenedIntent::DeliverCertificate { certificate_chain, kind, request_id } => {
+            let payload = object([
+                ("certificateChain", some(certificate_chain.as_str())),
+                ("certificateType", kind.clone().map(Value::from)),
+                ("requestId", request_id.map(Value::from)),
+            ]);
+            ("CertificateSigned", payload)
+        }
         OpenedIntent::ListMessages => ("GetDisplayMessages", json!({ "requestId": number })),
         other => spelt_alike(other)?,
     })
