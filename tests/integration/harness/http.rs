@@ -91,6 +91,7 @@ impl Http {
             "POST" => self.agent.post(url),
             "PUT" => self.agent.put(url),
             "PATCH" => self.agent.patch(url),
+            "DELETE" => self.agent.delete(url).force_send_body(),
             other => panic!("no method {other} here"),
         };
         request = request.header("Content-Type", "application/json");

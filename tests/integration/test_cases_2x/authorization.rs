@@ -176,7 +176,7 @@ fn a_settlement_at_the_station_is_told_to_its_session() {
         assert!(answer.is_object(), "{status}: {answer}");
     }
     let settlement = eventually("the settlement at the session", || {
-        let settlement = bench.csms.sessions("CP-1").remove(0)["settlement"].take();
+        let settlement = bench.csms.sessions("CP-1").first()?["settlement"].clone();
         (settlement["status"] == "Settled").then_some(settlement)
     });
     let expected = json!({ "status": "Settled", "amount": "5.95", "reference": "1234",
