@@ -361,6 +361,10 @@ impl<'a> Source<'a> {
             frame.says_instant("the time", frame.payload(), fact.at)?;
             let kind = frame.text_at("/idToken/type").unwrap_or_default();
             same("the token's type", fact.kind.as_deref().unwrap_or_default(), known(kind))?;
+            let is_end = frame.text_member("eventType") == Some("Ended")
+                || frame.text_member("triggerReason") == Some("StopAuthorized");
+            // What was recorded before this member came to be does not say so.
+            same("whether it was to end it", fact.ends, known(fact.ends && is_end))?;
             if exchange.verdict == Verdict::Refused {
                 // The charger was told nothing of the token.
                 return Ok(());

@@ -3,9 +3,10 @@
 
 use crate::clock::uuid_from;
 use crate::message::{PERSONAL_PLACES_MAX, Personal, PersonalKind, PersonalPlace};
-use chargebook_domain::events::v1::{Intent, ReportTopic};
+use chargebook_domain::events::v1::{Intent, ReportTopic, ReportedEvent};
 use chargebook_domain::ids::{
-    ConnectorNumber, EvseNumber, SessionId, StationId, SubjectId, TransactionNumber,
+    ConnectorNumber, EvseNumber, ReportedEventKey, SessionId, StationId, SubjectId,
+    TransactionNumber,
 };
 use chargebook_domain::sealed::{
     HOLE_PLACEHOLDER, Hole, Part, SEALED_PARTS_MAX, SealedText, TextKind,
@@ -115,6 +116,18 @@ impl PersonalData {
     /// Finds where a refused message was read again.
     pub fn reread_key(&self, exchange: chargebook_domain::ids::EventId) -> LookupKey {
         self.key("reread", &[exchange.0.as_bytes()])
+    }
+
+    /// What something that a station reported is known by: all that it said of it.
+    pub fn reported_event_key(
+        &self,
+        station: StationId,
+        event: &ReportedEvent<String>,
+    ) -> ReportedEventKey {
+        // All members can be written, and the map keys are texts.
+        let said = serde_json::to_vec(event).unwrap_or_default();
+        let hash = self.vault.keyed_hash("reported-event", &[station.0.as_bytes(), &said]);
+        ReportedEventKey(uuid_from(&hash))
     }
 
     /// Finds a registered thing by its name in the API.

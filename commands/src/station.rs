@@ -311,14 +311,18 @@ impl StationState {
         if self.reported_events.len() >= REPORTED_EVENTS_MAX {
             self.reported_events.pop_front();
         }
-        let (number, at) = (event.number, event.at);
-        self.reported_events.push_back(CarriedEvent { number, at, exchange });
+        let (number, at, key) = (event.number, event.at, event.key);
+        self.reported_events.push_back(CarriedEvent { number, at, key, exchange });
     }
 
-    /// The exchange that told of this event before. A number alone is none: after a restart the
-    /// station may begin to count again.
+    /// The exchange that told of this event before. Number and time alone are not enough: after
+    /// a restart the station may begin to count again, and some give several the same. Only for
+    /// what was recorded without a key they have to do.
     pub fn exchange_of<Text>(&self, event: &ReportedEvent<Text>) -> Option<EventId> {
-        let is_it = |known: &&CarriedEvent| known.number == event.number && known.at == event.at;
+        let is_it = |known: &&CarriedEvent| match (known.key, event.key) {
+            (Some(known), Some(key)) => known == key,
+            _ => known.number == event.number && known.at == event.at,
+        };
         self.reported_events.iter().find(is_it).map(|known| known.exchange)
     }
 

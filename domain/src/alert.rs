@@ -10,6 +10,18 @@ const NO_ERROR: &str = "NoError";
 /// In every version: the connector cannot be used, for an error.
 const FAULTED: &str = "Faulted";
 
+/// Variables that tell by their value whether something is wrong with their component, and the
+/// value that says so (2.x part 2, appendix 3.2).
+const TOLD_BY_VALUE: &[(&str, &str)] =
+    &[("Problem", "true"), ("Tripped", "true"), ("AvailabilityState", FAULTED)];
+
+/// The value by which a variable says that something is wrong, in any case; `None`: its value
+/// alone does not say.
+pub fn trouble_word(variable: &str) -> Option<&'static str> {
+    let told = TOLD_BY_VALUE.iter().find(|(name, _)| name.eq_ignore_ascii_case(variable));
+    told.map(|(_, word)| *word)
+}
+
 /// What is wrong with a connector, in the station's word; `None`: nothing.
 ///
 /// 1.6 has an error code beside the status, and uses it for warnings too; 2.x has the status

@@ -48,6 +48,9 @@ uuid_ids! {
     CommandId;
     /// Something that is wrong at a station, and that somebody should know.
     AlertId;
+    /// What a station has reported (NotifyEvent), by a keyed hash of all that it said: the same
+    /// words are the same event.
+    ReportedEventKey;
     /// Whose personal data a sealed hole holds; names the key that opens it.
     SubjectId;
 }

@@ -332,6 +332,7 @@ fn a_master_pass_ends_what_another_began_and_does_not_pay_for_it() {
     let csms = csms_with_station("CP-1");
     let pass = json!({ "uid": "0CAFE", "type": "RFID", "group": "MASTER" });
     csms.post("/v1/tokens", &pass).expect(201);
+    csms.put("/v1/settings/master-pass", &json!({ "group": "MASTER" })).expect(200);
     let mut station = booted_2x(&csms, "ocpp2.0.1");
     station.call("TransactionEvent", transaction_event("Started", 0, TAG, None));
     let by_pass = |kind: &str, sequence: u32| {
@@ -349,4 +350,5 @@ fn a_master_pass_ends_what_another_began_and_does_not_pay_for_it() {
     assert_eq!(station.call("TransactionEvent", ended)["idTokenInfo"], info);
     let session = finished_sessions(&csms, "CP-1", 1).remove(0);
     assert_eq!((&session["token"], &session["stop_reason"]), (&json!(TAG), &json!("MasterPass")));
+    assert_eq!(session["anomalies"], json!([]), "a master pass may end it");
 }

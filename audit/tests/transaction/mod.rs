@@ -60,6 +60,7 @@ fn billed() -> World {
             time_spent_charging_seconds: None,
             limit: None,
             cost: None,
+            cost_limit_answered: None,
             samples: vec![sample],
             exchange,
         };
@@ -119,6 +120,7 @@ fn token(time: &str, exchange: EventId) -> SessionTokenPresented {
         token_id: None,
         account_id: Some(account_id()),
         authorization: Authorization::Accepted,
+        ends: false,
         exchange,
     }
 }

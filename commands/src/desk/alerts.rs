@@ -9,8 +9,19 @@ use chargebook_domain::ids::{EventId, SubjectId};
 const REPORTED_PER_EVENT_MAX: usize = 200;
 
 impl StationDesk {
+    /// What was reported, with what each is known by when it is repeated.
+    fn keyed(&self, reported: &[ReportedEvent<String>]) -> Vec<ReportedEvent<String>> {
+        let (station, personal) = (self.state.station_id, self.chargebook.personal());
+        let keyed = |event: &ReportedEvent<String>| {
+            let key = Some(personal.reported_event_key(station, event));
+            ReportedEvent { key, ..event.clone() }
+        };
+        reported.iter().map(keyed).collect()
+    }
+
     /// The exchange that a message repeats, where all that it says was said before.
     pub(super) fn repeated_events(&self, reported: &[ReportedEvent<String>]) -> Option<EventId> {
+        let reported = self.keyed(reported);
         let first = self.state.exchange_of(reported.first()?)?;
         let is_known = |event| self.state.exchange_of(event).is_some();
         reported.iter().all(is_known).then_some(first)
@@ -23,6 +34,7 @@ impl StationDesk {
         exchange: EventId,
     ) -> Result<Vec<Event>, DeskError> {
         let is_new = |event: &&ReportedEvent<String>| self.state.exchange_of(event).is_none();
+        let reported = self.keyed(reported);
         let new: Vec<_> = reported.iter().filter(is_new).collect();
         let mut facts = Vec::new();
         for reported in new.chunks(REPORTED_PER_EVENT_MAX) {
@@ -57,6 +69,7 @@ impl StationDesk {
             },
             transaction: event.transaction.clone(),
             monitor: event.monitor,
+            key: event.key,
         })
     }
 }

@@ -51,6 +51,22 @@ impl StationDesk {
         Ok(headroom.map(|headroom| headroom.max(Decimal::ZERO)))
     }
 
+    /// The limit that a message of a 2.1 station is answered with; its repeat is answered as it
+    /// was.
+    pub(super) async fn cost_limit_to_answer(
+        &self,
+        session: &Session,
+        repeats: Option<EventId>,
+    ) -> Result<Option<Decimal>, DeskError> {
+        let Some(transaction) = session.transaction() else { return Ok(None) };
+        if let Some(exchange) = repeats {
+            return Ok(transaction.cost_limit_answered_in(exchange));
+        }
+        let limit = self.cost_limit(session).await?;
+        let (answered, said) = (transaction.cost_limit_answered(), transaction.cost_limit());
+        Ok(limit.filter(|limit| is_to_be_answered(*limit, answered, said)))
+    }
+
     /// Whether a session has come to what it may cost.
     pub(super) async fn is_spent(&self, session: &Session) -> Result<bool, DeskError> {
         let Some(limit) = self.cost_limit(session).await? else { return Ok(false) };
@@ -122,7 +138,49 @@ impl StationDesk {
     }
 }
 
+/// Whether a station has to be told a limit, by what it was `answered` last and what it has `said`
+/// last that it keeps to. A lower one that it says and was not answered is the driver's, and
+/// stands.
+fn is_to_be_answered(limit: Decimal, answered: Option<Decimal>, said: Option<Decimal>) -> bool {
+    match said {
+        Some(said) if said > limit => true,
+        Some(said) if Some(said) != answered => false,
+        _ => answered != Some(limit),
+    }
+}
+
 /// Who pays for a session that was let charge.
 fn payer(session: &Session) -> Option<AccountId> {
     session.started().filter(|started| started.is_accepted())?.account_id
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_to_be_answered;
+    use rust_decimal::Decimal;
+
+    #[test]
+    fn a_limit_is_answered_once_and_never_above_the_drivers() {
+        for (limit, answered, said, expected) in [
+            (5, None, None, true),
+            (5, Some(5), None, false),
+            (5, Some(5), Some(5), false),
+            (6, Some(5), Some(5), true),
+            (4, Some(5), Some(5), true),
+            (4, Some(5), None, true),
+            (5, Some(5), Some(3), false),
+            (6, Some(5), Some(3), false),
+            (2, Some(5), Some(3), true),
+            (5, None, Some(3), false),
+            (5, None, Some(8), true),
+            (5, Some(5), Some(8), true),
+        ] {
+            let is = is_to_be_answered(
+                Decimal::from(limit),
+                answered.map(Decimal::from),
+                said.map(Decimal::from),
+            );
+            assert_eq!(is, expected, "{limit}, answered {answered:?}, said {said:?}");
+        }
+    }
 }

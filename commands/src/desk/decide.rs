@@ -181,7 +181,12 @@ impl StationDesk {
         let token = match is_refused {
             true => TokenAnswer::plain(Authorization::Invalid),
             false => {
-                let answer = self.present_token(&report.token, case).await?.answer;
+                let mut answer = self.present_token(&report.token, case).await?.answer;
+                if answer.authorization == Authorization::NoCredit
+                    && self.may_end_one_here(&report.token, &answer).await?
+                {
+                    answer.authorization = Authorization::Accepted;
+                }
                 self.with_price(answer, &report.token, case).await?
             }
         };

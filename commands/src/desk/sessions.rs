@@ -16,7 +16,7 @@ use std::sync::Arc;
 const SESSIONS_MAX: usize = 16;
 
 /// Where one car is charged at a time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Bay {
     /// 1.6.
     Connector(ConnectorNumber),
@@ -82,6 +82,11 @@ impl SessionCache {
     pub(super) fn forget(&mut self, stream: &StreamName) -> Option<SessionId> {
         self.sessions.remove(stream);
         stream.as_str().strip_prefix("session-")?.parse().ok()
+    }
+
+    /// The bays whose latest session is at hand.
+    pub(super) fn bays(&self) -> impl Iterator<Item = Bay> + '_ {
+        self.latest.keys().copied()
     }
 
     /// The session that was begun last in a bay is this one now.

@@ -66,7 +66,8 @@ impl StationDesk {
         };
         let ends = report.kind == TransactionEventKind::Ended || report.trigger == STOP_AUTHORIZED;
         let began = session.transaction().and_then(|known| known.token());
-        let is_begun = began.is_some_and(|token| token.authorization == Authorization::Accepted);
+        let is_begun = began
+            .is_some_and(|token| token.authorization == Authorization::Accepted && !token.ends);
         let presented = presented.map(|(token, presented)| match ends || is_begun {
             true => (token, presented),
             false => (token, presented.beginning()),
@@ -98,9 +99,10 @@ impl StationDesk {
                     id_tag,
                     kind: token.kind.clone(),
                     token_id: presented.token_id,
-                    // Whoever ends another's session does not pay for it.
+                    // A master pass pays for nothing.
                     account_id: presented.account_id.filter(|_| !presented.is_master_pass),
                     authorization: presented.answer.authorization,
+                    ends,
                     exchange: case.receipt_id,
                 };
                 facts.push(fact.into());
@@ -126,7 +128,12 @@ impl StationDesk {
         }
         keys.extend(self.evse_taken(&after, was_at).await?);
         let token = presented.map(|(_, presented)| presented.answer);
-        let answer = self.transaction_answer(&after, report, token).await?;
+        let answer = self.transaction_answer(&after, report, token, repeats).await?;
+        for fact in &mut facts {
+            if let Event::SessionTransactionReported(reported) = fact {
+                reported.cost_limit_answered = answer.cost_limit;
+            }
+        }
         let answer = Answer::Transaction(answer);
         let mut decision = Decision::session(stream.clone(), answer, facts).repeating(repeats);
         decision.keys = keys;
@@ -143,6 +150,7 @@ impl StationDesk {
         session: &Session,
         report: &TransactionReport,
         token: Option<TokenAnswer>,
+        repeats: Option<EventId>,
     ) -> Result<TransactionAnswer, DeskError> {
         let total_cost = self.total_cost(session, report).await?;
         let mut answer = TransactionAnswer { token, total_cost, cost_limit: None };
@@ -150,9 +158,7 @@ impl StationDesk {
             return Ok(answer);
         }
         if report.is_priced_on_the_way {
-            let told = session.transaction().and_then(|transaction| transaction.cost_limit());
-            let limit = self.cost_limit(session).await?;
-            answer.cost_limit = limit.filter(|limit| told != Some(*limit));
+            answer.cost_limit = self.cost_limit_to_answer(session, repeats).await?;
         } else if answer.token.is_none() && self.is_spent(session).await? {
             answer.token = Some(TokenAnswer::plain(Authorization::NoCredit));
         }
@@ -377,6 +383,7 @@ fn reported(
         samples,
         limit: report.limit.clone(),
         cost: report.cost.clone(),
+        cost_limit_answered: None,
         exchange: case.receipt_id,
     }
 }

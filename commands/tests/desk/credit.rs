@@ -172,16 +172,18 @@ fn of_2_1(report: TransactionReport, limit: Option<i64>) -> TransactionReport {
 }
 
 #[tokio::test]
-async fn a_station_of_2_1_is_told_the_limit_until_it_has_taken_it() {
+async fn a_station_of_2_1_is_told_each_limit_once() {
     let service = Service::start().await;
     let account = wallet(&service).await;
     pay_in(&service, account, PAID_IN_MINOR).await;
     let mut station = service.station("CP-1").await;
     let limit = Some(Decimal::new(PAID_IN_MINOR, 2));
     let begin = started("11:00:00").by(PREPAID).reading(1_000, "Transaction.Begin");
-    assert_eq!(station.tell(of_2_1(begin, None)).await.cost_limit, limit);
+    for _ in ["first", "repeat"] {
+        assert_eq!(station.tell(of_2_1(begin.clone(), None)).await.cost_limit, limit);
+    }
     let update = updated(1, "11:05:00").reading(2_000, "Sample.Periodic");
-    assert_eq!(station.tell(of_2_1(update, None)).await.cost_limit, limit, "not taken yet");
+    assert_eq!(station.tell(of_2_1(update, None)).await.cost_limit, None, "told");
     let update = updated(2, "11:06:00").reading(3_000, "Sample.Periodic");
     let taken = Some(PAID_IN_MINOR);
     assert_eq!(station.tell(of_2_1(update, taken)).await.cost_limit, None, "taken");
@@ -196,6 +198,26 @@ async fn a_station_of_2_1_is_told_the_limit_until_it_has_taken_it() {
 }
 
 #[tokio::test]
+async fn a_lower_limit_of_the_driver_stands() {
+    let service = Service::start().await;
+    let account = wallet(&service).await;
+    pay_in(&service, account, PAID_IN_MINOR).await;
+    let mut station = service.station("CP-1").await;
+    let begin = started("11:00:00").by(PREPAID).reading(1_000, "Transaction.Begin");
+    let limit = Some(Decimal::new(PAID_IN_MINOR, 2));
+    assert_eq!(station.tell(of_2_1(begin, None)).await.cost_limit, limit);
+    for (sequence, said) in [(1, Some(300)), (2, None)] {
+        let answer = station.tell(of_2_1(updated(sequence, "11:05:00"), said)).await;
+        assert_eq!(answer.cost_limit, None, "the driver wants no more than 3.00");
+    }
+    pay_in(&service, account, 100).await;
+    let answer = station.tell(of_2_1(updated(3, "11:06:00"), None)).await;
+    assert_eq!(answer.cost_limit, None, "nor has more money changed that");
+    let answer = station.tell(of_2_1(updated(4, "11:07:00"), Some(800))).await;
+    assert_eq!(answer.cost_limit, Some(Decimal::new(600, 2)), "8.00 are not there");
+}
+
+#[tokio::test]
 async fn a_station_of_2_1_that_takes_no_limit_is_asked_to_end_the_session() {
     let service = Service::start().await;
     let account = wallet(&service).await;
@@ -206,4 +228,36 @@ async fn a_station_of_2_1_that_takes_no_limit_is_asked_to_end_the_session() {
     let update = updated(1, "11:20:00").reading(9_000, "Sample.Periodic");
     station.tell(of_2_1(update, None)).await;
     assert_eq!(stops(&service).await.len(), 1);
+}
+
+#[tokio::test]
+async fn who_has_nothing_left_may_still_end_the_own_session_and_begin_none() {
+    let service = Service::start().await;
+    let account = wallet(&service).await;
+    pay_in(&service, account, PAID_IN_MINOR).await;
+    let mut station = service.station("CP-1").await;
+    for (name, evse) in [("tx-1", 1), ("tx-2", 2)] {
+        let begin = started("11:00:00").by(PREPAID).reading(1_000, "Transaction.Begin");
+        station.tell(begin.named(name).at_evse(evse)).await;
+    }
+    station.tell(ended(1, "11:30:00").reading(11_000, "Transaction.End")).await;
+    service.settled_bill(595).await;
+    assert_eq!(authorization(&service, PREPAID).await, Authorization::NoCredit, "elsewhere");
+    let asked = || {
+        let token = PresentedToken::id_tag(PREPAID);
+        StationMessage::Authorize(AuthorizeReport { token, certificate: None })
+    };
+    match station.say(asked()).await {
+        Answer::Authorize { token, .. } => assert_eq!(token.authorization, Authorization::Accepted),
+        other => panic!("{other:?}"),
+    }
+    let another = started("11:40:00").by(PREPAID).named("tx-3").at_evse(3);
+    let answer = station.tell(another).await;
+    assert_eq!(answer.token.map(|token| token.authorization), Some(Authorization::NoCredit));
+    let end = ended(1, "11:50:00").reading(1_000, "Transaction.End");
+    station.tell(end.named("tx-2").at_evse(2)).await;
+    match station.say(asked()).await {
+        Answer::Authorize { token, .. } => assert_eq!(token.authorization, Authorization::NoCredit),
+        other => panic!("{other:?}"),
+    }
 }

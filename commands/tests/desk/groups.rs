@@ -1,5 +1,6 @@
 //! Groups of tokens: who may end whose session, and what a group's name is sealed under.
 
+use crate::reviews::becomes;
 use crate::support::{Service, Station, TAG, start_at, stop_at, token};
 use crate::transactions::{Telling as _, ended, started, updated};
 use chargebook_commands::message::{
@@ -10,7 +11,7 @@ use chargebook_commands::registry::{
     SettingsChange, StationChange, TokenChange, TokenRegistration,
 };
 use chargebook_domain::events::Event;
-use chargebook_domain::events::v1::{Anomaly, Authorization, Registration};
+use chargebook_domain::events::v1::{Anomaly, Authorization, Outcome, Registration};
 
 /// Cards of the group FAMILY, and one of the service's.
 const HERS: &str = "HERS0001";
@@ -88,6 +89,20 @@ async fn the_card_its_group_and_the_master_pass_may_end_a_session_of_2_x() {
         assert_eq!(authorization, Some(Authorization::Accepted), "{ended_by}");
         service.settled_bill(595).await;
         assert_eq!(noted(&service).await, expected, "{ended_by}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_pays_for_what_another_began_and_was_refused() {
+    let begin = || started("11:00:00").by("STRANGER").reading(1_000, "Transaction.Begin");
+    let end = || ended(1, "11:30:00").by(HIS).reading(11_000, "Transaction.End");
+    for messages in [[begin(), end()], [end(), begin()]] {
+        let service = service().await;
+        let mut station = service.station("CP-1").await;
+        for message in messages {
+            station.tell(message).await;
+        }
+        becomes(&service, Outcome::NeedsReview, Some("refused_yet_charged")).await;
     }
 }
 

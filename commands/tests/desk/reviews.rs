@@ -56,7 +56,7 @@ async fn session_of(service: &Service) -> SessionId {
 }
 
 /// Waits until the session has that outcome.
-async fn becomes(service: &Service, outcome: Outcome, reason: Option<&str>) {
+pub(crate) async fn becomes(service: &Service, outcome: Outcome, reason: Option<&str>) {
     let mut last = Vec::new();
     for _ in 0..200 {
         last = service.outcomes(1).await;

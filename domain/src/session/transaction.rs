@@ -48,6 +48,7 @@ pub struct Transaction {
     limits: BTreeMap<(u32, Timestamp), TransactionLimit>,
     costs: BTreeMap<(u32, Timestamp), StationCost>,
     payments: BTreeMap<PaymentKey, EventId>,
+    limits_answered: Vec<(EventId, Decimal)>,
 }
 
 impl Transaction {
@@ -72,6 +73,9 @@ impl Transaction {
         }
         if let Some(cost) = &fact.cost {
             self.costs.entry((fact.sequence, fact.at)).or_insert_with(|| cost.clone());
+        }
+        if let Some(limit) = fact.cost_limit_answered {
+            self.limits_answered.push((fact.exchange, limit));
         }
         if let Some(evse) = fact.evse {
             first_only(&mut self.evses, fact.sequence, evse);
@@ -111,6 +115,17 @@ impl Transaction {
     /// The exchange that told of this very payment before.
     pub fn exchange_of_payment<Text>(&self, payment: &TerminalPayment<Text>) -> Option<EventId> {
         self.payments.get(&payment_key(payment)).copied()
+    }
+
+    /// What we answered last that it may cost at most.
+    pub fn cost_limit_answered(&self) -> Option<Decimal> {
+        self.limits_answered.last().map(|(_, limit)| *limit)
+    }
+
+    /// What we answered in an exchange that it may cost at most.
+    pub fn cost_limit_answered_in(&self, exchange: EventId) -> Option<Decimal> {
+        let answered = self.limits_answered.iter().find(|(known, _)| *known == exchange);
+        answered.map(|(_, limit)| *limit)
     }
 
     /// How it was opened.
@@ -197,12 +212,16 @@ impl Transaction {
             .map(|(sequence, at, _)| (*sequence, *at))
     }
 
-    /// Who pays: the first token that we let charge; where none was let, the first of all.
+    /// Who pays: the first token that we let charge; where none was let, the first of all. One
+    /// that was presented to end it counts only where none was to begin it.
     pub fn token(&self) -> Option<&SessionTokenPresented> {
+        let is_begun = self.tokens.values().any(|token| !token.ends);
+        let counts = |token: &&SessionTokenPresented| !(is_begun && token.ends);
         let accepted = |token: &&SessionTokenPresented| {
             token.authorization == Authorization::Accepted && token.account_id.is_some()
         };
-        self.tokens.values().find(accepted).or_else(|| self.tokens.values().next())
+        let mut tokens = self.tokens.values().filter(counts);
+        tokens.clone().find(accepted).or_else(|| tokens.next())
     }
 
     /// How the session began; `None` until the start has come.

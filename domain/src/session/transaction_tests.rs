@@ -19,6 +19,7 @@ use crate::units::{Timestamp, WattHours};
 use chrono::TimeDelta;
 use proptest::prelude::*;
 use rust_decimal::Decimal;
+use std::slice;
 use uuid::Uuid;
 
 const TARIFF: &str = r#"{"currency":"EUR","elements":[
@@ -71,6 +72,7 @@ fn report(kind: Kind, sequence: u32, clock: &str, state: Option<&str>) -> Event 
         samples: Vec::new(),
         limit: None,
         cost: None,
+        cost_limit_answered: None,
         exchange: exchange(sequence),
     }
     .into()
@@ -87,9 +89,18 @@ fn token(sequence: u32, clock: &str, authorization: Authorization) -> Event {
         token_id: accepted.then(|| TokenId(Uuid::from_u128(3 + number))),
         account_id: accepted.then(|| AccountId(Uuid::from_u128(40 + number))),
         authorization,
+        ends: false,
         exchange: exchange(sequence),
     }
     .into()
+}
+
+/// A token that was let end it.
+fn ending(sequence: u32, clock: &str) -> Event {
+    match token(sequence, clock, Authorization::Accepted) {
+        Event::SessionTokenPresented(fact) => SessionTokenPresented { ends: true, ..*fact }.into(),
+        other => other,
+    }
 }
 
 fn register(sequence: u32, clock: &str, register_wh: i64, context: &str) -> Event {
@@ -201,8 +212,15 @@ fn who_pays() {
     let refused_first = [token(0, "12:00", Invalid)];
     assert_eq!(payer(&changed(&[], &refused_first)), (Some(Accepted), Some(41)));
     assert_eq!(payer(&changed(&[4], &refused_first)), (Some(Invalid), None));
-    let another_stops = [token(5, "13:00", Accepted)];
-    assert_eq!(payer(&changed(&[], &another_stops)), (Some(Accepted), Some(41)));
+    let another_stops = ending(5, "13:00");
+    assert_eq!(payer(&changed(&[], slice::from_ref(&another_stops))), (Some(Accepted), Some(41)));
+    for refused in [token(0, "12:00", Invalid), token(4, "12:40", Invalid)] {
+        let orders = [[refused.clone(), another_stops.clone()], [another_stops.clone(), refused]];
+        for told in orders {
+            assert_eq!(payer(&changed(&[4], &told)), (Some(Invalid), None), "whoever ends it");
+        }
+    }
+    assert_eq!(payer(&changed(&[4], &[another_stops])), (Some(Accepted), Some(45)), "no other");
 }
 
 #[test]

@@ -12,7 +12,8 @@ const VALUES_PER_EFFECT_MAX: usize = 200;
 /// The words for a value that was taken over; the second is in force after the next boot.
 const TAKEN_OVER: &[&str] = &["Accepted", "RebootRequired"];
 /// What the names of secrets end with, in any case; their values are not kept.
-const SECRETS: &[&str] = &["authorizationkey", "password", "simpin"];
+const SECRETS: &[&str] =
+    &["authorizationkey", "passphrase", "password", "psk", "secret", "simpin", "vpnkey"];
 
 /// What the station has told with this answer.
 pub(super) fn of_answer(
@@ -126,12 +127,14 @@ mod tests {
         let keys = concat!(
             r#"{"configurationKey":[{"key":"HeartbeatInterval","readonly":false,"value":"60"},"#,
             r#"{"key":"AuthorizationKey","readonly":false,"value":"secret"},"#,
+            r#"{"key":"VpnKey","readonly":false,"value":"secret"},"#,
             r#"{"key":"Empty","readonly":true}],"unknownKey":["X"]}"#
         );
         let configuration = "Configuration";
         let told = [
             (configuration, "HeartbeatInterval", "Actual", Some("60")),
             (configuration, "AuthorizationKey", "Actual", None),
+            (configuration, "VpnKey", "Actual", None),
             (configuration, "Empty", "Actual", None),
         ];
         check(Version::V1_6, "GetConfiguration", "{}", keys, &told);

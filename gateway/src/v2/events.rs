@@ -2,15 +2,12 @@
 
 use super::device_model::{component, variable_name};
 use crate::payload::Payload;
+use chargebook_domain::alert;
 use chargebook_domain::events::v1::{Condition, ReportedEvent};
 use chargebook_domain::ids::TransactionName;
 
 /// The word for a value that has passed a threshold (EventTriggerEnumType).
 const ALERTING: &str = "Alerting";
-/// Variables that are true where something is wrong with their component (part 2, appendix 3.2).
-const TROUBLES: &[&str] = &["Problem", "Tripped"];
-/// The variable that tells whether a component can be used, and its word for an error.
-const AVAILABILITY: (&str, &str) = ("AvailabilityState", "Faulted");
 
 /// What a NotifyEvent tells of (EventDataType).
 pub(super) fn events(payload: &Payload<'_, '_>) -> Option<Vec<ReportedEvent<String>>> {
@@ -34,6 +31,7 @@ fn event(data: &Payload<'_, '_>) -> Option<ReportedEvent<String>> {
         technical_information: data.text("techInfo"),
         transaction: transaction.and_then(|id| TransactionName::parse(&id).ok()),
         monitor: data.integer("variableMonitoringId"),
+        key: None,
     };
     event.condition = condition(&event, data.boolean("cleared") == Some(true));
     Some(event)
@@ -47,11 +45,8 @@ fn condition(event: &ReportedEvent<String>, is_cleared: bool) -> Option<Conditio
     if is_cleared {
         return Some(Condition::Right);
     }
-    if TROUBLES.iter().any(|trouble| name.eq_ignore_ascii_case(trouble)) {
-        return says(event.value.eq_ignore_ascii_case("true"));
-    }
-    if name.eq_ignore_ascii_case(AVAILABILITY.0) {
-        return says(event.value.eq_ignore_ascii_case(AVAILABILITY.1));
+    if let Some(trouble) = alert::trouble_word(name) {
+        return says(event.value.eq_ignore_ascii_case(trouble));
     }
     (event.trigger == ALERTING).then_some(Condition::Wrong)
 }

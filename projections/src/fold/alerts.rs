@@ -105,6 +105,8 @@ impl State {
         for (ordinal, reported) in (0..).zip(&fact.events) {
             let Some(condition) = reported.condition else { continue };
             let ReportedEvent { component, variable, monitor, .. } = reported;
+            // Where the value tells, all monitors of the variable tell of the same.
+            let monitor = monitor.filter(|_| alert::trouble_word(&variable.name).is_none());
             let subject = serde_json::to_string(&("component", component, variable, monitor))
                 .map_err(|error| error.to_string())?;
             let source = AlertSource::Component;

@@ -151,16 +151,19 @@ impl State {
         fact: &SessionConnectorStatus,
     ) -> Result<(), Refusal> {
         let (_, station) = self.known_session(event)?;
-        let row =
-            self.connector_row(station, Outlet { evse: fact.evse, connector: fact.connector });
+        let outlet = Outlet { evse: fact.evse, connector: fact.connector };
+        self.heard(station, event.recorded_at);
+        let row = self.connector_row(station, outlet);
+        // A status that a late start claims was shown when it came.
+        if row.status_at.is_some_and(|known| fact.at < known) {
+            return Ok(());
+        }
         row.status = Some(fact.status.clone());
         row.error_code.clone_from(&fact.error_code);
         row.vendor_error_code = None;
         row.status_at = Some(fact.at);
-        let outlet = Outlet { evse: fact.evse, connector: fact.connector };
         let said = (fact.status.as_str(), fact.error_code.as_deref());
         self.connector_said(event, station, outlet, said, None, fact.at);
-        self.heard(station, event.recorded_at);
         Ok(())
     }
 
@@ -389,6 +392,7 @@ impl SessionRow {
             account_id: None,
             authorization: None,
             token_sequence: None,
+            token_ends: false,
             status: Word(SessionStatus::Open),
             clock_plausible: true,
             register_start_wh: None,

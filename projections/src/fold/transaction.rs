@@ -102,7 +102,8 @@ impl State {
         Ok(())
     }
 
-    /// Who pays is the first token that was let charge; where none was, the first of all.
+    /// Who pays is the first token that was let charge; where none was, the first of all. One
+    /// that was presented to end it counts only where none was to begin it.
     pub(super) fn token_presented(
         &mut self,
         event: &Decoded,
@@ -114,13 +115,15 @@ impl State {
         let pays = fact.authorization == Authorization::Accepted && fact.account_id.is_some();
         let known_pays = row.account_id.is_some()
             && row.authorization.is_some_and(|Word(word)| word == Authorization::Accepted);
-        let is_earlier = row.token_sequence.is_none_or(|known| fact.sequence < known);
-        if (pays && !known_pays) || (pays == known_pays && is_earlier) {
+        let first = |known| std::cmp::Reverse(known);
+        let known = row.token_sequence.map(|known| (!row.token_ends, known_pays, first(known)));
+        if known.is_none_or(|known| (!fact.ends, pays, first(fact.sequence)) > known) {
             row.id_tag = fact.id_tag.clone().map(Json);
             row.token_id = fact.token_id;
             row.account_id = fact.account_id;
             row.authorization = Some(Word(fact.authorization));
             row.token_sequence = Some(fact.sequence);
+            row.token_ends = fact.ends;
         }
         Ok(())
     }

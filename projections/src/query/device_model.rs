@@ -11,6 +11,8 @@ use crate::views::Page;
 const VARIABLE_COLUMNS: usize = VariableRow::TABLE.columns.len();
 const LEARNT_COLUMNS: usize = LearntValueRow::TABLE.columns.len();
 
+/// The asked station, in both arms of the union: else it would be made over all stations.
+const STATION: &str = "(SELECT station_id FROM stations WHERE station = ?)";
 /// Since when a station's words on its variables count.
 const SINCE: &str = "(SELECT COALESCE(MAX(i.since), 0) FROM inventories i WHERE i.station_id = \
      s.station_id)";
@@ -29,8 +31,9 @@ impl ReadModels {
         let cursor = Cursor::new("variables", paging)?;
         let mut select = Select::new(format!(
             "SELECT {}, {}, p.path FROM stations s JOIN \
-             (SELECT station_id, path FROM station_variables UNION \
-             SELECT station_id, path FROM learnt_values) p ON p.station_id = s.station_id \
+             (SELECT station_id, path FROM station_variables WHERE station_id = {STATION} UNION \
+             SELECT station_id, path FROM learnt_values WHERE station_id = {STATION}) p \
+             ON p.station_id = s.station_id \
              LEFT JOIN station_variables v ON v.station_id = p.station_id AND v.path = p.path \
              AND v.position >= {SINCE} \
              LEFT JOIN learnt_values l ON l.station_id = p.station_id AND l.path = p.path \
@@ -38,6 +41,9 @@ impl ReadModels {
             VariableRow::TABLE.column_list("v."),
             LearntValueRow::TABLE.column_list("l."),
         ));
+        for _arm in 0..2 {
+            select.bind(&station.to_owned())?;
+        }
         select.filter("s.station = ?", Some(&station.to_owned()))?;
         select.condition("(v.path IS NOT NULL OR l.path IS NOT NULL)");
         select.filter("p.path > ?", cursor.after())?;

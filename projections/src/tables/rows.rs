@@ -142,6 +142,7 @@ tables! {
         account_id: Option<AccountId>,
         authorization: Option<Word<Authorization>>,
         token_sequence: Option<u32>,
+        token_ends: bool,
         status: Word<SessionStatus>,
         clock_plausible: bool,
         register_start_wh: Option<WattHours>,

@@ -1,11 +1,11 @@
 //! Alerts, from what stations say of themselves.
 
-use crate::history::{History, at, caught_up, sealed, uuid};
+use crate::history::{History, Place, at, caught_up, place, sealed, uuid};
 use chargebook_domain::events::v1::{
-    AlertAcknowledged, ComponentName, Condition, ReportedEvent, SeenBy, StationEventsReported,
-    StationSecurityNoted, VariableName,
+    AlertAcknowledged, ComponentName, Condition, ReportedEvent, SeenBy, SessionConnectorStatus,
+    StationEventsReported, StationSecurityNoted, VariableName,
 };
-use chargebook_domain::ids::{AlertId, EventId};
+use chargebook_domain::ids::{AlertId, ConnectorNumber, EventId};
 use chargebook_projections::{Alert, AlertStatus, Paging, ReadModels, RebuildOptions, rebuild};
 
 fn said(number: i64, variable: &str, condition: Option<Condition>) -> ReportedEvent {
@@ -29,6 +29,7 @@ fn said(number: i64, variable: &str, condition: Option<Condition>) -> ReportedEv
         technical_information: None,
         transaction: None,
         monitor: None,
+        key: None,
     }
 }
 
@@ -131,5 +132,52 @@ async fn an_acknowledgement_of_nothing_is_parked() {
     assert_eq!(kinds(&alerts), [("clone_suspected", AlertStatus::Raised, 1)]);
     let parked = running.models.list_parked_events(&Paging::default()).await.unwrap();
     assert_eq!(parked.items.len(), 1);
+    running.crash().await;
+}
+
+/// A variable that tells by its value tells whoever asked of the same trouble.
+#[tokio::test]
+async fn what_one_monitor_saw_another_may_see_cleared() {
+    let (wrong, right) = (Some(Condition::Wrong), Some(Condition::Right));
+    let folder = tempfile::tempdir().unwrap();
+    let mut history = History::new();
+    history.station(1, None).await;
+    let by = |monitor, event| ReportedEvent { monitor, ..event };
+    report(&mut history, vec![by(None, said(1, "Problem", wrong))]).await;
+    report(&mut history, vec![by(Some(7), said(2, "Problem", right))]).await;
+    report(&mut history, vec![by(Some(7), said(3, "Temperature", wrong))]).await;
+    report(&mut history, vec![by(Some(8), said(4, "Temperature", right))]).await;
+    let running = caught_up(&history, folder.path()).await;
+    let mut alerts = listed(&running.models, None).await;
+    alerts.sort_by_key(|alert| alert.began_at);
+    let expected = [("Problem", AlertStatus::Cleared, 1), ("Temperature", AlertStatus::Raised, 1)];
+    assert_eq!(kinds(&alerts), expected);
+    running.crash().await;
+}
+
+#[tokio::test]
+async fn an_older_status_that_a_late_start_claims_is_not_shown_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut history = History::new();
+    history.station(1, None).await;
+    let began_at = history.now;
+    history.status(1, 1, "Faulted").await;
+    history.pass(60);
+    history.status(1, 1, "Available").await;
+    let place = Place { started_at: Some(began_at), ..place(1, 1) };
+    history.start(place).await;
+    let claimed = SessionConnectorStatus {
+        evse: None,
+        connector: ConnectorNumber(1),
+        status: "Faulted".to_owned(),
+        error_code: Some("NoError".to_owned()),
+        at: began_at,
+        received_at: began_at,
+        exchange: EventId(uuid(8, 2)),
+    };
+    history.write(History::session_stream(1), claimed).await;
+    let running = caught_up(&history, folder.path()).await;
+    let alerts = listed(&running.models, None).await;
+    assert_eq!(kinds(&alerts), [("Faulted", AlertStatus::Cleared, 1)]);
     running.crash().await;
 }

@@ -129,21 +129,31 @@ fn events_are_taken_note_of() {
     in_both(|bench| {
         let event = |further: Value| {
             let mut event = json!({ "eventId": 1, "timestamp": GENERATED_AT,
-                "trigger": "Alerting", "actualValue": "1",
+                "trigger": "Alerting", "actualValue": "true",
                 "eventNotificationType": "HardWiredMonitor" });
             super::merge(&mut event, evse());
+            event["variable"]["name"] = json!("Problem");
             super::merge(&mut event, further);
             notice(&[event])
         };
         for further in [
             json!({}),
+            json!({ "component": { "name": "EVSE", "evse": { "id": 2 } } }),
             json!({ "trigger": "Periodic", "eventNotificationType": "CustomMonitor",
-                "variableMonitoringId": 1 }),
-            json!({ "actualValue": "" }),
-            json!({ "cleared": true }),
+                "variable": { "name": "Power" }, "variableMonitoringId": 1 }),
+            json!({ "trigger": "Delta", "variable": { "name": "Power" }, "actualValue": "" }),
+            json!({ "cleared": true, "actualValue": "false", "variableMonitoringId": 1 }),
         ] {
             bench.notes("NotifyEvent", event(further));
         }
+        // All of one number and one instant, and none for a repeat of another.
+        let expected =
+            [(2, "raised"), (1, "cleared")].map(|(evse, status)| (json!(evse), json!(status)));
+        crate::harness::eventually("the alerts of both EVSEs", || {
+            let alerts = bench.csms.list("/v1/alerts?station=CP-1");
+            let known = alerts.iter().map(|alert| (alert["evse"].clone(), alert["status"].clone()));
+            (known.collect::<Vec<_>>() == expected).then_some(())
+        });
     });
 }
 

@@ -2,7 +2,7 @@
 //! operator has seen of it.
 
 use super::device_model::{ComponentName, VariableName};
-use crate::ids::{AlertId, EventId, TransactionName};
+use crate::ids::{AlertId, EventId, ReportedEventKey, TransactionName};
 use crate::sealed::SealedText;
 use crate::units::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -57,6 +57,10 @@ pub struct ReportedEvent<Text = SealedText> {
     /// The monitor that noticed it (`variableMonitoringId`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub monitor: Option<i64>,
+    /// What it is known by when it is repeated. Its number and time do not suffice: stations use
+    /// them for several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<ReportedEventKey>,
 }
 
 /// Whether something is wrong.

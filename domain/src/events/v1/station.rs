@@ -4,8 +4,8 @@ use super::exchange::Evidence;
 use super::session::MeterSample;
 use super::treatment::{Dialect, StationSettings};
 use crate::ids::{
-    CommandId, ConnectorNumber, EventId, EvseNumber, SessionId, SiteId, StationId, StationIdentity,
-    TransactionNumber,
+    CommandId, ConnectorNumber, EventId, EvseNumber, ReportedEventKey, SessionId, SiteId,
+    StationId, StationIdentity, TransactionNumber,
 };
 use crate::sealed::SealedText;
 use crate::units::{Timestamp, WattHours};
@@ -149,6 +149,9 @@ pub struct CarriedEvent {
     pub number: i64,
     /// When it happened, by the station's clock.
     pub at: Timestamp,
+    /// What it is known by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<ReportedEventKey>,
     /// The exchange that said so.
     pub exchange: EventId,
 }

@@ -77,6 +77,9 @@ pub struct SessionTransactionReported {
     /// rating is what is billed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<StationCost>,
+    /// What our answer said that it may cost at most, including taxes, in its tariff's currency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_limit_answered: Option<Decimal>,
     /// The exchange that said so.
     pub exchange: EventId,
 }
@@ -176,6 +179,9 @@ pub struct SessionTokenPresented {
     pub account_id: Option<AccountId>,
     /// What we said to it.
     pub authorization: Authorization,
+    /// Whether it was presented to end the transaction: who ends what another began does not pay.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ends: bool,
     /// The exchange that said so.
     pub exchange: EventId,
 }
