@@ -24,8 +24,8 @@ use tracing_subscriber::EnvFilter;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// How much the log's followers give way (`nice`); about a third of an equal share remains.
-const BACKGROUND_NICENESS: i32 = 5;
+/// How much the log's followers give way (`nice`); about a tenth of an equal share remains.
+const BACKGROUND_NICENESS: i32 = 10;
 
 /// Exit status of a server that will not start without its keys.
 const EXIT_LOST_KEYS: u8 = 3;

@@ -60,8 +60,7 @@ impl Registry {
     ) -> Result<Registered, RegistryError> {
         let group = group.map(checked_group).transpose()?;
         if self.master_pass_group().await?.as_deref() == group {
-            let position = *self.journal.store().head().borrow();
-            return Ok(Registered { created: false, position });
+            return Ok(self.unchanged());
         }
         let fact = MasterPassGroupSet { group: self.sealed_master_pass(group).await? };
         let position = self

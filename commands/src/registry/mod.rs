@@ -358,6 +358,27 @@ impl Registry {
         Ok(Registered { created: true, position: appended })
     }
 
+    /// What is to be written is there already.
+    fn unchanged(&self) -> Registered {
+        Registered { created: false, position: *self.journal.store().head().borrow() }
+    }
+
+    /// Writes a setting decided on `version` of its stream; `None` where another has written
+    /// meanwhile, so that it has to be decided anew.
+    async fn write_setting(
+        &self,
+        stream: &StreamName,
+        version: Option<u64>,
+        fact: impl Into<Event>,
+    ) -> Result<Option<Registered>, RegistryError> {
+        let draft = Draft::new(self.journal.fresh_id(), fact).by("operator");
+        let expected = version.map_or(ExpectedVersion::NoStream, ExpectedVersion::Exact);
+        match self.journal.append(stream, expected, &[draft]).await {
+            Err(JournalError::Append(AppendError::WrongVersion { .. })) => Ok(None),
+            appended => Ok(Some(Registered { created: true, position: appended?.position })),
+        }
+    }
+
     /// Appends what `decide` makes of the stream's events, again if the stream has moved on;
     /// `None` from it changes nothing.
     pub(crate) async fn decide(

@@ -2,11 +2,11 @@
 //! all of them. A station is understood in its own dialect and in its model's.
 
 use super::{DECISION_RETRIES_MAX, Registered, Registry, RegistryError};
-use crate::journal::{Draft, JournalError, read_event};
+use crate::journal::{JournalError, read_event};
 use crate::station::StationState;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{Dialect, ModelDialectSet, StationSettings};
-use chargebook_store::{AppendError, ExpectedVersion, StreamName};
+use chargebook_store::{AppendError, StreamName};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -65,8 +65,7 @@ impl Registry {
             let known = self.model_dialects().await?;
             let before = known.models.get(&key(vendor, model)).map(|set| set.dialect);
             if before.unwrap_or(Dialect::STANDARD) == dialect {
-                let position = *self.journal.store().head().borrow();
-                return Ok(Registered { created: false, position });
+                return Ok(self.unchanged());
             }
             if before.is_none() && known.models.len() >= MODELS_MAX {
                 let detail = format!("{MODELS_MAX} models have a dialect already");
@@ -77,15 +76,10 @@ impl Registry {
                 model: model.map(|model| model.trim().to_owned()),
                 dialect,
             };
-            let draft = Draft::new(self.journal.fresh_id(), fact).by("operator");
-            let expected = known.version.map_or(ExpectedVersion::NoStream, ExpectedVersion::Exact);
-            let appended = self.journal.append(&stream()?, expected, &[draft]).await;
+            let written = self.write_setting(&stream()?, known.version, fact).await;
             *self.dialects.lock().await = None;
-            match appended {
-                Err(JournalError::Append(AppendError::WrongVersion { .. })) => {}
-                appended => {
-                    return Ok(Registered { created: true, position: appended?.position });
-                }
+            if let Some(registered) = written? {
+                return Ok(registered);
             }
         }
         Err(JournalError::Append(AppendError::Overloaded).into())

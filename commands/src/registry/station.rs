@@ -192,8 +192,7 @@ impl Registry {
                 .ok_or_else(|| RegistryError::NotFound(format!("no station `{id}`")))?;
             let events = amend(&state);
             if events.is_empty() {
-                let position = *self.journal.store().head().borrow();
-                return Ok(Registered { created: false, position });
+                return Ok(self.unchanged());
             }
             let drafts = events
                 .into_iter()

@@ -70,8 +70,7 @@ impl Registry {
             if let Some((_, latest)) = latest
                 && latest.reference.content_sha256 == content_sha256
             {
-                let position = *self.journal.store().head().borrow();
-                let registered = Registered { created: false, position };
+                let registered = self.unchanged();
                 return Ok(PublishedTariff { registered, version: latest.reference.version });
             }
             let before = latest.map_or(0, |(_, choice)| choice.reference.version);
@@ -158,20 +157,13 @@ impl Registry {
         for _ in 0..DECISION_RETRIES_MAX {
             let defaults = self.default_history().await?;
             if defaults.settings.last().is_some_and(|(_, last)| last.tariff_id == tariff_id) {
-                let position = *self.journal.store().head().borrow();
-                return Ok(Registered { created: false, position });
+                return Ok(self.unchanged());
             }
             let fact = DefaultTariffSet { tariff_id, tariff: tariff.to_owned() };
-            let draft = Draft::new(self.journal.fresh_id(), fact).by("operator");
-            let expected =
-                defaults.version.map_or(ExpectedVersion::NoStream, ExpectedVersion::Exact);
-            let appended = self.journal.append(&settings_stream()?, expected, &[draft]).await;
+            let written = self.write_setting(&settings_stream()?, defaults.version, fact).await;
             self.forget_defaults();
-            match appended {
-                Err(JournalError::Append(AppendError::WrongVersion { .. })) => {}
-                appended => {
-                    return Ok(Registered { created: true, position: appended?.position });
-                }
+            if let Some(registered) = written? {
+                return Ok(registered);
             }
         }
         Err(JournalError::Append(AppendError::Overloaded).into())

@@ -1,13 +1,13 @@
 //! Roots that the operator trusts: contract certificates of vehicles are checked by them.
 
 use super::{DECISION_RETRIES_MAX, Registered, Registry, RegistryError};
-use crate::journal::{Draft, JournalError, read_event};
+use crate::journal::{JournalError, read_event};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{TrustAnchorAdded, TrustAnchorWithdrawn, TrustPurpose};
 use chargebook_domain::units::Timestamp;
-use chargebook_store::{AppendError, ExpectedVersion, StreamName};
+use chargebook_store::{AppendError, StreamName};
 use chrono::DateTime;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -170,18 +170,12 @@ impl Registry {
         for _ in 0..DECISION_RETRIES_MAX {
             let known = self.known_trust().await?;
             let Some(event) = decide(&known)? else {
-                let position = *self.journal.store().head().borrow();
-                return Ok(Registered { created: false, position });
+                return Ok(self.unchanged());
             };
-            let draft = Draft::new(self.journal.fresh_id(), event).by("operator");
-            let expected = known.version.map_or(ExpectedVersion::NoStream, ExpectedVersion::Exact);
-            let appended = self.journal.append(&stream()?, expected, &[draft]).await;
+            let written = self.write_setting(&stream()?, known.version, event).await;
             *self.trust.lock().await = None;
-            match appended {
-                Err(JournalError::Append(AppendError::WrongVersion { .. })) => {}
-                appended => {
-                    return Ok(Registered { created: true, position: appended?.position });
-                }
+            if let Some(registered) = written? {
+                return Ok(registered);
             }
         }
         Err(JournalError::Append(AppendError::Overloaded).into())
