@@ -39,6 +39,8 @@ pub struct Limits {
     pub handshakes_per_source_max: usize,
     /// How long a handshake may take, from the accepted socket to the 101.
     pub handshake_timeout: Duration,
+    /// How long an attempt is held that comes from where too many wrong passwords came from.
+    pub guess_hold: Duration,
     /// Silence after which a connection is pinged; if the ping is not answered within as long
     /// again, it is closed as `silent`.
     pub ping_interval: Duration,
@@ -69,6 +71,7 @@ impl Default for Limits {
             connections_max: 50_000,
             handshakes_per_source_max: 8_192,
             handshake_timeout: Duration::from_secs(20),
+            guess_hold: Duration::from_secs(2),
             ping_interval: Duration::from_secs(60),
             silence_without_pong: Duration::from_secs(1_800),
             boot_grace: Duration::from_secs(15),

@@ -78,6 +78,7 @@ pub async fn serve(
         handshakes: Handshakes {
             chargebook: chargebook.clone(),
             throttle: Arc::new(Throttle::default()),
+            guess_hold: limits.guess_hold,
             head_timeout: limits.handshake_timeout,
             security_profile_header: limits.security_profile_header.clone(),
             has_tls_door: doors.tls.is_some(),

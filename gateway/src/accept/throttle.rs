@@ -18,9 +18,6 @@ pub(crate) const FREE_FAILURES: u32 = 20;
 /// One failure is forgotten after so long.
 pub(crate) const FORGET_ONE_AFTER: Duration = Duration::from_secs(10);
 
-/// How long an attempt is held.
-pub(crate) const HOLD: Duration = Duration::from_secs(2);
-
 /// Most attempts of one source that are held at once; more get 429.
 pub(crate) const HELD_MAX: u32 = 32;
 
@@ -57,8 +54,8 @@ impl Source {
 pub(crate) enum Gate {
     /// Go on.
     Open,
-    /// Wait so long with this in hand, then go on.
-    Hold(Duration, Held),
+    /// Wait a while with this in hand, then go on.
+    Hold(Held),
     /// Too many are waiting: come back later.
     Refuse,
 }
@@ -128,7 +125,7 @@ impl Throttle {
         }
         failures.held += 1;
         drop(state);
-        Gate::Hold(HOLD, Held { throttle: Arc::clone(self), source })
+        Gate::Hold(Held { throttle: Arc::clone(self), source })
     }
 
     /// The password was wrong, or nobody has that name.
@@ -184,7 +181,7 @@ mod tests {
     fn gate(throttle: &Arc<Throttle>, identity: &str, now: Instant) -> &'static str {
         match throttle.gate(source("192.0.2.1"), identity, now) {
             Gate::Open => "open",
-            Gate::Hold(..) => "hold",
+            Gate::Hold(_) => "hold",
             Gate::Refuse => "refuse",
         }
     }
@@ -230,7 +227,7 @@ mod tests {
         fail(&throttle, "CP-1", 100, now);
         let held: Vec<_> =
             (0..HELD_MAX).map(|_| throttle.gate(source("192.0.2.1"), "CP-1", now)).collect();
-        assert!(held.iter().all(|gate| matches!(gate, Gate::Hold(..))));
+        assert!(held.iter().all(|gate| matches!(gate, Gate::Hold(_))));
         assert_eq!(gate(&throttle, "CP-1", now), "refuse");
         drop(held);
         assert_eq!(gate(&throttle, "CP-1", now), "hold");

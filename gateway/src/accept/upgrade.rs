@@ -41,7 +41,7 @@ pub(super) struct Arrival {
     pub(super) protocol: Option<Protocol>,
     /// Compression, where it was agreed on.
     pub(super) deflate: Option<Deflate>,
-    /// OCPP security profile: 0 none, 1 basic auth.
+    /// OCPP security profile: 0 none, 1 basic auth, 2 that over TLS, 3 a certificate of its own.
     pub(super) security_profile: u8,
 }
 
@@ -49,6 +49,7 @@ pub(super) struct Arrival {
 pub(super) struct Handshakes {
     pub(super) chargebook: Chargebook,
     pub(super) throttle: Arc<Throttle>,
+    pub(super) guess_hold: Duration,
     pub(super) head_timeout: Duration,
     pub(super) security_profile_header: Option<String>,
     /// Whether stations could come over TLS of our own: then who comes without it has none.
@@ -254,8 +255,8 @@ impl Handshakes {
     async fn wait_for_turn(&self, attempt: Attempt<'_>) -> Result<(), Refusal> {
         match self.throttle.gate(attempt.source, attempt.named.as_str(), Instant::now()) {
             Gate::Open => {}
-            Gate::Hold(hold, held) => {
-                tokio::time::sleep(hold).await;
+            Gate::Hold(held) => {
+                tokio::time::sleep(self.guess_hold).await;
                 drop(held);
             }
             Gate::Refuse => return Err(Refusal::TooManyFailures),

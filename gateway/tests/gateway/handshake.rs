@@ -1,6 +1,6 @@
 //! Who gets in, and what the others are told.
 
-use crate::support::{Gateway, PASSWORD, PATIENCE};
+use crate::support::{FREE_FAILURES, Gateway, HELD_MAX, Opened, PASSWORD, PATIENCE, held_for_ever};
 use chargebook_commands::registry::StationRegistration;
 use chargebook_gateway::Limits;
 use std::time::Duration;
@@ -10,7 +10,11 @@ use tokio_tungstenite::tungstenite::Error;
 
 /// The HTTP status of an attempt; 101 if it got in.
 async fn status(gateway: &Gateway, id: &str, password: Option<&[u8]>) -> u16 {
-    match gateway.connect(id, password, Some("ocpp1.6")).await {
+    status_of(gateway.connect(id, password, Some("ocpp1.6")).await)
+}
+
+fn status_of(opened: Result<Opened, Error>) -> u16 {
+    match opened {
         Ok((_, response)) => response.status().as_u16(),
         Err(Error::Http(response)) => response.status().as_u16(),
         Err(other) => panic!("{other}"),
@@ -178,4 +182,18 @@ async fn wrong_passwords_do_not_lock_the_true_station_out() {
     // Now every attempt from here is held for a while, and then looked at.
     let mut station = gateway.station("CP-1").await;
     station.boot().await;
+}
+
+#[tokio::test]
+async fn who_guesses_is_held_before_a_name_is_looked_up_in_any_case() {
+    let gateway = Gateway::start_with(held_for_ever()).await;
+    let guess = || gateway.connect("cp-1", Some(b"wrong"), Some("ocpp2.0.1"));
+    for _ in 0..FREE_FAILURES {
+        assert_eq!(status_of(guess().await), 401);
+    }
+    let looked_up = gateway.lookups();
+    let guesses = (0..=HELD_MAX).map(|_| Box::pin(guess()));
+    let (first, ..) = futures::future::select_all(guesses).await;
+    assert_eq!(status_of(first), 429, "the others are held");
+    assert_eq!(gateway.lookups(), looked_up);
 }

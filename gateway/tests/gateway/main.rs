@@ -5,6 +5,7 @@ mod certificates;
 mod commands;
 mod compression;
 mod contracts;
+mod counted;
 mod credit;
 mod dialects;
 mod display;

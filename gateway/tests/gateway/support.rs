@@ -1,5 +1,6 @@
 //! A gateway on a loopback port, and a station to speak to it.
 
+use crate::counted::CountedStore;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use chargebook_commands::clock::SystemClock;
@@ -30,6 +31,17 @@ use tokio_util::sync::CancellationToken;
 pub(crate) const PASSWORD: &str = "correct horse battery";
 pub(crate) const TAG: &str = "04A1B2C3";
 
+/// Failures of one address that cost nothing.
+pub(crate) const FREE_FAILURES: usize = 20;
+/// Attempts of one address that are held at once.
+pub(crate) const HELD_MAX: usize = 32;
+
+/// Limits by which whoever is held stays so: what is answered was not held.
+pub(crate) fn held_for_ever() -> Limits {
+    let for_ever = Duration::from_secs(3_600);
+    Limits { guess_hold: for_ever, handshake_timeout: for_ever, ..Limits::default() }
+}
+
 /// How long a test waits for what must come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -39,6 +51,7 @@ pub(crate) struct Gateway {
     pub(crate) store: Arc<MemoryStore>,
     /// While it is on, nothing can be written.
     pub(crate) is_down: Arc<AtomicBool>,
+    counted: Arc<CountedStore>,
     /// Where the TLS door is, if there is one.
     pub(crate) tls_address: Option<SocketAddr>,
     tls: Option<Tls>,
@@ -98,12 +111,14 @@ impl Gateway {
         files: Option<TlsFiles>,
     ) -> Self {
         let is_down = Arc::new(AtomicBool::new(false));
-        let engine = Arc::new(FailingStore::switched(store.clone(), is_down.clone()));
+        let failing = FailingStore::switched(store.clone(), is_down.clone());
+        let counted = Arc::new(CountedStore::over(failing));
         let clock = Arc::new(SystemClock);
-        let chargebook = Chargebook::open(engine, vault.clone(), clock, Settings::default())
-            .await
-            .expect("a service")
-            .speaking(Arc::new(OcppVersions));
+        let chargebook =
+            Chargebook::open(counted.clone(), vault.clone(), clock, Settings::default())
+                .await
+                .expect("a service")
+                .speaking(Arc::new(OcppVersions));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let shutdown = CancellationToken::new();
@@ -117,7 +132,18 @@ impl Gateway {
         let tls_address = door.map(|(listener, _)| listener.local_addr().expect("an address"));
         let tls = door.map(|(_, tls)| tls.clone());
         let serving = tokio::spawn(serve(doors, chargebook.clone(), limits, shutdown.clone()));
-        Self { chargebook, address, store, is_down, tls_address, tls, vault, shutdown, serving }
+        Self {
+            chargebook,
+            address,
+            store,
+            is_down,
+            counted,
+            tls_address,
+            tls,
+            vault,
+            shutdown,
+            serving,
+        }
     }
 
     /// Gives the TLS door other files.
@@ -143,6 +169,11 @@ impl Gateway {
     pub(crate) async fn restart_with(mut self, limits: Limits) -> Self {
         self.stop().await;
         Self::over(self.store, self.vault, limits, None).await
+    }
+
+    /// How often something was looked up in the log.
+    pub(crate) fn lookups(&self) -> usize {
+        self.counted.lookups()
     }
 
     /// Every event so far.

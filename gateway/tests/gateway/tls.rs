@@ -1,6 +1,8 @@
 //! TLS of our own: security profiles 2 and 3, with a client that knows nothing of ours.
 
-use crate::support::{Gateway, Knock, PASSWORD, PATIENCE, Station, TlsFiles};
+use crate::support::{
+    FREE_FAILURES, Gateway, HELD_MAX, Knock, PASSWORD, PATIENCE, Station, TlsFiles, held_for_ever,
+};
 use chargebook_commands::registry::StationChange;
 use chargebook_gateway::Limits;
 use rcgen::{
@@ -220,17 +222,38 @@ async fn a_certificate_counts_until_the_next_one_is_used_or_it_is_withdrawn() {
 #[tokio::test]
 async fn who_comes_with_foreign_certificates_is_held_before_anything_is_looked_up() {
     let (authority, theirs) = (Authority::new(), Authority::new());
-    // Who is held is not answered in this time.
-    let limits = Limits { handshake_timeout: Duration::from_millis(1_500), ..Limits::default() };
-    let files = authority.server(Some(&theirs));
-    let gateway = Gateway::start_over_tls_with(files, limits).await;
+    let gateway =
+        Gateway::start_over_tls_with(authority.server(Some(&theirs)), held_for_ever()).await;
     let foreign = theirs.station("CP-1");
     let client = Client { certificate: Some(&foreign), ..Client::trusting(&authority) };
-    for _ in 0..20 {
+    for _ in 0..FREE_FAILURES {
         assert_eq!(client.refused(&gateway, without_password("CP-2")).await, Some(401));
     }
-    let held = client.knock(&gateway, without_password("CP-2")).await;
-    assert!(!matches!(held, Ok(_) | Err(Error::Http(_))), "no answer in HTTP");
+    let looked_up = gateway.lookups();
+    let knock = |_| Box::pin(client.refused(&gateway, without_password("CP-2")));
+    let (first, ..) = futures::future::select_all((0..=HELD_MAX).map(knock)).await;
+    assert_eq!(first, Some(429), "the others are held");
+    assert_eq!(gateway.lookups(), looked_up);
+}
+
+#[tokio::test]
+async fn only_so_many_certificates_let_a_station_in() {
+    let authority = Authority::new();
+    let gateway = Gateway::start_over_tls(authority.server(None)).await;
+    let by = |own| Client { certificate: Some(own), ..Client::trusting(&authority) };
+    let mut station =
+        Client::trusting(&authority).knock(&gateway, Knock::at("CP-1")).await.expect("let in");
+    station.boot().await;
+    let in_use = signed(&mut station, "Accepted").await;
+    let mut station = by(&in_use).knock(&gateway, without_password("CP-1")).await.expect("let in");
+    let mut unused = Vec::new();
+    for _ in 0..8 {
+        unused.push(signed(&mut station, "Accepted").await);
+    }
+    let refused = async |own| by(own).refused(&gateway, without_password("CP-1")).await;
+    assert_eq!(refused(&in_use).await, None, "it stays while no other was used");
+    assert_eq!(refused(&unused[0]).await, Some(401), "the oldest that was never used gives way");
+    assert_eq!(refused(&unused[1]).await, None);
 }
 
 #[tokio::test]

@@ -167,9 +167,19 @@ fn logs_are_uploaded() {
         for (log, kind) in [("diagnostics", "DiagnosticsLog"), ("security", "SecurityLog")] {
             let job = bench.commands(get(log), "GetLog", status_is("Accepted"));
             assert_eq!(job["logType"], kind);
+            assert_eq!(job["log"]["remoteLocation"], "https://host/logs");
             uploaded(bench, &job, &["Uploading", "Uploaded"]);
+            let (command, told) = latest_with_statuses(bench);
+            assert_eq!(told, ["Uploading", "Uploaded"]);
+            assert_eq!(command["complete"], true, "{command:#}");
         }
         bench.commands(get("security"), "GetLog", status_is("Rejected"));
+        let (command, told) = latest_with_statuses(bench);
+        assert_eq!(
+            (&command["state"], &command["status"]),
+            (&json!("answered"), &json!("Rejected"))
+        );
+        assert_eq!(told, [] as [&str; 0], "nothing follows");
         let first = bench.commands(get("security"), "GetLog", status_is("Accepted"));
         uploaded(bench, &first, &["Uploading"]);
         let second = bench.commands(get("security"), "GetLog", status_is("AcceptedCanceled"));
@@ -177,6 +187,18 @@ fn logs_are_uploaded() {
         uploaded(bench, &first, &["AcceptedCanceled"]);
         uploaded(bench, &second, &["Uploading", "Uploaded"]);
     });
+}
+
+/// The latest command, and the statuses that were told of it.
+#[track_caller]
+fn latest_with_statuses(bench: &Bench) -> (Value, Vec<String>) {
+    let position = bench.csms.events().last().expect("an event")["position"].clone();
+    let commands = bench.csms.list(&format!("/v1/commands?station=CP-1&wait_for={position}"));
+    let command = bench.command(&commands[0]);
+    let notifications = command["notifications"].as_array().expect("notifications");
+    let told = notifications.iter().filter_map(|told| told["status"].as_str().map(str::to_owned));
+    let told = told.collect();
+    (command, told)
 }
 
 #[track_caller]

@@ -79,6 +79,17 @@ fn an_event_of_the_grid_is_taken_note_of() {
         json!({ "controlId": "C-1", "started": true,
         "timestamp": "2026-11-23T10:00:00Z" }),
     );
+    // Each is a fact of its own, at the station's time, beside what it said.
+    let events = bench.csms.events();
+    let told = events.iter().filter(|event| event["type"] == "station.notified");
+    let told: Vec<_> = told.map(|event| &event["data"]).collect();
+    let actions: Vec<_> = told.iter().map(|fact| &fact["action"]).collect();
+    assert_eq!(actions, ["NotifyDERAlarm", "NotifyDERAlarm", "NotifyDERStartStop"]);
+    for fact in told {
+        assert_eq!(fact["at"], "2026-11-23T10:00:00.000Z");
+        let exchange = events.iter().find(|event| event["id"] == fact["exchange"]);
+        assert_eq!(exchange.expect("recorded")["data"]["verdict"], "answered");
+    }
 }
 
 /// TC_S_102 (there is no battery), TC_S_103 (one goes in, one comes out).

@@ -126,13 +126,27 @@ fn a_second_update_may_take_the_place_of_the_first() {
     in_both(|bench| {
         for (answer, second_runs) in [("AcceptedCanceled", true), ("Rejected", false)] {
             let first = update(bench, json!({}), "Accepted");
+            let first_command = latest(bench);
             told(bench, &first, &["Downloading"]);
             let second = update(bench, json!({}), answer);
+            let second_command = latest(bench);
             assert_ne!(first["requestId"], second["requestId"]);
+            assert_eq!(second_command["status"], answer);
             let job = if second_runs { second } else { first };
             told(bench, &job, &UNTIL_RESTART);
             bench.restarts("FirmwareUpdate");
             told(bench, &job, &["Installed"]);
+            let all = [&UNTIL_RESTART[..], &["Installed"]].concat();
+            let [first, second] =
+                [first_command, second_command].map(|command| bench.command(&command));
+            // What the station goes on to tell stands at the one that runs, and nowhere else.
+            let (of_first, of_second) = match second_runs {
+                true => (vec!["Downloading"], all),
+                false => ([&["Downloading"], &all[..]].concat(), Vec::new()),
+            };
+            assert_eq!((statuses(&first), statuses(&second)), (of_first, of_second));
+            let running = if second_runs { &second } else { &first };
+            assert_eq!(running["complete"], true, "{running:#}");
         }
     });
 }

@@ -223,5 +223,11 @@ fn a_lock_that_fails_is_taken_note_of() {
                 "evse": { "id": 1, "connectorId": 1 } },
             "variable": { "name": "Problem" } });
         bench.notes("NotifyEvent", notice(&[failed]));
+        let shown = crate::harness::eventually("the alert", || {
+            bench.csms.list("/v1/alerts?station=CP-1").pop()
+        });
+        assert_eq!(shown["component"]["name"], "ConnectorPlugRetentionLock", "{shown:#}");
+        let of_lock = ["evse", "connector", "kind", "status"].map(|name| &shown[name]);
+        assert_eq!(json!(of_lock), json!([1, 1, "Problem", "raised"]), "{shown:#}");
     });
 }
