@@ -1,6 +1,7 @@
 //! Settings of a server: flags, environment variables and a TOML file, in this order of
 //! precedence. Each name is the same in all three.
 
+use crate::outside::OutsideSettings;
 use crate::tls::TlsFiles;
 use anyhow::{Context, bail};
 use serde::Deserialize;
@@ -61,6 +62,22 @@ pub(crate) struct ServeArgs {
     /// the authority that signs what stations ask for
     #[arg(long, env = "CHARGEBOOK_TLS_CLIENT_AUTHORITY", value_name = "FILE")]
     pub(crate) tls_client_authority: Option<PathBuf>,
+    /// Host of an OCSP responder that may be asked whether a certificate counts; may be given
+    /// several times [default: none, and nobody is asked]
+    #[arg(long, env = "CHARGEBOOK_OCSP_RESPONDER", value_name = "HOST", value_delimiter = ',')]
+    pub(crate) ocsp_responder: Vec<String>,
+    /// Where vehicles' contract certificates come from: the address of an Open Plug & Charge
+    /// Protocol service for signed contract data [default: none, and vehicles get none]
+    #[arg(long, env = "CHARGEBOOK_CONTRACT_SERVICE", value_name = "URL")]
+    pub(crate) contract_service: Option<String>,
+    /// Bearer token for it
+    #[arg(
+        long,
+        env = "CHARGEBOOK_CONTRACT_SERVICE_TOKEN",
+        value_name = "TOKEN",
+        hide_env_values = true
+    )]
+    pub(crate) contract_service_token: Option<String>,
     /// Name that the log's checkpoints are signed under; kept from the first start on
     #[arg(long, env = "CHARGEBOOK_ORIGIN", value_name = "NAME")]
     pub(crate) origin: Option<String>,
@@ -102,6 +119,12 @@ struct File {
     tls_listen: Option<SocketAddr>,
     #[serde(alias = "tls-client-authority")]
     tls_client_authority: Option<PathBuf>,
+    #[serde(alias = "ocsp-responder")]
+    ocsp_responder: Option<Vec<String>>,
+    #[serde(alias = "contract-service")]
+    contract_service: Option<String>,
+    #[serde(alias = "contract-service-token")]
+    contract_service_token: Option<String>,
     origin: Option<String>,
     node: Option<String>,
 }
@@ -120,6 +143,7 @@ pub(crate) struct Config {
     pub(crate) frames_per_second: u32,
     pub(crate) security_profile_header: Option<String>,
     pub(crate) tls: Option<TlsFiles>,
+    pub(crate) outside: OutsideSettings,
     pub(crate) origin: Option<String>,
     pub(crate) node: String,
     pub(crate) accept_lost_keys: bool,
@@ -165,6 +189,14 @@ impl Config {
                 args.tls_key.or(file.tls_key),
                 args.tls_listen.or(file.tls_listen),
                 args.tls_client_authority.or(file.tls_client_authority),
+            )?,
+            outside: OutsideSettings::of(
+                Some(args.ocsp_responder)
+                    .filter(|hosts| !hosts.is_empty())
+                    .or(file.ocsp_responder)
+                    .unwrap_or_default(),
+                args.contract_service.or(file.contract_service).as_deref(),
+                args.contract_service_token.or(file.contract_service_token).as_deref(),
             )?,
             origin: args.origin.or(file.origin),
             node: args.node.or(file.node).unwrap_or_else(|| "node-1".to_owned()),

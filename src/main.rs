@@ -6,6 +6,7 @@ mod config;
 mod demo;
 mod docs;
 mod log;
+mod outside;
 mod projections;
 mod rate;
 mod server;
@@ -44,7 +45,7 @@ enum Command {
     /// Run the server with a dozen simulated chargers, to look at
     Demo(demo::DemoArgs),
     /// Run the server: OCPP gateway, HTTP API and console
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Price an OCPI CDR with the function that the invoices use
     Rate(rate::RateArgs),
     /// Export an invoice with its proof, and verify one offline
@@ -93,7 +94,7 @@ fn run(command: Command) -> anyhow::Result<()> {
     let outcome = runtime.block_on(async {
         match command {
             Command::Demo(args) => demo::run(args, &background_handle).await,
-            Command::Serve(args) => serve(args, &background_handle).await,
+            Command::Serve(args) => serve(*args, &background_handle).await,
             Command::Rate(args) => rate::run(&args),
             Command::Docs(command) => docs::run(command),
             Command::Audit(command) => audit::run(command).await,

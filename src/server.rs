@@ -128,7 +128,8 @@ impl Server {
         let chargebook = Chargebook::open(log.clone(), Arc::new(vault), clock, settings)
             .await
             .with_context(|| unreadable(data))?
-            .speaking(Arc::new(OcppVersions));
+            .speaking(Arc::new(OcppVersions))
+            .asking(config.outside.open().context("nobody outside can be asked")?);
         let (read_models, projector) =
             chargebook_projections::open(log, &data.join("read"), ProjectorOptions::default())
                 .await?;

@@ -1,8 +1,8 @@
 //! Contract certificates (ISO 15118 Plug & Charge): what a vehicle proves its contract with, held
 //! against the roots that the operator trusts.
 //!
-//! Nothing is asked of anybody else here: whether a certificate was revoked only its issuer's
-//! OCSP responder could tell.
+//! Nothing is asked of anybody else here: whether a certificate was revoked is another question
+//! (`ocsp`).
 
 use crate::message::{CertificateStatus, PresentedToken};
 use crate::registry::TrustAnchor;
@@ -89,7 +89,7 @@ fn path_to_anchor<'c, 'd>(
 }
 
 /// Whether a certificate is one of an authority that may have so many other authorities below it.
-fn may_sign(certificate: &X509Certificate<'_>, authorities_below: usize) -> bool {
+pub(crate) fn may_sign(certificate: &X509Certificate<'_>, authorities_below: usize) -> bool {
     let Ok(Some(constraints)) = certificate.basic_constraints() else { return false };
     let has_room = constraints
         .value
@@ -103,7 +103,7 @@ fn may_sign(certificate: &X509Certificate<'_>, authorities_below: usize) -> bool
     constraints.value.ca && has_room && may_sign
 }
 
-fn has_signed(issuer: &X509Certificate<'_>, certificate: &X509Certificate<'_>) -> bool {
+pub(crate) fn has_signed(issuer: &X509Certificate<'_>, certificate: &X509Certificate<'_>) -> bool {
     certificate.issuer().as_raw() == issuer.subject().as_raw()
         && certificate.verify_signature(Some(issuer.public_key())).is_ok()
 }

@@ -12,6 +12,8 @@ mod desk;
 pub mod intent;
 pub mod journal;
 pub mod message;
+mod ocsp;
+mod outside;
 pub mod personal;
 mod policy;
 pub mod protocol;
@@ -24,13 +26,17 @@ mod settling;
 mod station;
 mod transaction_ids;
 
-pub use authority::{AuthorityError, RootCertificate, StationAuthority, first_certificate};
+pub use authority::{
+    AuthorityError, RootCertificate, StationAuthority, V2gAuthority, V2gAuthorityDescription,
+    first_certificate,
+};
 pub use desk::{
     AdmissionRefused, Admitted, Clearance, ClearedProfiles, CommandReply, CommandResult,
     ConnectionInformation, DeskError, OpenedIntent, PendingCommand, ReplyFrame, StationDesk,
     StationEffect,
 };
 pub use intent::{Coming, CommandDispatch, CommandStage, CommandView, ExactError, Notification};
+pub use outside::{ContractProvisioning, OcspResponders, Outside};
 pub use policy::PolicyError;
 pub use running::CostSoFar;
 pub use security_profile::{SECURITY_PROFILE_MAX, SecurityProfileSeen};
@@ -44,6 +50,7 @@ use chrono::TimeDelta;
 use clock::Clock;
 use intent::CommandBoard;
 use journal::{Draft, Journal, JournalError};
+use ocsp::OcspCache;
 use personal::PersonalData;
 use policy::OpenCommands;
 use protocol::{NoProtocol, StationProtocol};
@@ -86,6 +93,7 @@ impl Default for Settings {
 pub struct Chargebook {
     inner: Arc<Inner>,
     station_protocol: Arc<dyn StationProtocol>,
+    outside: Outside,
 }
 
 struct Inner {
@@ -95,6 +103,9 @@ struct Inner {
     transaction_ids: TransactionIds,
     board: Arc<CommandBoard>,
     authority: OnceCell<StationAuthority>,
+    ocsp_cache: OcspCache,
+    /// Read from the vault at first need; inside, whether there is one.
+    v2g_authority: Mutex<Option<Option<Arc<V2gAuthority>>>>,
     /// Held by the policies while they run.
     open_commands: Mutex<OpenCommands>,
     /// Held while refused messages are read again: each is taken in once.
@@ -125,6 +136,8 @@ impl Chargebook {
                 transaction_ids: TransactionIds::new(journal.clone()),
                 board,
                 authority: OnceCell::new(),
+                ocsp_cache: OcspCache::default(),
+                v2g_authority: Mutex::new(None),
                 open_commands: Mutex::new(open_commands),
                 rereading: Mutex::new(()),
                 journal,
@@ -132,12 +145,18 @@ impl Chargebook {
                 settings,
             }),
             station_protocol: Arc::new(NoProtocol),
+            outside: Outside::default(),
         })
     }
 
     /// The same service, with what knows the words of the stations' OCPP versions.
     pub fn speaking(self, station_protocol: Arc<dyn StationProtocol>) -> Self {
         Self { station_protocol, ..self }
+    }
+
+    /// The same service, with whom the operator lets it ask.
+    pub fn asking(self, outside: Outside) -> Self {
+        Self { outside, ..self }
     }
 
     /// Runs the policies until cancelled: commands that expire, sessions that settle, invoices

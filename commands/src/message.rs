@@ -2,12 +2,16 @@
 //! gateway translates; the desk decides.
 
 mod answer;
+mod certificate;
 mod notice;
 mod reservation;
 mod token;
 mod transaction;
 
 pub use answer::{Answer, CertificateStatus, DataRefused, TokenAnswer, TransactionAnswer};
+pub use certificate::{
+    CertificateQuestion, ChainAnswer, ChainQuestion, ChainStatus, ContractAnswer, ContractRequest,
+};
 pub(crate) use notice::topic_of_job;
 pub use notice::{Notice, NoticeContent, NoticePart, NoticeSubject};
 pub use reservation::{ReservationReport, ReservationTerms};

@@ -1,12 +1,14 @@
 //! A station as a fold of its month's stream: what decisions about it need.
 
+use crate::authority::V2G_CERTIFICATE;
+use crate::ocsp::OcspStatus;
 use crate::security_profile::REFUSALS;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
     BootInformation, CarriedConnector, CarriedEvent, CarriedStation, Dialect, MeterSample,
     OrphanStop, PasswordVerifier, Quantity, Registration, ReportedEvent, SeenBy,
-    SessionConnectorStatus, StationCertificateRequested, StationConnectorDeclared,
-    StationConnectorStatus, StationMeterRecorded, StationSettings,
+    SessionConnectorStatus, StationCertificateRequested, StationCertificateWithdrawn,
+    StationConnectorDeclared, StationConnectorStatus, StationMeterRecorded, StationSettings,
 };
 use chargebook_domain::ids::{
     ConnectorNumber, EventId, Outlet, SiteId, StationId, StationIdentity,
@@ -68,6 +70,11 @@ pub struct StationState {
     pub refusals_noted_at: BTreeMap<&'static str, Timestamp>,
     /// The serial numbers of its certificates that let it in, oldest first.
     pub certificates: Vec<String>,
+    /// The serial numbers of those that were signed for it to show to vehicles, oldest first: they
+    /// let nobody in.
+    pub v2g_certificates: Vec<String>,
+    /// The last ones that were withdrawn, and when, oldest first.
+    pub certificates_withdrawn: Vec<StationCertificateWithdrawn>,
     /// The certificate that it last asked for this month.
     pub certificate_requested: Option<Box<StationCertificateRequested>>,
     /// The last boot.
@@ -162,6 +169,8 @@ impl StationState {
             noticed: Dialect::STANDARD,
             clone_suspected_at: None,
             certificates: Vec::new(),
+            v2g_certificates: Vec::new(),
+            certificates_withdrawn: Vec::new(),
             certificate_requested: None,
             security_profile_agreed: None,
             security_profile_required: 0,
@@ -228,10 +237,16 @@ impl StationState {
             }
             Event::StationCertificateWithdrawn(fact) => {
                 self.certificates.retain(|known| *known != fact.serial_number);
+                self.v2g_certificates.retain(|known| *known != fact.serial_number);
+                self.note_withdrawn(fact);
             }
             Event::StationCertificateRequested(fact) => {
-                if let Some(issued) = &fact.issued {
-                    self.add_certificate(&issued.serial_number);
+                match &fact.issued {
+                    Some(issued) if fact.kind.as_deref() == Some(V2G_CERTIFICATE) => {
+                        self.add_v2g_certificate(&issued.serial_number);
+                    }
+                    Some(issued) => self.add_certificate(&issued.serial_number),
+                    None => {}
                 }
                 self.certificate_requested = Some(fact.clone());
             }
@@ -299,6 +314,39 @@ impl StationState {
         self.certificates.push(serial_number.to_owned());
     }
 
+    fn add_v2g_certificate(&mut self, serial_number: &str) {
+        if self.v2g_certificates.len() >= CERTIFICATES_MAX {
+            self.v2g_certificates.remove(0);
+        }
+        self.v2g_certificates.push(serial_number.to_owned());
+    }
+
+    fn note_withdrawn(&mut self, fact: &StationCertificateWithdrawn) {
+        if self.certificates_withdrawn.len() >= CERTIFICATES_MAX {
+            self.certificates_withdrawn.remove(0);
+        }
+        self.certificates_withdrawn.push(fact.clone());
+    }
+
+    /// Whether a certificate that was signed for it still counts.
+    pub(crate) fn status_of_certificate(&self, serial_number: &str) -> OcspStatus {
+        let withdrawn = self.certificates_withdrawn.iter();
+        let mut withdrawn = withdrawn.filter(|fact| fact.serial_number == serial_number);
+        let mut counting = self.certificates.iter().chain(&self.v2g_certificates);
+        if let Some(since) = withdrawn.find_map(|fact| fact.at) {
+            OcspStatus::Revoked(since)
+        } else if counting.any(|known| known == serial_number) {
+            OcspStatus::Good
+        } else {
+            OcspStatus::Unknown
+        }
+    }
+
+    /// The serial number that it named in its last boot.
+    pub fn serial_number(&self) -> Option<&str> {
+        self.boot.as_ref().and_then(|boot| boot.serial_number.as_deref())
+    }
+
     /// From its first use on a certificate replaces those before it.
     fn use_certificate(&mut self, serial_number: Option<&str>) {
         let is_it = |known: &String| Some(known.as_str()) == serial_number;
@@ -338,6 +386,8 @@ impl StationState {
         self.password = carried.password.clone();
         self.passwords_offered.clone_from(&carried.passwords_offered);
         self.certificates.clone_from(&carried.certificates);
+        self.v2g_certificates.clone_from(&carried.v2g_certificates);
+        self.certificates_withdrawn.clone_from(&carried.certificates_withdrawn);
         self.site_id = carried.site_id;
         self.accepted = carried.accepted;
         self.unaccepted = carried.registration;
@@ -399,6 +449,8 @@ impl StationState {
                 .filter(|profile| *profile > 0),
             passwords_offered: self.passwords_offered.clone(),
             certificates: self.certificates.clone(),
+            v2g_certificates: self.v2g_certificates.clone(),
+            certificates_withdrawn: self.certificates_withdrawn.clone(),
         }
     }
 }

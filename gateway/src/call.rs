@@ -55,7 +55,6 @@ pub(crate) trait Edition: Copy {
         document: &Document<'_>,
         payload: NodeId,
         action: Self::Action,
-        received_at: Timestamp,
     ) -> Option<Written>;
 
     /// How a code is spelt.
@@ -100,7 +99,7 @@ pub(crate) fn judge<E: Edition>(
         repaired_times: 0,
         declined: None,
     };
-    let understood = || understand(edition, kind, document, call, known, outcome, received_at);
+    let understood = || understand(edition, kind, document, call, known, outcome);
     let Reading { outcome, in_any_dialect, noticed } = in_dialect(document, dialect, understood);
     message.receipt.dialect = dialect;
     message.receipt.noticed = noticed;
@@ -212,7 +211,6 @@ fn understand<E: Edition>(
     call: &Call<'_>,
     known: Option<E::Action>,
     outcome: Result<(), JsonError>,
-    received_at: Timestamp,
 ) -> Result<Understood, Refusal> {
     use ErrorCode::*;
     if is_too_long(&call.id) {
@@ -242,7 +240,7 @@ fn understand<E: Edition>(
     let (message, station_time) = edition
         .translate(document, payload, action)
         .ok_or_else(|| Refusal::new(ProtocolError, "the payload does not fit its action"))?;
-    let declined = edition.declined(document, payload, action, received_at);
+    let declined = edition.declined(document, payload, action);
     Ok(Understood { message, station_time, findings, declined })
 }
 

@@ -89,7 +89,14 @@ impl Outbox {
     async fn begin(&mut self, desk: &mut StationDesk, command: PendingCommand) -> Option<String> {
         let command_id = command.command_id;
         let message_id = command_id.to_string();
-        let downward = self.protocol.downward(&message_id, &command.intent);
+        let dialect = match Box::pin(desk.settings()).await {
+            Ok(settings) => settings.dialect,
+            Err(error) => {
+                failed(desk, command_id, &error);
+                return None;
+            }
+        };
+        let downward = self.protocol.downward(dialect, &message_id, &command.intent);
         let Downward { action, frame, follow_up, effects } = match downward {
             Ok(downward) => downward,
             Err(unsendable) => {

@@ -88,13 +88,14 @@ impl Protocol {
         }
     }
 
-    /// The CALL for an intent.
+    /// The CALL for an intent, to a station of that dialect.
     pub(crate) fn downward(
         self,
+        dialect: Dialect,
         message_id: &str,
         intent: &OpenedIntent,
     ) -> Result<Downward, Unsendable> {
-        downward::call(self.version(), message_id, intent)
+        downward::call(self.version(), dialect, message_id, intent)
     }
 
     /// Reads an answer to `request`, a CALL of ours with that action.

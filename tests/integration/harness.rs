@@ -6,6 +6,7 @@ mod csms;
 mod http;
 mod line_process;
 mod node;
+mod partner;
 mod python;
 mod schemas;
 
@@ -13,6 +14,7 @@ pub(crate) use browser::Browser;
 pub(crate) use charge_point::ChargePoint;
 pub(crate) use csms::{ADMIN_TOKEN, Settings, TestCsms, binary, chargebook};
 pub(crate) use http::{Answer, Http};
+pub(crate) use partner::Partner;
 pub(crate) use python::python;
 pub(crate) use schemas::{Direction, Schemas};
 

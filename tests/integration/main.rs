@@ -24,6 +24,7 @@ mod ocpp_2x_session;
 mod ocpp_input;
 mod offline_replay;
 mod personal_data;
+mod plug_and_charge;
 mod rate_command;
 mod read_models;
 mod rereading;

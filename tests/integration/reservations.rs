@@ -352,3 +352,33 @@ fn a_master_pass_ends_what_another_began_and_does_not_pay_for_it() {
     assert_eq!((&session["token"], &session["stop_reason"]), (&json!(TAG), &json!("MasterPass")));
     assert_eq!(session["anomalies"], json!([]), "a master pass may end it");
 }
+
+#[test]
+fn a_master_pass_begins_nothing_at_a_station_that_knows_none() {
+    let csms = csms_with_station("CP-1");
+    let pass = json!({ "uid": "0CAFE", "type": "RFID", "group": "MASTER" });
+    csms.post("/v1/tokens", &pass).expect(201);
+    csms.put("/v1/settings/master-pass", &json!({ "group": "MASTER" })).expect(200);
+    let mut station = booted(&csms);
+    let asked = json!({ "idTag": "0CAFE" });
+    let of_tag = |answer: Value| answer["idTagInfo"]["status"].clone();
+    assert_eq!(of_tag(station.call("Authorize", asked.clone())), "Blocked", "nothing to end");
+    let start = |tag: &str, connector: u32| {
+        json!({ "connectorId": connector, "idTag": tag, "meterStart": 1_000,
+            "timestamp": "2026-11-20T10:00:00Z" })
+    };
+    let begun = station.call("StartTransaction", start(TAG, 1));
+    assert_eq!(of_tag(station.call("Authorize", asked.clone())), "Accepted", "it may end that");
+    let refused = station.call("StartTransaction", start("0CAFE", 2));
+    let given_up = json!({ "transactionId": refused["transactionId"], "meterStop": 1_000,
+        "timestamp": "2026-11-20T10:00:05Z", "reason": "DeAuthorized" });
+    assert_eq!(of_tag(refused), "Blocked", "and begins nothing meanwhile");
+    station.call("StopTransaction", given_up);
+    let stop = json!({ "transactionId": begun["transactionId"], "idTag": "0CAFE",
+        "meterStop": 11_000, "timestamp": "2026-11-20T11:00:00Z" });
+    assert_eq!(of_tag(station.call("StopTransaction", stop)), "Accepted");
+    assert_eq!(of_tag(station.call("Authorize", asked)), "Blocked");
+    let ended = finished_sessions(&csms, "CP-1", 2);
+    let ended = ended.iter().find(|session| session["token"] == TAG).expect("the driver's");
+    assert_eq!(ended["anomalies"], json!([]), "a master pass may end it");
+}

@@ -26,6 +26,7 @@ pub(crate) mod stream;
 mod tariffs;
 mod tokens;
 mod trust_anchors;
+mod v2g_authority;
 
 use crate::auth::require_token;
 use crate::document::openapi;
@@ -98,6 +99,7 @@ pub(crate) fn guarded_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(tokens::erase))
         .routes(routes!(trust_anchors::list, trust_anchors::add))
         .routes(routes!(trust_anchors::withdraw))
+        .routes(routes!(v2g_authority::get, v2g_authority::set, v2g_authority::withdraw))
         .routes(routes!(tariffs::list))
         .routes(routes!(tariffs::get, tariffs::publish))
         .routes(routes!(dialects::list, dialects::set))

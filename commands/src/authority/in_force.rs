@@ -27,9 +27,11 @@ impl Registry {
         actor: &str,
     ) -> Result<Registered, RegistryError> {
         self.amend_station(id, actor, |state| {
-            let is_known = state.certificates.iter().any(|known| known == serial_number);
+            let mut known = state.certificates.iter().chain(&state.v2g_certificates);
+            let is_known = known.any(|known| known == serial_number);
             let serial_number = serial_number.to_owned();
-            let fact = is_known.then(|| StationCertificateWithdrawn { serial_number }.into());
+            let at = Some(self.journal.now());
+            let fact = is_known.then(|| StationCertificateWithdrawn { serial_number, at }.into());
             fact.into_iter().collect()
         })
         .await
@@ -37,10 +39,11 @@ impl Registry {
 }
 
 impl Chargebook {
-    /// Withdraws a certificate that lets a station in; a connection that is open stays.
+    /// Withdraws a certificate that lets a station in, or that it shows to vehicles; a connection
+    /// that is open stays.
     ///
     /// # Errors
-    /// No such station, no such certificate that lets it in, or the log.
+    /// No such station, no such certificate of its own, or the log.
     pub async fn withdraw_certificate(
         &self,
         id: &str,
@@ -52,7 +55,7 @@ impl Chargebook {
         match withdrawn.created {
             true => Ok(withdrawn),
             false => Err(RegistryError::NotFound(format!(
-                "station `{id}` is let in by no certificate `{serial_number}`"
+                "station `{id}` has no certificate `{serial_number}` from here that counts"
             ))),
         }
     }

@@ -10,9 +10,13 @@
 
 mod in_force;
 mod request;
+mod v2g;
+
+pub use v2g::{V2gAuthority, V2gAuthorityDescription};
 
 use crate::Chargebook;
 use crate::intent::{CommandStage, OPEN_COMMANDS_PER_STATION_MAX};
+use crate::ocsp::CertificateId;
 use crate::registry::RegistryError;
 use crate::station::StationState;
 use chargebook_domain::events::v1::{
@@ -24,7 +28,8 @@ use chargebook_store::vault::{KeyVault, VaultError};
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, DnValue,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SerialNumber, date_time_ymd,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SerialNumber,
+    SubjectPublicKeyInfo, date_time_ymd,
 };
 use sha2::{Digest, Sha256};
 use x509_parser::certificate::X509Certificate;
@@ -38,8 +43,11 @@ const ROOT_VALID_FOR: TimeDelta = TimeDelta::days(25 * 365);
 const VALID_BEFORE: TimeDelta = TimeDelta::days(1);
 /// Longest common name (RFC 5280, ub-common-name).
 const COMMON_NAME_CHARACTERS_MAX: usize = 64;
-/// The kind of certificate that is signed (2.x); 1.6 knows no other.
+/// What a station proves itself with (2.x); the same if nothing is said, as always in 1.6.
 const STATION_CERTIFICATE: &str = "ChargingStationCertificate";
+/// What it shows to vehicles of ISO 15118-2. Of ISO 15118-20 (`V2G20Certificate`) nothing is
+/// signed: its keys (P-521, Ed448) cannot be checked by what is at hand.
+pub(crate) const V2G_CERTIFICATE: &str = "V2GCertificate";
 /// The block of the vault's text that is the root; the other one is its key.
 const CERTIFICATE_LABEL: &str = "CERTIFICATE";
 
@@ -117,6 +125,15 @@ impl StationAuthority {
         &self.root
     }
 
+    /// Has `sign` answer for a certificate of this authority; `None`: it is another's.
+    pub(crate) fn answering<R>(
+        &self,
+        certificate: &CertificateId,
+        sign: impl FnOnce(&X509Certificate<'_>, &KeyPair) -> Option<R>,
+    ) -> Option<R> {
+        answering(&self.root.der, self.issuer.key(), certificate, sign)
+    }
+
     /// Checks what a station asks for and signs it. The certificate names the station as its URL
     /// does, whatever else the request has in it: nothing else was checked.
     fn sign(
@@ -125,27 +142,42 @@ impl StationAuthority {
         station: &StationState,
         now: Timestamp,
     ) -> Result<SignedCertificate, CertificateDeclined> {
-        let serial_number = station.boot.as_ref().and_then(|boot| boot.serial_number.as_deref());
-        let key = request::check(csr, &station.identity, serial_number)?;
-        let params = station_params(&station.identity, now.utc());
-        let failed = |_| CertificateDeclined::AuthorityFailed;
-        let signed = params.signed_by(&key, &self.issuer).map_err(failed)?;
-        let (_, certificate) = x509_parser::parse_x509_certificate(signed.der())
-            .map_err(|_| CertificateDeclined::AuthorityFailed)?;
-        Ok(SignedCertificate {
-            certificate_chain: signed.pem(),
-            serial_number: format!("{:x}", certificate.serial),
-            not_after: end_of(&certificate).ok_or(CertificateDeclined::AuthorityFailed)?,
-        })
+        let key = request::check(csr, &station.identity, station.serial_number())?;
+        signed(&station_params(&station.identity, now.utc()), &key, &self.issuer)
     }
 }
 
 /// What was signed.
 struct SignedCertificate {
-    /// PEM; the root is the issuer, so the station's certificate is all of the chain.
+    /// PEM: the station's own, and those of the authorities above it but the root.
     certificate_chain: String,
     serial_number: String,
     not_after: Timestamp,
+}
+
+fn signed(
+    params: &CertificateParams,
+    key: &SubjectPublicKeyInfo,
+    issuer: &Issuer<'_, KeyPair>,
+) -> Result<SignedCertificate, CertificateDeclined> {
+    let failed = CertificateDeclined::AuthorityFailed;
+    let signed = params.signed_by(key, issuer).map_err(|_| failed)?;
+    let (_, certificate) = x509_parser::parse_x509_certificate(signed.der()).map_err(|_| failed)?;
+    Ok(SignedCertificate {
+        certificate_chain: signed.pem(),
+        serial_number: format!("{:x}", certificate.serial),
+        not_after: end_of(&certificate).ok_or(failed)?,
+    })
+}
+
+fn answering<R>(
+    authority: &[u8],
+    key: &KeyPair,
+    certificate: &CertificateId,
+    sign: impl FnOnce(&X509Certificate<'_>, &KeyPair) -> Option<R>,
+) -> Option<R> {
+    let (_, authority) = x509_parser::parse_x509_certificate(authority).ok()?;
+    certificate.is_of(&authority).then(|| sign(&authority, key)).flatten()
 }
 
 /// A key and its own root certificate, both in PEM.
@@ -155,7 +187,7 @@ fn make(name: &str, now: Timestamp) -> Result<String, AuthorityError> {
     let common_name: String =
         format!("Stations of {name}").chars().take(COMMON_NAME_CHARACTERS_MAX).collect();
     subject.push(DnType::CommonName, DnValue::Utf8String(common_name));
-    let mut params = valid(subject, now.utc(), ROOT_VALID_FOR);
+    let mut params = valid(subject, now.utc(), now.utc() + ROOT_VALID_FOR);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let root = params.self_signed(&key)?;
@@ -163,10 +195,7 @@ fn make(name: &str, now: Timestamp) -> Result<String, AuthorityError> {
 }
 
 fn station_params(station: &StationIdentity, now: DateTime<Utc>) -> CertificateParams {
-    let mut subject = DistinguishedName::new();
-    let common_name = DnValue::Utf8String(station.as_str().to_owned());
-    subject.push(DnType::CommonName, common_name);
-    let mut params = valid(subject, now, STATION_VALID_FOR);
+    let mut params = valid(common_name_of(station), now, now + STATION_VALID_FOR);
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
@@ -174,7 +203,16 @@ fn station_params(station: &StationIdentity, now: DateTime<Utc>) -> CertificateP
     params
 }
 
-fn valid(subject: DistinguishedName, now: DateTime<Utc>, validity: TimeDelta) -> CertificateParams {
+/// The station as its URL names it.
+fn common_name_of(station: &StationIdentity) -> DistinguishedName {
+    let mut subject = DistinguishedName::new();
+    let common_name = DnValue::Utf8String(station.as_str().to_owned());
+    subject.push(DnType::CommonName, common_name);
+    subject
+}
+
+/// A certificate of this subject that is valid from now until `end`, by whole days.
+fn valid(subject: DistinguishedName, now: DateTime<Utc>, end: DateTime<Utc>) -> CertificateParams {
     let mut params = CertificateParams::default();
     let midnight = |at: DateTime<Utc>| {
         let [month, day] = [at.month(), at.day()].map(|part| u8::try_from(part).unwrap_or(1));
@@ -182,7 +220,7 @@ fn valid(subject: DistinguishedName, now: DateTime<Utc>, validity: TimeDelta) ->
     };
     params.distinguished_name = subject;
     params.not_before = midnight(now - VALID_BEFORE);
-    params.not_after = midnight(now + validity);
+    params.not_after = midnight(end);
     params.serial_number = Some(SerialNumber::from_slice(&fresh_serial_number()));
     params
 }
@@ -226,19 +264,29 @@ impl Chargebook {
         kind: Option<&str>,
         command_id: CommandId,
     ) -> Result<IssuedCertificate, CertificateDeclined> {
-        if kind.is_some_and(|kind| kind != STATION_CERTIFICATE) {
-            return Err(CertificateDeclined::OtherKind);
-        }
         if self.board().open_at(station.station_id) >= OPEN_COMMANDS_PER_STATION_MAX {
             return Err(CertificateDeclined::AuthorityFailed);
         }
+        let signed = match kind {
+            None | Some(STATION_CERTIFICATE) => self.sign_own(station, csr).await?,
+            Some(V2G_CERTIFICATE) => self.sign_v2g(station, csr).await?,
+            Some(_) => return Err(CertificateDeclined::OtherKind),
+        };
+        let SignedCertificate { certificate_chain, serial_number, not_after } = signed;
+        Ok(IssuedCertificate { command_id, certificate_chain, serial_number, not_after })
+    }
+
+    /// Signs what a station proves itself with.
+    async fn sign_own(
+        &self,
+        station: &StationState,
+        csr: &str,
+    ) -> Result<SignedCertificate, CertificateDeclined> {
         let authority = self.authority().await.map_err(|error| {
             tracing::error!(%error, "no certificate can be signed");
             CertificateDeclined::AuthorityFailed
         })?;
-        let signed = authority.sign(csr, station, self.journal().now())?;
-        let SignedCertificate { certificate_chain, serial_number, not_after } = signed;
-        Ok(IssuedCertificate { command_id, certificate_chain, serial_number, not_after })
+        authority.sign(csr, station, self.journal().now())
     }
 
     /// Whether the certificate that was signed for this request is still on its way.

@@ -36,6 +36,9 @@ pub(super) fn fact_of(notice: &Notice, exchange: EventId) -> Option<Event> {
         | NoticeContent::Events(_)
         // One that belongs to no session of ours is in the exchange, and no fact of one.
         | NoticeContent::Payment(_)
-        | NoticeContent::Variables(_) => return None,
+        | NoticeContent::Variables(_)
+        | NoticeContent::CertificateStatus(_)
+        | NoticeContent::CertificateChain(_)
+        | NoticeContent::ContractRequest(_) => return None,
     })
 }

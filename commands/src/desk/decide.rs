@@ -3,10 +3,9 @@
 use super::sessions::Bay;
 use super::{Case, Decision, DeskError, StationDesk, Target};
 use crate::clock::derived_id;
-use crate::contract::status_of_chain;
 use crate::message::{
-    Answer, AuthorizeReport, CertificateStatus, DataRefused, Judged, PresentedCertificate,
-    PresentedToken, StationMessage, StatusReport, TokenAnswer,
+    Answer, AuthorizeReport, CertificateStatus, DataRefused, Judged, PresentedToken,
+    StationMessage, StatusReport, TokenAnswer,
 };
 use chargebook_domain::events::v1::{
     Authorization, CertificateDeclined, ReservationEnded, SeenBy, SessionConnectorStatus,
@@ -29,6 +28,23 @@ impl Presented {
     fn nobody() -> Self {
         let answer = TokenAnswer::plain(Authorization::Invalid);
         Self { answer, token_id: None, account_id: None, is_master_pass: false }
+    }
+
+    /// Whether it is let in only where it has a session to end: its account has nothing left, or
+    /// it is a master pass at a station that knows none (1.6) and would begin to charge for it.
+    fn only_ends(&self, token: &PresentedToken) -> bool {
+        let is_unknown_pass = self.is_master_pass && token.kind.is_none();
+        match self.answer.authorization {
+            Authorization::NoCredit => true,
+            Authorization::Accepted => is_unknown_pass,
+            _ => false,
+        }
+    }
+
+    /// The same where it has a session to end.
+    fn ending(self) -> Self {
+        let authorization = Authorization::Accepted;
+        Self { answer: TokenAnswer { authorization, ..self.answer }, ..self }
     }
 
     /// The same where it is to begin a session, which a master pass may not (2.x part 2, C16).
@@ -174,20 +190,24 @@ impl StationDesk {
         report: &AuthorizeReport,
     ) -> Result<Decision, DeskError> {
         let certificate = match &report.certificate {
-            Some(presented) => Some(self.certificate_status(case, report, presented).await?),
+            Some(presented) => {
+                Some(self.contract_certificate_status(case, report, presented).await?)
+            }
             None => None,
         };
         let is_refused = certificate.is_some_and(|status| status != CertificateStatus::Accepted);
         let token = match is_refused {
             true => TokenAnswer::plain(Authorization::Invalid),
             false => {
-                let mut answer = self.present_token(&report.token, case).await?.answer;
-                if answer.authorization == Authorization::NoCredit
-                    && self.may_end_one_here(&report.token, &answer).await?
-                {
-                    answer.authorization = Authorization::Accepted;
+                let mut presented = self.present_token(&report.token, case).await?;
+                if presented.only_ends(&report.token) {
+                    let answer = &presented.answer;
+                    presented = match self.may_end_one_here(&report.token, answer).await? {
+                        true => presented.ending(),
+                        false => presented.beginning(),
+                    };
                 }
-                self.with_price(answer, &report.token, case).await?
+                self.with_price(presented.answer, &report.token, case).await?
             }
         };
         let is_over =
@@ -197,20 +217,6 @@ impl StationDesk {
             false => status,
         });
         Ok(Decision::station(Answer::Authorize { token, certificate }, Vec::new()))
-    }
-
-    /// Of hashes alone only the issuer's responder could tell the status, which nobody asks here.
-    async fn certificate_status(
-        &self,
-        case: &Case<'_>,
-        report: &AuthorizeReport,
-        presented: &PresentedCertificate,
-    ) -> Result<CertificateStatus, DeskError> {
-        let Some(chain) = &presented.chain else {
-            return Ok(CertificateStatus::NoCertificateAvailable);
-        };
-        let anchors = self.chargebook.registry().trust_anchors().await?;
-        Ok(status_of_chain(chain, &report.token, &anchors, case.receipt.received_at))
     }
 
     /// What is said about a token. One that stands for nobody is nobody's here: nobody would

@@ -27,6 +27,7 @@ mod sessions;
 mod start;
 mod stop;
 mod transaction;
+mod vehicle;
 
 pub(crate) use reread::{RefusedMessage, is_of_sessions};
 pub(crate) use sessions::load_session;
@@ -70,7 +71,7 @@ pub struct ConnectionInformation {
     pub protocol: String,
     /// Where from: address and port.
     pub remote: String,
-    /// OCPP security profile: 0 none, 1 basic auth.
+    /// OCPP security profile: 0 none, 1 basic auth, 2 that over TLS, 3 a certificate of its own.
     pub security_profile: u8,
 }
 

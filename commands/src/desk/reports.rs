@@ -114,7 +114,8 @@ impl StationDesk {
             (Some(topic), Some(number)) => self.reported_on(topic, Some(number)).await?,
             _ => None,
         };
-        let answer = answer_to_notice(notice.subject);
+        let answer = self.answer_for_vehicle(case, &notice.content).await;
+        let answer = answer.unwrap_or_else(|| answer_to_notice(notice.subject));
         let sequence = notice.part.and_then(|part| part.sequence);
         let known = stream.as_ref().and_then(|stream| self.reports.commands.get(stream));
         let repeated = known.zip(sequence).and_then(|(known, part)| known.parts.get(&part));

@@ -1,5 +1,6 @@
 //! What a station is answered.
 
+use super::certificate::{ChainAnswer, ContractAnswer};
 use super::token::PresentedToken;
 use chargebook_domain::events::v1::{Authorization, CertificateDeclined, Registration};
 use chargebook_domain::ids::TransactionNumber;
@@ -55,6 +56,12 @@ pub enum Answer {
         /// Why it is not taken on, where it is not.
         declined: Option<CertificateDeclined>,
     },
+    /// To GetCertificateStatus: the signed answer (OCSPResponse of RFC 6960), in DER.
+    CertificateStatus(Vec<u8>),
+    /// To GetCertificateChainStatus (2.1): one for each certificate, in the question's order.
+    CertificateChain(Vec<ChainAnswer>),
+    /// To Get15118EVCertificate.
+    Contract(ContractAnswer),
     /// To DataTransfer that is not taken.
     DataRefused(DataRefused),
     /// To a message that a DataTransfer carried.
@@ -113,6 +120,8 @@ pub enum CertificateStatus {
     CertificateChainError,
     /// A certificate of its chain is not valid any more.
     CertificateExpired,
+    /// Whoever issued a certificate of its chain has revoked it.
+    CertificateRevoked,
     /// It did not come along, only what its status could be asked for by, and nobody can be asked.
     NoCertificateAvailable,
     /// It is good, and the contract is not in force any more.

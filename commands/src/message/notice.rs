@@ -1,6 +1,7 @@
 //! Notifications of 2.x stations that say how things stand: kept verbatim in the exchange, with
 //! what finds them again.
 
+use super::certificate::{CertificateQuestion, ChainQuestion, ContractRequest};
 use chargebook_domain::events::v1::{
     ChargingNeeds, ChargingProfile, ChargingSchedule, Job, ReportTopic, ReportedEvent,
     ReportedVariable, TerminalPayment,
@@ -69,6 +70,12 @@ pub enum NoticeContent {
     },
     /// Variables of the device model (NotifyReport).
     Variables(Vec<ReportedVariable<String>>),
+    /// Whether a certificate counts (GetCertificateStatus).
+    CertificateStatus(CertificateQuestion),
+    /// Whether the certificates of a chain count (GetCertificateChainStatus).
+    CertificateChain(Vec<ChainQuestion>),
+    /// A vehicle's wish for contracts (Get15118EVCertificate).
+    ContractRequest(Box<ContractRequest>),
     /// A payment at the station's terminal (NotifySettlement).
     Payment(TerminalPayment<String>),
 }

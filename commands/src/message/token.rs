@@ -1,5 +1,7 @@
 //! Tokens and contract certificates as stations present them.
 
+use super::certificate::CertificateQuestion;
+
 /// The type of a token that stands for nobody: whoever plugs in may charge (2.x).
 pub const NO_AUTHORIZATION: &str = "NoAuthorization";
 
@@ -41,6 +43,6 @@ pub struct PresentedCertificate {
     /// The certificate and those of the authorities above it but the root, in PEM, where they
     /// came along.
     pub chain: Option<String>,
-    /// Certificates whose status is asked for by hashes (OCSP).
-    pub hashes: usize,
+    /// Its certificates by their hashes, and who can tell of each whether it counts (OCSP).
+    pub hashes: Vec<CertificateQuestion>,
 }

@@ -17,6 +17,7 @@ pub use token::{KnownToken, TokenChange, TokenRegistration};
 pub use treatment::SettingsChange;
 pub(crate) use treatment::noticed;
 pub use trust::TrustAnchor;
+pub(crate) use trust::pem_of;
 
 use crate::journal::{Draft, Journal, JournalError, is_exchange, read_event};
 use crate::personal::PersonalData;

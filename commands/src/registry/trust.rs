@@ -202,7 +202,7 @@ impl Registry {
 }
 
 /// A certificate in PEM (RFC 7468 section 5), without a line break at the end.
-fn pem_of(der: &[u8]) -> String {
+pub(crate) fn pem_of(der: &[u8]) -> String {
     let base64 = BASE64.encode(der);
     let lines = base64.as_bytes().chunks(PEM_LINE_BYTES).map(String::from_utf8_lossy);
     let mut pem = format!("{PEM_BEGIN}\n");

@@ -166,6 +166,7 @@ events! {
     "settings.model_dialect_set" ModelDialectSet(v1::ModelDialectSet);
     "settings.trust_anchor_added" TrustAnchorAdded(v1::TrustAnchorAdded);
     "settings.trust_anchor_withdrawn" TrustAnchorWithdrawn(v1::TrustAnchorWithdrawn);
+    "settings.v2g_authority_set" V2gAuthoritySet(v1::V2gAuthoritySet);
     "site.registered" SiteRegistered(v1::SiteRegistered);
     "station.booted" StationBooted(v1::StationBooted);
     "station.certificate_deleted" StationCertificateDeleted(v1::StationCertificateDeleted);

@@ -34,14 +34,23 @@ pub(super) fn of_answer(
     let (document, _) = Document::read(call);
     let Frame::Call(call) = Frame::read(&document) else { return Vec::new() };
     let Some(node) = call.payload else { return Vec::new() };
-    let call = Payload { document: &document, node };
-    let effect = password(version, action, &call, answer)
-        .or_else(|| security_profile(version, action, &call, answer))
-        .or_else(|| certificates(action, &call, answer))
-        .or_else(|| reservation::of_answer(version, action, &call, answer))
-        .or_else(|| profiles::of_answer(action, &call, answer))
-        .or_else(|| will_send(action, &call, answer).map(StationEffect::WillSend));
-    let values = values::of_answer(version, action, &call, answer);
+    of_payloads(version, action, &Payload { document: &document, node }, answer)
+}
+
+/// The same of the payloads alone.
+pub(super) fn of_payloads(
+    version: Version,
+    action: &str,
+    call: &Payload<'_, '_>,
+    answer: &Payload<'_, '_>,
+) -> Vec<StationEffect> {
+    let effect = password(version, action, call, answer)
+        .or_else(|| security_profile(version, action, call, answer))
+        .or_else(|| certificates(action, call, answer))
+        .or_else(|| reservation::of_answer(version, action, call, answer))
+        .or_else(|| profiles::of_answer(action, call, answer))
+        .or_else(|| will_send(action, call, answer).map(StationEffect::WillSend));
+    let values = values::of_answer(version, action, call, answer);
     effect.into_iter().chain(values).collect()
 }
 

@@ -11,6 +11,7 @@ mod effect;
 mod follow_up;
 mod order;
 mod personal;
+mod plug_and_charge;
 mod profiles;
 mod reply;
 mod request;
@@ -36,9 +37,11 @@ use chargebook_domain::units::Timestamp;
 use ocpp_kit::Version;
 use request::{Checked, Refused};
 
-/// Writes the CALL for an intent, in the words of the version that the connection speaks.
+/// Writes the CALL for an intent, in the words of the version that the connection speaks, and of
+/// what its station speaks beside.
 pub(crate) fn call(
     version: Version,
+    dialect: Dialect,
     message_id: &str,
     intent: &OpenedIntent,
 ) -> Result<Downward, Unsendable> {
@@ -48,8 +51,14 @@ pub(crate) fn call(
         }
         OpenedIntent::Exact { action, payload, .. } => request::check(version, action, payload)?,
         verb => {
-            let (action, payload) = verbs::in_words_of(version, verb, number_of(message_id))?;
-            request::check(version, action, &payload.to_string())?
+            let number = number_of(message_id);
+            match plug_and_charge::carried(version, dialect, verb, number) {
+                Some(carried) => carried?,
+                None => {
+                    let (action, payload) = verbs::in_words_of(version, verb, number)?;
+                    request::check(version, action, &payload.to_string())?
+                }
+            }
         }
     };
     if checked.has_erased {

@@ -3,6 +3,7 @@
 //! An answer is never answered, so whatever is wrong with it is only noted; and only a status
 //! that is missing or no word of the standard makes an answer unreadable.
 
+use super::plug_and_charge::{self, CarriedAnswer};
 use super::{effect, personal, request, standard};
 use crate::message::ReplyReading;
 use crate::payload::Payload;
@@ -42,8 +43,17 @@ pub(crate) fn read_reply(
             if document.kind(payload) == Kind::Object =>
         {
             let answer = Payload { document: &document, node: payload };
-            effects = effect::of_answer(version, action, &request.frame, &answer);
-            confirmation(&document, payload, version, action)
+            let (result, places) = confirmation(&document, payload, version, action);
+            match carried(version, action, request, &answer) {
+                Some(carried) => {
+                    effects = carried.effects;
+                    (carried.result.unwrap_or(result), places)
+                }
+                None => {
+                    effects = effect::of_answer(version, action, &request.frame, &answer);
+                    (result, places)
+                }
+            }
         }
         (Ok(()), Frame::Error { code, description, .. }) => {
             effects = effect::of_error(version, action, &request.frame);
@@ -61,6 +71,19 @@ pub(crate) fn read_reply(
         _ => Personal::Anywhere,
     };
     ReplyReading { personal, result, effects }
+}
+
+/// What an answer says that stands in the data of another.
+fn carried(
+    version: Version,
+    action: &str,
+    request: &RenderedReply,
+    answer: &Payload<'_, '_>,
+) -> Option<CarriedAnswer> {
+    let (document, _) = Document::read(&request.frame);
+    let Frame::Call(call) = Frame::read(&document) else { return None };
+    let call = Payload { document: &document, node: call.payload? };
+    plug_and_charge::of_answer(version, action, &call, answer)
 }
 
 fn unreadable(detail: &str) -> CommandResult {
@@ -113,7 +136,7 @@ fn status(document: &Document<'_>, payload: NodeId) -> Option<String> {
 }
 
 /// Whether a status looks like one; a station may write anything into an answer.
-fn is_a_word(status: &str) -> bool {
+pub(super) fn is_a_word(status: &str) -> bool {
     (1..=STATUS_BYTES_MAX).contains(&status.len())
         && status.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }

@@ -14,6 +14,7 @@ mod translate;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use plug_and_charge::VENDOR as PLUG_AND_CHARGE_VENDOR;
 pub(crate) use render::render;
 
 use crate::call::{CallKind, Edition, judge};
@@ -96,16 +97,10 @@ impl Edition for V16 {
     }
 
     /// Where 1.6 can say no, the desk has an answer of its own for it, but for what is carried.
-    fn declined(
-        self,
-        document: &Document<'_>,
-        node: NodeId,
-        action: Action,
-        received_at: Timestamp,
-    ) -> Option<Written> {
+    fn declined(self, document: &Document<'_>, node: NodeId, action: Action) -> Option<Written> {
         let payload = Payload { document, node };
         let is_carried = action == Action::DataTransfer && plug_and_charge::is_meant(&payload);
-        is_carried.then(|| plug_and_charge::declined(&payload, received_at)).flatten()
+        is_carried.then(|| plug_and_charge::declined(&payload)).flatten()
     }
 
     fn spell(self, code: ErrorCode) -> &'static str {

@@ -11,10 +11,9 @@ use crate::v2::{self, V2};
 use chargebook_commands::message::{
     Answer, DataRefused, PersonalKind, PersonalPlace, StationMessage,
 };
-use chargebook_domain::units::Timestamp;
 
 /// Who names the messages.
-const VENDOR: &str = "org.openchargealliance.iso15118pnc";
+pub(crate) const VENDOR: &str = "org.openchargealliance.iso15118pnc";
 /// The messages that a station sends so.
 const MESSAGES: &[&str] =
     &["Authorize", "Get15118EVCertificate", "GetCertificateStatus", "SignCertificate"];
@@ -41,9 +40,8 @@ pub(super) fn carried(payload: &Payload<'_, '_>) -> Result<StationMessage, DataR
 }
 
 /// The payload that declines what a DataTransfer carries, in the message's own word.
-pub(super) fn declined(payload: &Payload<'_, '_>, received_at: Timestamp) -> Option<Written> {
-    opened(payload, |document, node, action| V2::V201.declined(document, node, action, received_at))
-        .ok()
+pub(super) fn declined(payload: &Payload<'_, '_>) -> Option<Written> {
+    opened(payload, |document, node, action| V2::V201.declined(document, node, action)).ok()
 }
 
 /// Gives the message that is carried to `read`, if it fits its schema.

@@ -45,6 +45,9 @@ fn payload(answer: &Answer) -> Written {
         | Answer::Empty
         | Answer::Declined
         | Answer::Carried(_)
+        | Answer::CertificateStatus(_)
+        | Answer::CertificateChain(_)
+        | Answer::Contract(_)
         | Answer::Transaction(_) => "{}".to_owned(),
         Answer::Accepted | Answer::SignCertificate { declined: None } => {
             r#"{"status":"Accepted"}"#.to_owned()

@@ -8,6 +8,7 @@
 //! bad one gets; it does not decide what follows from a message. It knows no sockets and no
 //! streams, and keeps nothing between two messages.
 
+mod certificates;
 mod declined;
 mod device_model;
 mod events;
@@ -159,9 +160,8 @@ impl Edition for V2 {
         document: &Document<'_>,
         payload: NodeId,
         action: &'static str,
-        received_at: Timestamp,
     ) -> Option<Written> {
-        declined::declined(self, &Payload { document, node: payload }, action, received_at)
+        declined::declined(self, &Payload { document, node: payload }, action)
     }
 
     fn spell(self, code: ErrorCode) -> &'static str {

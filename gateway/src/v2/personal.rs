@@ -19,7 +19,7 @@ pub(super) fn members(object: &str) -> Sensitive {
         // The contract certificate names the contract.
         "AuthorizeRequest" => always(&["certificate"]),
         "OCSPRequestData" | "CertificateHashData" => always(&["serialNumber"]),
-        "Get15118EVCertificateRequest" => always(&["exiRequest"]),
+        "Get15118EVCertificateRequest" => always(&["exiRequest", "prioritizedEMAIDs"]),
         "DataTransferRequest" => always(&["data"]),
         "NotifyCustomerInformationRequest" => always(&["data"]),
         "SecurityEventNotificationRequest" => always(&["techInfo"]),

@@ -1,6 +1,7 @@
 //! Answers as OCPP 2.x responses, members in an order that both schemas have. What is answered
 //! here has the same members in both editions.
 
+use super::certificates;
 use crate::message::Written;
 use crate::rpc::error::push_string;
 use chargebook_commands::message::{
@@ -42,6 +43,12 @@ pub(crate) fn payload(answer: &Answer, declined: Option<&Written>) -> Written {
             let why = format!(r#"{{"reasonCode":"{code}","additionalInfo":"{words}"}}"#);
             format!(r#"{{"status":"Rejected","statusInfo":{why}}}"#)
         }
+        Answer::CertificateStatus(response) => {
+            let written = certificates::status(response).or_else(|| declined.cloned());
+            return written.unwrap_or_else(nothing);
+        }
+        Answer::CertificateChain(answers) => return certificates::chain_status(answers),
+        Answer::Contract(answer) => return certificates::contract(answer),
         Answer::DataRefused(refused) => format!(r#"{{"status":"{}"}}"#, refused.word()),
         Answer::Declined => return declined.cloned().unwrap_or_else(nothing),
         // What only 1.6 asks is never answered here.
@@ -64,7 +71,7 @@ fn why_declined(declined: CertificateDeclined) -> (&'static str, &'static str) {
             ("InvalidCSR", "the common name is not this station's id")
         }
         CertificateDeclined::OtherKind => {
-            ("UnsupportedRequest", "only ChargingStationCertificate is signed here")
+            ("UnsupportedRequest", "no authority here signs certificates of that kind")
         }
         CertificateDeclined::NotProven => {
             ("UnsupportedRequest", "connect with a password or a certificate first")
@@ -85,6 +92,7 @@ fn authorize(token: &TokenAnswer, certificate: Option<CertificateStatus>) -> Wri
             CertificateStatus::Accepted => "Accepted",
             CertificateStatus::CertificateChainError => "CertChainError",
             CertificateStatus::CertificateExpired => "CertificateExpired",
+            CertificateStatus::CertificateRevoked => "CertificateRevoked",
             CertificateStatus::NoCertificateAvailable => "NoCertificateAvailable",
             CertificateStatus::ContractCancelled => "ContractCancelled",
         };
@@ -153,6 +161,8 @@ mod tests {
     use super::*;
     use crate::payload::Payload;
     use crate::rpc::json::Document;
+    use chargebook_commands::message::{ChainAnswer, ChainStatus, ContractAnswer};
+    use chargebook_domain::events::v1::CertificateHash;
     use chargebook_domain::units::Timestamp;
     use ocpp_kit::decode::{DecodeOptions, decode_payload};
     use ocpp_kit::{v2_0_1, v2_1};
@@ -287,7 +297,7 @@ mod tests {
     fn declined(edition: V2, action: &str, request: &str) -> RenderedReply {
         let (document, _) = Document::read(request);
         let payload = Payload { document: &document, node: document.root().expect("a payload") };
-        let declined = super::super::declined::declined(edition, &payload, action, now());
+        let declined = super::super::declined::declined(edition, &payload, action);
         render("1", &Answer::Declined, Some(&declined.expect("can be declined")))
     }
 
@@ -368,18 +378,60 @@ mod tests {
             r#"{"vatNumber":"DE123","evseId":1,"status":"Rejected"}"#,
             &["DE123"],
         );
-        check_declined::<v2_1::GetCertificateChainStatusResponse>(
-            V2::V21,
-            "GetCertificateChainStatus",
-            r#"{"certificateStatusRequests":[{"source":"OCSP","urls":["u"],"certificateHashData":
-                {"hashAlgorithm":"SHA256","issuerNameHash":"a","issuerKeyHash":"b",
-                "serialNumber":"c"}}]}"#,
+    }
+
+    #[test]
+    fn what_is_known_of_certificates_is_told_in_the_questions_words() {
+        check::<v2_0_1::GetCertificateStatusResponse, v2_1::GetCertificateStatusResponse>(
+            Answer::CertificateStatus(vec![0x30, 0x03]),
+            r#"{"status":"Accepted","ocspResult":"MAM="}"#,
+        );
+        let declined = Written { json: r#"{"status":"Failed"}"#.to_owned(), personal: Vec::new() };
+        let too_long = Answer::CertificateStatus(vec![0; 4_126]);
+        assert_eq!(payload(&too_long, Some(&declined)), declined);
+        let certificate = |serial_number: &str| CertificateHash {
+            hash_algorithm: "SHA256".to_owned(),
+            issuer_name_hash: "a".to_owned(),
+            issuer_key_hash: Some("b".to_owned()),
+            serial_number: serial_number.to_owned(),
+        };
+        let answer = |serial_number, status| ChainAnswer {
+            certificate: certificate(serial_number),
+            source: "OCSP".to_owned(),
+            status,
+            next_update: now(),
+        };
+        let reply = check::<
+            v2_1::GetCertificateChainStatusResponse,
+            v2_1::GetCertificateChainStatusResponse,
+        >(
+            Answer::CertificateChain(vec![
+                answer("c", ChainStatus::Revoked),
+                answer("d", ChainStatus::Failed),
+            ]),
             concat!(
                 r#"{"certificateStatus":[{"certificateHashData":{"hashAlgorithm":"SHA256","#,
                 r#""issuerNameHash":"a","issuerKeyHash":"b","serialNumber":"c"},"#,
+                r#""source":"OCSP","status":"Revoked","nextUpdate":"2025-11-22T12:00:00.123Z"},"#,
+                r#"{"certificateHashData":{"hashAlgorithm":"SHA256","#,
+                r#""issuerNameHash":"a","issuerKeyHash":"b","serialNumber":"d"},"#,
                 r#""source":"OCSP","status":"Failed","nextUpdate":"2025-11-22T12:00:00.123Z"}]}"#
             ),
-            &["c"],
         );
+        let places: Vec<_> =
+            reply.personal.iter().map(|place| &reply.frame[place.range.clone()]).collect();
+        assert_eq!(places, ["c", "d"]);
+    }
+
+    #[test]
+    fn a_contract_is_for_the_vehicle_alone() {
+        let exi_response = "gJgC".to_owned();
+        let reply =
+            check::<v2_0_1::Get15118EVCertificateResponse, v2_1::Get15118EVCertificateResponse>(
+                Answer::Contract(ContractAnswer { exi_response, remaining: None }),
+                r#"{"status":"Accepted","exiResponse":"gJgC"}"#,
+            );
+        let [place] = reply.personal.as_slice() else { panic!("one place") };
+        assert_eq!(&reply.frame[place.range.clone()], "gJgC");
     }
 }

@@ -5,6 +5,7 @@
 //! answer is `None` and the CALL is refused, never taken half.
 
 use super::V2;
+use super::certificates;
 use super::device_model;
 use super::events;
 use super::meter;
@@ -82,8 +83,9 @@ fn token(payload: &Payload<'_, '_>) -> Option<PresentedToken> {
 
 fn authorize(payload: &Payload<'_, '_>) -> Option<AuthorizeReport> {
     let chain = payload.text("certificate");
-    let hashes = payload.objects("iso15118CertificateHashData").count();
-    let is_presented = chain.is_some() || hashes > 0;
+    let hashes = payload.objects("iso15118CertificateHashData");
+    let hashes = hashes.map(|it| certificates::question(&it)).collect::<Option<Vec<_>>>()?;
+    let is_presented = chain.is_some() || !hashes.is_empty();
     Some(AuthorizeReport {
         token: token(&payload.object("idToken")?)?,
         certificate: is_presented.then_some(PresentedCertificate { chain, hashes }),
@@ -234,6 +236,16 @@ fn content(payload: &Payload<'_, '_>, subject: NoticeSubject) -> Option<NoticeCo
             time_base: payload.time("timeBase")?,
             schedule: Box::new(charging::schedule(&payload.object("chargingSchedule")?)?),
         },
+        NoticeSubject::Get15118EVCertificate => {
+            NoticeContent::ContractRequest(Box::new(certificates::contract_request(payload)?))
+        }
+        NoticeSubject::GetCertificateStatus => {
+            let question = certificates::question(&payload.object("ocspRequestData")?)?;
+            NoticeContent::CertificateStatus(question)
+        }
+        NoticeSubject::GetCertificateChainStatus => {
+            NoticeContent::CertificateChain(certificates::chain(payload)?)
+        }
         NoticeSubject::NotifyReport => NoticeContent::Variables(device_model::variables(payload)?),
         NoticeSubject::NotifySettlement => NoticeContent::Payment(payment(payload)?),
         _ => NoticeContent::Verbatim,

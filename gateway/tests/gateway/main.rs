@@ -23,3 +23,4 @@ mod takeover;
 mod tls;
 mod treatment;
 mod unaccepted;
+mod v2g;

@@ -163,6 +163,7 @@ fn read(event: &RecordedEvent, stream_id: Option<Uuid>) -> Result<Fact, String> 
         | "settings.model_dialect_set"
         | "settings.trust_anchor_added"
         | "settings.trust_anchor_withdrawn"
+        | "settings.v2g_authority_set"
         | "station.month_opened"
         | "station.password_changed"
         | "station.password_declined"

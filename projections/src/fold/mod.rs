@@ -280,7 +280,8 @@ impl State {
             | Event::StationPasswordOffered(_)
             | Event::TransactionIdsLeased(_)
             | Event::TrustAnchorAdded(_)
-            | Event::TrustAnchorWithdrawn(_) => {
+            | Event::TrustAnchorWithdrawn(_)
+            | Event::V2gAuthoritySet(_) => {
                 Err(format!("`{}` is decoded elsewhere", fact.event_type()))
             }
         }

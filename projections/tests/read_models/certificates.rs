@@ -176,7 +176,7 @@ async fn a_stations_own_certificate_is_followed_from_its_request_to_its_answer()
     let expected = [(named("b"), Rejected), (named("a"), Accepted), (None, Declined)];
     assert_eq!(own(&running.models).await, expected);
 
-    let withdrawn = StationCertificateWithdrawn { serial_number: "a".to_owned() };
+    let withdrawn = StationCertificateWithdrawn { serial_number: "a".to_owned(), at: None };
     history.write(month, withdrawn).await;
     // An answer that comes late brings it back to nobody.
     history.write(stream, told("a", true)).await;

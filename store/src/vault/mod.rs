@@ -166,14 +166,27 @@ impl KeyVault {
     /// were ever made.
     pub async fn authority(&self) -> Result<Option<String>, VaultError> {
         let mut connection = self.connection.lock().await;
-        table::authority(&mut connection).await
+        table::authority(&mut connection, table::STATION_AUTHORITY).await
+    }
+
+    /// The key of the authority that signs what vehicles are shown, and its certificates, in PEM,
+    /// where an operator has brought them.
+    pub async fn v2g_authority(&self) -> Result<Option<String>, VaultError> {
+        let mut connection = self.connection.lock().await;
+        table::authority(&mut connection, table::V2G_AUTHORITY).await
+    }
+
+    /// Keeps others instead; `None`: none. On disk (fsync) when it returns.
+    pub async fn replace_v2g_authority(&self, pem: Option<&str>) -> Result<(), VaultError> {
+        let mut connection = self.connection.lock().await;
+        table::replace_v2g_authority(&mut connection, pem).await
     }
 
     /// Keeps these for ever, unless there are some: then those. On disk (fsync) when it returns.
     pub async fn keep_authority(&self, pem: &str) -> Result<String, VaultError> {
         let mut connection = self.connection.lock().await;
         table::keep_authority(&mut connection, pem).await?;
-        let kept = table::authority(&mut connection).await?;
+        let kept = table::authority(&mut connection, table::STATION_AUTHORITY).await?;
         kept.ok_or_else(|| VaultError::Engine("the authority was not kept".to_owned()))
     }
 

@@ -149,13 +149,16 @@ pub(super) async fn load_secrets(connection: &mut SqliteConnection) -> Result<Se
 }
 
 /// The row of the certificate authority; the other secrets are there from the beginning.
-const AUTHORITY: &str = "station-authority";
+pub(super) const STATION_AUTHORITY: &str = "station-authority";
+/// The row of the authority for what vehicles are shown.
+pub(super) const V2G_AUTHORITY: &str = "v2g-authority";
 
-/// The key and the certificate of the certificate authority.
+/// The key and the certificates of a certificate authority.
 pub(super) async fn authority(
     connection: &mut SqliteConnection,
+    row: &str,
 ) -> Result<Option<String>, VaultError> {
-    let query = sqlx::query("SELECT value FROM secret WHERE name = ?").bind(AUTHORITY);
+    let query = sqlx::query("SELECT value FROM secret WHERE name = ?").bind(row);
     let Some(row) = query.fetch_optional(connection).await.map_err(engine)? else {
         return Ok(None);
     };
@@ -170,8 +173,25 @@ pub(super) async fn keep_authority(
     pem: &str,
 ) -> Result<(), VaultError> {
     let insert = "INSERT INTO secret (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING";
-    let insert = sqlx::query(insert).bind(AUTHORITY).bind(pem.as_bytes());
+    let insert = sqlx::query(insert).bind(STATION_AUTHORITY).bind(pem.as_bytes());
     insert.execute(connection).await.map_err(engine)?;
+    Ok(())
+}
+
+/// Puts others in their place; `None`: there are none.
+pub(super) async fn replace_v2g_authority(
+    connection: &mut SqliteConnection,
+    pem: Option<&str>,
+) -> Result<(), VaultError> {
+    let change = match pem {
+        Some(pem) => {
+            let put = "INSERT INTO secret (name, value) VALUES (?, ?) \
+                       ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+            sqlx::query(put).bind(V2G_AUTHORITY).bind(pem.as_bytes())
+        }
+        None => sqlx::query("DELETE FROM secret WHERE name = ?").bind(V2G_AUTHORITY),
+    };
+    change.execute(connection).await.map_err(engine)?;
     Ok(())
 }
 

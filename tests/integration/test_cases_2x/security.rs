@@ -1,5 +1,9 @@
 //! Block A: who is let in.
 
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
+    PKCS_ECDSA_P256_SHA256,
+};
 use serde_json::json;
 
 use super::{Bench, in_both, status_is};
@@ -74,6 +78,65 @@ fn security_events_are_kept() {
         let position = bench.csms.events().last().expect("an event")["position"].clone();
         let path = format!("/v1/security-events?station=CP-1&wait_for={position}");
         assert_eq!(bench.csms.list(&path)[0]["kind"], "InvalidChargingStationCertificate");
+    });
+}
+
+/// A request of `CP-1`, in PEM.
+fn certificate_request() -> String {
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a key");
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, "CP-1");
+    params.serialize_request(&key).expect("a request").pem().expect("PEM")
+}
+
+/// The operator brings an authority below a V2G root; gives its certificate.
+#[track_caller]
+fn brings_v2g_authority(bench: &Bench) -> String {
+    let authority = |name: &str| {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        (params, KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a key"))
+    };
+    let ((root, root_key), (own, own_key)) = (authority("V2G root"), authority("CPO sub"));
+    let certificate = own.signed_by(&own_key, &Issuer::new(root, root_key)).expect("signed").pem();
+    let body = json!({ "certificate_chain": certificate, "private_key": own_key.serialize_pem() });
+    bench.csms.put("/v1/v2g-authority", &body).expect(200);
+    let shown = bench.csms.get("/v1/v2g-authority").expect(200).json();
+    assert_eq!((&shown["subject"], shown.get("private_key")), (&json!("CN=CPO sub"), None));
+    let wrong = json!({ "certificate_chain": certificate, "private_key": "no key" });
+    bench.csms.put("/v1/v2g-authority", &wrong).expect(422);
+    certificate
+}
+
+/// TC_A_12 (what the station shows to vehicles), TC_A_13 (one for all; of 2.0.1).
+#[test]
+fn certificates_are_renewed_when_it_is_triggered() {
+    in_both(|bench| {
+        let authority = brings_v2g_authority(bench);
+        for (trigger, kind) in
+            [("SignV2GCertificate", Some("V2GCertificate")), ("SignCombinedCertificate", None)]
+        {
+            let wanted = json!({ "requestedMessage": trigger });
+            bench.asks("TriggerMessage", wanted, status_is("Accepted"));
+            bench.station.will_answer("CertificateSigned", status_is("Accepted"));
+            let mut asked = json!({ "csr": certificate_request() });
+            if let Some(kind) = kind {
+                asked["certificateType"] = json!(kind);
+            }
+            assert_eq!(bench.station.call("SignCertificate", asked), status_is("Accepted"));
+            let call = crate::harness::eventually("CertificateSigned", || {
+                bench.station.received_calls().into_iter().rev().find(|call| {
+                    call["action"] == "CertificateSigned"
+                        && call["payload"].get("certificateType") == kind.map(|k| json!(k)).as_ref()
+                })
+            });
+            let chain = call["payload"]["certificateChain"].as_str().expect("a chain");
+            let is_for_vehicles = chain.trim_end().ends_with(authority.trim_end());
+            assert_eq!(is_for_vehicles, kind.is_some(), "{chain}");
+        }
     });
 }
 

@@ -84,7 +84,7 @@ pub enum CertificateDeclined {
     UnsuitableKey,
     /// Its common name is neither the station's id nor its serial number.
     OtherStation,
-    /// Only the certificates of stations themselves are signed here, none for vehicles.
+    /// Nothing of that kind is signed here, or there is no authority for it.
     OtherKind,
     /// The connection proved nothing (security profile 0): whoever came may be anybody.
     NotProven,
@@ -115,6 +115,9 @@ pub struct StationCertificateDelivered {
 pub struct StationCertificateWithdrawn {
     /// Its serial number, hexadecimal.
     pub serial_number: String,
+    /// Since when, by our clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
 }
 
 /// A certificate at a station.

@@ -281,6 +281,10 @@ pub enum Intent<Text = SealedText> {
         issuer_key_hash: String,
         /// Its serial number, hexadecimal.
         serial_number: String,
+        /// For what it is trusted, in the word of the station's OCPP version, where that says how
+        /// it is asked for: what 1.6 itself does not know is (`V2GRootCertificate`, …).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        purpose: Option<String>,
     },
     /// Ask which certificates are trusted (GetInstalledCertificateIds).
     ListCertificates {
@@ -503,11 +507,13 @@ impl<Text> Intent<Text> {
                 issuer_name_hash,
                 issuer_key_hash,
                 serial_number,
+                purpose,
             } => Intent::DeleteCertificate {
                 hash_algorithm,
                 issuer_name_hash,
                 issuer_key_hash,
                 serial_number,
+                purpose,
             },
             Self::ListCertificates { purpose } => Intent::ListCertificates { purpose },
             Self::DataTransfer { vendor_id, message_id, data } => {

@@ -1,5 +1,6 @@
 //! A charge point: who it is, what it says outside sessions, whether it is there.
 
+use super::certificate::StationCertificateWithdrawn;
 use super::exchange::Evidence;
 use super::session::MeterSample;
 use super::treatment::{Dialect, StationSettings};
@@ -134,6 +135,13 @@ pub struct CarriedStation {
     /// The serial numbers of its certificates that let it in, hexadecimal, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub certificates: Vec<String>,
+    /// The serial numbers of those that it was given to show to vehicles, hexadecimal, oldest
+    /// first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub v2g_certificates: Vec<String>,
+    /// The last certificates of its own that were withdrawn, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub certificates_withdrawn: Vec<StationCertificateWithdrawn>,
     /// Passwords that were offered to it and that it has neither taken over nor declined.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub passwords_offered: Vec<PasswordVerifier>,
@@ -183,7 +191,8 @@ pub struct StationConnected {
     pub protocol: String,
     /// Where from: address and port.
     pub remote: String,
-    /// OCPP security profile of the connection: 0 none, 1 basic auth.
+    /// OCPP security profile of the connection: 0 none, 1 basic auth, 2 that over TLS, 3 a
+    /// certificate of its own.
     pub security_profile: u8,
     /// The serial number of the certificate that it came with, hexadecimal, where that was signed
     /// here: those before it let nobody in any more.

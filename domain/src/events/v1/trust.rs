@@ -20,6 +20,15 @@ pub struct TrustAnchorWithdrawn {
     pub fingerprint_sha256: String,
 }
 
+/// `settings.v2g_authority_set`: what stations show to vehicles (SECC certificates of ISO 15118) is
+/// signed by this authority from now on, or by none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct V2gAuthoritySet {
+    /// Its certificate, and those of the authorities above it that were brought along, in PEM;
+    /// null: there is none. Its key is in the vault and nowhere else.
+    pub certificate_chain: Option<String>,
+}
+
 /// Whose root a trusted certificate is (ISO 15118-2 annex E).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

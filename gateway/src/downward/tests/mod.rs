@@ -41,7 +41,8 @@ fn holes(frame: &RenderedReply) -> Vec<&str> {
 /// Writes a 1.6 intent, has an independent library read it, and shows payload and holes.
 #[track_caller]
 fn check(intent: OpenedIntent, action: &str, payload: &str, expected: &[&str]) {
-    let Downward { frame, .. } = call(Version::V1_6, "id-1", &intent).expect("sendable");
+    let Downward { frame, .. } =
+        call(Version::V1_6, Dialect::STANDARD, "id-1", &intent).expect("sendable");
     assert_eq!(frame.frame, format!(r#"[2,"id-1","{action}",{payload}]"#));
     assert_eq!(holes(&frame), expected);
     check_with_library(Version::V1_6, action, &frame.frame);
@@ -125,7 +126,9 @@ fn every_intent_is_a_request_of_the_standard() {
 
 #[test]
 fn what_the_standard_has_no_words_for_is_not_sent() {
-    let refused = |intent: OpenedIntent| call(Version::V1_6, "1", &intent).expect_err("unsendable");
+    let refused = |intent: OpenedIntent| {
+        call(Version::V1_6, Dialect::STANDARD, "1", &intent).expect_err("unsendable")
+    };
     let long = OpenedIntent::Start {
         connector: None,
         id_tag: "x".repeat(21),
@@ -178,7 +181,7 @@ fn every_action_of_every_version_goes_out_as_its_schema_has_it() {
                 payload: (*payload).to_owned(),
             };
             let Downward { frame, action: sent, .. } =
-                call(version, "1", &intent).expect("sendable");
+                call(version, Dialect::STANDARD, "1", &intent).expect("sendable");
             assert_eq!(sent, *action);
             assert_eq!(frame.frame, format!(r#"[2,"1","{action}",{payload}]"#));
             check_with_library(version, action, &frame.frame);
@@ -275,7 +278,8 @@ fn personal_data_and_secrets_are_found_in_every_request() {
         let payload = payload.to_string();
         let intent =
             OpenedIntent::Exact { protocol: String::new(), action: action.to_owned(), payload };
-        let Downward { frame, .. } = call(version, "1", &intent).expect("sendable");
+        let Downward { frame, .. } =
+            call(version, Dialect::STANDARD, "1", &intent).expect("sendable");
         assert_eq!(holes(&frame), expected);
     };
     let list = json!({ "listVersion": 1, "updateType": "Full", "localAuthorizationList": [
@@ -304,7 +308,8 @@ fn personal_data_and_secrets_are_found_in_every_request() {
         action: "SetNetworkProfile".to_owned(),
         payload: network.to_string(),
     };
-    let Downward { frame, .. } = call(Version::V2_0_1, "1", &intent).expect("sendable");
+    let Downward { frame, .. } =
+        call(Version::V2_0_1, Dialect::STANDARD, "1", &intent).expect("sendable");
     assert_eq!(holes(&frame), [frame.frame.as_str()]);
 }
 
@@ -316,7 +321,7 @@ fn an_exact_request_whose_data_was_erased_is_not_sent() {
             action: "RemoteStartTransaction".to_owned(),
             payload: payload.to_owned(),
         };
-        call(Version::V1_6, "1", &intent).expect_err("erased")
+        call(Version::V1_6, Dialect::STANDARD, "1", &intent).expect_err("erased")
     };
     assert_eq!(erased(HOLE_PLACEHOLDER), Unsendable::Erased);
     assert_eq!(erased(&format!(r#"{{"idTag":"{HOLE_PLACEHOLDER}"}}"#)), Unsendable::Erased);

@@ -4,6 +4,7 @@ use super::check_with_library;
 use crate::downward::call;
 use crate::message::{Downward, Unsendable};
 use chargebook_commands::OpenedIntent;
+use chargebook_domain::events::v1::Dialect;
 use ocpp_kit::Version;
 use serde_json::{Value, json};
 
@@ -17,7 +18,7 @@ fn check_verb(intent: Value, expected: [Option<(&str, Value)>; 2]) {
         (Version::V2_1, &expected[1]),
     ] {
         let id = "019a9e39-bba0-72f3-abb5-cf8c0000002a";
-        match (call(version, id, &intent), expected) {
+        match (call(version, Dialect::STANDARD, id, &intent), expected) {
             (Ok(Downward { action, frame, .. }), Some((expected_action, payload))) => {
                 let parts: Value = serde_json::from_str(&frame.frame).expect("JSON");
                 assert_eq!((action, &parts[3]), (*expected_action, payload), "{version}");

@@ -46,6 +46,7 @@ fn spelt_alike(intent: &OpenedIntent) -> Result<Request, Unsendable> {
             issuer_name_hash,
             issuer_key_hash,
             serial_number,
+            ..
         } => {
             let hash = json!({ "hashAlgorithm": hash_algorithm, "issuerNameHash": issuer_name_hash,
                 "issuerKeyHash": issuer_key_hash, "serialNumber": serial_number });
