@@ -52,12 +52,16 @@ pub(super) fn contract_request(payload: &Payload<'_, '_>) -> Option<ContractRequ
     })
 }
 
-/// The answer to GetCertificateStatus; `None` where it is longer than the standard allows.
+/// The answer to GetCertificateStatus, which names the certificate as the question does; `None`
+/// where it is longer than the standard allows.
 pub(super) fn status(response: &[u8]) -> Option<Written> {
     let response = BASE64.encode(response);
     let fits = response.len() <= OCSP_RESULT_CHARACTERS_MAX;
-    let json = format!(r#"{{"status":"Accepted","ocspResult":"{response}"}}"#);
-    fits.then_some(Written { json, personal: Vec::new() })
+    let mut written = Written::default();
+    written.json.push_str(r#"{"status":"Accepted","ocspResult":"#);
+    push_personal(&mut written, &response);
+    written.json.push('}');
+    fits.then_some(written)
 }
 
 /// The answer to GetCertificateChainStatus.

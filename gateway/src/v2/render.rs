@@ -382,10 +382,14 @@ mod tests {
 
     #[test]
     fn what_is_known_of_certificates_is_told_in_the_questions_words() {
-        check::<v2_0_1::GetCertificateStatusResponse, v2_1::GetCertificateStatusResponse>(
+        type In201 = v2_0_1::GetCertificateStatusResponse;
+        type In21 = v2_1::GetCertificateStatusResponse;
+        let reply = check::<In201, In21>(
             Answer::CertificateStatus(vec![0x30, 0x03]),
             r#"{"status":"Accepted","ocspResult":"MAM="}"#,
         );
+        let [place] = reply.personal.as_slice() else { panic!("one place") };
+        assert_eq!(&reply.frame[place.range.clone()], "MAM=");
         let declined = Written { json: r#"{"status":"Failed"}"#.to_owned(), personal: Vec::new() };
         let too_long = Answer::CertificateStatus(vec![0; 4_126]);
         assert_eq!(payload(&too_long, Some(&declined)), declined);
