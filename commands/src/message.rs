@@ -8,7 +8,9 @@ mod reservation;
 mod token;
 mod transaction;
 
-pub use answer::{Answer, CertificateStatus, DataRefused, TokenAnswer, TransactionAnswer};
+pub use answer::{
+    Answer, CertificateStatus, DataRefused, StationTariff, TokenAnswer, TransactionAnswer,
+};
 pub use certificate::{
     CertificateQuestion, ChainAnswer, ChainQuestion, ChainStatus, ContractAnswer, ContractRequest,
 };

@@ -2,8 +2,9 @@
 //! to a station, and what a message in them means. This room passes the words on and does not look
 //! into them.
 
-use crate::message::{Judged, Personal, Receipt};
+use crate::message::{Judged, Personal, Receipt, StationTariff};
 use chargebook_domain::events::v1::Dialect;
+use chargebook_domain::ids::EvseNumber;
 use chargebook_domain::units::Timestamp;
 
 /// What knows the words of the OCPP versions.
@@ -22,6 +23,19 @@ pub trait StationProtocol: Send + Sync + 'static {
         action: &str,
         payload: &str,
     ) -> Result<ExactRequest, ExactRefused>;
+
+    /// The request that has a station compute its costs by a tariff where it is told no other:
+    /// its action and payload, yet to be checked as any [`request`](Self::request). All EVSEs if
+    /// none is said.
+    ///
+    /// # Errors
+    /// A version without such a request, or a tariff that it has no words for.
+    fn default_tariff(
+        &self,
+        protocol: &str,
+        evse: Option<EvseNumber>,
+        tariff: &StationTariff,
+    ) -> Result<(&'static str, String), ExactRefused>;
 
     /// Reads a message that a station sent over a connection of a version, given by its WebSocket
     /// sub-protocol, as it is read when it comes. `None` for a version that is not spoken here,
@@ -58,6 +72,14 @@ pub enum ExactRefused {
     /// A station sends that action, and only a station.
     #[error("{0} has this action for stations to send, not for a management system")]
     FromStationsOnly(String),
+    /// The version cannot say what is meant, and why.
+    #[error("{standard} has no words for this tariff: {why}")]
+    Inexpressible {
+        /// The version's standard.
+        standard: String,
+        /// What it cannot say.
+        why: String,
+    },
     /// The payload is against the schema.
     #[error("{pointer}: {rule}")]
     Invalid {
@@ -73,6 +95,15 @@ pub(crate) struct NoProtocol;
 
 impl StationProtocol for NoProtocol {
     fn request(&self, protocol: &str, _: &str, _: &str) -> Result<ExactRequest, ExactRefused> {
+        Err(ExactRefused::UnknownProtocol(protocol.to_owned()))
+    }
+
+    fn default_tariff(
+        &self,
+        protocol: &str,
+        _: Option<EvseNumber>,
+        _: &StationTariff,
+    ) -> Result<(&'static str, String), ExactRefused> {
         Err(ExactRefused::UnknownProtocol(protocol.to_owned()))
     }
 

@@ -30,6 +30,7 @@ mod rpc;
 mod session;
 mod socket;
 mod stream;
+mod tariff;
 mod time;
 mod v16;
 mod v2;

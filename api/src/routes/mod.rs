@@ -108,6 +108,7 @@ pub(crate) fn guarded_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(events::list))
         .routes(routes!(commands::request))
         .routes(routes!(commands::request_exact))
+        .routes(routes!(commands::tariff::send_default_tariff))
         .routes(routes!(commands::list))
         .routes(routes!(commands::get))
         .routes(routes!(reservations::list))

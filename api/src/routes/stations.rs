@@ -52,6 +52,8 @@ pub(crate) struct Station {
     compression: bool,
     /// Whether it shows drivers what charging costs, and is told.
     shows_cost: bool,
+    /// Whether a 2.1 station is told the tariff in force with each Authorize.
+    local_tariffs: bool,
     /// What it does otherwise than the standard and is understood in.
     #[schema(value_type = Vec<String>, example = json!(["decimal_comma"]))]
     dialect: Vec<Quirk>,
@@ -157,6 +159,7 @@ impl Station {
             quiet: row.settings.quiet,
             compression: row.settings.compression,
             shows_cost: row.settings.shows_cost,
+            local_tariffs: row.settings.local_tariffs,
             dialect: row.settings.dialect.into(),
             model_dialect: model_dialect.into(),
             suggested_dialect: row.noticed.without(understood).into(),
@@ -220,6 +223,9 @@ pub(crate) struct NewStation {
     /// Whether it shows drivers what charging costs, and is told: in 1.6 over DataTransfer (OCA,
     /// "OCPP & California Pricing Requirements"), in 2.0.1 by CostUpdated.
     shows_cost: Option<bool>,
+    /// Whether a 2.1 station is told the tariff in force with each Authorize, to compute costs by
+    /// it itself; a tariff that OCPP 2.1 has no words for is left out.
+    local_tariffs: Option<bool>,
     /// What it does otherwise than the standard and is understood in, all of it: `other_path`,
     /// `loose_sub_protocol`, `null_members`, `numbers_as_strings`, `decimal_comma`,
     /// `unit_missing_is_kwh`, `measurand_missing`, `reversed_uid`, `no_pong`,
@@ -248,6 +254,9 @@ pub(crate) struct StationChange {
     /// Whether it shows drivers what charging costs, and is told: in 1.6 over DataTransfer (OCA,
     /// "OCPP & California Pricing Requirements"), in 2.0.1 by CostUpdated.
     shows_cost: Option<bool>,
+    /// Whether a 2.1 station is told the tariff in force with each Authorize, to compute costs by
+    /// it itself; a tariff that OCPP 2.1 has no words for is left out.
+    local_tariffs: Option<bool>,
     /// What it does otherwise than the standard and is understood in, all of it: `other_path`,
     /// `loose_sub_protocol`, `null_members`, `numbers_as_strings`, `decimal_comma`,
     /// `unit_missing_is_kwh`, `measurand_missing`, `reversed_uid`, `no_pong`,
@@ -319,10 +328,20 @@ pub(crate) async fn register(
     State(state): State<ApiState>,
     Body(station): Body<NewStation>,
 ) -> Result<Response, Problem> {
-    let NewStation { id, password, site, registration, quiet, compression, shows_cost, dialect } =
-        station;
+    let NewStation {
+        id,
+        password,
+        site,
+        registration,
+        quiet,
+        compression,
+        shows_cost,
+        local_tariffs,
+        dialect,
+    } = station;
     let dialect = dialect.map(Dialect::from);
-    let settings = SettingsChange { registration, quiet, compression, dialect, shows_cost };
+    let settings =
+        SettingsChange { registration, quiet, compression, dialect, shows_cost, local_tariffs };
     let registration = StationRegistration { id: id.clone(), password, site, settings };
     let _alone = state.alone_with("station", &id).await;
     let registered = state.chargebook.registry().register_station(registration).await?;
@@ -353,6 +372,7 @@ pub(crate) async fn change(
         quiet,
         compression,
         shows_cost,
+        local_tariffs,
         dialect,
     } = change;
     if security_profile.is_some_and(|profile| profile > SECURITY_PROFILE_MAX) {
@@ -367,7 +387,8 @@ pub(crate) async fn change(
         }
     }
     let dialect = dialect.map(Dialect::from);
-    let settings = SettingsChange { registration, quiet, compression, dialect, shows_cost };
+    let settings =
+        SettingsChange { registration, quiet, compression, dialect, shows_cost, local_tariffs };
     let (password, site) = (password.as_deref(), site.as_deref());
     let change = Change { password, site, security_profile, settings };
     let changed = state.chargebook.change_station(&id, change).await?;

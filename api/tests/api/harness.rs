@@ -51,6 +51,15 @@ impl StationProtocol for AnyAction {
         Ok(ExactRequest { payload: payload.to_owned(), personal, waits: true })
     }
 
+    fn default_tariff(
+        &self,
+        protocol: &str,
+        _: Option<EvseNumber>,
+        _: &StationTariff,
+    ) -> Result<(&'static str, String), ExactRefused> {
+        Err(ExactRefused::UnknownAction(protocol.to_owned()))
+    }
+
     fn read(&self, _: &str, _: String, _: Dialect, _: Timestamp) -> Option<(Receipt, Judged)> {
         None
     }

@@ -216,7 +216,13 @@ impl StationDesk {
             true => CertificateStatus::ContractCancelled,
             false => status,
         });
-        Ok(Decision::station(Answer::Authorize { token, certificate }, Vec::new()))
+        let may_charge = token.authorization == Authorization::Accepted;
+        let tariff = match report.takes_tariff && may_charge {
+            true => self.local_tariff(case).await?,
+            false => None,
+        };
+        let answer = Answer::Authorize { token, certificate, tariff };
+        Ok(Decision::station(answer, Vec::new()))
     }
 
     /// What is said about a token. One that stands for nobody is nobody's here: nobody would

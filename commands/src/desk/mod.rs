@@ -26,6 +26,7 @@ mod reread;
 mod sessions;
 mod start;
 mod stop;
+mod tariff;
 mod transaction;
 mod vehicle;
 

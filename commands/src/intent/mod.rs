@@ -16,7 +16,7 @@ use crate::protocol::ExactRefused;
 use crate::registry::{Registered, RegistryError};
 use crate::station::StationState;
 use chargebook_domain::events::v1::{CommandFailed, CommandFailure, CommandRequested, Intent};
-use chargebook_domain::ids::{CommandId, StationId};
+use chargebook_domain::ids::{CommandId, EvseNumber, StationId};
 use chargebook_domain::units::Timestamp;
 use chargebook_store::{AppendError, ExpectedVersion, Position, StreamName};
 use chrono::TimeDelta;
@@ -121,6 +121,29 @@ impl Chargebook {
             .map_err(RegistryError::from)?;
         let intent = Intent::Exact { protocol, action: action.to_owned(), payload };
         Ok(self.write_request(&state, intent, request.waits, actor).await?)
+    }
+
+    /// Asks a 2.1 station to compute its costs by the tariff in force, at one EVSE or at all,
+    /// where it is told no other. A tariff that comes into force later is sent when this is asked
+    /// for again.
+    ///
+    /// # Errors
+    /// As [`Chargebook::request_exact`]; no tariff in force, or one that OCPP has no words for.
+    pub async fn request_default_tariff(
+        &self,
+        station: &str,
+        evse: Option<EvseNumber>,
+        actor: &str,
+    ) -> Result<(CommandId, Registered), ExactError> {
+        let state = self.known_station(station).await?;
+        let protocol = state.protocol.ok_or(ExactError::NeverConnected)?;
+        let now = self.journal().now();
+        let choice = self.registry().tariff_for(now, now).await?.ok_or_else(|| {
+            RegistryError::Conflict("no tariff is in force; set a default tariff".to_owned())
+        })?;
+        let tariff = choice.for_station();
+        let (action, payload) = self.station_protocol().default_tariff(&protocol, evse, &tariff)?;
+        self.request_exact(station, action, &payload, actor).await
     }
 
     async fn known_station(&self, station: &str) -> Result<StationState, RegistryError> {

@@ -4,8 +4,10 @@ use super::certificate::{ChainAnswer, ContractAnswer};
 use super::token::PresentedToken;
 use chargebook_domain::events::v1::{Authorization, CertificateDeclined, Registration};
 use chargebook_domain::ids::TransactionNumber;
+use chargebook_domain::tariff::Tariff;
 use chargebook_domain::units::Timestamp;
 use rust_decimal::Decimal;
+use std::sync::Arc;
 
 /// What a station is answered. What its version has no member for, the gateway leaves out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub enum Answer {
         token: TokenAnswer,
         /// About the contract certificate, where one was presented (2.x).
         certificate: Option<CertificateStatus>,
+        /// What the station may compute the driver's costs by (2.1, I08).
+        tariff: Option<StationTariff>,
     },
     /// To StartTransaction.
     Start {
@@ -109,6 +113,15 @@ impl TokenAnswer {
     pub fn plain(authorization: Authorization) -> Self {
         Self { authorization, expires_at: None, group: None, price_text: None }
     }
+}
+
+/// A version of a tariff, as a station that computes costs by it is told it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StationTariff {
+    /// Names this version: at most 60 characters (`tariffId`).
+    pub id: String,
+    /// What it says.
+    pub tariff: Arc<Tariff>,
 }
 
 /// What is said about a contract certificate (AuthorizeCertificateStatusEnumType).

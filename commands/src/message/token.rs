@@ -34,6 +34,8 @@ pub struct AuthorizeReport {
     pub token: PresentedToken,
     /// The contract certificate, where one was presented (2.x).
     pub certificate: Option<PresentedCertificate>,
+    /// Whether the answer has a place for a tariff (2.1).
+    pub takes_tariff: bool,
 }
 
 /// A contract certificate (ISO 15118) that a vehicle presents: itself, or the hashes by which

@@ -3,6 +3,7 @@
 
 use super::{DECISION_RETRIES_MAX, Registered, Registry, RegistryError, named};
 use crate::journal::{Draft, JournalError, read_event};
+use crate::message::StationTariff;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{DefaultTariffSet, TariffReference, TariffVersionPublished};
 use chargebook_domain::ids::{EventId, TariffId};
@@ -22,6 +23,15 @@ pub struct TariffChoice {
     pub reference: TariffReference,
     /// What it says.
     pub tariff: Arc<Tariff>,
+}
+
+impl TariffChoice {
+    /// As a station is told it. Its id names the version whatever the tariff is called.
+    pub fn for_station(&self) -> StationTariff {
+        let TariffReference { tariff_id, version, .. } = &self.reference;
+        let tariff = Arc::clone(&self.tariff);
+        StationTariff { id: format!("{tariff_id}-{version}"), tariff }
+    }
 }
 
 /// What came of publishing a tariff.

@@ -21,6 +21,8 @@ pub struct SettingsChange {
     pub dialect: Option<Dialect>,
     /// Whether it shows drivers what charging costs, and is told.
     pub shows_cost: Option<bool>,
+    /// Whether it is told tariffs, to compute costs by them itself.
+    pub local_tariffs: Option<bool>,
 }
 
 impl SettingsChange {
@@ -32,6 +34,7 @@ impl SettingsChange {
             compression: self.compression.unwrap_or(settings.compression),
             dialect: self.dialect.unwrap_or(settings.dialect),
             shows_cost: self.shows_cost.unwrap_or(settings.shows_cost),
+            local_tariffs: self.local_tariffs.unwrap_or(settings.local_tariffs),
         }
     }
 

@@ -38,7 +38,7 @@ async fn pay_in(service: &Service, account: AccountId, amount_minor: i64) {
 async fn authorization(service: &Service, uid: &str) -> Authorization {
     let mut station = service.station("CP-2").await;
     let token = PresentedToken::id_tag(uid);
-    let report = AuthorizeReport { token, certificate: None };
+    let report = AuthorizeReport { token, certificate: None, takes_tariff: false };
     match station.say(StationMessage::Authorize(report)).await {
         Answer::Authorize { token, .. } => token.authorization,
         other => panic!("{other:?}"),

@@ -110,7 +110,11 @@ async fn nobody_pays_for_what_another_began_and_was_refused() {
 async fn a_master_pass_begins_no_session() {
     let service = service().await;
     let mut station = service.station("CP-1").await;
-    let asked = AuthorizeReport { token: PresentedToken::id_tag(SERVICE), certificate: None };
+    let asked = AuthorizeReport {
+        token: PresentedToken::id_tag(SERVICE),
+        certificate: None,
+        takes_tariff: false,
+    };
     match station.say(StationMessage::Authorize(asked)).await {
         Answer::Authorize { token, .. } => {
             assert_eq!(token.authorization, Authorization::Accepted);

@@ -26,12 +26,14 @@ pub(crate) use standard::actions;
 use crate::message::{Downward, Inbound, Unsendable};
 use crate::protocol::Protocol;
 use crate::rpc::error::push_string;
+use crate::tariff;
 use chargebook_commands::OpenedIntent;
 use chargebook_commands::message::{
-    Judged, Personal, PersonalKind, PersonalPlace, Receipt, RenderedReply,
+    Judged, Personal, PersonalKind, PersonalPlace, Receipt, RenderedReply, StationTariff,
 };
 use chargebook_commands::protocol::{ExactRefused, ExactRequest, StationProtocol};
 use chargebook_domain::events::v1::Dialect;
+use chargebook_domain::ids::EvseNumber;
 use chargebook_domain::sealed::HOLE_PLACEHOLDER;
 use chargebook_domain::units::Timestamp;
 use ocpp_kit::Version;
@@ -135,6 +137,27 @@ impl StationProtocol for OcppVersions {
             payload: checked.payload,
             personal: checked.personal,
         })
+    }
+
+    fn default_tariff(
+        &self,
+        protocol: &str,
+        evse: Option<EvseNumber>,
+        tariff: &StationTariff,
+    ) -> Result<(&'static str, String), ExactRefused> {
+        let version = Version::from_subprotocol(protocol)
+            .ok_or_else(|| ExactRefused::UnknownProtocol(protocol.to_owned()))?;
+        let standard = format!("OCPP {version}");
+        if version != Version::V2_1 {
+            let why = "it has no tariffs at all".to_owned();
+            return Err(ExactRefused::Inexpressible { standard, why });
+        }
+        let written = tariff::written(&tariff.tariff, &tariff.id).map_err(|inexpressible| {
+            ExactRefused::Inexpressible { standard, why: inexpressible.to_string() }
+        })?;
+        // EVSE 0 is all of them.
+        let evse = evse.map_or(0, |evse| evse.0);
+        Ok(("SetDefaultTariff", format!(r#"{{"evseId":{evse},"tariff":{written}}}"#)))
     }
 
     fn read(

@@ -147,7 +147,7 @@ mod tests {
             r#"{"currentTime":"2025-11-22T12:00:00.123Z"}"#,
         );
         check::<AuthorizeResponse>(
-            Answer::Authorize { token: token(true), certificate: None },
+            Answer::Authorize { token: token(true), certificate: None, tariff: None },
             r#"{"idTagInfo":{"expiryDate":"2025-11-22T12:00:00.123Z","status":"Expired"}}"#,
         );
         check::<StartTransactionResponse>(

@@ -36,7 +36,11 @@ pub(super) fn message(
     let message = match action {
         Action::Authorize => {
             let token = PresentedToken::id_tag(payload.text("idTag")?);
-            StationMessage::Authorize(AuthorizeReport { token, certificate: None })
+            StationMessage::Authorize(AuthorizeReport {
+                token,
+                certificate: None,
+                takes_tariff: false,
+            })
         }
         Action::BootNotification => StationMessage::Boot(boot(&payload)?),
         Action::DataTransfer => {

@@ -4,9 +4,10 @@
 use super::certificates;
 use crate::message::Written;
 use crate::rpc::error::push_string;
+use crate::tariff;
 use chargebook_commands::message::{
     Answer, CertificateStatus, PersonalKind, PersonalPlace, PresentedToken, RenderedReply,
-    TokenAnswer, TransactionAnswer,
+    StationTariff, TokenAnswer, TransactionAnswer,
 };
 use chargebook_domain::events::v1::{Authorization, CertificateDeclined, Registration};
 
@@ -33,7 +34,9 @@ pub(crate) fn payload(answer: &Answer, declined: Option<&Written>) -> Written {
             format!(r#"{{"currentTime":"{now}","interval":{interval},"status":"{status}"}}"#)
         }
         Answer::Heartbeat { now } => format!(r#"{{"currentTime":"{now}"}}"#),
-        Answer::Authorize { token, certificate } => return authorize(token, *certificate),
+        Answer::Authorize { token, certificate, tariff } => {
+            return authorize(token, *certificate, tariff.as_ref());
+        }
         Answer::Transaction(answer) => return transaction(answer),
         Answer::Accepted | Answer::SignCertificate { declined: None } => {
             r#"{"status":"Accepted"}"#.to_owned()
@@ -84,7 +87,13 @@ fn nothing() -> Written {
     Written { json: "{}".to_owned(), personal: Vec::new() }
 }
 
-fn authorize(token: &TokenAnswer, certificate: Option<CertificateStatus>) -> Written {
+/// A tariff that OCPP has no words for is left out: the station has a default, or asks nobody to
+/// pay by its own reckoning.
+fn authorize(
+    token: &TokenAnswer,
+    certificate: Option<CertificateStatus>,
+    local: Option<&StationTariff>,
+) -> Written {
     let mut written = Written { json: r#"{"idTokenInfo":"#.to_owned(), personal: Vec::new() };
     push_id_token_info(&mut written, token);
     if let Some(certificate) = certificate {
@@ -97,6 +106,9 @@ fn authorize(token: &TokenAnswer, certificate: Option<CertificateStatus>) -> Wri
             CertificateStatus::ContractCancelled => "ContractCancelled",
         };
         written.json.push_str(&format!(r#","certificateStatus":"{status}""#));
+    }
+    if let Some(Ok(tariff)) = local.map(|local| tariff::written(&local.tariff, &local.id)) {
+        written.json.push_str(&format!(r#","tariff":{tariff}"#));
     }
     written.json.push('}');
     written
@@ -163,11 +175,13 @@ mod tests {
     use crate::rpc::json::Document;
     use chargebook_commands::message::{ChainAnswer, ChainStatus, ContractAnswer};
     use chargebook_domain::events::v1::CertificateHash;
+    use chargebook_domain::tariff::Tariff;
     use chargebook_domain::units::Timestamp;
     use ocpp_kit::decode::{DecodeOptions, decode_payload};
     use ocpp_kit::{v2_0_1, v2_1};
     use rust_decimal::Decimal;
     use serde::de::DeserializeOwned;
+    use std::sync::Arc;
 
     fn now() -> Timestamp {
         Timestamp::from_millis(1_763_812_800_123).expect("an instant")
@@ -258,6 +272,7 @@ mod tests {
             Answer::Authorize {
                 token: TokenAnswer::plain(Authorization::NoCredit),
                 certificate: None,
+                tariff: None,
             },
             r#"{"idTokenInfo":{"status":"NoCredit"}}"#,
         );
@@ -275,11 +290,36 @@ mod tests {
     }
 
     #[test]
+    fn a_tariff_goes_with_the_token_and_is_left_out_where_it_cannot_be_said() {
+        let answer = |component: &str| {
+            let text = format!(
+                r#"{{"currency":"EUR","elements":[{{"price_components":[{component}]}}]}}"#
+            );
+            let tariff = Arc::new(Tariff::parse(&text).expect("a tariff"));
+            let tariff = Some(StationTariff { id: "T-1".to_owned(), tariff });
+            let token = TokenAnswer::plain(Authorization::Accepted);
+            Answer::Authorize { token, certificate: None, tariff }
+        };
+        check::<v2_1::AuthorizeResponse, v2_1::AuthorizeResponse>(
+            answer(r#"{"type":"ENERGY","price":"0.39","step_size":1}"#),
+            concat!(
+                r#"{"idTokenInfo":{"status":"Accepted"},"tariff":{"tariffId":"T-1","#,
+                r#""currency":"EUR","energy":{"prices":[{"priceKwh":0.39}]}}}"#
+            ),
+        );
+        check::<v2_1::AuthorizeResponse, v2_1::AuthorizeResponse>(
+            answer(r#"{"type":"ENERGY","price":"0.39","step_size":1000}"#),
+            r#"{"idTokenInfo":{"status":"Accepted"}}"#,
+        );
+    }
+
+    #[test]
     fn a_group_is_personal() {
         let reply = check::<v2_0_1::AuthorizeResponse, v2_1::AuthorizeResponse>(
             Answer::Authorize {
                 token: token(),
                 certificate: Some(CertificateStatus::CertificateChainError),
+                tariff: None,
             },
             concat!(
                 r#"{"idTokenInfo":{"status":"Accepted","#,

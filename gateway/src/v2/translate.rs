@@ -29,7 +29,7 @@ pub(super) fn message(
     action: &'static str,
 ) -> Option<StationMessage> {
     Some(match action {
-        "Authorize" => StationMessage::Authorize(authorize(payload)?),
+        "Authorize" => StationMessage::Authorize(authorize(edition, payload)?),
         "BootNotification" => StationMessage::Boot(boot(payload)?),
         "DataTransfer" => StationMessage::DataTransfer {
             vendor_id: payload.text("vendorId")?,
@@ -81,7 +81,7 @@ fn token(payload: &Payload<'_, '_>) -> Option<PresentedToken> {
     Some(PresentedToken { uid: payload.text("idToken")?, kind: payload.text("type") })
 }
 
-fn authorize(payload: &Payload<'_, '_>) -> Option<AuthorizeReport> {
+fn authorize(edition: V2, payload: &Payload<'_, '_>) -> Option<AuthorizeReport> {
     let chain = payload.text("certificate");
     let hashes = payload.objects("iso15118CertificateHashData");
     let hashes = hashes.map(|it| certificates::question(&it)).collect::<Option<Vec<_>>>()?;
@@ -89,6 +89,7 @@ fn authorize(payload: &Payload<'_, '_>) -> Option<AuthorizeReport> {
     Some(AuthorizeReport {
         token: token(&payload.object("idToken")?)?,
         certificate: is_presented.then_some(PresentedCertificate { chain, hashes }),
+        takes_tariff: edition == V2::V21,
     })
 }
 

@@ -144,3 +144,34 @@ fn tariffs_are_sent_to_a_station() {
     let cleared = json!({ "clearTariffsResult": [{ "tariffId": "T-1", "status": "Accepted" }] });
     bench.asks("ClearTariffs", clear, cleared);
 }
+
+/// TC_I_109 (the driver's, in the answer to Authorize), TC_I_106 (the default) of 2.1: the tariff
+/// in force goes to a station that may compute by it, where OCPP has words for it.
+#[test]
+fn the_tariff_in_force_is_told_to_a_station() {
+    let mut bench = Bench::booted(V21);
+    let silent = bench.station.call("Authorize", by(TAG));
+    assert_eq!(silent["idTokenInfo"]["status"], "Accepted");
+    assert_eq!(silent["tariff"], Value::Null, "nobody has asked for it");
+    let station = "/v1/stations/CP-1";
+    bench.csms.patch(station, &json!({ "local_tariffs": true })).expect(200);
+    let told = bench.station.call("Authorize", by(TAG))["tariff"].take();
+    assert_eq!(told["energy"]["prices"][0]["priceKwh"], 0.4, "{told}");
+    let refused = bench.station.call("Authorize", by("NOBODY"));
+    assert_eq!(refused["tariff"], Value::Null);
+
+    let path = "set-default-tariff";
+    let accepted = status_is("Accepted");
+    let (_, call) = bench.request(path, &json!({ "evse": 1 }), "SetDefaultTariff", &accepted);
+    assert_eq!(call, json!({ "evseId": 1, "tariff": told }));
+
+    let steps = json!({ "currency": "EUR", "elements": [{ "price_components": [
+        { "type": "ENERGY", "price": "0.5", "step_size": 1000 }] }] });
+    bench.csms.put("/v1/tariffs/steps", &steps).expect(201);
+    bench.csms.put("/v1/settings/default-tariff", &json!({ "tariff": "steps" })).expect(200);
+    let refused = bench.csms.post(&format!("{station}/set-default-tariff"), &json!({}));
+    let problem = refused.expect(422).json();
+    assert!(problem.to_string().contains("step_size"), "{problem}");
+    let told = bench.station.call("Authorize", by(TAG));
+    assert_eq!(told["tariff"], Value::Null, "there are no words for it");
+}

@@ -5,6 +5,7 @@ mod exact;
 mod further;
 mod intent;
 mod resource;
+pub(crate) mod tariff;
 
 use intent::Verb;
 

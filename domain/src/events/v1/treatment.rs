@@ -66,6 +66,10 @@ pub struct StationSettings {
     /// Whether it shows drivers what charging costs, and is told.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub shows_cost: bool,
+    /// Whether it is told the tariff in force with each Authorize, to compute costs by it itself
+    /// (2.1, I08).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub local_tariffs: bool,
 }
 
 impl Default for StationSettings {
@@ -76,6 +80,7 @@ impl Default for StationSettings {
             compression: true,
             dialect: Dialect::STANDARD,
             shows_cost: false,
+            local_tariffs: false,
         }
     }
 }
