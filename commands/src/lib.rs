@@ -11,6 +11,7 @@ mod contract;
 mod desk;
 pub mod intent;
 pub mod journal;
+pub mod local_tariff;
 pub mod message;
 mod ocsp;
 mod outside;
@@ -25,6 +26,7 @@ mod security_profile;
 mod settling;
 mod station;
 mod transaction_ids;
+pub mod web_payment;
 
 pub use authority::{
     AuthorityError, RootCertificate, StationAuthority, V2gAuthority, V2gAuthorityDescription,
@@ -33,7 +35,7 @@ pub use authority::{
 pub use desk::{
     AdmissionRefused, Admitted, Clearance, ClearedProfiles, CommandReply, CommandResult,
     ConnectionInformation, DeskError, OpenedIntent, PendingCommand, ReplyFrame, StationDesk,
-    StationEffect,
+    StationEffect, TariffsTold,
 };
 pub use intent::{Coming, CommandDispatch, CommandStage, CommandView, ExactError, Notification};
 pub use outside::{ContractProvisioning, OcspResponders, Outside};

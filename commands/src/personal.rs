@@ -94,6 +94,11 @@ impl PersonalData {
         SessionId(uuid_from(&hash))
     }
 
+    /// Finds the command that began charging with a payment, by the payment's reference.
+    pub fn payment_key(&self, station: StationId, reference: &str) -> LookupKey {
+        self.key("payment", &[station.0.as_bytes(), folded(reference).as_bytes()])
+    }
+
     /// Finds the command that a station reports on: by the number that it was given or, where it
     /// was given none, as the latest of its topic that the station has taken on.
     pub fn report_key(

@@ -3,6 +3,7 @@
 //! into them.
 
 use crate::message::{Judged, Personal, Receipt, StationTariff};
+use crate::web_payment::WebPaymentSettings;
 use chargebook_domain::events::v1::Dialect;
 use chargebook_domain::ids::EvseNumber;
 use chargebook_domain::units::Timestamp;
@@ -35,6 +36,17 @@ pub trait StationProtocol: Send + Sync + 'static {
         protocol: &str,
         evse: Option<EvseNumber>,
         tariff: &StationTariff,
+    ) -> Result<(&'static str, String), ExactRefused>;
+
+    /// The request that has a station show QR codes that lead to a page for payments: its action
+    /// and payload, yet to be checked as any [`request`](Self::request).
+    ///
+    /// # Errors
+    /// A version without such codes.
+    fn web_payments(
+        &self,
+        protocol: &str,
+        settings: &WebPaymentSettings,
     ) -> Result<(&'static str, String), ExactRefused>;
 
     /// Reads a message that a station sent over a connection of a version, given by its WebSocket
@@ -73,7 +85,7 @@ pub enum ExactRefused {
     #[error("{0} has this action for stations to send, not for a management system")]
     FromStationsOnly(String),
     /// The version cannot say what is meant, and why.
-    #[error("{standard} has no words for this tariff: {why}")]
+    #[error("{standard} has no words for this: {why}")]
     Inexpressible {
         /// The version's standard.
         standard: String,
@@ -103,6 +115,14 @@ impl StationProtocol for NoProtocol {
         protocol: &str,
         _: Option<EvseNumber>,
         _: &StationTariff,
+    ) -> Result<(&'static str, String), ExactRefused> {
+        Err(ExactRefused::UnknownProtocol(protocol.to_owned()))
+    }
+
+    fn web_payments(
+        &self,
+        protocol: &str,
+        _: &WebPaymentSettings,
     ) -> Result<(&'static str, String), ExactRefused> {
         Err(ExactRefused::UnknownProtocol(protocol.to_owned()))
     }

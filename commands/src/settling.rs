@@ -22,6 +22,8 @@ use std::sync::Arc;
 
 /// Who looks at what cannot be decided.
 const REVIEW_OWNER: &str = "operator";
+/// Its payer has paid at a terminal or on a web page.
+const PAID_DIRECTLY: &str = "paid_directly";
 
 /// The tariff that a session is priced by; `None` before its start is known, and where none was
 /// in force.
@@ -85,6 +87,10 @@ pub(crate) fn drafts_of(
         }
         Settlement::Free { reason } => {
             vec![draft(outcome(Outcome::Free, Some(reason), None).into())]
+        }
+        Settlement::ChargedElsewhere { settlement } => {
+            let elsewhere = outcome(Outcome::ChargedElsewhere, Some(PAID_DIRECTLY), None);
+            vec![draft(SessionOutcomeDecided { settlement: Some(settlement), ..elsewhere }.into())]
         }
         Settlement::Review(review) => {
             // What has been invoiced stays invoiced until the doubt is gone.
@@ -166,6 +172,7 @@ pub(crate) fn outcome(
         owner: None,
         resolved_by: None,
         invoice: None,
+        settlement: None,
     }
 }
 

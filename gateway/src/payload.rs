@@ -70,6 +70,18 @@ impl<'d, 'a> Payload<'d, 'a> {
         T::try_from(integer?).ok()
     }
 
+    /// The integers of a member that is a list.
+    pub(crate) fn integers<T: TryFrom<i64>>(
+        &self,
+        name: &str,
+    ) -> impl Iterator<Item = T> + use<'d, 'a, T> {
+        let document = self.document;
+        let list = self.member(name).filter(|list| document.kind(*list) == Kind::Array);
+        let items = list.into_iter().flat_map(|list| document.children(list));
+        let integer = move |item| document.number(item)?.parse::<i64>().ok();
+        items.filter_map(move |item| T::try_from(integer(item)?).ok())
+    }
+
     /// A member that is a number, exact.
     pub(crate) fn decimal(&self, name: &str) -> Option<Decimal> {
         json_number(self.document.number(self.member(name)?)?)

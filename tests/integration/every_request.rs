@@ -137,6 +137,9 @@ fn verbs(version: &Version) -> Vec<(Value, &'static str)> {
         ),
     ];
     verbs.extend(if version.is_16() { verbs_of_16() } else { verbs_of_2x() });
+    if version.schemas == V21.schemas {
+        verbs.extend(verbs_of_2_1());
+    }
     // What ends a station's readiness comes last.
     verbs.push((json!({ "verb": "reset", "hard": false }), "Reset"));
     verbs.push((json!({ "verb": "reset", "hard": true }), "Reset"));
@@ -215,6 +218,20 @@ fn verbs_of_2x() -> Vec<(Value, &'static str)> {
         (json!({ "verb": "remove_message", "message_id": 9 }), "ClearDisplayMessage"),
         (json!({ "verb": "list_messages" }), "GetDisplayMessages"),
         (json!({ "verb": "reset", "hard": false, "evse": 1 }), "Reset"),
+    ]
+}
+
+fn verbs_of_2_1() -> Vec<(Value, &'static str)> {
+    vec![
+        (
+            json!({ "verb": "announce_web_payment", "evse": 1, "timeout_seconds": 300 }),
+            "NotifyWebPaymentStarted",
+        ),
+        (
+            json!({ "verb": "start_paid", "evse": 1, "reference": "PSP-1",
+                "card_last_digits": "4242", "limit": { "cost": 20.5 } }),
+            "RequestStartTransaction",
+        ),
     ]
 }
 

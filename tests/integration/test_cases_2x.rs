@@ -9,6 +9,7 @@ mod display;
 mod energy;
 mod firmware;
 mod metering;
+mod payment;
 mod provisioning;
 mod remote;
 mod reservation;

@@ -12,6 +12,7 @@ mod drivers;
 mod events;
 pub(crate) mod health;
 mod invoices;
+mod local_tariffs;
 mod log;
 mod master_pass;
 mod reread;
@@ -27,6 +28,7 @@ mod tariffs;
 mod tokens;
 mod trust_anchors;
 mod v2g_authority;
+mod web_payments;
 
 use crate::auth::require_token;
 use crate::document::openapi;
@@ -108,7 +110,10 @@ pub(crate) fn guarded_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(events::list))
         .routes(routes!(commands::request))
         .routes(routes!(commands::request_exact))
-        .routes(routes!(commands::tariff::send_default_tariff))
+        .routes(routes!(local_tariffs::list_local_tariffs))
+        .routes(routes!(local_tariffs::send_default_tariff))
+        .routes(routes!(web_payments::set_web_payments))
+        .routes(routes!(web_payments::validate))
         .routes(routes!(commands::list))
         .routes(routes!(commands::get))
         .routes(routes!(reservations::list))

@@ -455,6 +455,7 @@ impl World {
             owner: None,
             resolved_by: None,
             invoice: Some(number),
+            settlement: None,
         };
         self.append(&session_stream(), at("10:43:03"), decided);
     }

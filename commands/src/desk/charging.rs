@@ -39,6 +39,8 @@ pub(super) fn fact_of(notice: &Notice, exchange: EventId) -> Option<Event> {
         | NoticeContent::Variables(_)
         | NoticeContent::CertificateStatus(_)
         | NoticeContent::CertificateChain(_)
-        | NoticeContent::ContractRequest(_) => return None,
+        | NoticeContent::ContractRequest(_)
+
+        | NoticeContent::VatNumber(_) => return None,
     })
 }

@@ -38,7 +38,10 @@ impl StationDesk {
                 rating.ok().as_ref().and_then(gross)
             }
             Settlement::Void { .. } | Settlement::Free { .. } => Some(FREE),
-            Settlement::NotYet { .. } | Settlement::Unchanged | Settlement::Review(_) => None,
+            Settlement::NotYet { .. }
+            | Settlement::Unchanged
+            | Settlement::ChargedElsewhere { .. }
+            | Settlement::Review(_) => None,
         })
     }
 

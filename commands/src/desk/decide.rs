@@ -47,6 +47,11 @@ impl Presented {
         Self { answer: TokenAnswer { authorization, ..self.answer }, ..self }
     }
 
+    /// A payment: whoever holds it charges, and no account of ours pays.
+    fn payment() -> Self {
+        Self { answer: TokenAnswer::plain(Authorization::Accepted), ..Self::nobody() }
+    }
+
     /// The same where it is to begin a session, which a master pass may not (2.x part 2, C16).
     pub(super) fn beginning(self) -> Self {
         match self.is_master_pass && self.answer.authorization == Authorization::Accepted {
@@ -226,7 +231,8 @@ impl StationDesk {
     }
 
     /// What is said about a token. One that stands for nobody is nobody's here: nobody would
-    /// pay.
+    /// pay. One that stands for a payment is taken at its station's word: the payment provider
+    /// has told it that the amount is held (2.1, C18), or us before we asked for the session.
     pub(super) async fn present_token(
         &mut self,
         token: &PresentedToken,
@@ -234,6 +240,12 @@ impl StationDesk {
     ) -> Result<Presented, DeskError> {
         if token.is_no_authorization() {
             return Ok(Presented::nobody());
+        }
+        if token.is_direct_payment() {
+            return Ok(match self.state.unaccepted.is_some() {
+                true => Presented::nobody(),
+                false => Presented::payment(),
+            });
         }
         self.present(&token.uid, case).await
     }

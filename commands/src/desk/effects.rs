@@ -5,12 +5,13 @@ use crate::message::ReservationTerms;
 use crate::registry::StationChange;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
-    CertificateHash, ChargingPlace, ChargingProfile, InstalledCertificate, LearntValue,
+    CertificateHash, ChargingPlace, ChargingProfile, HeldTariff, InstalledCertificate, LearntValue,
     ReservationCancelled, ReservationMade, StationCertificateDeleted, StationCertificateDelivered,
     StationCertificateInstalled, StationCertificatesReported, StationChargingProfileSet,
-    StationChargingProfilesCleared,
+    StationChargingProfilesCleared, StationDefaultTariffSet, StationTariffsCleared,
+    StationTariffsReported, StationTransactionTariffChanged,
 };
-use chargebook_domain::ids::{EventId, ReservationId};
+use chargebook_domain::ids::{EventId, EvseNumber, ReservationId, TransactionName};
 use chargebook_domain::units::Timestamp;
 
 /// What a station has taken over or given up with its answer to a CALL of ours, whichever way
@@ -56,10 +57,66 @@ pub enum StationEffect {
     ChargingProfileSet(ChargingPlace, ChargingProfile),
     /// It has given up charging profiles (1.6: section 5.4; 2.x: part 2, K10).
     ChargingProfilesCleared(ClearedProfiles),
+    /// Its tariffs have changed, or it has told which it holds (2.1, I07, I09 to I11).
+    Tariffs(TariffsTold),
     /// It keeps a place for a token (1.6: section 5.13; 2.x: part 2, H01).
     ReservationMade(ReservationTerms),
     /// It keeps that place no more (1.6: section 5.2; 2.x: part 2, H02).
     ReservationCancelled(ReservationId),
+}
+
+/// What a 2.1 station tells of the tariffs that it computes costs by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TariffsTold {
+    /// It holds one for whoever has no other; EVSE 0 is every one.
+    DefaultSet {
+        /// At which EVSE.
+        evse: EvseNumber,
+        /// Which.
+        tariff: String,
+        /// From when on; at once if absent.
+        valid_from: Option<Timestamp>,
+    },
+    /// A transaction has another one from now on.
+    TransactionChanged {
+        /// Which transaction.
+        transaction: TransactionName,
+        /// Which tariff.
+        tariff: String,
+    },
+    /// It holds these no more, or never did.
+    Cleared {
+        /// At which EVSE; anywhere if absent.
+        evse: Option<EvseNumber>,
+        /// Which; all if empty.
+        tariffs: Vec<String>,
+    },
+    /// It holds these, and no others.
+    Held {
+        /// At which EVSE.
+        evse: EvseNumber,
+        /// Which.
+        tariffs: Vec<HeldTariff>,
+    },
+}
+
+impl TariffsTold {
+    fn fact(self, exchange: EventId) -> Event {
+        match self {
+            Self::DefaultSet { evse, tariff, valid_from } => {
+                StationDefaultTariffSet { evse, tariff, valid_from, exchange }.into()
+            }
+            Self::TransactionChanged { transaction, tariff } => {
+                StationTransactionTariffChanged { transaction, tariff, exchange }.into()
+            }
+            Self::Cleared { evse, tariffs } => {
+                StationTariffsCleared { evse, tariffs, exchange }.into()
+            }
+            Self::Held { evse, tariffs } => {
+                StationTariffsReported { evse, tariffs, exchange }.into()
+            }
+        }
+    }
 }
 
 /// Which charging profiles a station has given up; what is absent narrows nothing.
@@ -109,6 +166,7 @@ impl StationDesk {
             | StationEffect::ValuesLearnt(_)
             | StationEffect::ChargingProfileSet(..)
             | StationEffect::ChargingProfilesCleared(_)
+            | StationEffect::Tariffs(_)
             | StationEffect::ReservationMade(_)
             | StationEffect::ReservationCancelled(_) => {}
         }
@@ -168,6 +226,7 @@ impl StationDesk {
             StationEffect::ValuesLearnt(values) => {
                 self.values_learnt(values, exchange).await?.into()
             }
+            StationEffect::Tariffs(told) => told.clone().fact(exchange),
             StationEffect::ReservationMade(terms) => {
                 self.reservation_made(terms, exchange).await?.into()
             }

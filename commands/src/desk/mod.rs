@@ -34,7 +34,7 @@ pub(crate) use reread::{RefusedMessage, is_of_sessions};
 pub(crate) use sessions::load_session;
 
 pub use clearance::Clearance;
-pub use effects::{ClearedProfiles, StationEffect};
+pub use effects::{ClearedProfiles, StationEffect, TariffsTold};
 pub use intents::{CommandReply, CommandResult, OpenedIntent, PendingCommand, ReplyFrame};
 
 use crate::Chargebook;

@@ -2,8 +2,10 @@
 //! the session that it paid for. No money of ours moves by it.
 
 use super::{Case, Decision, DeskError, StationDesk};
-use crate::message::Answer;
-use chargebook_domain::events::v1::{SessionPaymentSettled, TerminalPayment};
+use crate::message::{Answer, PresentedToken};
+use chargebook_domain::events::v1::{
+    Intent, SessionPaymentSettled, TerminalPayment, TransactionLimit,
+};
 use chargebook_domain::ids::SubjectId;
 use chargebook_store::StreamName;
 use std::sync::Arc;
@@ -26,6 +28,21 @@ impl StationDesk {
         let payment = self.seal_payment(told).await?;
         let fact = SessionPaymentSettled { payment, exchange: case.receipt_id };
         Ok(Decision::session(stream, Answer::Empty, vec![fact.into()]))
+    }
+
+    /// What a session may come to that begins with a payment, where somebody who took the payment
+    /// asked us to begin it and said so (C24, C25).
+    pub(super) async fn limit_of_payment(
+        &self,
+        token: &PresentedToken,
+    ) -> Result<TransactionLimit, DeskError> {
+        let key = self.chargebook.personal().payment_key(self.state.station_id, &token.uid);
+        let Some(stream) = self.lookup(&key).await? else { return Ok(TransactionLimit::default()) };
+        let asked = self.chargebook.command_state(&stream).await?;
+        Ok(match asked.map(|(view, _)| view.requested.intent) {
+            Some(Intent::StartPaid { limit: Some(limit), .. }) => limit,
+            _ => TransactionLimit::default(),
+        })
     }
 
     async fn seal_payment(

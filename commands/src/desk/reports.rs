@@ -11,6 +11,7 @@ use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{Job, ReportTopic, StationJobStatus, StationNotified};
 use chargebook_domain::follow_up::{Gathering, is_about_no_job};
 use chargebook_domain::ids::{CommandId, EventId};
+use chargebook_domain::vat_number::is_vat_number;
 use chargebook_store::StreamName;
 use std::collections::HashMap;
 
@@ -115,7 +116,7 @@ impl StationDesk {
             _ => None,
         };
         let answer = self.answer_for_vehicle(case, &notice.content).await;
-        let answer = answer.unwrap_or_else(|| answer_to_notice(notice.subject));
+        let answer = answer.unwrap_or_else(|| answer_to_notice(notice));
         let sequence = notice.part.and_then(|part| part.sequence);
         let known = stream.as_ref().and_then(|stream| self.reports.commands.get(stream));
         let repeated = known.zip(sequence).and_then(|(known, part)| known.parts.get(&part));
@@ -234,16 +235,19 @@ async fn load(journal: &Journal, stream: &StreamName) -> Result<Option<Reported>
 
 /// What a notification is answered: that it came; and where it asks for something, that nothing
 /// here can give it.
-fn answer_to_notice(subject: NoticeSubject) -> Answer {
+fn answer_to_notice(notice: &Notice) -> Answer {
     use NoticeSubject::*;
-    match subject {
+    if let NoticeContent::VatNumber(number) = &notice.content {
+        let is_valid = is_vat_number(number);
+        return Answer::VatNumber { number: number.clone(), evse: notice.evse, is_valid };
+    }
+    match notice.subject {
         Get15118EVCertificate
         | GetCertificateChainStatus
         | GetCertificateStatus
         | NotifyEVChargingNeeds
         | OpenPeriodicEventStream
-        | PullDynamicScheduleUpdate
-        | VatNumberValidation => Answer::Declined,
+        | PullDynamicScheduleUpdate => Answer::Declined,
         // That it came; it approves of nothing (part 2, K15).
         NotifyEVChargingSchedule => Answer::Accepted,
         _ => Answer::Empty,

@@ -13,7 +13,7 @@ use crate::message::{
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
     Authorization, ClockTrust, MeterSample, SessionMeterRecorded, SessionOpened, SessionSuperseded,
-    SessionTokenPresented, SessionTransactionReported,
+    SessionTokenPresented, SessionTransactionReported, TransactionLimit,
 };
 use chargebook_domain::ids::{EventId, EvseNumber, SessionId};
 use chargebook_domain::session::{Fit, Session, begin_reading};
@@ -128,10 +128,10 @@ impl StationDesk {
         }
         keys.extend(self.evse_taken(&after, was_at).await?);
         let token = presented.map(|(_, presented)| presented.answer);
-        let answer = self.transaction_answer(&after, report, token, repeats).await?;
+        let answer = Box::pin(self.transaction_answer(&after, report, token, repeats)).await?;
         for fact in &mut facts {
             if let Event::SessionTransactionReported(reported) = fact {
-                reported.cost_limit_answered = answer.cost_limit;
+                reported.cost_limit_answered = answer.limit.cost;
             }
         }
         let answer = Answer::Transaction(answer);
@@ -153,12 +153,18 @@ impl StationDesk {
         repeats: Option<EventId>,
     ) -> Result<TransactionAnswer, DeskError> {
         let total_cost = self.total_cost(session, report).await?;
-        let mut answer = TransactionAnswer { token, total_cost, cost_limit: None };
+        let mut answer = TransactionAnswer { token, total_cost, ..TransactionAnswer::default() };
         if report.kind == TransactionEventKind::Ended {
             return Ok(answer);
         }
         if report.is_priced_on_the_way {
-            answer.cost_limit = self.cost_limit_to_answer(session, repeats).await?;
+            answer.limit = match report.token.as_ref().filter(|token| token.is_direct_payment()) {
+                Some(payment) => self.limit_of_payment(payment).await?,
+                None => TransactionLimit {
+                    cost: self.cost_limit_to_answer(session, repeats).await?,
+                    ..TransactionLimit::default()
+                },
+            };
         } else if answer.token.is_none() && self.is_spent(session).await? {
             answer.token = Some(TokenAnswer::plain(Authorization::NoCredit));
         }

@@ -16,7 +16,7 @@ use crate::protocol::ExactRefused;
 use crate::registry::{Registered, RegistryError};
 use crate::station::StationState;
 use chargebook_domain::events::v1::{CommandFailed, CommandFailure, CommandRequested, Intent};
-use chargebook_domain::ids::{CommandId, EvseNumber, StationId};
+use chargebook_domain::ids::{CommandId, StationId};
 use chargebook_domain::units::Timestamp;
 use chargebook_store::{AppendError, ExpectedVersion, Position, StreamName};
 use chrono::TimeDelta;
@@ -68,6 +68,8 @@ fn waits(intent: &Intent) -> bool {
     !matches!(
         intent,
         Intent::Start { .. }
+            | Intent::StartPaid { .. }
+            | Intent::AnnounceWebPayment { .. }
             | Intent::Stop { .. }
             | Intent::Reset { .. }
             | Intent::Unlock { .. }
@@ -123,30 +125,7 @@ impl Chargebook {
         Ok(self.write_request(&state, intent, request.waits, actor).await?)
     }
 
-    /// Asks a 2.1 station to compute its costs by the tariff in force, at one EVSE or at all,
-    /// where it is told no other. A tariff that comes into force later is sent when this is asked
-    /// for again.
-    ///
-    /// # Errors
-    /// As [`Chargebook::request_exact`]; no tariff in force, or one that OCPP has no words for.
-    pub async fn request_default_tariff(
-        &self,
-        station: &str,
-        evse: Option<EvseNumber>,
-        actor: &str,
-    ) -> Result<(CommandId, Registered), ExactError> {
-        let state = self.known_station(station).await?;
-        let protocol = state.protocol.ok_or(ExactError::NeverConnected)?;
-        let now = self.journal().now();
-        let choice = self.registry().tariff_for(now, now).await?.ok_or_else(|| {
-            RegistryError::Conflict("no tariff is in force; set a default tariff".to_owned())
-        })?;
-        let tariff = choice.for_station();
-        let (action, payload) = self.station_protocol().default_tariff(&protocol, evse, &tariff)?;
-        self.request_exact(station, action, &payload, actor).await
-    }
-
-    async fn known_station(&self, station: &str) -> Result<StationState, RegistryError> {
+    pub(crate) async fn known_station(&self, station: &str) -> Result<StationState, RegistryError> {
         let state = self.registry().station(station).await?;
         state.ok_or_else(|| RegistryError::NotFound(format!("no station `{station}`")))
     }
@@ -203,8 +182,12 @@ impl Chargebook {
             waits,
         };
         let cause = self.journal().fresh_id();
-        let mut drafts =
-            vec![Draft::new(cause, requested.clone()).by(actor).about(state.station_id)];
+        let mut draft = Draft::new(cause, requested.clone()).by(actor).about(state.station_id);
+        if let Intent::StartPaid { reference, .. } = &requested.intent {
+            let reference = self.personal().open(reference).await;
+            draft = draft.keyed(self.personal().payment_key(state.station_id, &reference));
+        }
+        let mut drafts = vec![draft];
         if !waits && !self.board().is_present(state.station_id) {
             let failed = CommandFailed {
                 failure: CommandFailure::StationOffline,

@@ -2,8 +2,10 @@
 
 use super::certificate::{ChainAnswer, ContractAnswer};
 use super::token::PresentedToken;
-use chargebook_domain::events::v1::{Authorization, CertificateDeclined, Registration};
-use chargebook_domain::ids::TransactionNumber;
+use chargebook_domain::events::v1::{
+    Authorization, CertificateDeclined, Registration, TransactionLimit,
+};
+use chargebook_domain::ids::{EvseNumber, TransactionNumber};
 use chargebook_domain::tariff::Tariff;
 use chargebook_domain::units::Timestamp;
 use rust_decimal::Decimal;
@@ -55,6 +57,15 @@ pub enum Answer {
     Empty,
     /// Not done, in the action's own word for it: `Rejected`, `Failed`, ….
     Declined,
+    /// To VatNumberValidation.
+    VatNumber {
+        /// The number that was asked about.
+        number: String,
+        /// Where it was asked.
+        evse: Option<EvseNumber>,
+        /// Whether it is one.
+        is_valid: bool,
+    },
     /// To SignCertificate.
     SignCertificate {
         /// Why it is not taken on, where it is not.
@@ -146,9 +157,9 @@ pub enum CertificateStatus {
 pub struct TransactionAnswer {
     /// About the token, where one was given.
     pub token: Option<TokenAnswer>,
-    /// What the transaction may cost at most, including taxes, in its tariff's currency: the
-    /// station ends the supply there (2.1, E16 and C17).
-    pub cost_limit: Option<Decimal>,
+    /// What the transaction may come to at most: the station ends the supply there (2.1, E16; C17
+    /// of a wallet, C24 and C25 of a payment).
+    pub limit: TransactionLimit,
     /// What the transaction costs, including taxes, in its tariff's currency: so far, or, in
     /// answer to its end, in all. 0 is free; absent, it is not known.
     pub total_cost: Option<Decimal>,

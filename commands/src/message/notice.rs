@@ -78,6 +78,8 @@ pub enum NoticeContent {
     ContractRequest(Box<ContractRequest>),
     /// A payment at the station's terminal (NotifySettlement).
     Payment(TerminalPayment<String>),
+    /// A VAT identification number that somebody wants on the receipt (VatNumberValidation).
+    VatNumber(String),
 }
 
 impl Notice {

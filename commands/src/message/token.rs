@@ -1,6 +1,7 @@
 //! Tokens and contract certificates as stations present them.
 
 use super::certificate::CertificateQuestion;
+use chargebook_domain::session::DIRECT_PAYMENT;
 
 /// The type of a token that stands for nobody: whoever plugs in may charge (2.x).
 pub const NO_AUTHORIZATION: &str = "NoAuthorization";
@@ -11,7 +12,7 @@ pub struct PresentedToken {
     /// What the reader read (idTag, idToken).
     pub uid: String,
     /// The station's word for what it is (2.x): `ISO14443`, `eMAID`, `Central`,
-    /// [`NO_AUTHORIZATION`], ….
+    /// [`NO_AUTHORIZATION`], [`DIRECT_PAYMENT`], ….
     pub kind: Option<String>,
 }
 
@@ -19,6 +20,11 @@ impl PresentedToken {
     /// A 1.6 idTag.
     pub fn id_tag(uid: impl Into<String>) -> Self {
         Self { uid: uid.into(), kind: None }
+    }
+
+    /// Whether it stands for a payment: its uid is the payment provider's reference (2.1, C18).
+    pub fn is_direct_payment(&self) -> bool {
+        self.kind.as_deref() == Some(DIRECT_PAYMENT)
     }
 
     /// Whether it stands for nobody.

@@ -101,6 +101,11 @@ impl Billing {
             match &event {
                 Event::SessionRated(_) => {
                     concluded.insert(recorded.stream.clone());
+                    // No invoice follows: its payment decides, once it is rated.
+                    let tracked = self.tracked.get(&recorded.stream);
+                    if tracked.is_some_and(|tracked| tracked.session.is_paid_directly()) {
+                        changed.insert(recorded.stream.clone());
+                    }
                     rated
                         .insert(recorded.position, (recorded.stream.clone(), EventId(recorded.id)));
                 }

@@ -93,7 +93,10 @@ impl Invoicing {
             return Ok(Ok(Vec::new()));
         };
         let Some(account_id) = started.account_id else {
-            return Ok(Err(not_ratable("the token has no account to bill")));
+            return Ok(match session.is_paid_directly() {
+                true => Ok(Vec::new()),
+                false => Err(not_ratable("the token has no account to bill")),
+            });
         };
         let figures = match InvoiceFigures::of(&rated.rating) {
             Ok(figures) => figures,

@@ -150,7 +150,7 @@ async fn a_session_of_2_0_1_that_comes_to_it_is_told_and_ended() {
     let answer = station.tell(begin).await;
     assert_eq!(answer.token.map(|token| token.authorization), Some(Authorization::Accepted));
     let answer = station.tell(updated(1, "11:10:00").reading(8_900, "Sample.Periodic")).await;
-    assert_eq!((answer.token, answer.cost_limit), (None, None));
+    assert_eq!((answer.token, answer.limit.cost), (None, None));
     let answer = station.tell(updated(2, "11:20:00").reading(9_000, "Sample.Periodic")).await;
     assert_eq!(answer.token.map(|token| token.authorization), Some(Authorization::NoCredit));
     let requested = stops(&service).await;
@@ -180,18 +180,18 @@ async fn a_station_of_2_1_is_told_each_limit_once() {
     let limit = Some(Decimal::new(PAID_IN_MINOR, 2));
     let begin = started("11:00:00").by(PREPAID).reading(1_000, "Transaction.Begin");
     for _ in ["first", "repeat"] {
-        assert_eq!(station.tell(of_2_1(begin.clone(), None)).await.cost_limit, limit);
+        assert_eq!(station.tell(of_2_1(begin.clone(), None)).await.limit.cost, limit);
     }
     let update = updated(1, "11:05:00").reading(2_000, "Sample.Periodic");
-    assert_eq!(station.tell(of_2_1(update, None)).await.cost_limit, None, "told");
+    assert_eq!(station.tell(of_2_1(update, None)).await.limit.cost, None, "told");
     let update = updated(2, "11:06:00").reading(3_000, "Sample.Periodic");
     let taken = Some(PAID_IN_MINOR);
-    assert_eq!(station.tell(of_2_1(update, taken)).await.cost_limit, None, "taken");
+    assert_eq!(station.tell(of_2_1(update, taken)).await.limit.cost, None, "taken");
     // What is paid in meanwhile may be spent too.
     pay_in(&service, account, 100).await;
     let update = updated(3, "11:10:00").reading(9_000, "Sample.Periodic");
     let answer = station.tell(of_2_1(update, None)).await;
-    assert_eq!(answer.cost_limit, Some(Decimal::new(600, 2)));
+    assert_eq!(answer.limit.cost, Some(Decimal::new(600, 2)));
     let update = updated(4, "11:20:00").reading(12_000, "Sample.Periodic");
     station.tell(of_2_1(update, Some(600))).await;
     assert_eq!(stops(&service).await, [], "the station keeps the limit itself");
@@ -205,16 +205,16 @@ async fn a_lower_limit_of_the_driver_stands() {
     let mut station = service.station("CP-1").await;
     let begin = started("11:00:00").by(PREPAID).reading(1_000, "Transaction.Begin");
     let limit = Some(Decimal::new(PAID_IN_MINOR, 2));
-    assert_eq!(station.tell(of_2_1(begin, None)).await.cost_limit, limit);
+    assert_eq!(station.tell(of_2_1(begin, None)).await.limit.cost, limit);
     for (sequence, said) in [(1, Some(300)), (2, None)] {
         let answer = station.tell(of_2_1(updated(sequence, "11:05:00"), said)).await;
-        assert_eq!(answer.cost_limit, None, "the driver wants no more than 3.00");
+        assert_eq!(answer.limit.cost, None, "the driver wants no more than 3.00");
     }
     pay_in(&service, account, 100).await;
     let answer = station.tell(of_2_1(updated(3, "11:06:00"), None)).await;
-    assert_eq!(answer.cost_limit, None, "nor has more money changed that");
+    assert_eq!(answer.limit.cost, None, "nor has more money changed that");
     let answer = station.tell(of_2_1(updated(4, "11:07:00"), Some(800))).await;
-    assert_eq!(answer.cost_limit, Some(Decimal::new(600, 2)), "8.00 are not there");
+    assert_eq!(answer.limit.cost, Some(Decimal::new(600, 2)), "8.00 are not there");
 }
 
 #[tokio::test]
@@ -245,7 +245,7 @@ async fn who_has_nothing_left_may_still_end_the_own_session_and_begin_none() {
     assert_eq!(authorization(&service, PREPAID).await, Authorization::NoCredit, "elsewhere");
     let asked = || {
         let token = PresentedToken::id_tag(PREPAID);
-        StationMessage::Authorize(AuthorizeReport { token, certificate: None })
+        StationMessage::Authorize(AuthorizeReport { token, certificate: None, takes_tariff: false })
     };
     match station.say(asked()).await {
         Answer::Authorize { token, .. } => assert_eq!(token.authorization, Authorization::Accepted),

@@ -1,15 +1,20 @@
 //! What 2.1 stations say of money: a cost of their own reckoning, payments at their terminals.
-//! Neither changes the bill.
+//! Neither changes a bill; a session that is paid directly gets none.
 
 use crate::support::{Service, Station, TAG, at};
-use crate::transactions::{Telling, ended, started};
+use crate::transactions::{Telling, ended, started, token, updated};
 use chargebook_commands::message::{
-    Answer, Notice, NoticeContent, NoticeSubject, StationMessage, TransactionReport,
+    Answer, Notice, NoticeContent, NoticeSubject, PresentedToken, StationMessage, TransactionReport,
 };
 use chargebook_domain::events::Event;
-use chargebook_domain::events::v1::{Anomaly, Outcome, StationCost, TerminalPayment};
-use chargebook_domain::ids::TransactionName;
+use chargebook_domain::events::v1::{
+    Anomaly, Authorization, Intent, Outcome, SessionOutcomeDecided, StationCost, TerminalPayment,
+    TransactionLimit,
+};
+use chargebook_domain::ids::{EvseNumber, TransactionName};
+use chargebook_domain::units::WattHours;
 use rust_decimal::Decimal;
+use std::time::Duration;
 
 /// 10 kWh at 0.40 plus 1.00 flat, 19 % VAT.
 const TEN_KWH_GROSS_MINOR: i64 = 595;
@@ -104,4 +109,149 @@ async fn a_payment_at_the_terminal_is_told_to_its_session_once() {
     });
     assert_eq!(elsewhere.await, ["NotifySettlement", "NotifySettlement"]);
     service.settled_bill(TEN_KWH_GROSS_MINOR).await;
+}
+
+/// The reference of a payment, as the token that a session begins with.
+const PAYMENT: &str = "PSP-1";
+
+fn by_payment(report: TransactionReport) -> TransactionReport {
+    let (uid, kind) = (PAYMENT.to_owned(), Some("DirectPayment".to_owned()));
+    TransactionReport {
+        token: Some(PresentedToken { uid, kind }),
+        is_priced_on_the_way: true,
+        ..report
+    }
+}
+
+fn begin() -> TransactionReport {
+    by_payment(started("11:00:00").while_in("Charging").reading(1_000, "Transaction.Begin"))
+}
+
+fn end() -> TransactionReport {
+    let end = ended(1, "11:30:00").reading(11_000, "Transaction.End");
+    TransactionReport { is_priced_on_the_way: true, ..end }
+}
+
+fn told(status: &str, minute: u32) -> StationMessage {
+    let payment = TerminalPayment {
+        status: status.to_owned(),
+        amount: Decimal::new(595, 2),
+        at: at(&format!("2026-11-22T11:{minute}:00Z")),
+        reference: PAYMENT.to_owned(),
+        receipt_id: None,
+        receipt_url: None,
+    };
+    StationMessage::Notice(Notice {
+        transaction_id: Some(TransactionName::parse("tx-1").unwrap()),
+        content: NoticeContent::Payment(payment),
+        ..Notice::about(NoticeSubject::NotifySettlement)
+    })
+}
+
+/// Waits until the session's outcome is this one.
+async fn becomes(service: &Service, outcome: Outcome, reason: &str) -> SessionOutcomeDecided {
+    for _ in 0..200 {
+        let last = service.outcomes(1).await.remove(0);
+        if (last.outcome, last.reason.as_deref()) == (outcome, Some(reason)) {
+            return last;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("no {outcome:?} {reason}: {:#?}", service.outcomes(1).await);
+}
+
+#[tokio::test]
+async fn a_session_that_is_paid_directly_becomes_what_its_payment_does() {
+    use Outcome::{ChargedElsewhere, NeedsReview};
+    for (payments, outcome, reason) in [
+        (&["Settled"][..], ChargedElsewhere, "paid_directly"),
+        (&["Failed"], NeedsReview, "payment_failed"),
+        (&["Rejected"], NeedsReview, "payment_rejected"),
+        (&["Canceled"], NeedsReview, "payment_released"),
+        (&["Failed", "Settled"], ChargedElsewhere, "paid_directly"),
+    ] {
+        for is_told_late in [true, false] {
+            let service = Service::start().await;
+            let mut station = service.station("CP-1").await;
+            let answer = station.tell(begin()).await;
+            let status = answer.token.map(|token| token.authorization);
+            assert_eq!(status, Some(Authorization::Accepted));
+            if is_told_late {
+                let cost = station.tell(end()).await.total_cost;
+                assert_eq!(cost, Some(Decimal::new(TEN_KWH_GROSS_MINOR, 2)));
+            }
+            for (minute, status) in (31..).zip(payments) {
+                station.say(told(status, minute)).await;
+            }
+            if !is_told_late {
+                station.tell(end()).await;
+            }
+            let decided = becomes(&service, outcome, reason).await;
+            assert_eq!(decided.settlement.is_some(), outcome == ChargedElsewhere);
+            service.settled_bill(0).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_payment_that_nobody_tells_of_is_looked_into_and_may_yet_come() {
+    let service = Service::start().await;
+    let mut station = service.station("CP-1").await;
+    station.tell(begin()).await;
+    station.tell(end()).await;
+    service.settled_bill(0).await;
+    let outcomes = service.facts(|event| match event {
+        Event::SessionOutcomeDecided(decided) => Some(decided.outcome),
+        _ => None,
+    });
+    assert_eq!(outcomes.await, [], "it is waited for");
+    service.pass(61);
+    becomes(&service, Outcome::NeedsReview, "payment_missing").await;
+    station.say(told("Settled", 45)).await;
+    becomes(&service, Outcome::ChargedElsewhere, "paid_directly").await;
+    service.settled_bill(0).await;
+}
+
+#[tokio::test]
+async fn a_late_fact_of_a_session_that_waits_for_its_payment_does_not_lose_it() {
+    let service = Service::start().await;
+    let mut station = service.station("CP-1").await;
+    station.tell(begin()).await;
+    station.tell(end()).await;
+    service.settled_bill(0).await;
+    let late = updated(2, "11:15:00").reading(6_000, "Sample.Periodic");
+    station.tell(TransactionReport { is_priced_on_the_way: true, ..late }).await;
+    service.settled_bill(0).await;
+    service.pass(61);
+    becomes(&service, Outcome::NeedsReview, "payment_missing").await;
+    station.say(told("Settled", 31)).await;
+    becomes(&service, Outcome::ChargedElsewhere, "paid_directly").await;
+}
+
+#[tokio::test]
+async fn a_payment_taken_elsewhere_limits_the_session_that_begins_with_it() {
+    let service = Service::start().await;
+    let mut station = service.station("CP-1").await;
+    let limit = TransactionLimit {
+        cost: Some(Decimal::new(5_000, 2)),
+        energy_wh: Some(WattHours(Decimal::from(20_000))),
+        ..TransactionLimit::default()
+    };
+    let intent = Intent::StartPaid {
+        evse: EvseNumber(1),
+        reference: service.chargebook.personal().seal_uid(PAYMENT).await.unwrap(),
+        card_last_digits: None,
+        limit: Some(limit.clone()),
+    };
+    service.chargebook.request_command("CP-1", intent, "test").await.unwrap();
+    for _ in ["first", "repeat"] {
+        assert_eq!(station.tell(begin()).await.limit, limit);
+    }
+    let going_on = updated(1, "11:10:00").reading(2_000, "Sample.Periodic");
+    let going_on = TransactionReport { is_priced_on_the_way: true, ..going_on };
+    assert_eq!(station.tell(going_on).await.limit, TransactionLimit::default(), "it was told");
+    let other = TransactionName::parse("tx-2").unwrap();
+    let other = TransactionReport { transaction_id: other, ..begin() };
+    let other = TransactionReport { token: token("PSP-OTHER"), ..other };
+    assert_eq!(station.tell(other).await.limit, TransactionLimit::default());
 }

@@ -202,6 +202,8 @@ fn further_what(intent: &Intent) -> &'static str {
         Intent::RemoveMessage { .. } => "Remove a message",
         Intent::ShowPrice { .. } => "Show a price",
         Intent::ShowCost { .. } => "Show a cost",
+        Intent::StartPaid { .. } => "Start charging that is paid directly",
+        Intent::AnnounceWebPayment { .. } => "Announce a payment on the web",
         Intent::ListMessages => "Ask for the messages shown",
         Intent::InstallCertificate { .. } => "Install a certificate",
         Intent::DeliverCertificate { .. } => "Deliver a certificate",

@@ -187,6 +187,7 @@ events! {
     "station.connected" StationConnected(v1::StationConnected);
     "station.connector_declared" StationConnectorDeclared(v1::StationConnectorDeclared);
     "station.connector_status" StationConnectorStatus(v1::StationConnectorStatus);
+    "station.default_tariff_set" StationDefaultTariffSet(v1::StationDefaultTariffSet);
     "station.disconnected" StationDisconnected(v1::StationDisconnected);
     "station.events_reported" StationEventsReported(v1::StationEventsReported);
     "station.job_status" StationJobStatus(v1::StationJobStatus);
@@ -207,6 +208,10 @@ events! {
         StationSecurityProfileRequired(v1::StationSecurityProfileRequired);
     "station.settings_changed" StationSettingsChanged(v1::StationSettingsChanged);
     "station.site_assigned" StationSiteAssigned(v1::StationSiteAssigned);
+    "station.tariffs_cleared" StationTariffsCleared(v1::StationTariffsCleared);
+    "station.tariffs_reported" StationTariffsReported(v1::StationTariffsReported);
+    "station.transaction_tariff_changed"
+        StationTransactionTariffChanged(v1::StationTransactionTariffChanged);
     "station.values_learnt" StationValuesLearnt(v1::StationValuesLearnt);
     "station.variables_reported" StationVariablesReported(v1::StationVariablesReported);
     "station.vehicle_schedule_told" StationVehicleScheduleTold(v1::StationVehicleScheduleTold);

@@ -2,8 +2,10 @@
 
 use super::basis::{Basis, Doubt};
 use super::by_hand::{Decided, settled_by_hand};
+use super::direct_payment::settle_directly;
 use super::fold::Session;
 use crate::events::v1::{Outcome, ReviewDecision, SessionSettled, SettledBecause};
+use crate::ids::EventId;
 use crate::invoice::InvoiceFigures;
 use crate::rating::Rating;
 use crate::units::{Timestamp, WattHours};
@@ -43,6 +45,11 @@ pub enum Settlement {
     Void {
         /// In a word.
         reason: &'static str,
+    },
+    /// Its payer has paid directly.
+    ChargedElsewhere {
+        /// The exchange in which the station told that the payment was settled.
+        settlement: EventId,
     },
     /// A person has to look.
     Review(Review),
@@ -124,6 +131,11 @@ pub fn settle(session: &Session, now: Timestamp, rules: SettlementRules) -> Sett
         return refused_yet_charged(session);
     }
     let because = match session.settled() {
+        Some((_, before))
+            if session.is_paid_directly() && rests_on_all(session, before, &basis) =>
+        {
+            return settle_directly(session, deadline, overdue);
+        }
         Some((_, before)) if stands(session, before, &basis) => return Settlement::Unchanged,
         Some(_) => SettledBecause::LateFacts,
         None if stop_known && occupancy_known => SettledBecause::Complete,
@@ -188,8 +200,12 @@ fn final_doubt(session: &Session, doubt: Doubt) -> bool {
 
 /// Whether the last settlement stands as it stood: no fact came after it, and no doubt.
 fn stands(session: &Session, before: &SessionSettled, basis: &Basis) -> bool {
+    !is_doubted(session) && rests_on_all(session, before, basis)
+}
+
+/// Whether no fact came after a settlement, and it says what it would say now.
+fn rests_on_all(session: &Session, before: &SessionSettled, basis: &Basis) -> bool {
     !session.heard_after(before.as_of_version)
-        && !is_doubted(session)
         && before.started_at == basis.started_at
         && before.ended_at == basis.ended_at
         && before.register_start.register_wh == basis.register_start.register_wh
@@ -205,7 +221,8 @@ fn is_doubted(session: &Session) -> bool {
 }
 
 /// Whether settling and rating a session once more, after late facts, says anything that the
-/// last time did not: other spans or registers, another sum, or that a doubt is gone.
+/// last time did not: other spans or registers, another sum, or that a doubt is gone. Of one that
+/// waits for its payment each fact is taken in: else the payment would not be waited for.
 pub fn changes_the_bill(session: &Session, settled: &SessionSettled, rating: &Rating) -> bool {
     let (Some((_, before)), Some((_, rated))) = (session.settled(), session.rated()) else {
         return true;
@@ -215,7 +232,10 @@ pub fn changes_the_bill(session: &Session, settled: &SessionSettled, rating: &Ra
         && before.register_start.register_wh == settled.register_start.register_wh
         && before.register_end.register_wh == settled.register_end.register_wh;
     let figures = |rating| InvoiceFigures::of(rating).ok();
-    is_doubted(session) || !same_spans || figures(&rated.rating) != figures(rating)
+    is_doubted(session)
+        || session.awaits_payment()
+        || !same_spans
+        || figures(&rated.rating) != figures(rating)
 }
 
 /// Whether no register rose above the one it began with.
@@ -246,7 +266,8 @@ fn review_once(session: &Session, doubt: Doubt) -> Settlement {
     reviewed(session, review_of(doubt))
 }
 
-fn reviewed(session: &Session, review: Review) -> Settlement {
+/// The review, unless it was asked for already.
+pub(super) fn reviewed(session: &Session, review: Review) -> Settlement {
     match session.outcome() {
         Some(outcome) if outcome.reason.as_deref() == Some(review.reason) => Settlement::Unchanged,
         _ => Settlement::Review(review),

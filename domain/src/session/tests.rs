@@ -311,6 +311,7 @@ fn when_the_bill_is_made() {
         Settlement::Void { reason } | Settlement::Free { reason } => reason.to_owned(),
         Settlement::NotYet { .. } => "not yet".to_owned(),
         Settlement::Unchanged => "unchanged".to_owned(),
+        Settlement::ChargedElsewhere { .. } => "elsewhere".to_owned(),
     };
     let start = || Event::from(started("12:00", 1_000));
     let stop = || Event::from(stopped("12:30", 11_000));

@@ -1,6 +1,7 @@
 //! A 2.x transaction as its messages tell it: sorted by their numbers, never by when they came.
 
 use super::beginning::Beginning;
+use super::direct_payment::{PaymentTold, is_a_payment};
 use crate::events::v1::{
     Authorization, ReservationUsed, SessionOpened, SessionPaymentSettled, SessionTokenPresented,
     SessionTransactionReported, StationCost, TerminalPayment, TransactionEventKind,
@@ -117,6 +118,12 @@ impl Transaction {
         self.payments.get(&payment_key(payment)).copied()
     }
 
+    /// How its payment at a terminal ended: what the station says of the latest moment.
+    pub fn payment_told(&self) -> Option<PaymentTold<'_>> {
+        let ((_, status, amount), exchange) = self.payments.last_key_value()?;
+        Some(PaymentTold { status, amount: *amount, exchange: *exchange })
+    }
+
     /// What we answered last that it may cost at most.
     pub fn cost_limit_answered(&self) -> Option<Decimal> {
         self.limits_answered.last().map(|(_, limit)| *limit)
@@ -212,13 +219,15 @@ impl Transaction {
             .map(|(sequence, at, _)| (*sequence, *at))
     }
 
-    /// Who pays: the first token that we let charge; where none was let, the first of all. One
-    /// that was presented to end it counts only where none was to begin it.
+    /// Who pays: the first token that we let charge and can charge, or that is a payment itself;
+    /// where none was let, the first of all. One that was presented to end it counts only where
+    /// none was to begin it.
     pub fn token(&self) -> Option<&SessionTokenPresented> {
         let is_begun = self.tokens.values().any(|token| !token.ends);
         let counts = |token: &&SessionTokenPresented| !(is_begun && token.ends);
         let accepted = |token: &&SessionTokenPresented| {
-            token.authorization == Authorization::Accepted && token.account_id.is_some()
+            let is_billed = token.account_id.is_some();
+            token.authorization == Authorization::Accepted && (is_billed || is_a_payment(token))
         };
         let mut tokens = self.tokens.values().filter(counts);
         tokens.clone().find(accepted).or_else(|| tokens.next())

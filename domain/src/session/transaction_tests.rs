@@ -233,6 +233,7 @@ fn when_the_bill_is_made() {
             Settlement::Void { reason } | Settlement::Free { reason } => reason.to_owned(),
             Settlement::NotYet { .. } => "not yet".to_owned(),
             Settlement::Unchanged => "unchanged".to_owned(),
+            Settlement::ChargedElsewhere { .. } => "elsewhere".to_owned(),
         }
     };
     assert_eq!(judge(&story(), "13:00", true), "Complete", "it left when it ended");

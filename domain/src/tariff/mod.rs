@@ -135,6 +135,11 @@ pub enum TariffDimension {
     Time,
 }
 
+impl TariffDimension {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Energy, Self::Flat, Self::ParkingTime, Self::Time];
+}
+
 /// When an element holds (OCPI TariffRestrictions); all that are set must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Restrictions {

@@ -17,8 +17,10 @@ mod reply;
 mod request;
 mod reservation;
 mod standard;
+mod tariffs;
 mod values;
 mod verbs;
+mod web_payment;
 
 pub(crate) use reply::read_reply;
 pub(crate) use standard::actions;
@@ -32,6 +34,7 @@ use chargebook_commands::message::{
     Judged, Personal, PersonalKind, PersonalPlace, Receipt, RenderedReply, StationTariff,
 };
 use chargebook_commands::protocol::{ExactRefused, ExactRequest, StationProtocol};
+use chargebook_commands::web_payment::WebPaymentSettings;
 use chargebook_domain::events::v1::Dialect;
 use chargebook_domain::ids::EvseNumber;
 use chargebook_domain::sealed::HOLE_PLACEHOLDER;
@@ -158,6 +161,20 @@ impl StationProtocol for OcppVersions {
         // EVSE 0 is all of them.
         let evse = evse.map_or(0, |evse| evse.0);
         Ok(("SetDefaultTariff", format!(r#"{{"evseId":{evse},"tariff":{written}}}"#)))
+    }
+
+    fn web_payments(
+        &self,
+        protocol: &str,
+        settings: &WebPaymentSettings,
+    ) -> Result<(&'static str, String), ExactRefused> {
+        let version = Version::from_subprotocol(protocol)
+            .ok_or_else(|| ExactRefused::UnknownProtocol(protocol.to_owned()))?;
+        if version != Version::V2_1 {
+            let (standard, why) = (format!("OCPP {version}"), "it has no web payments".to_owned());
+            return Err(ExactRefused::Inexpressible { standard, why });
+        }
+        Ok(web_payment::request(settings))
     }
 
     fn read(

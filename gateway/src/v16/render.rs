@@ -48,6 +48,7 @@ fn payload(answer: &Answer) -> Written {
         | Answer::CertificateStatus(_)
         | Answer::CertificateChain(_)
         | Answer::Contract(_)
+        | Answer::VatNumber { .. }
         | Answer::Transaction(_) => "{}".to_owned(),
         Answer::Accepted | Answer::SignCertificate { declined: None } => {
             r#"{"status":"Accepted"}"#.to_owned()

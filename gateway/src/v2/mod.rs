@@ -157,11 +157,11 @@ impl Edition for V2 {
 
     fn declined(
         self,
-        document: &Document<'_>,
-        payload: NodeId,
+        _document: &Document<'_>,
+        _payload: NodeId,
         action: &'static str,
     ) -> Option<Written> {
-        declined::declined(self, &Payload { document, node: payload }, action)
+        declined::declined(self, action)
     }
 
     fn spell(self, code: ErrorCode) -> &'static str {

@@ -2,6 +2,7 @@
 //! here has the same members in both editions.
 
 use super::certificates;
+use super::declined::push_personal;
 use crate::message::Written;
 use crate::rpc::error::push_string;
 use crate::tariff;
@@ -9,7 +10,10 @@ use chargebook_commands::message::{
     Answer, CertificateStatus, PersonalKind, PersonalPlace, PresentedToken, RenderedReply,
     StationTariff, TokenAnswer, TransactionAnswer,
 };
-use chargebook_domain::events::v1::{Authorization, CertificateDeclined, Registration};
+use chargebook_domain::events::v1::{
+    Authorization, CertificateDeclined, Registration, TransactionLimit,
+};
+use chargebook_domain::ids::EvseNumber;
 
 /// The frame that answers the CALL `message_id`; `declined` is the CALL's own word for "no".
 pub(crate) fn render(
@@ -52,6 +56,9 @@ pub(crate) fn payload(answer: &Answer, declined: Option<&Written>) -> Written {
         }
         Answer::CertificateChain(answers) => return certificates::chain_status(answers),
         Answer::Contract(answer) => return certificates::contract(answer),
+        Answer::VatNumber { number, evse, is_valid } => {
+            return vat_number(number, *evse, *is_valid);
+        }
         Answer::DataRefused(refused) => format!(r#"{{"status":"{}"}}"#, refused.word()),
         Answer::Declined => return declined.cloned().unwrap_or_else(nothing),
         // What only 1.6 asks is never answered here.
@@ -81,6 +88,18 @@ fn why_declined(declined: CertificateDeclined) -> (&'static str, &'static str) {
         }
         CertificateDeclined::AuthorityFailed => ("InternalError", "ask again later"),
     }
+}
+
+/// Whose number it is nobody here knows: the answer names no company.
+fn vat_number(number: &str, evse: Option<EvseNumber>, is_valid: bool) -> Written {
+    let mut written = Written { json: r#"{"vatNumber":"#.to_owned(), personal: Vec::new() };
+    push_personal(&mut written, number);
+    if let Some(EvseNumber(evse)) = evse {
+        written.json.push_str(&format!(r#","evseId":{evse}"#));
+    }
+    let status = if is_valid { "Accepted" } else { "Rejected" };
+    written.json.push_str(&format!(r#","status":"{status}"}}"#));
+    written
 }
 
 fn nothing() -> Written {
@@ -126,12 +145,24 @@ fn transaction(answer: &TransactionAnswer) -> Written {
         push_id_token_info(&mut written, token);
         separator = ",";
     }
-    if let Some(limit) = answer.cost_limit {
-        let limit = format!(r#"{separator}"transactionLimit":{{"maxCost":{limit}}}"#);
-        written.json.push_str(&limit);
+    if let Some(limit) = transaction_limit(&answer.limit) {
+        written.json.push_str(&format!(r#"{separator}"transactionLimit":{limit}"#));
     }
     written.json.push('}');
     written
+}
+
+/// A limit as TransactionLimitType; `None` where there is none.
+fn transaction_limit(limit: &TransactionLimit) -> Option<String> {
+    let members = [
+        ("maxCost", limit.cost.map(|cost| cost.to_string())),
+        ("maxEnergy", limit.energy_wh.map(|energy| energy.0.to_string())),
+        ("maxTime", limit.duration_seconds.map(|seconds| seconds.to_string())),
+        ("maxSoC", limit.state_of_charge_percent.map(|percent| percent.to_string())),
+    ];
+    let members = members.iter().filter_map(|(name, value)| value.as_ref().map(|it| (name, it)));
+    let members: Vec<_> = members.map(|(name, value)| format!(r#""{name}":{value}"#)).collect();
+    (!members.is_empty()).then(|| format!("{{{}}}", members.join(",")))
 }
 
 fn push_id_token_info(written: &mut Written, token: &TokenAnswer) {
@@ -257,7 +288,7 @@ mod tests {
             Answer::Transaction(TransactionAnswer {
                 token: Some(TokenAnswer::plain(Authorization::Blocked)),
                 total_cost: Some(Decimal::new(1_230, 2)),
-                cost_limit: None,
+                limit: TransactionLimit::default(),
             }),
             r#"{"totalCost":12.30,"idTokenInfo":{"status":"Blocked"}}"#,
         );
@@ -280,7 +311,10 @@ mod tests {
             Answer::Transaction(TransactionAnswer {
                 token: Some(TokenAnswer::plain(Authorization::Accepted)),
                 total_cost: Some(Decimal::new(0, 2)),
-                cost_limit: Some(Decimal::new(1_500, 2)),
+                limit: TransactionLimit {
+                    cost: Some(Decimal::new(1_500, 2)),
+                    ..TransactionLimit::default()
+                },
             }),
             concat!(
                 r#"{"totalCost":0.00,"idTokenInfo":{"status":"Accepted"},"#,
@@ -334,24 +368,32 @@ mod tests {
         assert_eq!(place.kind, PersonalKind::IdTag("GRP \"1\"".to_owned()));
     }
 
-    fn declined(edition: V2, action: &str, request: &str) -> RenderedReply {
-        let (document, _) = Document::read(request);
-        let payload = Payload { document: &document, node: document.root().expect("a payload") };
-        let declined = super::super::declined::declined(edition, &payload, action);
+    #[test]
+    fn a_vat_number_is_repeated_with_its_verdict_and_sealed() {
+        let asked = |evse, is_valid| Answer::VatNumber { number: "DE1".into(), evse, is_valid };
+        let reply = check::<v2_1::VatNumberValidationResponse, v2_1::VatNumberValidationResponse>(
+            asked(Some(EvseNumber(1)), false),
+            r#"{"vatNumber":"DE1","evseId":1,"status":"Rejected"}"#,
+        );
+        let [place] = reply.personal.as_slice() else { panic!("one place") };
+        assert_eq!(&reply.frame[place.range.clone()], "DE1");
+        check::<v2_1::VatNumberValidationResponse, v2_1::VatNumberValidationResponse>(
+            asked(None, true),
+            r#"{"vatNumber":"DE1","status":"Accepted"}"#,
+        );
+    }
+
+    fn declined(edition: V2, action: &str) -> RenderedReply {
+        let declined = super::super::declined::declined(edition, action);
         render("1", &Answer::Declined, Some(&declined.expect("can be declined")))
     }
 
     #[track_caller]
-    fn check_declined<T>(
-        edition: V2,
-        action: &str,
-        request: &str,
-        expected: &str,
-        personal: &[&str],
-    ) where
+    fn check_declined<T>(edition: V2, action: &str, expected: &str, personal: &[&str])
+    where
         T: DeserializeOwned + serde::Serialize + ocpp_kit::validate::Validate,
     {
-        let reply = declined(edition, action, request);
+        let reply = declined(edition, action);
         assert_eq!(reply.frame, format!(r#"[3,"1",{expected}]"#));
         decodes::<T>(expected);
         let places: Vec<_> =
@@ -364,21 +406,18 @@ mod tests {
         check_declined::<v2_0_1::Get15118EVCertificateResponse>(
             V2::V201,
             "Get15118EVCertificate",
-            "{}",
             r#"{"status":"Failed","exiResponse":""}"#,
             &[],
         );
         check_declined::<v2_1::Get15118EVCertificateResponse>(
             V2::V21,
             "Get15118EVCertificate",
-            "{}",
             r#"{"status":"Failed","exiResponse":""}"#,
             &[],
         );
         check_declined::<v2_1::GetCertificateStatusResponse>(
             V2::V21,
             "GetCertificateStatus",
-            "{}",
             r#"{"status":"Failed"}"#,
             &[],
         );
@@ -386,37 +425,26 @@ mod tests {
         check_declined::<v2_0_1::NotifyEVChargingNeedsResponse>(
             V2::V201,
             "NotifyEVChargingNeeds",
-            "{}",
             rejected,
             &[],
         );
         check_declined::<v2_1::NotifyEVChargingNeedsResponse>(
             V2::V21,
             "NotifyEVChargingNeeds",
-            "{}",
             r#"{"status":"NoChargingProfile"}"#,
             &[],
         );
         check_declined::<v2_1::OpenPeriodicEventStreamResponse>(
             V2::V21,
             "OpenPeriodicEventStream",
-            "{}",
             rejected,
             &[],
         );
         check_declined::<v2_1::PullDynamicScheduleUpdateResponse>(
             V2::V21,
             "PullDynamicScheduleUpdate",
-            "{}",
             rejected,
             &[],
-        );
-        check_declined::<v2_1::VatNumberValidationResponse>(
-            V2::V21,
-            "VatNumberValidation",
-            r#"{"vatNumber":"DE123","evseId":1}"#,
-            r#"{"vatNumber":"DE123","evseId":1,"status":"Rejected"}"#,
-            &["DE123"],
         );
     }
 

@@ -249,6 +249,7 @@ fn content(payload: &Payload<'_, '_>, subject: NoticeSubject) -> Option<NoticeCo
         }
         NoticeSubject::NotifyReport => NoticeContent::Variables(device_model::variables(payload)?),
         NoticeSubject::NotifySettlement => NoticeContent::Payment(payment(payload)?),
+        NoticeSubject::VatNumberValidation => NoticeContent::VatNumber(payload.text("vatNumber")?),
         _ => NoticeContent::Verbatim,
     })
 }

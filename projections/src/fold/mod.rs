@@ -27,10 +27,10 @@ pub(crate) use reservation::ReservationKey;
 use crate::changes::Change;
 use crate::tables::{
     AccountLimitRow, AccountRow, AlertRow, AuditRow, ChargingPlanRow, CommandRow, ConnectorRow,
-    DriverRow, ErasedSubjectRow, InventoryRow, InvoiceRow, LearntValueRow, OrphanResolutionRow,
-    OrphanStopRow, ParkedEventRow, ReservationRow, SecurityEventRow, SessionMeterRow, SessionRow,
-    SettingRow, SiteKey, SiteRow, StationCertificatesRow, StationRow, StationSeenRow,
-    TariffVersionRow, TokenRow, VariableRow,
+    DriverRow, ErasedSubjectRow, InventoryRow, InvoiceRow, LearntValueRow, LocalTariffsRow,
+    OrphanResolutionRow, OrphanStopRow, ParkedEventRow, ReservationRow, SecurityEventRow,
+    SessionMeterRow, SessionRow, SettingRow, SiteKey, SiteRow, StationCertificatesRow, StationRow,
+    StationSeenRow, TariffVersionRow, TokenRow, VariableRow,
 };
 use alerts::Standing;
 use analytics::{Balance, EnergyHour, RevenueHour};
@@ -54,6 +54,7 @@ pub(crate) struct State {
     pub(crate) identities: HashMap<String, StationId>,
     pub(crate) seen: Cache<StationId, StationSeenRow>,
     pub(crate) charging_plans: Cache<StationId, ChargingPlanRow>,
+    pub(crate) local_tariffs: Cache<StationId, LocalTariffsRow>,
     pub(crate) certificates: Cache<StationId, StationCertificatesRow>,
     pub(crate) connectors: Cache<(StationId, Outlet), ConnectorRow>,
     pub(crate) sessions: Cache<SessionId, SessionRow>,
@@ -208,6 +209,10 @@ impl State {
             | Event::StationChargingProfilesCleared(_)
             | Event::StationChargingProfilesReported(_)
             | Event::StationVehicleScheduleTold(_) => self.charging_told(event, fact),
+            Event::StationDefaultTariffSet(_)
+            | Event::StationTariffsCleared(_)
+            | Event::StationTariffsReported(_)
+            | Event::StationTransactionTariffChanged(_) => self.tariffs_told(event, fact),
             Event::StationConnectorDeclared(fact) => self.connector_declared(event, fact),
             Event::StationConnectorStatus(fact) => self.station_connector_status(event, fact),
             Event::StationEventsReported(fact) => self.events_reported(event, fact),
@@ -306,6 +311,7 @@ impl State {
         self.seen.clean();
         self.certificates.clean();
         self.charging_plans.clean();
+        self.local_tariffs.clean();
         self.connectors.clean();
         self.sessions.clean();
         self.meters.clean();

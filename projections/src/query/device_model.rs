@@ -29,26 +29,34 @@ impl ReadModels {
         paging: &Paging,
     ) -> Result<Page<Variable>, QueryError> {
         let cursor = Cursor::new("variables", paging)?;
-        let mut select = Select::new(format!(
-            "SELECT {}, {}, p.path FROM stations s JOIN \
-             (SELECT station_id, path FROM station_variables WHERE station_id = {STATION} UNION \
-             SELECT station_id, path FROM learnt_values WHERE station_id = {STATION}) p \
-             ON p.station_id = s.station_id \
-             LEFT JOIN station_variables v ON v.station_id = p.station_id AND v.path = p.path \
-             AND v.position >= {SINCE} \
-             LEFT JOIN learnt_values l ON l.station_id = p.station_id AND l.path = p.path \
-             AND l.position >= {SINCE}",
-            VariableRow::TABLE.column_list("v."),
-            LearntValueRow::TABLE.column_list("l."),
-        ));
-        for _arm in 0..2 {
-            select.bind(&station.to_owned())?;
-        }
-        select.filter("s.station = ?", Some(&station.to_owned()))?;
-        select.condition("(v.path IS NOT NULL OR l.path IS NOT NULL)");
+        let mut select = select_variables(station)?;
         select.filter("p.path > ?", cursor.after())?;
         select.push(" ORDER BY p.path");
         cursor.limit(&mut select)?;
+        let found = self.read_variables(select).await?;
+        let page = cursor.page(found, |(path, _)| path.clone());
+        let items = page.items.into_iter().map(|(_, variable)| variable).collect();
+        Ok(Page { items, next: page.next })
+    }
+
+    /// The variables of one of a station's components, wherever at the station that is.
+    pub async fn variables_of_component(
+        &self,
+        station: &str,
+        component: &str,
+    ) -> Result<Vec<Variable>, QueryError> {
+        // How a path begins: see `path` of the fold.
+        let beginning = format!("[[{},", serde_json::Value::from(component));
+        let mut select = select_variables(station)?;
+        select.filter("p.path >= ?", Some(&beginning))?;
+        select.filter("p.path < ?", Some(&format!("{beginning}{}", char::MAX)))?;
+        select.push(" ORDER BY p.path");
+        let found = self.read_variables(select).await?;
+        Ok(found.into_iter().map(|(_, variable)| variable).collect())
+    }
+
+    /// Each with its path.
+    async fn read_variables(&self, select: Select) -> Result<Vec<(String, Variable)>, QueryError> {
         let mut found = Vec::new();
         for row in select.rows(&self.pool()).await? {
             let reported: Option<VariableRow> = optional(&row, 0)?;
@@ -61,10 +69,30 @@ impl ReadModels {
             };
             found.push((path, variable));
         }
-        let page = cursor.page(found, |(path, _)| path.clone());
-        let items = page.items.into_iter().map(|(_, variable)| variable).collect();
-        Ok(Page { items, next: page.next })
+        Ok(found)
     }
+}
+
+/// What a station has said of its variables, whichever way it did.
+fn select_variables(station: &str) -> Result<Select, QueryError> {
+    let mut select = Select::new(format!(
+        "SELECT {}, {}, p.path FROM stations s JOIN \
+         (SELECT station_id, path FROM station_variables WHERE station_id = {STATION} UNION \
+         SELECT station_id, path FROM learnt_values WHERE station_id = {STATION}) p \
+         ON p.station_id = s.station_id \
+         LEFT JOIN station_variables v ON v.station_id = p.station_id AND v.path = p.path \
+         AND v.position >= {SINCE} \
+         LEFT JOIN learnt_values l ON l.station_id = p.station_id AND l.path = p.path \
+         AND l.position >= {SINCE}",
+        VariableRow::TABLE.column_list("v."),
+        LearntValueRow::TABLE.column_list("l."),
+    ));
+    for _arm in 0..2 {
+        select.bind(&station.to_owned())?;
+    }
+    select.filter("s.station = ?", Some(&station.to_owned()))?;
+    select.condition("(v.path IS NOT NULL OR l.path IS NOT NULL)");
+    Ok(select)
 }
 
 /// What can only be written is nobody's to read, wherever it was learnt from.

@@ -13,6 +13,7 @@ use crate::views::{
 };
 use chargebook_domain::charging_plan::ChargingPlan;
 use chargebook_domain::ids::{StationIdentity, TransactionId};
+use chargebook_domain::local_tariffs::LocalTariffs;
 use chargebook_domain::units::Timestamp;
 use sqlx::SqliteConnection;
 use std::collections::HashMap;
@@ -60,6 +61,19 @@ impl ReadModels {
             trusted: trusted.map(|Json(trusted)| trusted).unwrap_or_default(),
             own: own.map(|Json(own)| own).unwrap_or_default(),
         }))
+    }
+
+    /// The tariffs that a station holds to compute costs by itself; `None`: no such station.
+    pub async fn local_tariffs(&self, identity: &str) -> Result<Option<LocalTariffs>, QueryError> {
+        let mut select = Select::new(
+            "SELECT t.tariffs FROM stations s \
+             LEFT JOIN local_tariffs t ON t.station_id = s.station_id",
+        );
+        select.filter("s.station = ?", Some(&identity.to_owned()))?;
+        let rows = select.rows(&self.pool()).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let tariffs: Option<Json<LocalTariffs>> = column(row, 0)?;
+        Ok(Some(tariffs.map(|Json(tariffs)| tariffs).unwrap_or_default()))
     }
 
     /// What is known of the charging at a station; `None`: no such station.

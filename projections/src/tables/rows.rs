@@ -19,6 +19,7 @@ use chargebook_domain::ids::{
     SessionId, SiteId, StationId, StationIdentity, SubjectId, TariffId, TokenId, TransactionId,
     TransactionNumber,
 };
+use chargebook_domain::local_tariffs::LocalTariffs;
 use chargebook_domain::sealed::SealedText;
 use chargebook_domain::units::{Timestamp, WattHours};
 use rust_decimal::Decimal;
@@ -102,6 +103,12 @@ tables! {
         station_id: StationId,
         certificates: Json<Vec<StationCertificate>>,
         own: Json<Vec<OwnCertificate>>,
+    }
+
+    /// The tariffs that a station holds to compute costs by itself.
+    LocalTariffsRow in "local_tariffs", key 1, summed [], {
+        station_id: StationId,
+        tariffs: Json<LocalTariffs>,
     }
 
     /// What is known of the charging at a station.

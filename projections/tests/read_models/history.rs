@@ -487,6 +487,7 @@ impl History {
             owner: None,
             resolved_by: None,
             invoice: invoice.map(str::to_owned),
+            settlement: None,
         };
         self.write(Self::session_stream(session), fact).await;
     }

@@ -2,8 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{Bench, Transaction, V21, by, in_both, notice, reason, register, state};
-use crate::messages::{TAG, an_hour_ago, invoice_of, only_session};
+use super::{Bench, Transaction, V21, by, in_both, notice, reason, register, state, status_is};
+use chrono::Utc;
+
+use crate::harness::eventually;
+use crate::messages::{TAG, an_hour_ago, invoice_of, only_session, time};
 
 /// TC_I_02: the cost at the end.
 #[test]
@@ -134,7 +137,20 @@ fn tariffs_are_sent_to_a_station() {
     }
     let held = json!({ "status": "Accepted", "tariffAssignments": [
         { "tariffId": "T-1", "tariffKind": "DefaultTariff", "evseIds": [1] } ] });
+    let kept = |bench: &Bench, expected: &[(&str, u32)]| {
+        let tariffs = eventually("the tariffs that the station holds", || {
+            let tariffs = bench.csms.get("/v1/stations/CP-1/tariffs").expect(200).json();
+            let items = tariffs["items"].as_array().expect("a list");
+            let items: Vec<_> =
+                items.iter().map(|it| (it["tariff"].clone(), it["evse"].clone())).collect();
+            let expected = expected.iter().map(|(tariff, evse)| (json!(tariff), json!(evse)));
+            items.into_iter().eq(expected).then_some(tariffs)
+        });
+        assert!(tariffs["items"].as_array().is_some_and(|items| items.len() == expected.len()));
+    };
+    kept(&bench, &[("T-1", 1)]);
     bench.asks("GetTariffs", json!({ "evseId": 1 }), held);
+    kept(&bench, &[("T-1", 1)]);
     bench.charges("TX-1");
     let change = || json!({ "transactionId": "TX-1", "tariff": tariff("T-2") });
     for status in ["TooManyElements", "ConditionNotSupported", "Accepted"] {
@@ -143,6 +159,9 @@ fn tariffs_are_sent_to_a_station() {
     let clear = json!({ "tariffIds": ["T-1"] });
     let cleared = json!({ "clearTariffsResult": [{ "tariffId": "T-1", "status": "Accepted" }] });
     bench.asks("ClearTariffs", clear, cleared);
+    kept(&bench, &[]);
+    let none = json!({ "clearTariffsResult": [{ "status": "NoTariff" }] });
+    bench.asks("ClearTariffs", json!({}), none);
 }
 
 /// TC_I_109 (the driver's, in the answer to Authorize), TC_I_106 (the default) of 2.1: the tariff
@@ -156,7 +175,7 @@ fn the_tariff_in_force_is_told_to_a_station() {
     let station = "/v1/stations/CP-1";
     bench.csms.patch(station, &json!({ "local_tariffs": true })).expect(200);
     let told = bench.station.call("Authorize", by(TAG))["tariff"].take();
-    assert_eq!(told["energy"]["prices"][0]["priceKwh"], 0.4, "{told}");
+    assert_eq!(told["energy"]["prices"][0]["priceKwh"], 0.5, "{told}");
     let refused = bench.station.call("Authorize", by("NOBODY"));
     assert_eq!(refused["tariff"], Value::Null);
 
@@ -174,4 +193,15 @@ fn the_tariff_in_force_is_told_to_a_station() {
     assert!(problem.to_string().contains("step_size"), "{problem}");
     let told = bench.station.call("Authorize", by(TAG));
     assert_eq!(told["tariff"], Value::Null, "there are no words for it");
+
+    let says = json!({ "requestId": 1, "generatedAt": time(Utc::now()), "seqNo": 0,
+        "reportData": [{ "component": { "name": "TariffCostCtrlr" },
+            "variable": { "name": "Enabled", "instance": "Tariff" },
+            "variableAttribute": [{ "value": "false" }] }] });
+    bench.notes("NotifyReport", says);
+    let refused = eventually("what the station says of tariffs", || {
+        let refused = bench.csms.post(&format!("{station}/set-default-tariff"), &json!({}));
+        (refused.status == 409).then(|| refused.json())
+    });
+    assert!(refused["detail"].as_str().is_some_and(|detail| detail.contains("does not compute")));
 }

@@ -53,9 +53,16 @@ async fn complete(state: &ApiState, members: &mut Map<String, Value>) -> Result<
         _ => {}
     }
     // Amounts are decimals, which are kept as text.
-    if let Some(Value::Number(limit)) = members.get("limit") {
-        let limit = limit.to_string();
-        members.insert("limit".to_owned(), json!(limit));
+    match members.get_mut("limit") {
+        Some(limit @ Value::Number(_)) => *limit = json!(limit.to_string()),
+        Some(Value::Object(limit)) => {
+            for name in ["cost", "energy_wh"] {
+                if let Some(amount @ Value::Number(_)) = limit.get_mut(name) {
+                    *amount = json!(amount.to_string());
+                }
+            }
+        }
+        _ => {}
     }
     if verb == "reserve" {
         name_kind_and_group(state, members).await?;

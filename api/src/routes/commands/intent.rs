@@ -100,6 +100,11 @@ pub(crate) enum Verb {
     ChangeConfiguration,
     /// Send a message.
     Trigger,
+    /// Begin charging that is paid for directly, at a terminal that is no station's own or on a web
+    /// page (OCPP 2.1): `reference` is the payment provider's, `limit` what was authorized.
+    StartPaid,
+    /// Begin nothing else at an EVSE, for somebody is about to pay for it on a web page (2.1).
+    AnnounceWebPayment,
     /// Keep a place for a token; `reservation_id` is made up if absent.
     Reserve,
     /// Give a reserved place up.

@@ -5,7 +5,6 @@ mod exact;
 mod further;
 mod intent;
 mod resource;
-pub(crate) mod tariff;
 
 use intent::Verb;
 
@@ -123,6 +122,15 @@ pub(crate) async fn request_exact(
     }
     let requested = state.chargebook.request_exact(&station, &action, &payload, ACTOR).await?;
     followed(&state, requested, wished_wait(&headers)).await
+}
+
+/// A command that another route has asked for, as [`request`] answers it.
+pub(crate) async fn followed_by(
+    state: &ApiState,
+    requested: (CommandId, Registered),
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    followed(state, requested, wished_wait(headers)).await
 }
 
 /// The command's resource, now or when the station has answered.

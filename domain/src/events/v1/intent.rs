@@ -1,5 +1,6 @@
 //! What a station is asked to do, in words that no OCPP version owns.
 
+use super::transaction::TransactionLimit;
 use crate::ids::{ConnectorNumber, EvseNumber, TokenId, TransactionName, TransactionNumber};
 use crate::sealed::{SealedText, TextKind};
 use crate::units::{Timestamp, WattHours};
@@ -28,6 +29,28 @@ pub enum Intent<Text = SealedText> {
         /// What kind of token it is, in OCPI's word; absent where it is not known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         token_type: Option<String>,
+    },
+    /// Begin charging that is paid for directly (RequestStartTransaction, 2.1): at a terminal that
+    /// is no station's own (C24), or on a web page (C25).
+    StartPaid {
+        /// At which EVSE.
+        evse: EvseNumber,
+        /// The payment provider's reference (`pspRef`).
+        reference: Text,
+        /// The last four digits of the card, for the receipt.
+        #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
+        card_last_digits: Option<Text>,
+        /// What the session may come to; the station is told when it begins.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Option<TransactionLimit>,
+    },
+    /// Begin nothing else at an EVSE, for somebody is about to pay for it on a web page
+    /// (NotifyWebPaymentStarted, 2.1).
+    AnnounceWebPayment {
+        /// At which EVSE.
+        evse: EvseNumber,
+        /// How long the payment may take, in seconds.
+        timeout_seconds: u32,
     },
     /// End charging (RemoteStopTransaction, RequestStopTransaction).
     Stop {
@@ -398,6 +421,15 @@ impl<Text> Intent<Text> {
             Self::Start { connector, id_tag, token_id, evse, token_type } => {
                 let id_tag = change(Token, id_tag);
                 Intent::Start { connector, id_tag, token_id, evse, token_type }
+            }
+            Self::StartPaid { evse, reference, card_last_digits, limit } => Intent::StartPaid {
+                evse,
+                reference: change(Token, reference),
+                card_last_digits: card_last_digits.map(|digits| change(AnyText, digits)),
+                limit,
+            },
+            Self::AnnounceWebPayment { evse, timeout_seconds } => {
+                Intent::AnnounceWebPayment { evse, timeout_seconds }
             }
             Self::Stop { transaction_id, transaction } => {
                 Intent::Stop { transaction_id, transaction }

@@ -333,6 +333,9 @@ pub struct SessionOutcomeDecided {
     pub resolved_by: Option<String>,
     /// The invoice.
     pub invoice: Option<String>,
+    /// The exchange in which the station told that its payment was settled (2.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settlement: Option<EventId>,
 }
 
 /// What becomes of a completed session.

@@ -4,7 +4,12 @@ use super::{Place, Request, decimal, object, some, spelt_alike, unit};
 use crate::message::Unsendable;
 use chargebook_commands::OpenedIntent;
 use chargebook_domain::events::v1::{LocalToken, LogKind, MessagePriority};
+use chargebook_domain::session::DIRECT_PAYMENT;
 use serde_json::{Value, json};
+
+/// What additional information about a token is called that is the end of a card's number (2.1,
+/// C18).
+const CARD_LAST_DIGITS: &str = "CardLast4Digits";
 
 pub(super) fn request(intent: &OpenedIntent, number: i32) -> Result<Request, Unsendable> {
     Ok(match intent {
@@ -16,6 +21,24 @@ pub(super) fn request(intent: &OpenedIntent, number: i32) -> Result<Request, Uns
                 ("remoteStartId", some(number)),
             ]);
             ("RequestStartTransaction", payload)
+        }
+        OpenedIntent::StartPaid { evse, reference, card_last_digits, .. } => {
+            let digits = card_last_digits.as_deref();
+            let card = digits
+                .map(|digits| json!([{ "additionalIdToken": digits, "type": CARD_LAST_DIGITS }]));
+            let payment = object([
+                ("idToken", some(reference.as_str())),
+                ("type", some(DIRECT_PAYMENT)),
+                ("additionalInfo", card),
+            ]);
+            let evse = super::number(evse.0)?;
+            let payload = json!({ "evseId": evse, "idToken": payment, "remoteStartId": number });
+            ("RequestStartTransaction", payload)
+        }
+        OpenedIntent::AnnounceWebPayment { evse, timeout_seconds } => {
+            let evse = super::number(evse.0)?;
+            let payload = json!({ "evseId": evse, "timeout": timeout_seconds });
+            ("NotifyWebPaymentStarted", payload)
         }
         OpenedIntent::Stop { transaction: Some(transaction), .. } => {
             ("RequestStopTransaction", json!({ "transactionId": transaction.as_str() }))

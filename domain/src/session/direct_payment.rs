@@ -1,0 +1,105 @@
+//! What becomes of a session that is paid for directly, at a terminal or on a web page (OCPP 2.1,
+//! C18 to C25): its payer has no account here, and the money does not come by us. Its station
+//! tells how the payment ended.
+
+use super::fold::Session;
+use super::settlement::{Review, Settlement, reviewed};
+use crate::events::v1::{Authorization, Outcome, SessionTokenPresented};
+use crate::ids::EventId;
+use crate::units::Timestamp;
+use rust_decimal::Decimal;
+
+/// The type of a token that stands for a payment (IdTokenEnumStringType): its text is the payment
+/// provider's reference.
+pub const DIRECT_PAYMENT: &str = "DirectPayment";
+
+/// The station's words for how a payment ended (PaymentStatusEnumType).
+const SETTLED: &str = "Settled";
+const CANCELED: &str = "Canceled";
+const REJECTED: &str = "Rejected";
+
+/// A payment as its station told of it last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PaymentTold<'a> {
+    /// The station's word: `Settled`, `Canceled`, `Rejected`, `Failed`.
+    pub status: &'a str,
+    /// What was settled, or was to be, in major units.
+    pub amount: Decimal,
+    /// The exchange that said so.
+    pub exchange: EventId,
+}
+
+/// Whether a token stands for a payment that was let charge.
+pub(super) fn is_a_payment(token: &SessionTokenPresented) -> bool {
+    token.kind.as_deref() == Some(DIRECT_PAYMENT) && token.authorization == Authorization::Accepted
+}
+
+impl Session {
+    /// Whether its payer is nobody here, and pays at a terminal or on a web page.
+    pub fn is_paid_directly(&self) -> bool {
+        self.transaction().and_then(|transaction| transaction.token()).is_some_and(is_a_payment)
+    }
+
+    /// Whether it is paid directly and nothing tells yet how that ended.
+    pub(super) fn awaits_payment(&self) -> bool {
+        self.is_paid_directly() && self.outcome().is_none()
+    }
+}
+
+/// What becomes of a session that is paid for directly and stands as it was settled; until its
+/// station tells how the payment ended, it is waited for until `deadline`.
+pub(super) fn settle_directly(
+    session: &Session,
+    deadline: Timestamp,
+    is_overdue: bool,
+) -> Settlement {
+    let outcome = session.outcome().map(|outcome| outcome.outcome);
+    let is_free = matches!(outcome, Some(Outcome::Free | Outcome::Void));
+    let told = session.transaction().and_then(|transaction| transaction.payment_told());
+    match told {
+        Some(told) if told.status == SETTLED && !told.amount.is_zero() => match outcome {
+            Some(Outcome::ChargedElsewhere) => Settlement::Unchanged,
+            _ => Settlement::ChargedElsewhere { settlement: told.exchange },
+        },
+        _ if is_free => Settlement::Unchanged,
+        None if is_overdue => reviewed(session, MISSING),
+        None => Settlement::NotYet { look_again_at: deadline },
+        Some(told) if told.status == REJECTED => reviewed(session, DECLINED),
+        Some(told) if told.status == SETTLED || told.status == CANCELED => {
+            reviewed(session, RELEASED)
+        }
+        Some(_) => reviewed(session, FAILED),
+    }
+}
+
+/// What resolves a payment that did not come about.
+const RESOLVED_BY: &str = "the amount is captured with the payment provider by the payment's \
+    reference and the station tells so, or an operator writes it off";
+
+/// Nothing was told.
+const MISSING: Review = Review {
+    reason: "payment_missing",
+    detail: "it was paid for directly, and nothing tells how the payment ended",
+    resolved_by: "the station tells how the payment was settled, or an operator writes it off",
+};
+
+/// The payment provider declined it (C22).
+const DECLINED: Review = Review {
+    reason: "payment_rejected",
+    detail: "the payment provider declined the payment",
+    resolved_by: RESOLVED_BY,
+};
+
+/// The amount that was held was let go (C19, C20), though the session costs something.
+const RELEASED: Review = Review {
+    reason: "payment_released",
+    detail: "the payment was released, and the session costs something",
+    resolved_by: RESOLVED_BY,
+};
+
+/// It did not come about for technical reasons (C22).
+const FAILED: Review = Review {
+    reason: "payment_failed",
+    detail: "the payment could not be settled",
+    resolved_by: RESOLVED_BY,
+};
