@@ -28,6 +28,9 @@ const REGISTERS_MAX: usize = 2_000;
 /// Longest text that is read as a number, in bytes.
 const NUMBER_BYTES_MAX: usize = 64;
 
+/// The vendor of the OCA's messages about costs.
+const COST_MESSAGES: &str = "org.openchargealliance.costmsg";
+
 const ENERGY: &str = "Energy.Active.Import.Register";
 const KELVIN: &str = "K";
 
@@ -186,6 +189,23 @@ impl Frame {
     ) -> Result<(), FrameError> {
         let text = object.get("timestamp").and_then(Value::as_str).unwrap_or_default();
         same(what, fact, instant_of(text).ok_or(text))
+    }
+
+    /// The transaction whose cable is out, and since when, where the message tells that (1.6: the
+    /// OCA's ConnectorUnplugged, JSON as a text in a DataTransfer).
+    pub(crate) fn unplugged(&self) -> Option<(i64, Timestamp)> {
+        let is = |name: &str, expected: &str| {
+            self.text_member(name).is_some_and(|found| found.eq_ignore_ascii_case(expected))
+        };
+        if self.action != "DataTransfer"
+            || !is("vendorId", COST_MESSAGES)
+            || !is("messageId", "ConnectorUnplugged")
+        {
+            return None;
+        }
+        let data: Value = serde_json::from_str(self.text_member("data")?).ok()?;
+        let at = instant_of(data.get("timestamp")?.as_str()?)?;
+        Some((data.get("transactionId")?.as_i64()?, at))
     }
 
     /// The payload.

@@ -133,6 +133,9 @@ fn nothing_left_out(
             .iter()
             .any(|status| status.at == at && Some(status.status.as_str()) == status_word(&frame)),
         "TransactionEvent" => is_told(&frame, facts, at),
+        "DataTransfer" => frame.unplugged().is_none_or(|(_, at)| {
+            facts.statuses().iter().any(|status| status.at == at && status.status == AVAILABLE)
+        }),
         _ => true,
     };
     if !is_known {
@@ -262,6 +265,13 @@ impl<'a> Source<'a> {
     fn status(&self, fact: &SessionConnectorStatus) -> Checked {
         let (exchange, frame) = self.frame(fact.exchange)?;
         Ok(frame.and_then(|frame| {
+            if let Some((transaction, at)) = frame.unplugged() {
+                let ours = self.started.transaction_id.to_string();
+                same("the transaction", ours, known(transaction.to_string()))?;
+                same("the status", fact.status.as_str(), known(AVAILABLE))?;
+                same("the time of receipt", fact.received_at, known(exchange.received_at))?;
+                return same("the time", fact.at, known(at));
+            }
             frame.is_one_of(&["StatusNotification"])?;
             let connector = frame.integer_member("connectorId").unwrap_or_default();
             same("the connector", i64::from(fact.connector.0), known(connector))?;
@@ -464,6 +474,9 @@ fn answer_of(exchange: &ExchangeRecorded) -> Result<Value, FrameError> {
 }
 
 /// What a connector's status notification says it is: 1.6 and 2.x name the member differently.
+/// The word for a connector that is free.
+const AVAILABLE: &str = "Available";
+
 fn status_word(frame: &Frame) -> Option<&str> {
     frame.text_member("status").or_else(|| frame.text_member("connectorStatus"))
 }

@@ -151,6 +151,8 @@ pub enum StationMessage {
     },
     /// A message of OCPP 2.0.1 that a 1.6 station carries in a DataTransfer.
     Carried(Box<StationMessage>),
+    /// The cable of a transaction is out (1.6: the OCA's ConnectorUnplugged, over DataTransfer).
+    Unplugged(UnpluggedReport),
     /// ReservationStatusUpdate (2.x).
     Reservation(ReservationReport),
     /// A notification of 2.x that says how things stand at the station.
@@ -253,4 +255,13 @@ pub struct RenderedReply {
     pub frame: String,
     /// Personal places in it.
     pub personal: Vec<PersonalPlace>,
+}
+
+/// The cable of a transaction is out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnpluggedReport {
+    /// Which transaction.
+    pub transaction_id: TransactionNumber,
+    /// Since when, by the station's clock.
+    pub at: Timestamp,
 }

@@ -331,6 +331,27 @@ impl World {
         self.append(&session_stream(), at(time), fact);
     }
 
+    /// The cable of a transaction is out, as the OCA has a station tell it over DataTransfer.
+    pub(crate) fn unplugged(&mut self, time: &str, transaction: i32) {
+        let data =
+            format!(r#"{{\"transactionId\":{transaction},\"timestamp\":\"2026-11-22T{time}Z\"}}"#);
+        let payload = format!(
+            r#"{{"vendorId":"org.openchargealliance.costmsg","messageId":"ConnectorUnplugged","data":"{data}"}}"#
+        );
+        let answer = r#"{"status":"Accepted"}"#;
+        let exchange = self.exchange(time, "DataTransfer", &payload, answer);
+        let fact = SessionConnectorStatus {
+            evse: None,
+            connector: ConnectorNumber(1),
+            status: "Available".to_owned(),
+            error_code: None,
+            at: at(time),
+            received_at: at(time),
+            exchange,
+        };
+        self.append(&session_stream(), at(time), fact);
+    }
+
     pub(crate) fn stop(&mut self, time: &str, meter_stop: i64) {
         let exchange = self.stop_frame(&session_stream(), time, meter_stop, TRANSACTION);
         self.stop_fact(exchange, time, meter_stop, StopMatch::TransactionId);

@@ -115,6 +115,7 @@ impl StationDesk {
             StationMessage::DataTransfer { refused, .. } => {
                 Ok(Decision::station(Answer::DataRefused(*refused), Vec::new()))
             }
+            StationMessage::Unplugged(report) => self.decide_unplugged(case, report).await,
             StationMessage::Carried(carried) => self.decide_carried(case, carried).await,
             StationMessage::Reservation(report) => {
                 let fact = ReservationEnded {

@@ -28,6 +28,7 @@ mod start;
 mod stop;
 mod tariff;
 mod transaction;
+mod unplugged;
 mod vehicle;
 
 pub(crate) use reread::{RefusedMessage, is_of_sessions};

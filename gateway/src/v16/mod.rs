@@ -10,6 +10,7 @@ mod plug_and_charge;
 mod render;
 mod schema;
 mod translate;
+mod unplugged;
 
 #[cfg(test)]
 mod tests;
@@ -24,7 +25,7 @@ use crate::rpc::error::ErrorCode;
 use crate::rpc::frame::Frame;
 use crate::rpc::json::{Document, JsonError, NodeId};
 use crate::rpc::shape::{self, Findings, Shape, Violation};
-use chargebook_commands::message::StationMessage;
+use chargebook_commands::message::{PersonalPlace, StationMessage};
 use chargebook_domain::events::v1::{Dialect, Verdict};
 use chargebook_domain::units::Timestamp;
 use ocpp_kit::v1_6::Action;
@@ -84,7 +85,16 @@ impl Edition for V16 {
         payload: NodeId,
         shape: &'static Shape,
     ) -> Result<Findings, Violation> {
-        shape::check(document, payload, shape)
+        let mut findings = shape::check(document, payload, shape)?;
+        let said = Payload { document, node: payload };
+        if let Some(data) = said.member("data").filter(|_| unplugged::is_plain(&said)) {
+            let data = document.range(data);
+            let is_within = |place: &PersonalPlace| {
+                data.start <= place.range.start && place.range.end <= data.end
+            };
+            findings.personal.retain(|place| !is_within(place));
+        }
+        Ok(findings)
     }
 
     fn translate(

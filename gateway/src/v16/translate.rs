@@ -3,7 +3,7 @@
 //! Every reading here leans on the check that went before; where it would fail all the same, the
 //! answer is `None` and the CALL is refused, never taken half.
 
-use super::{meter, plug_and_charge};
+use super::{meter, plug_and_charge, unplugged};
 use crate::payload::Payload;
 use crate::rpc::json::{Document, NodeId};
 use chargebook_commands::message::{
@@ -43,6 +43,15 @@ pub(super) fn message(
             })
         }
         Action::BootNotification => StationMessage::Boot(boot(&payload)?),
+        Action::DataTransfer if unplugged::is_meant(&payload) => {
+            match unplugged::report(&payload) {
+                Ok(report) => StationMessage::Unplugged(report),
+                Err(refused) => {
+                    let vendor_id = payload.text("vendorId")?;
+                    StationMessage::DataTransfer { vendor_id, refused }
+                }
+            }
+        }
         Action::DataTransfer => {
             let vendor_id = payload.text("vendorId")?;
             let is_known =

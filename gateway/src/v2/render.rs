@@ -202,8 +202,6 @@ fn push_id_token(written: &mut Written, token: &PresentedToken) {
 mod tests {
     use super::super::V2;
     use super::*;
-    use crate::payload::Payload;
-    use crate::rpc::json::Document;
     use chargebook_commands::message::{ChainAnswer, ChainStatus, ContractAnswer};
     use chargebook_domain::events::v1::CertificateHash;
     use chargebook_domain::tariff::Tariff;

@@ -128,3 +128,42 @@ async fn nothing_is_sent_to_a_quiet_display_nor_to_one_of_2_1() {
     assert_eq!(answer, r#"{"totalCost":1.10}"#, "its answers say it");
     assert!(gateway.facts("command.requested").await.is_empty());
 }
+
+/// The OCA's ConnectorUnplugged.
+fn unplugged(transaction: i64, at: &str) -> Value {
+    let data = json!({ "transactionId": transaction, "timestamp": at });
+    json!({ "vendorId": "org.openchargealliance.costmsg", "messageId": "ConnectorUnplugged",
+        "data": data.to_string() })
+}
+
+#[tokio::test]
+async fn a_1_6_station_tells_when_the_cable_is_out() {
+    let gateway = gateway(true).await;
+    let mut station = gateway.station("CP-1").await;
+    station.boot().await;
+    let transaction = begin(&gateway, &mut station).await;
+    let stop = json!({ "transactionId": transaction, "idTag": TAG, "meterStop": 5_000,
+        "timestamp": ago(&gateway, 2) });
+    told(&mut station, "StopTransaction", &stop).await;
+    let out_at = ago(&gateway, 1);
+    let out = unplugged(transaction, &out_at);
+    for _ in ["first", "repeat"] {
+        assert_eq!(told(&mut station, "DataTransfer", &out).await, r#"{"status":"Accepted"}"#);
+    }
+    let settled = gateway.facts_once("session.settled", 1).await.remove(0);
+    assert_eq!(settled["released_at"], out_at, "{settled}");
+    let statuses = gateway.facts("session.connector_status").await;
+    assert_eq!(statuses.len(), 1, "{statuses:#?}");
+    let exchanges = gateway.facts("exchange.recorded").await;
+    let sent = exchanges.iter().find(|exchange| exchange["action"] == "DataTransfer");
+    let parts = sent.expect("sent")["request"].clone();
+    assert!(parts.as_array().is_none_or(|parts| parts.iter().all(Value::is_string)), "{parts}");
+
+    let foreign = unplugged(transaction + 1, &out_at);
+    assert_eq!(told(&mut station, "DataTransfer", &foreign).await, r#"{"status":"Rejected"}"#);
+    let settings = SettingsChange { shows_cost: Some(false), ..SettingsChange::default() };
+    let change = StationChange { settings, ..StationChange::default() };
+    gateway.chargebook.change_station("CP-1", change).await.expect("changed");
+    let unknown = told(&mut station, "DataTransfer", &out).await;
+    assert_eq!(unknown, r#"{"status":"UnknownVendorId"}"#, "it shows no costs");
+}
