@@ -8,7 +8,6 @@ use crate::state::ApiState;
 use axum::Json;
 use axum::extract::State;
 use chargebook_domain::events::v1::SeenBy;
-use chargebook_domain::session::ORPHAN_STOP_REVIEW;
 use chargebook_domain::units::Timestamp;
 use chargebook_projections::{
     OrphanStop as OrphanStopRow, Page as Listed, ParkedEvent as ParkedEventRow,
@@ -92,7 +91,7 @@ async fn orphan_stop(state: &ApiState, row: OrphanStopRow) -> OrphanStop {
         Some(token) => state.opened(token).await,
         None => None,
     };
-    let review = ORPHAN_STOP_REVIEW;
+    let review = row.review();
     OrphanStop {
         id: row.exchange.0,
         station: row.station.as_str().to_owned(),

@@ -1,6 +1,7 @@
 //! What follows from each kind of message.
 
 use super::sessions::Bay;
+use super::start::clock_trust;
 use super::{Case, Decision, DeskError, StationDesk, Target};
 use crate::clock::derived_id;
 use crate::message::{
@@ -8,11 +9,13 @@ use crate::message::{
     StationMessage, StatusReport, TokenAnswer,
 };
 use chargebook_domain::events::v1::{
-    Authorization, CertificateDeclined, ReservationEnded, SeenBy, SessionConnectorStatus,
-    StationBooted, StationCertificateRequested, StationConnectorStatus, StationSecurityNoted,
+    Authorization, CertificateDeclined, ClockTrust, ReservationEnded, SeenBy,
+    SessionConnectorStatus, StationBooted, StationCertificateRequested, StationConnectorStatus,
+    StationSecurityNoted,
 };
 use chargebook_domain::ids::{AccountId, CommandId, ConnectorNumber, Outlet, SubjectId, TokenId};
 use chargebook_domain::session::Session;
+use chargebook_domain::units::Timestamp;
 
 /// A token as a message presents it.
 pub(super) struct Presented {
@@ -47,8 +50,8 @@ impl Presented {
         Self { answer: TokenAnswer { authorization, ..self.answer }, ..self }
     }
 
-    /// A payment: whoever holds it charges, and no account of ours pays.
-    fn payment() -> Self {
+    /// Let in, and no account of ours pays: by its payment, or by a button.
+    fn anybody() -> Self {
         Self { answer: TokenAnswer::plain(Authorization::Accepted), ..Self::nobody() }
     }
 
@@ -95,19 +98,7 @@ impl StationDesk {
                 self.decide_job_status(case, *job, status, *request_id).await
             }
             StationMessage::SecurityEvent { kind, at, detail } => {
-                let subject = SubjectId(self.state.station_id.0);
-                let detail = match detail {
-                    Some(detail) => Some(self.chargebook.personal().seal(subject, detail).await?),
-                    None => None,
-                };
-                let fact = StationSecurityNoted {
-                    kind: kind.clone(),
-                    seen_by: SeenBy::Station,
-                    at: *at,
-                    detail,
-                    exchange: Some(exchange),
-                };
-                Ok(Decision::station(Answer::Empty, vec![fact.into()]))
+                self.decide_security_event(case, kind, *at, detail.as_deref()).await
             }
             StationMessage::SignCertificate { csr, kind, request_id } => {
                 Ok(self.decide_certificate(case, csr, kind.as_deref(), *request_id).await)
@@ -129,6 +120,38 @@ impl StationDesk {
             StationMessage::Transaction(report) => self.decide_transaction(case, report).await,
             StationMessage::Notice(notice) => self.decide_notice(case, notice).await,
         }
+    }
+
+    /// Stations queue these and send them again. The same words of the same instant are a repeat,
+    /// unless the station's clock stands where it stands at every start.
+    async fn decide_security_event(
+        &self,
+        case: &Case<'_>,
+        kind: &str,
+        at: Timestamp,
+        detail: Option<&str>,
+    ) -> Result<Decision, DeskError> {
+        let (personal, station_id) = (self.chargebook.personal(), self.state.station_id);
+        let words = (station_id, at.as_millis(), kind, detail);
+        let key = personal.name_key("security-event", &format!("{words:?}"));
+        let is_dated = clock_trust(at, case.receipt.received_at) == ClockTrust::Plausible;
+        if is_dated && self.lookup(&key).await?.is_some() {
+            return Ok(Decision::station(Answer::Empty, Vec::new()));
+        }
+        let detail = match detail {
+            Some(detail) => Some(personal.seal(SubjectId(station_id.0), detail).await?),
+            None => None,
+        };
+        let fact = StationSecurityNoted {
+            kind: kind.to_owned(),
+            seen_by: SeenBy::Station,
+            at,
+            detail,
+            exchange: Some(case.receipt_id),
+        };
+        let mut decision = Decision::station(Answer::Empty, vec![fact.into()]);
+        decision.keys.extend(is_dated.then_some(key));
+        Ok(decision)
     }
 
     /// What is carried is decided as if it had come by itself.
@@ -203,6 +226,10 @@ impl StationDesk {
         };
         let is_refused = certificate.is_some_and(|status| status != CertificateStatus::Accepted);
         let token = match is_refused {
+            // 2.x part 2, C07.FR.15.
+            true if certificate == Some(CertificateStatus::CertificateExpired) => {
+                TokenAnswer::plain(Authorization::Expired)
+            }
             true => TokenAnswer::plain(Authorization::Invalid),
             false => {
                 let mut presented = self.present_token(&report.token, case).await?;
@@ -216,11 +243,14 @@ impl StationDesk {
                 self.with_price(presented.answer, &report.token, case).await?
             }
         };
-        let is_over =
-            matches!(token.authorization, Authorization::Blocked | Authorization::Expired);
-        let certificate = certificate.map(|status| match is_over {
-            true => CertificateStatus::ContractCancelled,
-            false => status,
+        // The chain is good, and the contract is not (2.x part 2, C07.FR.13).
+        let is_over = matches!(
+            token.authorization,
+            Authorization::Blocked | Authorization::Expired | Authorization::Invalid
+        );
+        let certificate = certificate.map(|status| match status {
+            CertificateStatus::Accepted if is_over => CertificateStatus::ContractCancelled,
+            status => status,
         });
         let may_charge = token.authorization == Authorization::Accepted;
         let tariff = match report.takes_tariff && may_charge {
@@ -231,21 +261,20 @@ impl StationDesk {
         Ok(Decision::station(answer, Vec::new()))
     }
 
-    /// What is said about a token. One that stands for nobody is nobody's here: nobody would
-    /// pay. One that stands for a payment is taken at its station's word: the payment provider
-    /// has told it that the amount is held (2.1, C18), or us before we asked for the session.
+    /// What is said about a token. One that stands for nobody is let in, since the station has
+    /// let it in already (2.x part 2, C02.FR.02), and nobody pays: a person has to look where
+    /// energy flowed. One that stands for a payment is taken at its station's word: the payment
+    /// provider has told it that the amount is held (2.1, C18), or us before we asked for the
+    /// session.
     pub(super) async fn present_token(
         &mut self,
         token: &PresentedToken,
         case: &Case<'_>,
     ) -> Result<Presented, DeskError> {
-        if token.is_no_authorization() {
-            return Ok(Presented::nobody());
-        }
-        if token.is_direct_payment() {
-            return Ok(match self.state.unaccepted.is_some() {
-                true => Presented::nobody(),
-                false => Presented::payment(),
+        if token.is_no_authorization() || token.is_direct_payment() {
+            return Ok(match self.state.unaccepted {
+                None => Presented::anybody(),
+                Some(_) => Presented::nobody(),
             });
         }
         self.present(&token.uid, case).await

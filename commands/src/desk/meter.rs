@@ -3,12 +3,13 @@
 use super::sessions::Bay;
 use super::stop::foreign_transaction;
 use super::{Case, Decision, DeskError, StationDesk};
+use crate::journal::JournalError;
 use crate::message::{Answer, MeterReport, SampleReport};
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{MeterSample, SessionMeterRecorded, StationMeterRecorded};
-use chargebook_domain::ids::{ConnectorNumber, TransactionNumber};
+use chargebook_domain::ids::{ConnectorNumber, EvseNumber, TransactionNumber};
 use chargebook_domain::session::Session;
-use chargebook_store::StreamName;
+use chargebook_store::{LookupKey, StreamName};
 
 impl StationDesk {
     pub(super) async fn decide_meter(
@@ -38,6 +39,10 @@ impl StationDesk {
         }
         let samples: Vec<MeterSample> =
             report.samples.iter().map(|sample| with_evidence(case, sample)).collect();
+        let key = self.readings_key(report)?;
+        if facts.is_empty() && !samples.is_empty() && self.lookup(&key).await?.is_some() {
+            return Ok(Decision::station(Answer::Empty, Vec::new()));
+        }
         if !samples.is_empty() {
             facts.push(
                 StationMeterRecorded {
@@ -50,12 +55,23 @@ impl StationDesk {
                 .into(),
             );
         }
-        Ok(Decision::station(Answer::Empty, facts))
+        let mut decision = Decision::station(Answer::Empty, facts);
+        decision.keys.extend((!report.samples.is_empty()).then_some(key));
+        Ok(decision)
     }
 
-    /// By its transaction id; without one (clock-aligned values), or with one that only says
-    /// that the station does not know it (0, -1), the session that was going on at the
-    /// connector then.
+    /// Finds readings again that belong to no session: they are told once.
+    fn readings_key(&self, report: &MeterReport) -> Result<LookupKey, DeskError> {
+        let samples: Vec<_> = report.samples.iter().map(|report| &report.sample).collect();
+        let place = (self.state.station_id, report.evse, report.connector, report.transaction_id);
+        let words = serde_json::to_string(&(place, samples))
+            .map_err(|error| JournalError::Unwritable(error.to_string()))?;
+        Ok(self.chargebook.personal().name_key("readings", &words))
+    }
+
+    /// By its transaction id; without one (clock-aligned values, and all MeterValues of 2.x), or
+    /// with one that only says that the station does not know it (0, -1), the session that was
+    /// going on at the EVSE or connector then.
     async fn session_of(&mut self, report: &MeterReport) -> Result<Option<StreamName>, DeskError> {
         if let Some(transaction_id) = report.transaction_id
             && transaction_id > TransactionNumber(0)
@@ -63,10 +79,11 @@ impl StationDesk {
             return self.stream_of_transaction(transaction_id).await;
         }
         let connector = report.connector.filter(|connector| *connector != ConnectorNumber(0));
-        let Some(connector) = connector else { return Ok(None) };
-        let Some(stream) = self.latest_at(Bay::Connector(connector)).await? else {
+        let evse = report.evse.filter(|evse| *evse != EvseNumber(0));
+        let Some(bay) = evse.map(Bay::Evse).or(connector.map(Bay::Connector)) else {
             return Ok(None);
         };
+        let Some(stream) = self.latest_at(bay).await? else { return Ok(None) };
         let Some(session) = self.session(&stream).await? else { return Ok(None) };
         let holds = |sample: &SampleReport| session.holds_meter_at(sample.sample.sampled_at);
         let belongs = match report.samples.as_slice() {

@@ -226,7 +226,8 @@ impl StationDesk {
         let personal = self.chargebook.personal();
         let tag_key = hex::encode(personal.token_key(&report.id_tag).0);
         let fits = |orphan: &&OrphanStop| {
-            orphan.stopped_at >= report.started_at
+            !orphan.is_foreign
+                && orphan.stopped_at >= report.started_at
                 && clock_trust(orphan.stopped_at, orphan.received_at) == clock
                 && orphan.meter_stop_wh >= report.meter_start.value
                 && orphan.id_tag_key.as_ref().is_none_or(|key| *key == tag_key)

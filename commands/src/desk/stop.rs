@@ -44,16 +44,19 @@ impl StationDesk {
                     .stop_session(case, report, stream, answer, matched_by, Vec::new())
                     .await;
             }
-            if let Some(orphan) = self.known_orphan(report) {
-                let exchange = Some(orphan.exchange);
-                return Ok(Decision::station(answer, Vec::new()).repeating(exchange));
-            }
+            // One that a person has dismissed is no more among them, and a repeat all the same.
+            let exchange = self.known_orphan(report).map(|orphan| orphan.exchange);
+            return Ok(Decision::station(answer, Vec::new()).repeating(exchange));
         }
         let personal = self.chargebook.personal();
         let anywhere = personal.any_transaction_key(report.transaction_id);
         if self.lookup(&anywhere).await?.is_some() {
-            let fact = foreign_transaction(case, report.transaction_id);
-            return Ok(Decision::station(answer, vec![fact.into()]));
+            let noted = foreign_transaction(case, report.transaction_id);
+            let orphan = OrphanStop { is_foreign: true, ..self.orphan(case, report).await? };
+            let facts = vec![noted.into(), StationOrphanRecorded { orphan }.into()];
+            let mut decision = Decision::station(answer, facts);
+            decision.keys.push(key);
+            return Ok(decision);
         }
         if report.transaction_id <= TransactionNumber(0)
             && let Some(stream) = self.only_open_session(report).await?
@@ -210,6 +213,7 @@ impl StationDesk {
             id_tag_key,
             begin: begin.cloned(),
             samples,
+            is_foreign: false,
             exchange: case.receipt_id,
         })
     }

@@ -110,8 +110,12 @@ async fn a_foreign_transaction_is_left_alone() {
     let id = owner.start(start_at(1, "2026-11-22T11:00:00Z", 1_000)).await;
     let mut other = service.station("CP-2").await;
     let stop = stop_at(id, "2026-11-22T11:10:00Z", 99_000);
-    let answer = other.say(StationMessage::Stop(stop)).await;
-    assert!(matches!(answer, Answer::Stop { .. }), "answered normally: {answer:?}");
+    for _ in 0..2 {
+        let answer = other.say(StationMessage::Stop(stop.clone())).await;
+        assert!(matches!(answer, Answer::Stop { .. }), "answered normally: {answer:?}");
+    }
+    // Nor does a start take it in that it would fit by its time and register.
+    other.start(start_at(1, "2026-11-22T11:05:00Z", 90_000)).await;
     owner.say(StationMessage::Stop(stop_at(id, "2026-11-22T11:30:00Z", 11_000))).await;
     assert_eq!(invoiced_minor(&service, 1).await, [TEN_KWH_GROSS_MINOR]);
     let noted = service
@@ -120,7 +124,39 @@ async fn a_foreign_transaction_is_left_alone() {
             _ => None,
         })
         .await;
-    assert_eq!(noted, ["foreign_transaction"]);
+    assert_eq!(noted, ["foreign_transaction"], "once, however often it comes");
+    let foreign = service
+        .facts(|event| match event {
+            Event::StationOrphanRecorded(fact) => Some(fact.orphan.is_foreign),
+            _ => None,
+        })
+        .await;
+    assert_eq!(foreign, [true], "it is listed for review");
+}
+
+#[tokio::test]
+async fn a_security_event_that_is_told_again_is_one() {
+    let service = Service::start().await;
+    let mut station = service.station("CP-1").await;
+    let told = |at_text: &str, detail: Option<&str>| StationMessage::SecurityEvent {
+        kind: "TamperDetectionActivated".to_owned(),
+        at: at(at_text),
+        detail: detail.map(str::to_owned),
+    };
+    station.say(told("2026-11-22T11:00:00Z", Some("door"))).await;
+    station.say(told("2026-11-22T11:00:00Z", Some("door"))).await;
+    station.say(told("2026-11-22T11:00:00Z", Some("lid"))).await;
+    station.say(told("2026-11-22T11:00:01Z", Some("door"))).await;
+    // A clock that stands at the same time at every start proves no repeat.
+    station.say(told("1970-01-01T00:00:00Z", None)).await;
+    station.say(told("1970-01-01T00:00:00Z", None)).await;
+    let noted = service
+        .facts(|event| match event {
+            Event::StationSecurityNoted(noted) => Some(noted.at),
+            _ => None,
+        })
+        .await;
+    assert_eq!(noted.len(), 5);
 }
 
 #[tokio::test]

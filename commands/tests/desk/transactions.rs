@@ -3,12 +3,13 @@
 use crate::stories::{Break, pauses, service, settled_bill};
 use crate::support::{Service, Station, TAG, at};
 use chargebook_commands::message::{
-    Answer, NO_AUTHORIZATION, PresentedToken, SampleReport, StationMessage, StatusReport,
-    TransactionAnswer, TransactionEventKind, TransactionReport,
+    Answer, MeterReport, NO_AUTHORIZATION, PresentedToken, SampleReport, StationMessage,
+    StatusReport, TransactionAnswer, TransactionEventKind, TransactionReport,
 };
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
     Anomaly, Authorization, Evidence, MeterSample, Outcome, Quantity, SessionOpened,
+    SessionOutcomeDecided,
 };
 use chargebook_domain::ids::{ConnectorNumber, EventId, EvseNumber, TransactionName};
 use proptest::prelude::*;
@@ -194,11 +195,45 @@ async fn what_costs_nothing_is_answered_as_free() {
     let mut token = nobody(started("11:10:00").reading(1_000, "Transaction.Begin"));
     let kind = Some(NO_AUTHORIZATION.to_owned());
     token.token = Some(PresentedToken { uid: String::new(), kind });
-    station.tell(token).await;
+    let answer = station.tell(token).await;
+    let said = answer.token.map(|token| token.authorization);
+    assert_eq!(said, Some(Authorization::Accepted), "the station has let it in (C02.FR.02)");
     let answer = station.tell(nobody(ended(1, "11:20:00").reading(2_000, "Transaction.End"))).await;
     assert_eq!(answer.total_cost, None);
     let outcomes = service.outcomes(2).await;
-    assert!(outcomes.iter().any(|outcome| outcome.outcome == Outcome::NeedsReview));
+    let reviewed = |outcome: &&SessionOutcomeDecided| outcome.outcome == Outcome::NeedsReview;
+    let reviewed = outcomes.iter().find(reviewed).expect("one to review");
+    assert_eq!(reviewed.reason.as_deref(), Some("nobody_to_charge"));
+}
+
+#[tokio::test]
+async fn readings_of_an_evse_without_a_transaction_id_belong_to_its_session() {
+    let service = Service::start().await;
+    let mut station = service.station("CP-1").await;
+    let [start, _, _] = session();
+    station.tell(start).await;
+    let by_the_clock = |clock: &str, register_wh| {
+        let samples = updated(9, clock).reading(register_wh, "Sample.Clock").samples;
+        StationMessage::Meter(MeterReport {
+            evse: Some(EvseNumber(1)),
+            connector: None,
+            transaction_id: None,
+            samples,
+        })
+    };
+    station.say(by_the_clock("11:20:00", 4_000)).await;
+    station.say(by_the_clock("10:20:00", 900)).await;
+    station.say(by_the_clock("10:20:00", 900)).await;
+    let of_session = |event: Event| match event {
+        Event::SessionMeterRecorded(fact) => Some(fact.samples[0].value),
+        _ => None,
+    };
+    assert_eq!(service.facts(of_session).await, [Decimal::from(4_000)]);
+    let of_station = |event: Event| match event {
+        Event::StationMeterRecorded(fact) => Some(fact.samples[0].value),
+        _ => None,
+    };
+    assert_eq!(service.facts(of_station).await, [Decimal::from(900)], "once");
 }
 
 #[tokio::test]

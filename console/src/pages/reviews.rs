@@ -12,7 +12,6 @@ use askama::Template;
 use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
-use chargebook_domain::session::ORPHAN_STOP_REVIEW;
 use chargebook_domain::units::{Timestamp, WattHours};
 use chargebook_projections::{OrphanStop, Paging, Review, Session};
 use chrono_tz::Tz;
@@ -93,7 +92,7 @@ fn of_session(session: &Session, energy: WattHours, now: Timestamp) -> ReviewRow
 }
 
 fn of_orphan(orphan: &OrphanStop, now: Timestamp, zone: Tz) -> ReviewRow {
-    let review = ORPHAN_STOP_REVIEW;
+    let review = orphan.review();
     ReviewRow {
         address: format!("/stations/{}", address_part(orphan.station.as_str())),
         title: format!("{}, a stop without a session", orphan.station),

@@ -5,7 +5,7 @@ use super::beginning::Stop;
 use super::clock::ClockRepair;
 use super::fold::Session;
 use super::transaction::Transaction;
-use crate::events::v1::{Anomaly, ClockTrust, MeterReading, MeterSample};
+use crate::events::v1::{Anomaly, ClockTrust, MeterReading, MeterSample, Quantity};
 use crate::units::{Timestamp, WattHours};
 use rust_decimal::Decimal;
 
@@ -19,8 +19,12 @@ pub(super) const TRANSACTION_BEGIN: &str = "Transaction.Begin";
 const TRANSACTION_END: &str = "Transaction.End";
 
 /// Energy between two readings that no time check is made for: small steps come with
-/// second-resolution clocks.
+/// second-resolution clocks, and small steps back with registers that are rounded.
 const ENERGY_UNCHECKED_WH_MAX: i64 = 1_000;
+
+/// Energy that the readings of power may show beside a register that stands still: the power is
+/// read when a session is about to end, too.
+const ENERGY_UNREGISTERED_WH_MAX: i64 = 100;
 
 /// What the bill rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,8 +54,10 @@ pub enum Doubt {
     StopMissing,
     /// The start gave no register, and nothing tells it.
     BeginMissing,
-    /// The registers do not join.
+    /// The registers do not join: they fell on the way, or end below where they began.
     RegistersDoNotJoin,
+    /// Power was drawn, and the register stood still.
+    RegisterFrozen,
     /// More energy than any charger delivers in that time.
     EnergyImplausible,
     /// The station's clock cannot be believed and cannot be set right.
@@ -90,6 +96,9 @@ impl Basis {
         let ended_at = clock.right(end_at).max(started_at);
         let register_start = begin_of(session, &end_register, &clock, ended_at, &mut anomalies)?;
         let register_end = usable_end(session, &register_start, end_register, &mut anomalies)?;
+        if fell_on_the_way(session, &register_start, &register_end, |at| clock.right(at)) {
+            return Err(Doubt::RegistersDoNotJoin);
+        }
         if let Some(next) = session.superseded().map(|next| next.register.register_wh)
             && register_end.register_wh > next
             && next >= register_start.register_wh
@@ -102,6 +111,9 @@ impl Basis {
             .ok_or(Doubt::RegistersDoNotJoin)?;
         if !plausible(energy_wh, started_at, ended_at) {
             return Err(Doubt::EnergyImplausible);
+        }
+        if energy_wh == WattHours::ZERO && has_drawn_power(session) {
+            return Err(Doubt::RegisterFrozen);
         }
         anomalies.sort_unstable();
         anomalies.dedup();
@@ -207,8 +219,9 @@ fn begin_of(
     anomalies: &mut Vec<Anomaly>,
 ) -> Result<MeterReading, Doubt> {
     let started = session.started().ok_or(Doubt::StartMissing)?;
-    let Some(given) = started.meter_start.clone() else {
-        return begin_of_transaction(session, end, anomalies);
+    let given = match started.meter_start.clone() {
+        Some(given) => given,
+        None => begin_of_transaction(session, end, anomalies)?,
     };
     if given.register_wh > WattHours::ZERO {
         return Ok(given);
@@ -220,7 +233,7 @@ fn begin_of(
     if given.register_wh < WattHours::ZERO {
         return Err(Doubt::BeginMissing);
     }
-    let first = session.registers().next();
+    let first = session.registers().find(|sample| sample.context != TRANSACTION_BEGIN);
     let (first_register, first_at) = match first {
         Some(sample) => (WattHours(sample.value), clock.right(sample.sampled_at)),
         None => (end.register_wh, ended_at),
@@ -287,6 +300,48 @@ fn usable_end(
         Some(sample) if end.register_wh == WattHours::ZERO && rising => Ok(reading(sample)),
         _ => Err(Doubt::RegistersDoNotJoin),
     }
+}
+
+/// Whether the register fell in between and never came back: it was reset or replaced, and what
+/// it shows at the end is not all that was drawn. A single value that no charger could have
+/// reached is a slip, and so is a step back of a rounded register.
+fn fell_on_the_way(
+    session: &Session,
+    start: &MeterReading,
+    end: &MeterReading,
+    right: impl Fn(Timestamp) -> Timestamp,
+) -> bool {
+    let Some(started_at) = session.started().map(|started| right(started.started_at)) else {
+        return false;
+    };
+    session.registers().any(|sample| {
+        let register = WattHours(sample.value);
+        let above = register.since(end.register_wh).unwrap_or(WattHours::ZERO);
+        above.0 > Decimal::from(ENERGY_UNCHECKED_WH_MAX)
+            && register
+                .since(start.register_wh)
+                .is_some_and(|drawn| plausible(drawn, started_at, right(sample.sampled_at)))
+    })
+}
+
+/// Whether the readings of power show more energy than a register that stood still explains: of
+/// two that follow each other the lower one, over the time between them.
+fn has_drawn_power(session: &Session) -> bool {
+    let mut readings = session
+        .samples()
+        .filter(|sample| sample.quantity == Quantity::PowerImportW && sample.phase.is_none());
+    let Some(mut before) = readings.next() else { return false };
+    let mut watt_seconds = Decimal::ZERO;
+    for sample in readings {
+        let seconds = sample.sampled_at.seconds_since(before.sampled_at);
+        let lower = sample.value.min(before.value).max(Decimal::ZERO);
+        let drawn = lower.checked_mul(Decimal::from(seconds));
+        let sum = drawn.and_then(|drawn| watt_seconds.checked_add(drawn));
+        let Some(sum) = sum else { return true };
+        watt_seconds = sum;
+        before = sample;
+    }
+    watt_seconds > Decimal::from(ENERGY_UNREGISTERED_WH_MAX * 3_600)
 }
 
 /// Whether a charger could have delivered that much in that time.

@@ -57,9 +57,10 @@ pub struct Beginning {
 }
 
 impl Beginning {
-    /// Whether somebody who may charge began it.
+    /// Whether somebody who may charge began it. A station that lets everybody charge (a start
+    /// button, the token type `NoAuthorization` of 2.x) names nobody, and is not contradicted.
     pub fn is_accepted(&self) -> bool {
-        self.authorization == Some(Authorization::Accepted)
+        self.authorization == Some(Authorization::Accepted) && self.id_tag.is_some()
     }
 }
 

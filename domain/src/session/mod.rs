@@ -33,7 +33,8 @@ pub use fold::Session;
 pub use periods::{billing_input, rate_settled};
 pub use running::{begin_reading, registers_as_told, running_price};
 pub use settlement::{
-    NOT_RATABLE, ORPHAN_STOP_REVIEW, Review, Settlement, SettlementRules, changes_the_bill, settle,
+    FOREIGN_STOP_REVIEW, NOT_RATABLE, ORPHAN_STOP_REVIEW, Review, Settlement, SettlementRules,
+    changes_the_bill, settle,
 };
 pub use station_cost::station_cost_differs;
 pub use transaction::{Fit, Transaction};

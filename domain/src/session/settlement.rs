@@ -4,7 +4,7 @@ use super::basis::{Basis, Doubt};
 use super::by_hand::{Decided, settled_by_hand};
 use super::direct_payment::settle_directly;
 use super::fold::Session;
-use crate::events::v1::{Outcome, ReviewDecision, SessionSettled, SettledBecause};
+use crate::events::v1::{Authorization, Outcome, ReviewDecision, SessionSettled, SettledBecause};
 use crate::ids::EventId;
 use crate::invoice::InvoiceFigures;
 use crate::rating::Rating;
@@ -71,6 +71,13 @@ pub const ORPHAN_STOP_REVIEW: Review = Review {
     reason: "start_missing",
     detail: "a stop came for a session whose start is not known",
     resolved_by: "its start arrives, or an operator dismisses the stop",
+};
+
+/// What is to be said of a stop that names a transaction of another station.
+pub const FOREIGN_STOP_REVIEW: Review = Review {
+    reason: "foreign_transaction",
+    detail: "a stop named a transaction of another station; nothing was changed there",
+    resolved_by: "an operator finds out whose session it was, and dismisses the stop",
 };
 
 /// Between two messages of a queue that is delivered late, no more time passes than this.
@@ -183,8 +190,8 @@ const NEVER_RAN: &str = "never_ran";
 /// Why nobody could be charged for it.
 fn refusal(session: &Session) -> &'static str {
     match session.started().and_then(|started| started.authorization) {
+        Some(Authorization::Accepted) | None => NOT_AUTHORIZED,
         Some(_) => TOKEN_REFUSED,
-        None => NOT_AUTHORIZED,
     }
 }
 
@@ -308,7 +315,12 @@ fn review_of(doubt: Doubt) -> Review {
         ),
         Doubt::RegistersDoNotJoin => (
             "registers_do_not_join",
-            "the end register is below the begin register",
+            "the register fell on the way, or ends below where it began",
+            "a corrected reading, or an operator enters the energy",
+        ),
+        Doubt::RegisterFrozen => (
+            "register_frozen",
+            "by the readings of power energy flowed, and the register stood still",
             "a corrected reading, or an operator enters the energy",
         ),
         Doubt::EnergyImplausible => (

@@ -170,6 +170,27 @@ fn what_the_bill_rests_on() {
         &[start(), meter("12:10", 5_000), meter("12:12", 4_900), stop("12:30", 6_000)],
         Ok(5_000),
     );
+    // A register that was reset or replaced on the way: nobody knows what it no longer shows.
+    let reset = [meter("12:10", 5_000), meter("12:12", 0)];
+    let [before, after_it] = reset;
+    check(
+        &[start(), before.clone(), after_it.clone(), stop("12:30", 2_000)],
+        Err(Doubt::RegistersDoNotJoin),
+    );
+    check(&[start(), before, after_it, stop("12:30", 6_000)], Ok(5_000));
+    // A value that no charger could have reached is a slip, and a rounded stop no reset.
+    check(&[start(), meter("12:10", 90_000_000), stop("12:30", 11_000)], Ok(10_000));
+    check(&[start(), meter("12:28", 5_950), stop("12:30", 5_000)], Ok(4_000));
+    // A register that stands still while power is drawn.
+    let power = |clock: &str, power_w: i64| {
+        let mut fact = sampled(clock, power_w, "Sample.Periodic");
+        fact.samples[0].quantity = Quantity::PowerImportW;
+        Event::from(fact)
+    };
+    let drawn = || [start(), power("12:05", 11_000), power("12:25", 11_000)];
+    check(&[&drawn()[..], &[stop("12:30", 1_000)]].concat(), Err(Doubt::RegisterFrozen));
+    check(&[&drawn()[..], &[stop("12:30", 1_001)]].concat(), Ok(1));
+    check(&[start(), power("12:05", 11_000), power("12:06", 0), stop("12:30", 1_000)], Ok(0));
     // A begin of 0 is a missing value where anything contradicts it.
     check(&[bogus_start(), stop("12:30", 900)], Ok(900));
     check(&[bogus_start(), stop("12:30", 9_100_000)], Err(Doubt::EnergyImplausible));
@@ -177,6 +198,11 @@ fn what_the_bill_rests_on() {
     check(&[bogus_start(), begin, stop("12:30", 910_083)], Ok(83));
     check(
         &[bogus_start(), meter("12:01", 910_000), stop("12:30", 910_083)],
+        Err(Doubt::EnergyImplausible),
+    );
+    let zero = Event::from(sampled("12:00", 0, "Transaction.Begin"));
+    check(
+        &[bogus_start(), zero, meter("12:01", 910_000), stop("12:30", 910_083)],
         Err(Doubt::EnergyImplausible),
     );
     check(&[Event::from(started("12:00", -1)), stop("12:30", 900)], Err(Doubt::BeginMissing));

@@ -187,6 +187,12 @@ fn what_the_bill_rests_on() {
     check(&changed(&[7, 10], &[]), Err(Doubt::RegisterMissing));
     check(&changed(&[2, 7], &[]), Err(Doubt::RegisterMissing));
     check(&changed(&[2, 7, 10], &[]), Err(Doubt::RegisterMissing));
+    // Nor is a 0 that no charger could have risen from.
+    let zero = register(0, "12:00", 0, "Transaction.Begin");
+    check(&changed(&[2], std::slice::from_ref(&zero)), Ok((9_000, &[])));
+    let high = [zero, register(3, "12:01", 910_000, "Sample.Periodic")];
+    let end = register(5, "13:00", 910_083, "Transaction.End");
+    check(&changed(&[2, 7, 10], &[&high[..], &[end]].concat()), Err(Doubt::EnergyImplausible));
     // Nothing flowed: one reading is enough, and none is no riddle.
     let idle = report(Kind::Updated, 2, "12:06", Some("SuspendedEVSE"));
     check(&changed(&[5, 7, 10], std::slice::from_ref(&idle)), Ok((0, &[])));

@@ -235,6 +235,7 @@ impl State {
             received_at: orphan.received_at,
             stop_reason: orphan.reason.clone(),
             id_tag: orphan.id_tag.clone().map(Json),
+            is_foreign: orphan.is_foreign,
         });
         self.heard(station_id, event.recorded_at);
         Ok(())

@@ -91,6 +91,7 @@ fn read_orphans(rows: &[SqliteRow]) -> Result<Vec<OrphanStop>, ProjectionError> 
             received_at: row.received_at,
             stop_reason: row.stop_reason,
             token: row.id_tag.map(|Json(token)| token),
+            is_foreign: row.is_foreign,
             position: row.position,
         })
     };

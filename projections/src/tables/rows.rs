@@ -419,6 +419,7 @@ tables! {
         received_at: Timestamp,
         stop_reason: Option<String>,
         id_tag: Option<Json<SealedText>>,
+        is_foreign: bool,
     }
 
     /// Such a stop is one no more: its session is known now, or somebody has given it up.

@@ -6,6 +6,7 @@ use chargebook_domain::ids::{
     TokenId, TransactionId, TransactionNumber,
 };
 use chargebook_domain::sealed::SealedText;
+use chargebook_domain::session::{self, FOREIGN_STOP_REVIEW, ORPHAN_STOP_REVIEW};
 use chargebook_domain::units::{Timestamp, WattHours};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -165,8 +166,20 @@ pub struct OrphanStop {
     pub stop_reason: Option<String>,
     /// Who stopped it, where the station says, sealed.
     pub token: Option<SealedText>,
+    /// Whether it names a transaction of another station.
+    pub is_foreign: bool,
     /// Position of its `station.orphan_recorded`.
     pub position: u64,
+}
+
+impl OrphanStop {
+    /// What a person has to look at.
+    pub fn review(&self) -> session::Review {
+        match self.is_foreign {
+            true => FOREIGN_STOP_REVIEW,
+            false => ORPHAN_STOP_REVIEW,
+        }
+    }
 }
 
 /// Something that a person has to look at.

@@ -384,6 +384,7 @@ impl History {
             id_tag_key: None,
             begin: None,
             samples: Vec::new(),
+            is_foreign: false,
             exchange,
         };
         self.write(Self::station_stream(station), StationOrphanRecorded { orphan }).await;

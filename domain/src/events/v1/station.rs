@@ -383,6 +383,9 @@ pub struct OrphanStop {
     /// All that it carries (`transactionData`), for its session to take over.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub samples: Vec<MeterSample>,
+    /// Whether it names a transaction of another station: then no start here can take it in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_foreign: bool,
     /// The exchange that said so.
     pub exchange: EventId,
 }
