@@ -4,7 +4,7 @@
 
 use crate::message::{Judged, Personal, Receipt, StationTariff};
 use crate::web_payment::WebPaymentSettings;
-use chargebook_domain::events::v1::Dialect;
+use chargebook_domain::events::v1::{Dialect, Intent};
 use chargebook_domain::ids::EvseNumber;
 use chargebook_domain::units::Timestamp;
 
@@ -49,6 +49,15 @@ pub trait StationProtocol: Send + Sync + 'static {
         settings: &WebPaymentSettings,
     ) -> Result<(&'static str, String), ExactRefused>;
 
+    /// Whether a verb says all that a version, given by its WebSocket sub-protocol, needs to know.
+    /// What else is against the version is found out when the verb is sent.
+    ///
+    /// # Errors
+    /// What is missing.
+    fn is_whole(&self, _protocol: &str, _verb: &Intent) -> Result<(), Lack> {
+        Ok(())
+    }
+
     /// Reads a message that a station sent over a connection of a version, given by its WebSocket
     /// sub-protocol, as it is read when it comes. `None` for a version that is not spoken here,
     /// and for what is no message of its own.
@@ -70,6 +79,15 @@ pub struct ExactRequest {
     pub personal: Personal,
     /// Whether it may wait for a station that is not connected: settings do, deeds do not.
     pub waits: bool,
+}
+
+/// What a verb does not say, and must in a version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lack {
+    /// JSON pointer (RFC 6901) to the missing member of the verb.
+    pub pointer: &'static str,
+    /// What to say there, and why.
+    pub rule: &'static str,
 }
 
 /// Why a request may not be sent.

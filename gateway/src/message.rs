@@ -1,7 +1,7 @@
 //! What passes between a session and the translation of its OCPP version: words that no version
 //! owns.
 
-use crate::rpc::error::call_result;
+use crate::rpc::error::{ErrorCode, call_result};
 use chargebook_commands::message::{Judged, Personal, PersonalPlace, Receipt, RenderedReply};
 use chargebook_commands::{CommandResult, StationEffect};
 use chargebook_domain::events::v1::{Dialect, Direction, FollowUp, Undelivered, Verdict};
@@ -78,6 +78,8 @@ pub(crate) struct ReplyReading {
     pub(crate) result: CommandResult,
     /// What it changes on our side.
     pub(crate) effects: Vec<StationEffect>,
+    /// Why it could not be used, where it could not.
+    pub(crate) unusable: Option<ErrorCode>,
 }
 
 /// A CALL of ours.

@@ -133,19 +133,20 @@ impl Outbox {
         Some(text)
     }
 
-    /// Takes an answer in, and gives it back if nothing waits for it.
+    /// Takes an answer in, and gives it back (`Err`) if nothing waits for it. `Some` is what the
+    /// station is to be told about it.
     pub(crate) async fn answered(
         &mut self,
         desk: &mut StationDesk,
         reply: Reply,
         received_at: Timestamp,
-    ) -> Option<Reply> {
+    ) -> Result<Option<String>, Reply> {
         let is_ours = |waiting: &mut Box<Outstanding>| waiting.message_id == reply.message_id;
         let outstanding = self.outstanding.take_if(is_ours).or_else(|| {
             let late = self.overdue.iter_mut().position(is_ours)?;
             self.overdue.remove(late)
         });
-        let Some(outstanding) = outstanding else { return Some(reply) };
+        let Some(outstanding) = outstanding else { return Err(reply) };
         self.may_have_more = true;
         let Outstanding { command_id, message_id, action, request, .. } = *outstanding;
         let reading = self.protocol.read_reply(&reply.text, action, &request);
@@ -159,6 +160,12 @@ impl Outbox {
             station = %desk.identity(), command = %command_id, action = action, outcome,
             "command answered"
         );
+        let complaint = match (&reading.result, reading.unusable) {
+            (CommandResult::Unreadable { detail }, Some(code)) => {
+                self.protocol.result_error(&message_id, code, detail)
+            }
+            _ => None,
+        };
         let reply = CommandReply {
             message_id,
             action: action.to_owned(),
@@ -176,7 +183,7 @@ impl Outbox {
                 failed(desk, command_id, &error);
             }
         }
-        None
+        Ok(complaint)
     }
 
     /// The answer did not come in time. It is not sent again: it may have had its effect. Should

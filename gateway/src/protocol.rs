@@ -4,6 +4,7 @@
 
 use crate::downward;
 use crate::message::{Downward, ForDesk, Inbound, ReplyReading, Unsendable, Written};
+use crate::rpc::error::{ErrorCode, call_result_error};
 use crate::v2::{self, V2};
 use crate::v16;
 use chargebook_commands::OpenedIntent;
@@ -106,6 +107,17 @@ impl Protocol {
         request: &RenderedReply,
     ) -> ReplyReading {
         downward::read_reply(self.version(), text, action, request)
+    }
+
+    /// The frame that tells a station that its answer to a CALL of ours could not be used; 2.1 is
+    /// the first version that has one.
+    pub(crate) fn result_error(
+        self,
+        message_id: &str,
+        code: ErrorCode,
+        description: &str,
+    ) -> Option<String> {
+        (self == Self::V21).then(|| call_result_error(message_id, code.v2(), description))
     }
 
     /// The same in the words of the library that has the schemas.

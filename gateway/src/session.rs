@@ -352,9 +352,16 @@ impl Session {
             _ => {}
         }
         match received {
-            Received::Text(text) => self.text(text).await,
+            Received::Text(text) => {
+                self.text(text).await?;
+                // Who sends no pong shows by its next words that it lives.
+                match self.dialect.has(Quirk::NoPong) {
+                    true => self.answered_ping().await,
+                    false => Ok(()),
+                }
+            }
             Received::Ping => Ok(()),
-            Received::Pong => self.ponged().await,
+            Received::Pong => self.answered_ping().await,
             Received::Undelivered { size_bytes, reason, close } => {
                 self.deliver(ForDesk::undelivered(size_bytes, reason, self.now())).await?;
                 Err(End::undelivered(reason, close))
@@ -365,7 +372,7 @@ impl Session {
     }
 
     /// A replaced connection that still answers: two stations may share one identity.
-    async fn ponged(&mut self) -> Result<(), End> {
+    async fn answered_ping(&mut self) -> Result<(), End> {
         if self.replaced_at.is_none() {
             return Ok(());
         }
@@ -392,10 +399,9 @@ impl Session {
             Inbound::Reply(reply) => {
                 let answered = Box::pin(self.outbox.answered(&mut self.desk, reply, received_at));
                 match answered.await {
-                    None => Ok(()),
-                    Some(reply) => {
-                        self.deliver(ForDesk::unexpected_reply(reply, received_at)).await
-                    }
+                    Ok(None) => Ok(()),
+                    Ok(Some(complaint)) => Ok(self.socket.send(complaint).await?),
+                    Err(reply) => self.deliver(ForDesk::unexpected_reply(reply, received_at)).await,
                 }
             }
         }

@@ -23,6 +23,9 @@ pub enum Clearance {
 /// The message that a station is registered with.
 const BOOT: &str = "BootNotification";
 
+/// What asks a station for a message, in the words of every version.
+const TRIGGERS: &[&str] = &["ExtendedTriggerMessage", "TriggerMessage"];
+
 /// Actions that are remembered as asked for, of one connection; more than can be triggered.
 const ASKED_FOR_MAX: usize = 32;
 
@@ -46,10 +49,21 @@ impl Clearance {
             },
             Self::Boot => {
                 matches!(intent, Intent::Trigger { message, .. } if message == BOOT)
+                    || is_exact_trigger_of_boot(intent)
             }
             Self::Nothing => false,
         }
     }
+}
+
+/// Whether an intent asks for a boot in OCPP's words; no part of it is personal.
+fn is_exact_trigger_of_boot(intent: &Intent) -> bool {
+    let Intent::Exact { action, payload, .. } = intent else { return false };
+    if !TRIGGERS.contains(&action.as_str()) {
+        return false;
+    }
+    let payload: Result<serde_json::Value, _> = serde_json::from_str(&payload.redacted());
+    payload.is_ok_and(|payload| payload["requestedMessage"] == BOOT)
 }
 
 impl StationDesk {

@@ -523,6 +523,7 @@ impl StationDesk {
     /// The log.
     pub async fn close(mut self, reason: &str) -> Result<(), DeskError> {
         self.chargebook.board().left(self.state.station_id, self.epoch);
+        self.chargebook.withdraw_unless_present(self.state.station_id).await?;
         for _ in 0..DECISION_RETRIES_MAX {
             let fact = StationDisconnected { epoch: self.epoch, reason: reason.to_owned() };
             let draft = Draft::new(self.chargebook.journal().fresh_id(), fact);

@@ -20,6 +20,15 @@ const FINISHED_KEPT_MAX: usize = 4096;
 struct Entry {
     requested: CommandRequested,
     stage: CommandStage,
+    /// Not to be sent any more: its station left, and such a command waits for none.
+    is_withdrawn: bool,
+}
+
+impl Entry {
+    /// Whether it may still be sent, as far as its station is concerned.
+    fn is_sendable(&self) -> bool {
+        self.stage == CommandStage::Requested && !self.is_withdrawn
+    }
 }
 
 /// The open commands.
@@ -55,6 +64,33 @@ impl Drop for Coming {
         if let Some(others) = entries.coming.remove(&self.station_id).filter(|count| *count > 1) {
             entries.coming.insert(self.station_id, others - 1);
         }
+        // Where it never came, what was asked of it meanwhile is not for its next connection.
+        entries.withdraw_unless_present(self.station_id);
+    }
+}
+
+impl Entries {
+    fn is_present(&self, station_id: StationId) -> bool {
+        self.present.contains_key(&station_id) || self.coming.contains_key(&station_id)
+    }
+
+    fn withdraw_unless_present(&mut self, station_id: StationId) -> Vec<CommandId> {
+        if self.is_present(station_id) {
+            return Vec::new();
+        }
+        let queue = self.by_station.get(&station_id).cloned().unwrap_or_default();
+        queue.into_iter().filter(|command_id| self.withdraw(*command_id)).collect()
+    }
+
+    /// Withdraws a command that was not sent and waits for no station; whether it was one.
+    fn withdraw(&mut self, command_id: CommandId) -> bool {
+        let entry = self.open.get_mut(&command_id);
+        let Some(entry) = entry.filter(|entry| entry.is_sendable() && !entry.requested.waits)
+        else {
+            return false;
+        };
+        entry.is_withdrawn = true;
+        true
     }
 }
 
@@ -127,6 +163,29 @@ impl CommandBoard {
         }
     }
 
+    /// Withdraws what does not wait for its station, where that is not connected: it is not to be
+    /// sent when the station comes back. Gives what is to be ended.
+    pub(super) fn withdraw_unless_present(&self, station_id: StationId) -> Vec<CommandId> {
+        self.entries().withdraw_unless_present(station_id)
+    }
+
+    /// Withdraws what does not wait and was asked for before this process began: whatever was
+    /// connected then has left.
+    pub(super) fn withdraw_all(&self) {
+        let mut entries = self.entries();
+        let open: Vec<_> = entries.open.keys().copied().collect();
+        open.into_iter().for_each(|command_id| {
+            entries.withdraw(command_id);
+        });
+    }
+
+    /// What is withdrawn, and not ended yet.
+    pub(super) fn withdrawn(&self) -> Vec<CommandId> {
+        let entries = self.entries();
+        let withdrawn = entries.open.iter().filter(|(_, entry)| entry.is_withdrawn);
+        withdrawn.map(|(command_id, _)| *command_id).collect()
+    }
+
     /// Counts a station whose handshake is granted as present, for as long as the guard is held.
     pub(crate) fn coming(self: &Arc<Self>, station_id: StationId) -> Coming {
         *self.entries().coming.entry(station_id).or_default() += 1;
@@ -134,8 +193,7 @@ impl CommandBoard {
     }
 
     pub(crate) fn is_present(&self, station_id: StationId) -> bool {
-        let entries = self.entries();
-        entries.present.contains_key(&station_id) || entries.coming.contains_key(&station_id)
+        self.entries().is_present(station_id)
     }
 
     pub(crate) fn open_at(&self, station_id: StationId) -> usize {
@@ -153,8 +211,11 @@ impl CommandBoard {
                     return None;
                 }
                 let station_id = requested.station_id;
-                let entry =
-                    Entry { requested: requested.as_ref().clone(), stage: CommandStage::Requested };
+                let entry = Entry {
+                    requested: requested.as_ref().clone(),
+                    stage: CommandStage::Requested,
+                    is_withdrawn: false,
+                };
                 entries.open.insert(command_id, entry);
                 entries.by_station.entry(station_id).or_default().push_back(command_id);
                 due = Some(CommandDispatch { station_id, command_id });
@@ -203,8 +264,7 @@ impl CommandBoard {
             .into_iter()
             .flatten()
             .filter_map(|command_id| entries.open.get(command_id))
-            .filter(|entry| entry.stage == CommandStage::Requested)
-            .filter(|entry| entry.requested.expires_at > now)
+            .filter(|entry| entry.is_sendable() && entry.requested.expires_at > now)
             .map(|entry| entry.requested.clone())
             .collect()
     }

@@ -88,7 +88,8 @@ impl Chargebook {
     /// command's stream.
     ///
     /// # Errors
-    /// No such station, too many open commands, or the log.
+    /// No such station, something that the version it speaks needs and the intent does not say,
+    /// too many open commands, or the log.
     pub async fn request_command(
         &self,
         station: &str,
@@ -96,6 +97,10 @@ impl Chargebook {
         actor: &str,
     ) -> Result<(CommandId, Registered), RegistryError> {
         let state = self.known_station(station).await?;
+        if let Some(protocol) = &state.protocol {
+            let whole = self.station_protocol().is_whole(protocol, &intent);
+            whole.map_err(|lack| RegistryError::invalid(lack.pointer, lack.rule))?;
+        }
         let waits = waits(&intent);
         self.write_request(&state, intent, waits, actor).await
     }
@@ -205,6 +210,9 @@ impl Chargebook {
                 self.board().dispatch(due);
             }
         }
+        // The station may have left while this was written: who ended its commands then did not
+        // know of this one.
+        self.withdraw_unless_present(state.station_id).await?;
         Ok(appended.position)
     }
 

@@ -9,7 +9,7 @@ use crate::policy::OpenCommands;
 use crate::registry::DECISION_RETRIES_MAX;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{CommandFailed, CommandFailure};
-use chargebook_domain::ids::CommandId;
+use chargebook_domain::ids::{CommandId, StationId};
 use chargebook_store::port::PAGE_EVENTS_MAX;
 use chargebook_store::{AppendError, ExpectedVersion, StreamName};
 use std::time::Duration;
@@ -56,8 +56,25 @@ impl Chargebook {
         Ok(())
     }
 
-    /// Ends what has expired, for ever; and once, what an earlier process had sent and got no
-    /// answer to.
+    /// Ends what waits for no station and was asked of this one, unless it is connected.
+    pub(crate) async fn withdraw_unless_present(
+        &self,
+        station_id: StationId,
+    ) -> Result<(), JournalError> {
+        for id in self.board().withdraw_unless_present(station_id) {
+            self.end_withdrawn(id).await?;
+        }
+        Ok(())
+    }
+
+    async fn end_withdrawn(&self, id: CommandId) -> Result<(), JournalError> {
+        let detail = "the station left before it was sent; this kind of command does not wait";
+        let failure = CommandFailure::StationOffline;
+        self.fail_command(id, CommandStage::Requested, failure, detail).await
+    }
+
+    /// Ends what has expired, and what waits for no station and whose station left, for ever; and
+    /// once, what an earlier process had sent and got no answer to.
     pub(crate) async fn watch_commands(&self, after_restart: Vec<CommandId>) {
         for id in after_restart {
             let detail = "the server restarted before an answer came";
@@ -67,6 +84,11 @@ impl Chargebook {
             }
         }
         loop {
+            for id in self.board().withdrawn() {
+                if let Err(error) = self.end_withdrawn(id).await {
+                    tracing::error!(%error, command = %id, "could not end a command");
+                }
+            }
             tokio::time::sleep(EXPIRY_TICK).await;
             for id in self.board().overdue(self.journal().now()) {
                 let detail = "its time passed before it could be sent";
@@ -87,7 +109,7 @@ impl Chargebook {
 }
 
 /// Reads the board from the log: every command event since the oldest command that was open at
-/// the last checkpoint.
+/// the last checkpoint. What does not wait for its station is withdrawn.
 pub(crate) async fn read_board(
     journal: &Journal,
     board: &CommandBoard,
@@ -96,6 +118,7 @@ pub(crate) async fn read_board(
     loop {
         let page = journal.store().read_all(commands.position(), PAGE_EVENTS_MAX).await?;
         if page.is_empty() {
+            board.withdraw_all();
             return Ok(commands);
         }
         commands.take(&page);

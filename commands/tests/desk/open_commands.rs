@@ -4,7 +4,7 @@ use crate::support::Service;
 use chargebook_commands::CommandStage;
 use chargebook_commands::message::StationMessage;
 use chargebook_domain::events::Event;
-use chargebook_domain::events::v1::{BootInformation, Intent};
+use chargebook_domain::events::v1::{BootInformation, CommandFailure, Intent};
 use chargebook_store::{Append, CanonicalJson, EventStore, ExpectedVersion, NewEvent, StreamName};
 use chrono::Utc;
 use std::time::Duration;
@@ -91,6 +91,30 @@ async fn reset(service: &Service) -> CommandStage {
     let asked = service.chargebook.request_command("CP-1", intent, "test").await;
     let (command_id, _) = asked.unwrap();
     service.chargebook.command(command_id).await.unwrap().unwrap().stage
+}
+
+#[tokio::test]
+async fn what_does_not_wait_ends_with_the_process_that_did_not_send_it() {
+    let service = Service::start().await;
+    let mut station = service.station("CP-1").await;
+    let boot = r#"{"vendor":"V","model":"M"}"#;
+    let boot: BootInformation = serde_json::from_str(boot).unwrap();
+    station.say(StationMessage::Boot(boot)).await;
+    let deed = Intent::Reset { hard: false, evse: None };
+    let (deed, _) = service.chargebook.request_command("CP-1", deed, "test").await.unwrap();
+    let setting = Intent::GetConfiguration { keys: Vec::new() };
+    let (setting, _) = service.chargebook.request_command("CP-1", setting, "test").await.unwrap();
+    let due = station.desk.due_commands().await.unwrap();
+    assert_eq!(due.len(), 2, "both are due as long as it is connected");
+    // The process dies: nobody says that the connection has ended.
+    let service = service.restart().await;
+    let mut station = service.station("CP-1").await;
+    let due = station.desk.due_commands().await.unwrap();
+    let due: Vec<_> = due.into_iter().map(|due| due.command_id).collect();
+    assert_eq!(due, [setting]);
+    let patience = Duration::from_secs(20);
+    let view = service.chargebook.command_finished(deed, patience).await.unwrap().unwrap();
+    assert_eq!(view.failure.map(|failed| failed.failure), Some(CommandFailure::StationOffline));
 }
 
 #[tokio::test]

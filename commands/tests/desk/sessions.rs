@@ -1,7 +1,7 @@
 //! What a station says, and what becomes of its sessions.
 
 use crate::support::{Service, TAG, at, meter_at, start_at, status, stop_at, token};
-use chargebook_commands::message::{Answer, StationMessage};
+use chargebook_commands::message::{Answer, StartReport, StationMessage, StopReport};
 use chargebook_commands::registry::TokenChange;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{Authorization, InvoiceKind, Outcome, StopMatch, TokenStatus};
@@ -441,6 +441,59 @@ async fn two_connections_of_a_station_know_of_each_other() {
         found.map(|event| event.stream.to_string()).collect::<Vec<_>>()
     };
     assert_eq!(of("session.connector_status"), of("session.started")[2..]);
+}
+
+/// The same start over both sockets at once is one session and one bill.
+#[tokio::test]
+async fn one_start_over_two_connections_at_once_is_one_session() {
+    let service = Service::start().await;
+    let mut old = service.station("CP-1").await;
+    let mut new = service.station("CP-1").await;
+    let start = || start_at(1, "2026-11-22T11:00:00Z", 1_000);
+    let (first, second) = tokio::join!(old.start(start()), new.start(start()));
+    assert_eq!(first, second, "both are told the same transaction");
+    let stop = || StationMessage::Stop(stop_at(first, "2026-11-22T11:30:00Z", 11_000));
+    tokio::join!(old.say(stop()), new.say(stop()));
+    new.say(StationMessage::Status(status(1, "Available", "2026-11-22T11:31:00Z"))).await;
+    service.outcomes(1).await;
+    service.settled_bill(TEN_KWH_GROSS_MINOR).await;
+    let started = service.facts(|event| matches!(event, Event::SessionStarted(_)).then_some(()));
+    assert_eq!(started.await.len(), 1);
+}
+
+/// Two drivers at one connector: whoever began last pays what was drawn, whoever is told first.
+#[tokio::test]
+async fn two_starts_of_one_connector_at_once_are_two_sessions() {
+    for is_other_first in [false, true] {
+        let service = Service::start().await;
+        service.chargebook.registry().register_token(token("OTHER")).await.unwrap();
+        let mut old = service.station("CP-1").await;
+        let mut new = service.station("CP-1").await;
+        let mine = start_at(1, "2026-11-22T11:00:00Z", 1_000);
+        let other = start_at(1, "2026-11-22T11:00:30Z", 1_000);
+        let other = StartReport { id_tag: "OTHER".to_owned(), ..other };
+        let (mine, other) = match is_other_first {
+            false => tokio::join!(old.start(mine), new.start(other)),
+            true => {
+                let (other, mine) = tokio::join!(old.start(other), new.start(mine));
+                (mine, other)
+            }
+        };
+        assert_ne!(mine, other);
+        let stop = stop_at(other, "2026-11-22T11:30:00Z", 11_000);
+        let stop = StopReport { id_tag: Some("OTHER".to_owned()), ..stop };
+        new.say(StationMessage::Stop(stop)).await;
+        new.say(StationMessage::Status(status(1, "Available", "2026-11-22T11:31:00Z"))).await;
+        service.pass(120);
+        let outcomes = service.outcomes(2).await;
+        let mut outcomes: Vec<_> = outcomes.iter().map(|decided| decided.outcome).collect();
+        outcomes.sort_by_key(|outcome| *outcome != Outcome::Invoiced);
+        // The first drew nothing, and its stop never came. Told after the other, nothing shows that
+        // it was over by then, so somebody looks. The ten kWh are the other's either way.
+        let unbilled = if is_other_first { Outcome::NeedsReview } else { Outcome::Void };
+        assert_eq!(outcomes, [Outcome::Invoiced, unbilled]);
+        service.settled_bill(TEN_KWH_GROSS_MINOR).await;
+    }
 }
 
 #[tokio::test]

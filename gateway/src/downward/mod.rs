@@ -33,9 +33,9 @@ use chargebook_commands::OpenedIntent;
 use chargebook_commands::message::{
     Judged, Personal, PersonalKind, PersonalPlace, Receipt, RenderedReply, StationTariff,
 };
-use chargebook_commands::protocol::{ExactRefused, ExactRequest, StationProtocol};
+use chargebook_commands::protocol::{ExactRefused, ExactRequest, Lack, StationProtocol};
 use chargebook_commands::web_payment::WebPaymentSettings;
-use chargebook_domain::events::v1::Dialect;
+use chargebook_domain::events::v1::{Dialect, Intent};
 use chargebook_domain::ids::EvseNumber;
 use chargebook_domain::sealed::HOLE_PLACEHOLDER;
 use chargebook_domain::units::Timestamp;
@@ -175,6 +175,10 @@ impl StationProtocol for OcppVersions {
             return Err(ExactRefused::Inexpressible { standard, why });
         }
         Ok(web_payment::request(settings))
+    }
+
+    fn is_whole(&self, protocol: &str, verb: &Intent) -> Result<(), Lack> {
+        Version::from_subprotocol(protocol).map_or(Ok(()), |version| verbs::is_whole(version, verb))
     }
 
     fn read(

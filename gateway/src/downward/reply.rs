@@ -1,15 +1,16 @@
 //! A station's answer to a CALL of ours: what it says, and what is personal in it.
 //!
-//! An answer is never answered, so whatever is wrong with it is only noted; and only a status
-//! that is missing or no word of the standard makes an answer unreadable.
+//! Whatever is wrong with an answer is noted, and not complained of as long as it can be used; only
+//! a status that is missing or no word of the standard makes an answer unreadable.
 
 use super::plug_and_charge::{self, CarriedAnswer};
 use super::{effect, personal, request, standard};
 use crate::message::ReplyReading;
 use crate::payload::Payload;
+use crate::rpc::error::ErrorCode;
 use crate::rpc::frame::Frame;
 use crate::rpc::json::{Document, Kind, NodeId};
-use crate::rpc::shape::seal_strings;
+use crate::rpc::shape::{is_payload, seal_strings};
 use chargebook_commands::CommandResult;
 use chargebook_commands::message::{PERSONAL_PLACES_MAX, Personal, PersonalPlace, RenderedReply};
 use ocpp_kit::decode::DecodeOptions;
@@ -38,12 +39,15 @@ pub(crate) fn read_reply(
     let (document, outcome) = Document::read(text);
     let frame = Frame::read(&document);
     let mut effects = Vec::new();
+    let mut unusable = None;
     let (result, personal) = match (outcome, frame) {
         (Ok(()), Frame::Result { payload: Some(payload), .. })
-            if document.kind(payload) == Kind::Object =>
+            if is_payload(&document, payload) =>
         {
             let answer = Payload { document: &document, node: payload };
-            let (result, places) = confirmation(&document, payload, version, action);
+            let confirmed = confirmation(&document, payload, version, action);
+            let (result, places) = (confirmed.result, confirmed.places);
+            unusable = confirmed.unusable;
             match carried(version, action, request, &answer) {
                 Some(carried) => {
                     effects = carried.effects;
@@ -64,13 +68,16 @@ pub(crate) fn read_reply(
             };
             (error, after_code(&document))
         }
-        _ => (unreadable("the payload is no object"), None),
+        _ => {
+            unusable = Some(ErrorCode::FormatViolation);
+            (unreadable("the payload is no object"), None)
+        }
     };
     let personal = match personal {
         Some(places) if places.len() <= PERSONAL_PLACES_MAX => Personal::Places(places),
         _ => Personal::Anywhere,
     };
-    ReplyReading { personal, result, effects }
+    ReplyReading { personal, result, effects, unusable }
 }
 
 /// What an answer says that stands in the data of another.
@@ -90,32 +97,45 @@ fn unreadable(detail: &str) -> CommandResult {
     CommandResult::Unreadable { detail: detail.to_owned() }
 }
 
+/// A CALLRESULT, read.
+struct Confirmation {
+    result: CommandResult,
+    /// What is personal in it, where that could be told.
+    places: Option<Vec<PersonalPlace>>,
+    unusable: Option<ErrorCode>,
+}
+
 fn confirmation(
     document: &Document<'_>,
     payload: NodeId,
     version: Version,
     action: &str,
-) -> (CommandResult, Option<Vec<PersonalPlace>>) {
-    let Ok(raw) = RawValue::from_string(document.raw(payload).to_owned()) else {
-        return (unreadable("the payload is not JSON"), None);
+) -> Confirmation {
+    // `null` is a payload without members.
+    let json = if document.kind(payload) == Kind::Null { "{}" } else { document.raw(payload) };
+    let Ok(raw) = RawValue::from_string(json.to_owned()) else {
+        let result = unreadable("the payload is not JSON");
+        let unusable = Some(ErrorCode::FormatViolation);
+        return Confirmation { result, places: None, unusable };
     };
     let check = |options| standard::check_response(version, action, &raw, &options);
     let is_clean = check(DecodeOptions::pedantic()).is_ok();
-    let result = match check(DecodeOptions::strict()) {
+    let (result, unusable) = match check(DecodeOptions::strict()) {
         Err(error) if request::pointer_of(&error) == "/status" => {
-            unreadable(&format!("/status: {}", request::rule(&error)))
+            let result = unreadable(&format!("/status: {}", request::rule(&error)));
+            (result, Some(request::code(&error)))
         }
-        Ok(()) | Err(_) => CommandResult::Result { status: status(document, payload) },
+        Ok(()) | Err(_) => (CommandResult::Result { status: status(document, payload) }, None),
     };
     let mut walk = Walk { document, places: Vec::new(), is_clean };
-    let status_is_a_word = !matches!(result, CommandResult::Unreadable { .. });
+    let status_is_a_word = unusable.is_none();
     for (name, value) in document.members(payload) {
         let is_status = status_is_a_word && document.is_text(name, "status");
         if !is_status {
             walk.member(&document.string(name).unwrap_or_default(), value);
         }
     }
-    (result, Some(walk.places))
+    Confirmation { result, places: Some(walk.places), unusable }
 }
 
 /// The status: the payload's own, or the one that all things that were asked for have.
@@ -283,8 +303,19 @@ mod tests {
             Some(&[]),
         );
         let no_object = || unreadable("the payload is no object");
-        check("Reset", r#"[3,"1",null]"#, no_object(), None);
         check("Reset", r#"[3,"1"]"#, no_object(), None);
+        check("Reset", r#"[3,"1",[]]"#, no_object(), None);
+    }
+
+    #[test]
+    fn null_is_a_payload_without_members() {
+        let missing = unreadable("/status: a required member is missing");
+        check("Reset", r#"[3,"1",null]"#, missing, Some(&[]));
+        let done = CommandResult::Result { status: None };
+        check("UpdateFirmware", r#"[3,"1",null]"#, done.clone(), Some(&[]));
+        for version in [Version::V2_0_1, Version::V2_1] {
+            check_version(version, "CostUpdated", r#"[3,"1",null]"#, done.clone(), Some(&[]));
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::{order, personal, standard};
 use crate::message::Unsendable;
+use crate::rpc::error::ErrorCode;
 use crate::rpc::json::{Document, Kind, NodeId};
 use chargebook_commands::message::{PERSONAL_PLACES_MAX, Personal, PersonalKind, PersonalPlace};
 use chargebook_domain::sealed::HOLE_PLACEHOLDER;
@@ -73,6 +74,17 @@ pub(super) fn rule(error: &DecodeError) -> &'static str {
         DecodeErrorKind::UnknownField => "not a member of the standard",
         DecodeErrorKind::Protocol => "does not go with the other members",
         _ => "not as the standard has it",
+    }
+}
+
+/// The same as the code that a frame names it by.
+pub(super) fn code(error: &DecodeError) -> ErrorCode {
+    match error.kind {
+        DecodeErrorKind::Format => ErrorCode::FormatViolation,
+        DecodeErrorKind::Occurrence => ErrorCode::OccurrenceConstraintViolation,
+        DecodeErrorKind::Type => ErrorCode::TypeConstraintViolation,
+        DecodeErrorKind::Property => ErrorCode::PropertyConstraintViolation,
+        _ => ErrorCode::ProtocolError,
     }
 }
 

@@ -1,4 +1,4 @@
-//! CALLERROR: the codes, and the frame.
+//! CALLERROR and CALLRESULTERROR: the codes, and the frames.
 
 /// Longest `errorDescription`, in characters (OCPP-J 1.6 section 4.2.3).
 pub(crate) const DESCRIPTION_CHARACTERS_MAX: usize = 255;
@@ -63,10 +63,22 @@ impl ErrorCode {
 
 /// A CALLERROR frame. `description` names members and rules, never a station's values.
 pub(crate) fn call_error(message_id: &str, code: &str, description: &str) -> String {
+    error_frame('4', message_id, code, description)
+}
+
+/// A CALLRESULTERROR frame (OCPP 2.1 Part 4 section 4.2.3): what is wrong with a CALLRESULT.
+/// `description` as there.
+pub(crate) fn call_result_error(message_id: &str, code: &str, description: &str) -> String {
+    error_frame('5', message_id, code, description)
+}
+
+fn error_frame(message_type: char, message_id: &str, code: &str, description: &str) -> String {
     let end = description.char_indices().nth(DESCRIPTION_CHARACTERS_MAX);
     let description = end.map_or(description, |(end, _)| &description[..end]);
     let mut frame = String::with_capacity(message_id.len() + code.len() + description.len() + 24);
-    frame.push_str("[4,");
+    frame.push('[');
+    frame.push(message_type);
+    frame.push(',');
     push_string(&mut frame, message_id);
     frame.push(',');
     push_string(&mut frame, code);

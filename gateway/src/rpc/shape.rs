@@ -1,8 +1,10 @@
 //! The shape of a payload, and the check of a payload against it: exact error codes, what is
 //! not known counted, and the places of personal data, all in one walk.
 //!
-//! A shape says what the standard's schema says. Two things are read as follows, here and
+//! A shape says what the standard's schema says. Three things are read as follows, here and
 //! nowhere else:
+//! * `null` for the whole payload is a payload without members: "no payload" may be written
+//!   `null` or `{}` (OCPP-J 1.6 sections 4.2.1 and 4.2.2, OCPP 2.0.1 Part 4 section 4.1.5).
 //! * `null` for a member that the standard knows is a value of a wrong type
 //!   (`TypeConstraintViolation`): what is absent is left out (OCPP-J 1.6 section 4.2.1).
 //! * Members that the standard does not know are counted and accepted. All strings in them
@@ -116,11 +118,16 @@ pub(crate) fn check(
     shape: &'static Shape,
 ) -> Result<Findings, Violation> {
     let mut walk = Walk { document, findings: Findings::default(), path: Vec::new() };
-    if document.kind(payload) != Kind::Object {
+    if !is_payload(document, payload) {
         return Err(walk.violation(ErrorCode::FormatViolation, "the payload is no object"));
     }
     walk.object(payload, shape)?;
     Ok(walk.findings)
+}
+
+/// Whether a value may stand for a payload: an object, or `null`, which is one without members.
+pub(crate) fn is_payload(document: &Document<'_>, value: NodeId) -> bool {
+    matches!(document.kind(value), Kind::Object | Kind::Null)
 }
 
 /// Takes all strings in a value as personal.

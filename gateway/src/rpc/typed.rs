@@ -7,12 +7,12 @@
 //! where something is wrong, what the standard does not know, and where personal data stands.
 //! The value itself is not kept; what a message says is read from the document, by place.
 //!
-//! The rules beside the schema's are those of `shape`: `null` is a value of a wrong type, and
-//! unknown members are counted, accepted and sealed.
+//! The rules beside the schema's are those of `shape`: `null` is an empty payload, and as a member
+//! a value of a wrong type; unknown members are counted, accepted and sealed.
 
 use super::error::ErrorCode;
 use super::json::{Children, Document, Kind, NodeId};
-use super::shape::{Findings, Step, Violation, pointer, seal_strings};
+use super::shape::{Findings, Step, Violation, is_payload, pointer, seal_strings};
 use chargebook_commands::message::PersonalKind;
 use ocpp_kit::validate::{Validate, ViolationKind};
 use rust_decimal::prelude::ToPrimitive;
@@ -68,7 +68,7 @@ pub(crate) fn check<T: DeserializeOwned + Validate>(
         is_sealed: false,
         uid: None,
     };
-    if document.kind(payload) != Kind::Object {
+    if !is_payload(document, payload) {
         return Err(
             walk.violation(Failure::new(ErrorCode::FormatViolation, "the payload is no object"))
         );
@@ -229,7 +229,11 @@ impl<'de> Value<'_, '_, '_> {
         visitor: V,
     ) -> Result<V::Value, Failure> {
         let Self { walk, node } = self;
-        if walk.kind(node) != Kind::Object {
+        let fits = match walk.path.is_empty() {
+            true => is_payload(walk.document, node),
+            false => walk.kind(node) == Kind::Object,
+        };
+        if !fits {
             return Err(Failure::new(ErrorCode::TypeConstraintViolation, "not an object"));
         }
         let further = sensitive.further.filter(|further| (further.applies)(walk.document, node));

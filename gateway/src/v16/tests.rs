@@ -76,7 +76,11 @@ fn every_reason_for_a_call_error() {
         (call("Reset", "null"), "NotSupported a station does not send this action"),
         // The payload.
         (call("Heartbeat", "{}"), "ok"),
-        (call("Heartbeat", "null"), "FormationViolation the payload is no object"),
+        (call("Heartbeat", "null"), "ok"),
+        (
+            call("Authorize", "null"),
+            "OccurenceConstraintViolation /idTag: a required member is missing",
+        ),
         (call("Heartbeat", "[]"), "FormationViolation the payload is no object"),
         (call("Heartbeat", "\"{}\""), "FormationViolation the payload is no object"),
         (r#"[2,"1","Heartbeat",{]"#.into(), "FormationViolation not JSON"),

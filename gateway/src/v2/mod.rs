@@ -25,7 +25,7 @@ pub(crate) use device_model::{component, variable_name};
 pub(crate) use render::{payload, render};
 
 use crate::call::{CallKind, Edition, judge};
-use crate::message::{ForDesk, Inbound, Reply, UNKNOWN_ACTION, Written};
+use crate::message::{ForDesk, Inbound, Reply, Written};
 use crate::payload::Payload;
 use crate::rpc::error::{ErrorCode, UNREADABLE_MESSAGE_ID};
 use crate::rpc::frame::{Call, Frame, MESSAGE_ID_CHARACTERS_MAX};
@@ -88,12 +88,13 @@ impl V2 {
     }
 }
 
-/// Refuses a CALL, whatever else is wrong with its payload; what is no CALL stays as it was judged.
+/// Refuses a CALL, whatever else is wrong with its action or payload; what is no CALL that can be
+/// answered stays as it was judged.
 pub(crate) fn refuse_unaccepted(message: &mut ForDesk) {
-    let framework = ErrorCode::RpcFrameworkError.v2();
+    let no_calls = [ErrorCode::RpcFrameworkError, ErrorCode::MessageTypeNotSupported];
     let is_call = match &message.judged {
         Judged::Message(_) => true,
-        Judged::Refused(refused) => message.action != UNKNOWN_ACTION && refused.code != framework,
+        Judged::Refused(refused) => no_calls.iter().all(|code| refused.code != code.v2()),
         Judged::Unanswered(_) => false,
     };
     let Some(id) = message.receipt.message_id.clone().filter(|_| is_call) else { return };

@@ -1,10 +1,10 @@
 //! Commands on their way to a station and back.
 
-use crate::support::{Gateway, Station, TAG};
+use crate::support::{Gateway, PASSWORD, Station, TAG};
 use chargebook_commands::protocol::ExactRefused;
 use chargebook_commands::{CommandStage, ExactError};
 use chargebook_domain::events::v1::{CommandFailure, Intent};
-use chargebook_domain::ids::{CommandId, ConnectorNumber, TransactionNumber};
+use chargebook_domain::ids::{CommandId, ConnectorNumber, EvseNumber, TransactionNumber};
 use chargebook_gateway::Limits;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -82,6 +82,136 @@ async fn an_error_is_an_answer() {
     assert_eq!(failed[0]["failure"], "call_error");
     let view = gateway.chargebook.command(id).await.expect("the log").expect("the command");
     assert_eq!(view.failure.map(|failed| failed.failure), Some(CommandFailure::CallError));
+}
+
+#[tokio::test]
+async fn who_knows_a_callresulterror_is_told_of_an_answer_that_cannot_be_used() {
+    for (payload, code, description) in [
+        (json!({}), "OccurrenceConstraintViolation", "/status: a required member is missing"),
+        (
+            json!({ "status": "Bob" }),
+            "PropertyConstraintViolation",
+            "/status: not an allowed value",
+        ),
+        (json!({ "status": 7 }), "TypeConstraintViolation", "/status: of the wrong type"),
+        (json!([]), "FormatViolation", "the payload is no object"),
+    ] {
+        let gateway = Gateway::start().await;
+        let mut station = gateway.station_of("ocpp2.1").await;
+        let id = request(&gateway, Intent::Reset { hard: true, evse: None }).await.to_string();
+        answer(&mut station, &payload).await;
+        assert_eq!(station.text().await, json!([5, id, code, description, {}]));
+        let failed = gateway.facts_once("command.failed", 1).await;
+        assert_eq!(failed[0]["failure"], "outcome_unknown");
+    }
+    // One that can be used is not complained of, and older versions have no such frame.
+    for (protocol, payload) in [
+        ("ocpp2.1", json!({ "status": "Rejected", "vendorThing": 1 })),
+        ("ocpp2.0.1", json!({})),
+        ("ocpp1.6", json!({})),
+    ] {
+        let gateway = Gateway::start().await;
+        let mut station = gateway.station_of(protocol).await;
+        request(&gateway, Intent::Reset { hard: true, evse: None }).await;
+        answer(&mut station, &payload).await;
+        assert_eq!(station.call("1", "Heartbeat", "{}").await[0], 3);
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_wait_is_not_sent_when_its_station_comes_back() {
+    let gateway = Gateway::start().await;
+    let mut station = booted(&gateway).await;
+    request(&gateway, Intent::GetConfiguration { keys: vec![] }).await;
+    station.text().await;
+    // The outbox is busy, so these wait for their turn.
+    let reset = request(&gateway, Intent::Reset { hard: true, evse: None }).await;
+    let unlock = json!({ "connectorId": 1 });
+    let unlock = request_exact(&gateway, "UnlockConnector", &unlock).await;
+    let setting = request(&gateway, Intent::GetLocalListVersion).await;
+    drop(station);
+    gateway.facts_once("station.disconnected", 1).await;
+    for deed in [reset, unlock] {
+        let view = gateway.chargebook.command(deed).await.expect("the log").expect("the command");
+        let failure = view.failure.map(|failed| failed.failure);
+        assert_eq!(failure, Some(CommandFailure::StationOffline));
+    }
+    let mut station = gateway.station("CP-1").await;
+    let call = station.text().await;
+    assert_eq!((&call[1], &call[2]), (&json!(setting.to_string()), &json!("GetLocalListVersion")));
+    station.send(json!([3, call[1], {"listVersion": 1}]).to_string()).await;
+    assert_eq!(station.call("1", "Heartbeat", "{}").await[0], 3);
+    assert_eq!(gateway.facts("command.sent").await.len(), 2);
+}
+
+#[tokio::test]
+async fn what_does_not_wait_goes_to_the_connection_that_took_over() {
+    let gateway = Gateway::start().await;
+    let mut old = booted(&gateway).await;
+    request(&gateway, Intent::GetConfiguration { keys: vec![] }).await;
+    old.text().await;
+    let reset = request(&gateway, Intent::Reset { hard: true, evse: None }).await;
+    // The station is connected all the time: the end of its old connection is not its leaving.
+    let mut new = gateway.station("CP-1").await;
+    drop(old);
+    gateway.facts_once("station.disconnected", 1).await;
+    let call = new.text().await;
+    assert_eq!((&call[1], &call[2]), (&json!(reset.to_string()), &json!("Reset")));
+}
+
+#[tokio::test]
+async fn a_status_of_2_x_is_asked_for_one_connector() {
+    let trigger = |message: &str, evse: Option<u32>, connector: Option<u32>| Intent::Trigger {
+        message: message.into(),
+        evse: evse.map(EvseNumber),
+        connector: connector.map(ConnectorNumber),
+    };
+    for protocol in ["ocpp2.0.1", "ocpp2.1"] {
+        let gateway = Gateway::start().await;
+        let mut station = gateway.station_of(protocol).await;
+        for station in [None, Some(0)] {
+            let nowhere = trigger("StatusNotification", station, None);
+            let asked = gateway.chargebook.request_command("CP-1", nowhere, "operator").await;
+            let refused = asked.expect_err("no connector");
+            assert!(refused.to_string().starts_with("name the connector"), "{refused}");
+        }
+        assert!(gateway.facts("command.requested").await.is_empty(), "no intent");
+        for (evse, connector, place) in [
+            (Some(1), Some(2), json!({ "id": 1, "connectorId": 2 })),
+            (Some(2), None, json!({ "id": 2, "connectorId": 1 })),
+            (None, Some(3), json!({ "id": 3, "connectorId": 1 })),
+        ] {
+            request(&gateway, trigger("StatusNotification", evse, connector)).await;
+            let call = answer(&mut station, &json!({ "status": "Accepted" })).await;
+            let expected = json!({ "requestedMessage": "StatusNotification", "evse": place });
+            assert_eq!(call[3], expected);
+        }
+        request(&gateway, trigger("MeterValues", Some(1), None)).await;
+        let call = answer(&mut station, &json!({ "status": "Accepted" })).await;
+        assert_eq!(call[3], json!({ "requestedMessage": "MeterValues", "evse": { "id": 1 } }));
+    }
+    // 1.6 asks for all connectors by naming none.
+    let gateway = Gateway::start().await;
+    let mut station = booted(&gateway).await;
+    request(&gateway, trigger("StatusNotification", None, None)).await;
+    let call = answer(&mut station, &json!({ "status": "Accepted" })).await;
+    assert_eq!(call[3], json!({ "requestedMessage": "StatusNotification" }));
+}
+
+#[tokio::test]
+async fn a_boot_may_be_asked_for_in_ocpps_words_before_any() {
+    for protocol in ["ocpp1.6", "ocpp2.0.1", "ocpp2.1"] {
+        let gateway = Gateway::start().await;
+        let opened = gateway.connect("CP-1", Some(PASSWORD.as_bytes()), Some(protocol)).await;
+        let mut station = Station { web_socket: opened.expect("let in").0 };
+        let status = json!({ "requestedMessage": "StatusNotification" });
+        request_exact(&gateway, "TriggerMessage", &status).await;
+        let boot = json!({ "requestedMessage": "BootNotification" });
+        let boot = request_exact(&gateway, "TriggerMessage", &boot).await;
+        let call = answer(&mut station, &json!({ "status": "Accepted" })).await;
+        assert_eq!(call[1], json!(boot.to_string()), "{call}");
+        assert_eq!(gateway.facts("command.sent").await.len(), 1);
+    }
 }
 
 #[tokio::test]

@@ -52,7 +52,7 @@ async fn every_call_gets_its_answer_and_everything_is_recorded() {
     assert_eq!((answer[0].clone(), code(&answer)), (json!(4), json!("NotImplemented")));
     assert_eq!(code(&station.call("2", "Reset", "{}").await), "NotSupported");
     assert_eq!(code(&station.call("3", "Authorize", "{}").await), "OccurenceConstraintViolation");
-    assert_eq!(code(&station.call("4", "Heartbeat", "null").await), "FormationViolation");
+    assert_eq!(code(&station.call("4", "Heartbeat", "[]").await), "FormationViolation");
     // These have no answer; the CALL after them shows that they were passed by.
     for text in ["", "hello", "[2,7,\"Heartbeat\",{}]", "[9]", r#"[3,"nobody asked",{}]"#] {
         station.send(text).await;
@@ -83,6 +83,18 @@ async fn every_call_gets_its_answer_and_everything_is_recorded() {
         ]
     );
     assert_eq!(exchanges[8]["message_id"], "nobody asked");
+}
+
+#[tokio::test]
+async fn null_is_a_payload_without_members() {
+    let gateway = Gateway::start().await;
+    let mut station = gateway.station("CP-1").await;
+    let answer = station.call("1", "Heartbeat", "null").await;
+    assert!(answer[2]["currentTime"].is_string(), "{answer}");
+    let answer = station.call("2", "Authorize", "null").await;
+    assert_eq!(answer[2], "OccurenceConstraintViolation");
+    let exchanges = gateway.facts("exchange.recorded").await;
+    assert_eq!(exchanges[0]["request"], r#"[2,"1","Heartbeat",null]"#);
 }
 
 #[tokio::test]

@@ -1,10 +1,12 @@
 //! Two connections of one station.
 
 use crate::support::{Gateway, PATIENCE};
+use chargebook_domain::events::v1::Quirk;
 use chargebook_gateway::Limits;
-use futures::StreamExt as _;
+use futures::{SinkExt as _, StreamExt as _};
 use serde_json::json;
 use std::time::Duration;
+use tokio_tungstenite::tungstenite::Message;
 
 #[tokio::test]
 async fn the_new_connection_is_live_at_once_and_the_old_one_is_closed() {
@@ -40,6 +42,34 @@ async fn two_live_connections_of_one_identity_raise_one_alarm() {
 }
 
 #[tokio::test]
+async fn who_sends_no_pong_shows_by_its_words_that_it_lives() {
+    for quirks in [&[][..], &[Quirk::NoPong]] {
+        let gateway = Gateway::start().await;
+        gateway.speaks("CP-1", quirks).await;
+        let mut original = gateway.station("CP-1").await;
+        let mut clone = gateway.station("CP-1").await;
+        // The clone's desk is open once this is answered, so the original has been pinged; it
+        // does not read, and so sends no pong.
+        assert_eq!(clone.call("1", "Heartbeat", "{}").await[0], 3);
+        original.send_frame(0x81, br#"[2,"2","Heartbeat",{}]"#).await;
+        let kinds = match quirks {
+            [] => {
+                // As the standard has it, words are no pong.
+                gateway.facts_once("exchange.recorded", 2).await;
+                gateway.facts("station.security_noted").await
+            }
+            _ => gateway.facts_once("station.security_noted", 1).await,
+        };
+        let expected = vec![json!("clone_suspected"); quirks.len()];
+        let kinds: Vec<_> = kinds.iter().map(|alarm| alarm["kind"].clone()).collect();
+        assert_eq!(kinds, expected);
+        // What it said is recorded all the same, and answered.
+        assert_eq!(gateway.facts("exchange.recorded").await.len(), 2);
+        assert_eq!(original.text().await[1], "2");
+    }
+}
+
+#[tokio::test]
 async fn a_dead_old_connection_is_closed_within_its_grace() {
     let replaced_grace = Duration::from_millis(200);
     let gateway = Gateway::start_with(Limits { replaced_grace, ..Limits::default() }).await;
@@ -69,6 +99,22 @@ async fn the_end_of_an_old_connection_does_not_disturb_the_new_one() {
     gateway.chargebook.request_command("CP-1", intent, "operator").await.expect("requested");
     let call = second.text().await;
     assert_eq!((&call[0], &call[2]), (&json!(2), &json!("UnlockConnector")), "{call}");
+}
+
+/// RFC 6455 section 5.5.2; control frames are never compressed (RFC 7692 section 6).
+#[tokio::test]
+async fn a_ping_of_the_stations_is_answered_with_its_own_words() {
+    let gateway = Gateway::start().await;
+    for mut station in [gateway.station("CP-1").await, gateway.compressing_station().await] {
+        for words in [&b""[..], b"still there?"] {
+            station.web_socket.send(Message::Ping(words.into())).await.expect("sent");
+            let next = tokio::time::timeout(PATIENCE, station.web_socket.next()).await;
+            let answer = next.expect("an answer in time").expect("not ended").expect("a message");
+            assert_eq!(answer, Message::Pong(words.into()));
+        }
+        assert_eq!(station.call("1", "Heartbeat", "{}").await[0], 3);
+    }
+    assert_eq!(gateway.facts("exchange.recorded").await.len(), 2, "a ping is no message");
 }
 
 #[tokio::test]

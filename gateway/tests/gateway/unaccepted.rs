@@ -114,8 +114,13 @@ async fn a_rejected_station_of_2_x_may_only_boot() {
         assert_refused(&station.call("1", "Heartbeat", "{}").await);
         assert_refused(&station.call("2", "StatusNotification", STATUS).await);
         assert_eq!(boot(&mut station).await, "Rejected");
-        // What is not known at all is said to be so, and a broken frame too.
-        assert_eq!(station.call("3", "Nonsense", "{}").await[2], "NotImplemented");
+        // A CALL is a CALL, whatever it asks for; a broken frame is said to be one.
+        assert_refused(&station.call("3", "Nonsense", "{}").await);
+        assert_refused(&station.call("4", "Reset", "{}").await);
+        station.send(r#"[7,"5","Heartbeat",{}]"#).await;
+        assert_eq!(station.text().await[2], "MessageTypeNotSupported");
+        station.send(r#"[2,"6"]"#).await;
+        assert_eq!(station.text().await[2], "RpcFrameworkError");
     }
 }
 

@@ -64,6 +64,32 @@ fn readings_by_the_clock_are_taken() {
             bench.notes("NotifyEvent", fiscal_metering());
         }
         assert_eq!(bench.csms.sessions("CP-1"), Vec::<Value>::new());
+        // What the meter said is kept, with its place, its time and its occasion.
+        let events = bench.csms.events();
+        let of = |event_type: &str| {
+            let found = events.iter().filter(|event| event["type"] == event_type);
+            found.map(|event| event["data"].clone()).collect::<Vec<_>>()
+        };
+        let kept = of("station.meter_recorded");
+        let kept: Vec<_> = kept
+            .iter()
+            .map(|fact| {
+                let sample = &fact["samples"][0];
+                assert_eq!(fact["samples"].as_array().map(Vec::len), Some(1), "{fact}");
+                let words = ["quantity", "value", "context", "sampled_at"];
+                (fact["evse"].clone(), words.map(|word| sample[word].clone()))
+            })
+            .collect();
+        let sample =
+            ["energy_import_register_wh", "5000", "Sample.Clock", "2026-11-20T10:00:00.000Z"];
+        let sample = sample.map(|word| json!(word));
+        assert_eq!(kept, [(json!(0), sample.clone()), (json!(1), sample)]);
+        let exchanges = bench.csms.exchanges();
+        let exchanges = exchanges.iter().map(|event| &event["data"]);
+        let notices = exchanges.filter(|exchange| exchange["action"] == "NotifyEvent");
+        let notices: Vec<_> = notices.map(|exchange| exchange["request"].to_string()).collect();
+        assert_eq!(notices.len(), 2);
+        assert!(notices.iter().all(|text| text.contains("FiscalMetering")), "{notices:?}");
     });
 }
 

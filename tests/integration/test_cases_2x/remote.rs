@@ -139,6 +139,10 @@ fn a_triggered_state_of_a_connector_is_shown() {
             bench.connector_is(status);
             shown(bench, status);
         }
+        // A station has a state for each connector only (F06.FR.13).
+        let body = json!({ "verb": "trigger", "message": "StatusNotification" });
+        let refused = bench.csms.post("/v1/stations/CP-1/commands", &body).expect(422).json();
+        assert_eq!(refused["errors"][0]["pointer"], "/connector", "{refused}");
     });
 }
 

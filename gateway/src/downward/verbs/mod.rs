@@ -7,7 +7,8 @@ mod v2;
 
 use crate::message::Unsendable;
 use chargebook_commands::OpenedIntent;
-use chargebook_domain::events::v1::LimitUnit;
+use chargebook_commands::protocol::Lack;
+use chargebook_domain::events::v1::{Intent, LimitUnit};
 use chargebook_domain::ids::{ConnectorNumber, EvseNumber};
 use ocpp_kit::Version;
 use rust_decimal::Decimal;
@@ -26,6 +27,17 @@ pub(super) fn in_words_of(
     match version {
         Version::V1_6 => v16::request(intent, number),
         _ => v2::request(intent, number),
+    }
+}
+
+/// What a verb must say in a version though it need not in another.
+pub(super) fn is_whole<T>(version: Version, intent: &Intent<T>) -> Result<(), Lack> {
+    match (version, intent) {
+        (Version::V1_6, _) => Ok(()),
+        (_, Intent::Trigger { message, connector, evse }) => {
+            v2::triggers_whole(message, Place { evse: *evse, connector: *connector })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{Place, Request, decimal, object, some, spelt_alike, unit};
 use crate::message::Unsendable;
 use chargebook_commands::OpenedIntent;
+use chargebook_commands::protocol::Lack;
 use chargebook_domain::events::v1::{LocalToken, LogKind, MessagePriority};
 use chargebook_domain::session::DIRECT_PAYMENT;
 use serde_json::{Value, json};
@@ -82,7 +83,14 @@ pub(super) fn request(intent: &OpenedIntent, number: i32) -> Result<Request, Uns
         }
         OpenedIntent::Trigger { message, connector, evse } => {
             let place = Place { evse: *evse, connector: *connector };
-            let members = [("evse", at_evse(place)?), ("requestedMessage", some(trigger(message)))];
+            triggers_whole(message, place).map_err(|Lack { pointer, rule }| {
+                Unsendable::Invalid { pointer: pointer.to_owned(), rule }
+            })?;
+            let evse = match message == OF_A_CONNECTOR {
+                true => at_connector(place)?,
+                false => at_evse(place)?,
+            };
+            let members = [("evse", evse), ("requestedMessage", some(trigger(message)))];
             ("TriggerMessage", object(members))
         }
         OpenedIntent::Reserve {
@@ -180,6 +188,27 @@ fn at_evse(place: Place) -> Result<Option<Value>, Unsendable> {
     let Some(evse) = place.evse()?.filter(|evse| *evse != 0) else { return Ok(None) };
     let connector = place.connector_of_evse()?.map(Value::from);
     Ok(Some(object([("id", some(evse)), ("connectorId", connector)])))
+}
+
+/// One connector, the first where only its EVSE was said.
+fn at_connector(place: Place) -> Result<Option<Value>, Unsendable> {
+    let connector = place.connector_of_evse()?.unwrap_or(1);
+    Ok(Some(json!({ "id": place.one_evse()?, "connectorId": connector })))
+}
+
+/// The message that a station has for a connector only: a trigger of it names one (F06.FR.13).
+const OF_A_CONNECTOR: &str = "StatusNotification";
+
+/// Whether a trigger says for which connector the message is to be.
+pub(super) fn triggers_whole(message: &str, place: Place) -> Result<(), Lack> {
+    let is_station = [place.evse.map(|evse| evse.0), place.connector.map(|connector| connector.0)]
+        .iter()
+        .all(|number| number.is_none_or(|number| number == 0));
+    if message != OF_A_CONNECTOR || !is_station {
+        return Ok(());
+    }
+    let rule = "name the connector: OCPP 2.x has a status for one connector at a time (F06.FR.13)";
+    Err(Lack { pointer: "/connector", rule })
 }
 
 /// A setting's name: `Component.Variable`, each with its instance behind a `/` if it has one.
