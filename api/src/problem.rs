@@ -162,6 +162,12 @@ impl Problem {
         )
     }
 
+    /// 409: what a request is to be known by is another one's.
+    pub(crate) fn number_in_use(detail: impl Into<Cow<'static, str>>) -> Self {
+        let title = "The number is another request's";
+        Self::new(StatusCode::CONFLICT, "number_in_use", title, detail)
+    }
+
     /// 413: too much.
     pub(crate) fn too_large(bytes_max: usize) -> Self {
         Self::new(
@@ -319,6 +325,8 @@ impl From<ExactError> for Problem {
                 Self::invalid(pointer, rule)
             }
             ExactError::Refused(refused) => Self::invalid("", refused.to_string()),
+            ExactError::TooLarge { .. } => Self::invalid("", error.to_string()),
+            ExactError::NumberInUse { .. } => Self::number_in_use(error.to_string()),
             ExactError::Registry(error) => error.into(),
         }
     }

@@ -17,7 +17,8 @@ use utoipa::IntoParams;
 /// Largest body, in bytes: a tariff with thousands of elements fits.
 pub const BODY_BYTES_MAX: usize = 256 * 1024;
 
-/// A JSON body. Members that are not known are ignored.
+/// A JSON body. What it may hold is its type's to say: those of writes refuse members that they
+/// do not know.
 pub(crate) struct Body<T>(pub(crate) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
@@ -206,7 +207,7 @@ fn invalid(path: &Path, error: &serde_json::Error) -> Problem {
             Segment::Unknown => continue,
         };
         pointer.push('/');
-        pointer.push_str(&name.replace('~', "~0").replace('/', "~1"));
+        pointer.push_str(&escaped(&name));
     }
     let said = error.to_string();
     // The place in the text is said by the pointer.
@@ -214,7 +215,22 @@ fn invalid(path: &Path, error: &serde_json::Error) -> Problem {
     if let Some(missing) = said.strip_prefix("missing field `").and_then(|s| s.strip_suffix('`')) {
         return Problem::invalid(format!("{pointer}/{missing}"), "this member is missing");
     }
+    if let Some((name, expected)) = said.strip_prefix("unknown field `").and_then(split_name) {
+        let name = format!("/{}", escaped(name));
+        let pointer = if pointer.ends_with(&name) { pointer } else { pointer + &name };
+        return Problem::invalid(pointer, format!("there is no such member: {expected}"));
+    }
     Problem::invalid(pointer, said)
+}
+
+/// A name up to its closing quote, and what is said after the comma behind it.
+fn split_name(said: &str) -> Option<(&str, &str)> {
+    said.split_once("`, ")
+}
+
+/// A name as a part of a JSON pointer (RFC 6901 section 3).
+fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
 }
 
 #[cfg(test)]
@@ -228,6 +244,7 @@ mod tests {
     }
 
     #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
     struct Inner {
         #[expect(dead_code, reason = "only whether it can be read matters")]
         id: u8,
@@ -246,6 +263,7 @@ mod tests {
     fn what_is_wrong_is_pointed_at() {
         check(r#"{"inner":[{"id":1},{"id":"2"}]}"#, "422 /inner/1/id");
         check(r#"{"inner":[{}]}"#, "422 /inner/0/id");
+        check(r#"{"inner":[{"id":1,"i/d":2}]}"#, "422 /inner/0/i~1d");
         check("{}", "422 /inner");
         check("[[]]", "422 ");
         check("null", "422 ");

@@ -18,6 +18,7 @@
 
 mod bill;
 mod chain;
+mod connector;
 mod error;
 mod frame;
 mod report;

@@ -132,6 +132,10 @@ fn nothing_left_out(
             .statuses()
             .iter()
             .any(|status| status.at == at && Some(status.status.as_str()) == status_word(&frame)),
+        // One message may tell of several connectors, and so of several sessions.
+        "NotifyEvent" if frame.tells_of_connectors() => {
+            facts.statuses().iter().any(|status| frame.tells_of_connector(status).is_ok())
+        }
         "TransactionEvent" => is_told(&frame, facts, at),
         "DataTransfer" => frame.unplugged().is_none_or(|(_, at)| {
             facts.statuses().iter().any(|status| status.at == at && status.status == AVAILABLE)
@@ -272,7 +276,11 @@ impl<'a> Source<'a> {
                 same("the time of receipt", fact.received_at, known(exchange.received_at))?;
                 return same("the time", fact.at, known(at));
             }
-            frame.is_one_of(&["StatusNotification"])?;
+            frame.is_one_of(&["StatusNotification", "NotifyEvent"])?;
+            if frame.action() == "NotifyEvent" {
+                same("the time of receipt", fact.received_at, known(exchange.received_at))?;
+                return frame.tells_of_connector(fact);
+            }
             let connector = frame.integer_member("connectorId").unwrap_or_default();
             same("the connector", i64::from(fact.connector.0), known(connector))?;
             let evse = frame.integer_member("evseId");

@@ -3,6 +3,7 @@
 
 mod answer;
 mod certificate;
+mod monitoring;
 mod notice;
 mod reservation;
 mod token;
@@ -14,6 +15,7 @@ pub use answer::{
 pub use certificate::{
     CertificateQuestion, ChainAnswer, ChainQuestion, ChainStatus, ContractAnswer, ContractRequest,
 };
+pub use monitoring::{MonitoringNews, StreamReport};
 pub(crate) use notice::topic_of_job;
 pub use notice::{Notice, NoticeContent, NoticePart, NoticeSubject};
 pub use reservation::{ReservationReport, ReservationTerms};
@@ -159,8 +161,8 @@ pub enum StationMessage {
     Notice(Notice),
 }
 
-/// StatusNotification.
-#[derive(Clone, Debug)]
+/// StatusNotification; in 2.x also a NotifyEvent of a connector's AvailabilityState.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatusReport {
     /// The EVSE (2.x).
     pub evse: Option<EvseNumber>,
@@ -233,6 +235,8 @@ pub struct SampleReport {
 pub enum Judged {
     /// Well-formed.
     Message(StationMessage),
+    /// Well-formed, and not to be answered (SEND of 2.1).
+    Told(StationMessage),
     /// To be answered with a CALLERROR.
     Refused(CallErrorReply),
     /// Not to be answered.

@@ -5,8 +5,8 @@ use crate::clock::uuid_from;
 use crate::message::{PERSONAL_PLACES_MAX, Personal, PersonalKind, PersonalPlace};
 use chargebook_domain::events::v1::{Intent, ReportTopic, ReportedEvent};
 use chargebook_domain::ids::{
-    ConnectorNumber, EvseNumber, ReportedEventKey, SessionId, StationId, SubjectId,
-    TransactionNumber,
+    ConnectorNumber, EvseNumber, ReportPartKey, ReportedEventKey, ReservationId, SessionId,
+    StationId, SubjectId, TransactionNumber,
 };
 use chargebook_domain::sealed::{
     HOLE_PLACEHOLDER, Hole, Part, SEALED_PARTS_MAX, SealedText, TextKind,
@@ -111,6 +111,17 @@ impl PersonalData {
         let number = request_id.map(i32::to_be_bytes);
         let number: &[u8] = number.as_ref().map_or(&[], |number| number);
         self.key("report", &[station.0.as_bytes(), topic, number])
+    }
+
+    /// What a part of a report is known by: the payload, word for word.
+    pub fn report_part_key(&self, station: StationId, payload: &str) -> ReportPartKey {
+        let parts = [station.0.as_bytes().as_slice(), payload.as_bytes()];
+        ReportPartKey(uuid_from(&self.vault.keyed_hash("report-part", &parts)))
+    }
+
+    /// Finds the command that made the latest reservation of a number at a station.
+    pub fn reservation_key(&self, station: StationId, id: ReservationId) -> LookupKey {
+        self.key("reservation", &[station.0.as_bytes(), &id.0.to_be_bytes()])
     }
 
     /// Finds the session that took an orphaned stop in.

@@ -4,7 +4,7 @@
 
 use crate::message::{Judged, Personal, Receipt, StationTariff};
 use crate::web_payment::WebPaymentSettings;
-use chargebook_domain::events::v1::{Dialect, Intent};
+use chargebook_domain::events::v1::{Dialect, FollowUp, Intent};
 use chargebook_domain::ids::EvseNumber;
 use chargebook_domain::units::Timestamp;
 
@@ -77,6 +77,10 @@ pub struct ExactRequest {
     pub payload: String,
     /// Where personal data and secrets stand in it.
     pub personal: Personal,
+    /// What the station will report on it.
+    pub follow_up: Option<FollowUp>,
+    /// How many items it has of what stations limit, where it cannot be cut into several requests.
+    pub indivisible_items: Option<usize>,
     /// Whether it may wait for a station that is not connected: settings do, deeds do not.
     pub waits: bool,
 }

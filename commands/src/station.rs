@@ -5,14 +5,15 @@ use crate::ocsp::OcspStatus;
 use crate::security_profile::REFUSALS;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
-    BootInformation, CarriedConnector, CarriedEvent, CarriedStation, Dialect, MeterSample,
-    OrphanStop, PasswordVerifier, Quantity, Registration, ReportedEvent, SeenBy,
+    BootInformation, CarriedConnector, CarriedEvent, CarriedStation, Dialect, MessageLimit,
+    MeterSample, OrphanStop, PasswordVerifier, Quantity, Registration, ReportedEvent, SeenBy,
     SessionConnectorStatus, StationCertificateRequested, StationCertificateWithdrawn,
     StationConnectorDeclared, StationConnectorStatus, StationMeterRecorded, StationSettings,
 };
 use chargebook_domain::ids::{
     ConnectorNumber, EventId, Outlet, SiteId, StationId, StationIdentity,
 };
+use chargebook_domain::message_limit::learn;
 use chargebook_domain::units::Timestamp;
 use chargebook_store::StreamName;
 use std::collections::{BTreeMap, VecDeque};
@@ -89,6 +90,8 @@ pub struct StationState {
     pub orphans: Vec<OrphanStop>,
     /// The last events that it reported (NotifyEvent), oldest first.
     pub reported_events: VecDeque<CarriedEvent>,
+    /// How much it takes in one request of ours.
+    pub message_limits: Vec<MessageLimit>,
     /// The month of the stream that is being written: `2026-11`.
     pub month: String,
     /// The stream's last version.
@@ -181,6 +184,7 @@ impl StationState {
             protocol: None,
             orphans: Vec::new(),
             reported_events: VecDeque::new(),
+            message_limits: Vec::new(),
             month: month.to_owned(),
             version: None,
         }
@@ -293,6 +297,11 @@ impl StationState {
                     self.remember_event(event, fact.exchange);
                 }
             }
+            Event::StationMessageLimitsTold(fact) => {
+                for told in &fact.limits {
+                    learn(&mut self.message_limits, told);
+                }
+            }
             Event::StationOrphanRecorded(fact) => {
                 if self.orphans.len() >= ORPHANS_MAX {
                     self.orphans.remove(0);
@@ -399,6 +408,7 @@ impl StationState {
         self.epoch = carried.epoch;
         self.protocol.clone_from(&carried.protocol);
         self.orphans = carried.orphans.clone();
+        self.message_limits.clone_from(&carried.message_limits);
         self.reported_events = carried.reported_events.clone().into();
         self.connectors = carried
             .connectors
@@ -451,6 +461,7 @@ impl StationState {
             certificates: self.certificates.clone(),
             v2g_certificates: self.v2g_certificates.clone(),
             certificates_withdrawn: self.certificates_withdrawn.clone(),
+            message_limits: self.message_limits.clone(),
         }
     }
 }

@@ -5,7 +5,7 @@
 //! that ends it.
 
 use crate::events::Event;
-use crate::events::v1::{CommandFailure, FollowUp, ReportTopic};
+use crate::events::v1::{CommandAnswered, CommandFailure, FollowUp, ReportTopic};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -79,7 +79,7 @@ impl Gathering {
     pub fn apply(&mut self, event: &Event) {
         match event {
             Event::CommandSent(fact) => self.sent(fact.follow_up.clone()),
-            Event::CommandAnswered(fact) => self.answered(fact.status.as_deref()),
+            Event::CommandAnswered(fact) => self.answered(fact),
             Event::CommandFailed(fact) => self.failed(fact.failure),
             Event::StationNotified(fact) => {
                 let is_last = fact.to_be_continued == Some(false);
@@ -100,8 +100,9 @@ impl Gathering {
     }
 
     /// The station has answered it.
-    pub fn answered(&mut self, status: Option<&str>) {
-        self.answer = match status {
+    pub fn answered(&mut self, fact: &CommandAnswered) {
+        self.answer = match fact.status.as_deref() {
+            None if fact.nothing_follows == Some(true) => Answer::Empty,
             None => Answer::Promised,
             Some(status) if PROMISES.contains(&status) => Answer::Promised,
             Some(status) if NOTHING_THERE.contains(&status) => Answer::Empty,
@@ -129,9 +130,10 @@ impl Gathering {
     }
 
     /// Whether a status without a number may be about this: the station has taken the job on and
-    /// not said that it has ended.
+    /// not said that it has ended. One that has said that there is nothing may tell of it all the
+    /// same.
     pub fn is_under_way(&self) -> bool {
-        self.answer == Answer::Promised && !self.is_over
+        matches!(self.answer, Answer::Promised | Answer::Empty) && !self.is_over
     }
 
     /// Whether all that was asked for is there; `None` where no reports follow.
@@ -187,6 +189,8 @@ fn ends(topic: ReportTopic, status: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::EventId;
+    use uuid::Uuid;
 
     fn asked(topic: ReportTopic) -> Gathering {
         let mut gathering = Gathering::default();
@@ -195,11 +199,26 @@ mod tests {
         gathering
     }
 
+    fn answered(status: Option<&str>, nothing_follows: Option<bool>) -> CommandAnswered {
+        let exchange = EventId(Uuid::nil());
+        CommandAnswered { status: status.map(str::to_owned), exchange, nothing_follows }
+    }
+
+    #[test]
+    fn a_job_that_has_nothing_to_do_is_over_with_its_answer() {
+        let mut gathering = asked(ReportTopic::Diagnostics);
+        gathering.answered(&answered(None, Some(true)));
+        assert_eq!(gathering.is_complete(), Some(true));
+        assert!(gathering.is_under_way(), "a station that uploads all the same is heard");
+        gathering.said(Some("Uploaded"));
+        assert!(!gathering.is_under_way());
+    }
+
     #[test]
     fn a_report_is_complete_when_no_part_is_missing_in_whatever_order() {
         let check = |parts: &[(u32, bool)], expected: bool| {
             let mut gathering = asked(ReportTopic::DeviceModel);
-            gathering.answered(Some("Accepted"));
+            gathering.answered(&answered(Some("Accepted"), None));
             parts.iter().for_each(|(sequence, is_last)| gathering.parts.add(*sequence, *is_last));
             assert_eq!(gathering.is_complete(), Some(expected), "{parts:?}");
         };
@@ -218,7 +237,7 @@ mod tests {
         let check = |status: Option<&str>, expected: Option<bool>| {
             let mut gathering = asked(ReportTopic::DeviceModel);
             assert_eq!(gathering.is_complete(), Some(false));
-            gathering.answered(status);
+            gathering.answered(&answered(status, None));
             assert_eq!(gathering.is_complete(), expected, "{status:?}");
         };
         check(Some("Accepted"), Some(false));
@@ -226,7 +245,7 @@ mod tests {
         check(Some("Rejected"), None);
         check(None, Some(false));
         let mut unasked = Gathering::default();
-        unasked.answered(Some("Accepted"));
+        unasked.answered(&answered(Some("Accepted"), None));
         assert_eq!(unasked.is_complete(), None);
     }
 
@@ -234,7 +253,7 @@ mod tests {
     fn a_job_is_over_with_its_end_state() {
         let check = |topic, status: &str, expected: bool| {
             let mut gathering = asked(topic);
-            gathering.answered(None);
+            gathering.answered(&answered(None, None));
             assert!(gathering.is_under_way());
             gathering.said(Some(status));
             assert_eq!(gathering.is_complete(), Some(expected), "{topic:?} {status}");

@@ -51,6 +51,8 @@ uuid_ids! {
     /// What a station has reported (NotifyEvent), by a keyed hash of all that it said: the same
     /// words are the same event.
     ReportedEventKey;
+    /// A part of a report, by a keyed hash of its words: the same words are the same part.
+    ReportPartKey;
     /// Whose personal data a sealed hole holds; names the key that opens it.
     SubjectId;
 }

@@ -11,6 +11,8 @@ pub mod follow_up;
 pub mod ids;
 pub mod invoice;
 pub mod local_tariffs;
+pub mod message_limit;
+pub mod monitoring;
 pub mod rating;
 pub mod sealed;
 pub mod session;

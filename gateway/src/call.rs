@@ -115,9 +115,10 @@ pub(crate) fn judge<E: Edition>(
             message.receipt.station_time = understood.station_time;
             message.repaired_times = understood.findings.repaired_times;
             message.declined = understood.declined;
-            if kind == CallKind::Call {
-                message.judged = Judged::Message(understood.message);
-            }
+            message.judged = match kind {
+                CallKind::Call => Judged::Message(understood.message),
+                CallKind::Send => Judged::Told(understood.message),
+            };
         }
         (Err(Refusal { code, description }), CallKind::Call) => {
             let id = match is_too_long(&call.id) {

@@ -76,6 +76,8 @@ pub(crate) struct ReplyReading {
     pub(crate) personal: Personal,
     /// What it says.
     pub(crate) result: CommandResult,
+    /// Whether it says, without a status, that nothing will be reported.
+    pub(crate) nothing_follows: bool,
     /// What it changes on our side.
     pub(crate) effects: Vec<StationEffect>,
     /// Why it could not be used, where it could not.
@@ -85,6 +87,8 @@ pub(crate) struct ReplyReading {
 /// A CALL of ours.
 #[derive(Debug)]
 pub(crate) struct Downward {
+    /// Its message id.
+    pub(crate) message_id: String,
     /// Its action.
     pub(crate) action: &'static str,
     /// The whole frame, and what is personal in it.
@@ -109,6 +113,9 @@ pub(crate) enum Unsendable {
         /// The kind of rule.
         rule: &'static str,
     },
+    /// It is more than the station takes in one request, and cannot be cut into several.
+    #[error("it is more than the station takes in one request: ask for less at a time")]
+    TooLarge,
     /// A number is larger than the standard allows.
     #[error("the connector is out of range")]
     Connector,

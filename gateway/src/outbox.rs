@@ -22,6 +22,8 @@ pub(crate) struct Outbox {
     /// Due, oldest first; bounded by what may be open for one station.
     due: VecDeque<PendingCommand>,
     outstanding: Option<Box<Outstanding>>,
+    /// The command of which some CALLs were answered, and those that are left.
+    halfway: Option<Box<Halfway>>,
     /// Overdue, oldest first: an answer that comes after all tells what became of them.
     overdue: VecDeque<Box<Outstanding>>,
     /// Whether the desk may know of commands that are not in `due`.
@@ -35,6 +37,18 @@ struct Outstanding {
     action: &'static str,
     request: RenderedReply,
     deadline: Instant,
+    /// The CALLs that come after it.
+    rest: VecDeque<Downward>,
+    /// The status that all CALLs before it were answered with; `None`: it is the first.
+    status_before: Option<Option<String>>,
+}
+
+/// A command that is sent in several CALLs.
+struct Halfway {
+    command_id: CommandId,
+    rest: VecDeque<Downward>,
+    /// The status that all CALLs so far were answered with, where it is one.
+    status: Option<String>,
 }
 
 impl Outbox {
@@ -45,6 +59,7 @@ impl Outbox {
             call_timeout,
             due: VecDeque::new(),
             outstanding: None,
+            halfway: None,
             overdue: VecDeque::new(),
             may_have_more: true,
         }
@@ -57,7 +72,8 @@ impl Outbox {
 
     /// Whether a CALL may be sent, and there may be one.
     pub(crate) fn is_ready(&self) -> bool {
-        self.outstanding.is_none() && (self.may_have_more || !self.due.is_empty())
+        let has_next = self.halfway.is_some() || self.may_have_more || !self.due.is_empty();
+        self.outstanding.is_none() && has_next
     }
 
     /// When the outstanding CALL is overdue.
@@ -67,6 +83,13 @@ impl Outbox {
 
     /// The next CALL to send; it is durable as sent, and outstanding from now on.
     pub(crate) async fn next(&mut self, desk: &mut StationDesk) -> Option<String> {
+        if let Some(halfway) = self.halfway.take() {
+            let Halfway { command_id, rest, status } = *halfway;
+            if let Some(frame) = self.send(desk, command_id, rest, Some(status)).await {
+                return Some(frame);
+            }
+            leave_halfway(desk, command_id, "its next request was not stored").await;
+        }
         if self.due.is_empty() {
             self.may_have_more = false;
             match desk.due_commands().await {
@@ -88,7 +111,6 @@ impl Outbox {
 
     async fn begin(&mut self, desk: &mut StationDesk, command: PendingCommand) -> Option<String> {
         let command_id = command.command_id;
-        let message_id = command_id.to_string();
         let dialect = match Box::pin(desk.settings()).await {
             Ok(settings) => settings.dialect,
             Err(error) => {
@@ -96,17 +118,29 @@ impl Outbox {
                 return None;
             }
         };
-        let downward = self.protocol.downward(dialect, &message_id, &command.intent);
-        let Downward { action, frame, follow_up, effects } = match downward {
-            Ok(downward) => downward,
+        let limit = |action: &str| desk.message_limit(action);
+        let downward = self.protocol.downward(dialect, command_id, &command.intent, limit);
+        match downward {
+            Ok(calls) => self.send(desk, command_id, calls, None).await,
             Err(unsendable) => {
                 let detail = unsendable.to_string();
                 if let Err(error) = desk.command_unsendable(command_id, &detail).await {
                     failed(desk, command_id, &error);
                 }
-                return None;
+                None
             }
-        };
+        }
+    }
+
+    /// Makes the first of these CALLs durable and outstanding.
+    async fn send(
+        &mut self,
+        desk: &mut StationDesk,
+        command_id: CommandId,
+        mut calls: VecDeque<Downward>,
+        status_before: Option<Option<String>>,
+    ) -> Option<String> {
+        let Downward { message_id, action, frame, follow_up, effects } = calls.pop_front()?;
         let sent =
             desk.command_sent(command_id, &message_id, action, &frame, follow_up, &effects).await;
         match sent {
@@ -129,6 +163,8 @@ impl Outbox {
             action,
             request: frame,
             deadline: Instant::now() + self.call_timeout,
+            rest: calls,
+            status_before,
         }));
         Some(text)
     }
@@ -148,8 +184,17 @@ impl Outbox {
         });
         let Some(outstanding) = outstanding else { return Err(reply) };
         self.may_have_more = true;
-        let Outstanding { command_id, message_id, action, request, .. } = *outstanding;
-        let reading = self.protocol.read_reply(&reply.text, action, &request);
+        let Outstanding { command_id, message_id, action, request, rest, status_before, .. } =
+            *outstanding;
+        let mut reading = self.protocol.read_reply(&reply.text, action, &request);
+        let mut more_follow = false;
+        if let CommandResult::Result { status } = &mut reading.result {
+            more_follow = !rest.is_empty() && goes_on(action, status.as_deref());
+            let is_stopped = !rest.is_empty() && !more_follow;
+            if !is_stopped && status_before.is_some_and(|before| before != *status) {
+                *status = None;
+            }
+        }
         let outcome = match &reading.result {
             CommandResult::Result { .. } => "answered",
             CommandResult::Error { .. } => "call_error",
@@ -173,14 +218,23 @@ impl Outbox {
             reply: ReplyFrame { text: reply.text, personal: reading.personal },
             received_at,
             result: reading.result,
+            nothing_follows: reading.nothing_follows,
+            more_follow,
             effects: reading.effects,
         };
-        if let Err(error) = desk.command_answered(command_id, reply).await {
-            failed(desk, command_id, &error);
-            // The station says it once: what came of the command will not be known.
-            let detail = "its answer could not be stored";
-            if let Err(error) = desk.command_unanswered(command_id, detail).await {
+        let status = match &reply.result {
+            CommandResult::Result { status } => status.clone(),
+            CommandResult::Error { .. } | CommandResult::Unreadable { .. } => None,
+        };
+        match desk.command_answered(command_id, reply).await {
+            Ok(()) if more_follow => {
+                self.halfway = Some(Box::new(Halfway { command_id, rest, status }));
+            }
+            Ok(()) => {}
+            Err(error) => {
                 failed(desk, command_id, &error);
+                // The station says it once: what came of the command will not be known.
+                leave_halfway(desk, command_id, "its answer could not be stored").await;
             }
         }
         Ok(complaint)
@@ -202,8 +256,24 @@ impl Outbox {
     /// The connection ends; no answer will come over it.
     pub(crate) async fn abandon(&mut self, desk: &mut StationDesk, reason: &str) {
         let detail = format!("the connection ended before an answer came: {reason}");
+        if let Some(halfway) = self.halfway.take() {
+            leave_halfway(desk, halfway.command_id, &detail).await;
+        }
         let Some(outstanding) = self.outstanding.take() else { return };
         give_up(desk, &outstanding, &detail, "abandoned").await;
+    }
+}
+
+/// Whether the CALLs after one with this answer are sent. What a station does with each item is
+/// its answer; a list of tokens that it does not take it will not take more of.
+fn goes_on(action: &str, status: Option<&str>) -> bool {
+    action != "SendLocalList" || status == Some("Accepted")
+}
+
+/// Nobody knows what came of the rest of a command.
+async fn leave_halfway(desk: &mut StationDesk, command_id: CommandId, detail: &str) {
+    if let Err(error) = desk.command_unanswered(command_id, detail).await {
+        failed(desk, command_id, &error);
     }
 }
 

@@ -9,9 +9,11 @@ use crate::v2::{self, V2};
 use crate::v16;
 use chargebook_commands::OpenedIntent;
 use chargebook_commands::message::{Answer, RenderedReply};
-use chargebook_domain::events::v1::Dialect;
+use chargebook_domain::events::v1::{Dialect, MessageLimit};
+use chargebook_domain::ids::CommandId;
 use chargebook_domain::units::Timestamp;
 use ocpp_kit::Version;
+use std::collections::VecDeque;
 
 /// A version that is spoken here; each has its translation in a module of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,14 +91,15 @@ impl Protocol {
         }
     }
 
-    /// The CALL for an intent, to a station of that dialect.
+    /// The CALLs for an intent to a station of that dialect, each within what the station takes.
     pub(crate) fn downward(
         self,
         dialect: Dialect,
-        message_id: &str,
+        command_id: CommandId,
         intent: &OpenedIntent,
-    ) -> Result<Downward, Unsendable> {
-        downward::call(self.version(), dialect, message_id, intent)
+        limit: impl Fn(&str) -> Option<MessageLimit>,
+    ) -> Result<VecDeque<Downward>, Unsendable> {
+        downward::calls(self.version(), dialect, command_id, intent, limit)
     }
 
     /// Reads an answer to `request`, a CALL of ours with that action.

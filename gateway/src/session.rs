@@ -423,7 +423,7 @@ impl Session {
         let verdict = match &judged {
             Judged::Message(_) => "answered",
             Judged::Refused(_) => "refused",
-            Judged::Unanswered(Verdict::Ignored) => "ignored",
+            Judged::Told(_) | Judged::Unanswered(Verdict::Ignored) => "ignored",
             Judged::Unanswered(_) => "unreadable",
         };
         if let Some(complaint) = complaint {

@@ -7,8 +7,8 @@ use crate::generation::read_checkpoint;
 use crate::query::{Select, column};
 use crate::tables::{
     AlertRow, BalanceRow, ChargingPlanRow, CommandRow, ConnectorRow, EnergyHourRow, Json,
-    LocalTariffsRow, ReservationRow, RevenueHourRow, Row, SessionMeterRow, SessionRow,
-    StationCertificatesRow, StationRow, StationSeenRow, TariffVersionRow, TokenRow,
+    LocalTariffsRow, MonitoringRow, ReservationRow, RevenueHourRow, Row, SessionMeterRow,
+    SessionRow, StationCertificatesRow, StationRow, StationSeenRow, TariffVersionRow, TokenRow,
 };
 use chargebook_domain::ids::{EventId, Outlet, StationIdentity};
 use chargebook_store::Position;
@@ -222,6 +222,9 @@ async fn load_registry(
     for row in all::<LocalTariffsRow>(connection).await? {
         state.local_tariffs.loaded(row.station_id, row);
     }
+    for row in all::<MonitoringRow>(connection).await? {
+        state.monitoring.loaded(row.station_id, row);
+    }
     for row in all::<ConnectorRow>(connection).await? {
         let outlet = Outlet { evse: row.evse.0, connector: row.connector };
         state.connectors.loaded((row.station_id, outlet), row);
@@ -267,6 +270,7 @@ async fn write_all(
     upsert(connection, upserts, state.certificates.dirty()).await?;
     upsert(connection, upserts, state.charging_plans.dirty()).await?;
     upsert(connection, upserts, state.local_tariffs.dirty()).await?;
+    upsert(connection, upserts, state.monitoring.dirty()).await?;
     upsert(connection, upserts, state.connectors.dirty()).await?;
     upsert(connection, upserts, state.sessions.dirty()).await?;
     upsert(connection, upserts, state.meters.dirty()).await?;

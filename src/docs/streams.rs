@@ -32,7 +32,13 @@ pub(super) const STREAMS: &[Stream] = &[
         name: "command-{uuid}",
         holds: "One intent to a station, up to its answer, with the exchange that carried it and \
                 what the station took on with it",
-        events: &["command.", "reservation.made", "reservation.cancelled", "exchange.recorded"],
+        events: &[
+            "command.",
+            "reservation.made",
+            "reservation.cancelled",
+            "reservation.ended",
+            "exchange.recorded",
+        ],
     },
     Stream {
         name: "token-{uuid}",

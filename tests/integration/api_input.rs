@@ -20,8 +20,8 @@ fn bodies_that_are_wrong_are_refused_with_a_problem() {
         ("POST", "/v1/stations", "{"),
         ("POST", "/v1/stations", "[]"),
         ("POST", "/v1/stations", "{}"),
-        ("POST", "/v1/stations", r#"{"id":"","password":"long enough"}"#),
-        ("POST", "/v1/stations", r#"{"id":7,"password":"long enough"}"#),
+        ("POST", "/v1/stations", r#"{"id":"","password":"long enough for it"}"#),
+        ("POST", "/v1/stations", r#"{"id":7,"password":"long enough for it"}"#),
         ("POST", "/v1/tokens", r#"{"uid":"","type":"RFID"}"#),
         ("POST", "/v1/tokens", r#"{"uid":"04A1","type":"TELEPATHY"}"#),
         ("PUT", "/v1/tariffs/t", r#"{"id":"t"}"#),
@@ -55,7 +55,7 @@ fn a_read_can_wait_for_a_write() {
     let csms = TestCsms::start();
     for number in 0..20 {
         let id = format!("CP-{number}");
-        let body = json!({ "id": id, "password": "password" });
+        let body = json!({ "id": id, "password": "a password of 16" });
         let position = csms.post("/v1/stations", &body).expect(201).position.expect("a position");
         let stations = csms.list(&format!("/v1/stations?wait_for={position}&limit=1000"));
         assert!(stations.iter().any(|station| station["id"] == id), "{id}: {stations:#?}");

@@ -19,6 +19,7 @@ mod hundred_messy_sessions;
 mod kill_under_load;
 mod messages;
 mod messy_sessions;
+mod monitors;
 mod ocpp_2x_input;
 mod ocpp_2x_session;
 mod ocpp_input;

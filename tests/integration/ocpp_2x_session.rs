@@ -136,3 +136,88 @@ fn a_session_told_backwards_twice_and_across_connections_is_the_same() {
     station.call("StatusNotification", status("Available", &after(an_hour_ago(), 41)));
     invoiced(&csms);
 }
+
+/// How a station tells what the connector of EVSE 1 is.
+#[derive(Clone, Copy, Debug)]
+enum Told {
+    /// StatusNotification.
+    Status,
+    /// NotifyEvent of the connector alone.
+    Event,
+    /// NotifyEvent of it and another connector, beside something else.
+    AmongEvents,
+}
+
+fn availability(evse: u32, status: &str, at: &str) -> Value {
+    json!({
+        "eventId": evse, "timestamp": at, "trigger": "Delta", "actualValue": status,
+        "eventNotificationType": "HardWiredNotification",
+        "component": { "name": "Connector", "evse": { "id": evse, "connectorId": 1 } },
+        "variable": { "name": "AvailabilityState" },
+    })
+}
+
+fn tell(station: &mut ChargePoint, told: Told, status: &str, at: &str) {
+    let events =
+        |events: Value| json!({ "generatedAt": at, "seqNo": 0, "tbc": false, "eventData": events });
+    let answer = match told {
+        Told::Status => station.call("StatusNotification", self::status(status, at)),
+        Told::Event => station.call("NotifyEvent", events(json!([availability(1, status, at)]))),
+        Told::AmongEvents => {
+            let mut power = availability(1, "0", at);
+            power["component"] = json!({ "name": "EVSE", "evse": { "id": 1 } });
+            power["variable"]["name"] = json!("Power");
+            let all = json!([availability(2, "Available", at), power, availability(1, status, at)]);
+            station.call("NotifyEvent", events(all))
+        }
+    };
+    assert_eq!(answer, json!({}), "{told:?}");
+}
+
+/// G01: a station may tell what a connector is either way. Ten minutes after its end the car is
+/// driven away: 5.00 for energy, 1.00 for parking, 19 % VAT.
+#[test]
+fn occupancy_is_billed_and_proven_whichever_way_it_is_told() {
+    for version in [V201, V21] {
+        for told in [Told::Status, Told::Event, Told::AmongEvents] {
+            let csms = TestCsms::start();
+            csms.add_token(TAG);
+            csms.add_station("CP-1");
+            let component = |kind: &str, price: &str| {
+                let text = format!(r#"{{"type":"{kind}","price":{price},"vat":19,"step_size":1}}"#);
+                serde_json::from_str::<Value>(&text).expect("a component")
+            };
+            let components = [component("ENERGY", "0.50"), component("PARKING_TIME", "6.00")];
+            let tariff = json!({
+                "country_code": "DE", "party_id": "CHB", "id": "parking", "currency": "EUR",
+                "elements": [{ "price_components": components }],
+                "last_updated": "2026-01-01T00:00:00Z",
+            });
+            csms.put("/v1/tariffs/parking", &tariff).expect(201);
+            csms.put("/v1/settings/default-tariff", &json!({ "tariff": "parking" })).expect(200);
+            let mut station = booted_2x(&csms, version);
+            let begun = an_hour_ago();
+            tell(&mut station, told, "Occupied", &after(begun, -1));
+            let mut events = ten_kwh(begun);
+            events[3]["transactionInfo"]["chargingState"] = json!("EVConnected");
+            for event in events {
+                station.call("TransactionEvent", event);
+            }
+            for _ in 0..2 {
+                tell(&mut station, told, "Available", &after(begun, 50));
+            }
+            let session = only_session(&csms, "CP-1");
+            let invoice = invoice_of(&csms, &session, 10_000);
+            assert_eq!(invoice["totals"]["gross"], "7.14", "{version} {told:?} {invoice:#}");
+            let released = csms.events().into_iter().filter(|event| {
+                event["type"] == "session.connector_status"
+                    && event["data"]["status"] == "Available"
+            });
+            assert_eq!(released.count(), 1, "{version} {told:?}: what is said twice is once so");
+            let connectors = csms.get("/v1/stations/CP-1").expect(200).json()["connectors"].clone();
+            assert_eq!(connectors[0]["status"], "Available", "{connectors:#}");
+            let verified = verify(&csms, &export_bundle(&csms));
+            assert!(verified.status.success(), "{version} {told:?}: {verified:?}");
+        }
+    }
+}

@@ -115,6 +115,7 @@ pub(crate) async fn get(
 
 /// Money that somebody has paid in.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Payment {
     /// The payment's own id: the same again is the same posting; a random one if absent.
     payment_id: Option<Uuid>,
@@ -154,6 +155,7 @@ pub(crate) async fn pay_in(
 /// A limit to be set, or lifted.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = NewAccountLimit)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct NewLimit {
     /// ISO 4217.
     #[schema(example = "EUR")]

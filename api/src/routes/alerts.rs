@@ -199,6 +199,7 @@ pub(crate) async fn get(
 
 /// That somebody has seen an alert.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct AlertAcknowledgement {
     /// Who, in 1 to 100 characters; kept sealed.
     #[schema(example = "Kim, control room")]

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 /// What a maker's stations do otherwise than the standard and are understood in.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct ModelDialect {
     /// The maker, as its stations name it in their BootNotification; case does not matter.
     #[schema(example = "Voltwerk")]

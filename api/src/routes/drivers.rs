@@ -38,6 +38,7 @@ pub(crate) struct Driver {
 
 /// A driver to be registered.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct NewDriver {
     /// What they are called in the API, for a token to name them; a random one if absent.
     id: Option<String>,

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 /// The master pass group.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct MasterPass {
     /// The group, in the words of a token's `group`; null where there is none.
     #[schema(example = "SERVICE")]

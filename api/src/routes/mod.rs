@@ -15,6 +15,7 @@ mod invoices;
 mod local_tariffs;
 mod log;
 mod master_pass;
+mod monitors;
 mod reread;
 mod reservations;
 mod resolve;
@@ -90,6 +91,7 @@ pub(crate) fn guarded_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(reread::reread))
         .routes(routes!(device_model::list_variables))
         .routes(routes!(charging_plan::get))
+        .routes(routes!(monitors::get))
         .routes(routes!(certificates::list))
         .routes(routes!(certificates::withdraw))
         .routes(routes!(certificates::authority))

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 /// Which refused messages are to be read again.
 #[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Wish {
     /// Those that came from here on; 31 days before `until` if absent.
     #[schema(value_type = Option<String>, format = DateTime)]

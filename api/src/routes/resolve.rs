@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 /// A decision.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Resolution {
     /// What becomes of it.
     decision: Decision,
@@ -54,6 +55,7 @@ pub(crate) enum Decision {
 
 /// A price for the session as a whole.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Price {
     /// Without VAT, in major units.
     #[schema(example = "4.20")]

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 /// Which tariff is the default one.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct DefaultTariff {
     /// A published tariff, by its id.
     tariff: String,

@@ -45,6 +45,7 @@ impl From<SiteRow> for Site {
 
 /// A site to be registered.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct NewSite {
     /// Its id in the API; a random one if absent.
     id: Option<String>,

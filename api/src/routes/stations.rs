@@ -1,7 +1,7 @@
 //! Charge points: registering, changing, describing and reading them.
 
 use super::sessions::TransactionIdentity;
-use crate::answer::{Exact, Page, Written};
+use crate::answer::{Exact, Page, Written, at_position};
 use crate::problem::Problem;
 use crate::request::{Body, PageParameters, PathText, Query, WaitParameters};
 use crate::state::ApiState;
@@ -10,19 +10,22 @@ use axum::extract::State;
 use axum::response::Response;
 use chargebook_commands::SECURITY_PROFILE_MAX;
 use chargebook_commands::registry::{
-    ConnectorDeclaration, SettingsChange, StationChange as Change, StationRegistration,
+    ConnectorDeclaration, Registered, SettingsChange, StationChange as Change, StationRegistration,
 };
+use chargebook_commands::reread::{RereadMessage, RereadOutcome, RereadRequest};
 use chargebook_domain::events::v1::{Dialect, Quirk, Registration};
 use chargebook_domain::ids::TransactionId;
 use chargebook_domain::units::Timestamp;
 use chargebook_projections::Connector as ConnectorRow;
 use chargebook_projections::Station as StationRow;
 use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// Longest password, in characters.
-const PASSWORD_CHARACTERS_MAX: usize = 128;
+/// Characters of a password (2.x: part 2, A00.FR.205, A00.FR.304; 1.6: 16 to 20 bytes, which are
+/// 32 to 40 hexadecimal digits where they are written so).
+const PASSWORD_CHARACTERS: RangeInclusive<usize> = 16..=40;
 /// Longest EVSE id or word for a plug, in characters: OCPI's EVSE id has 48.
 const WORD_CHARACTERS_MAX: usize = 48;
 
@@ -204,12 +207,14 @@ impl From<ConnectorRow> for Connector {
 
 /// A station to be registered.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct NewStation {
     /// What it calls itself in its URL: 1 to 48 printable characters without `:` and `/`.
     #[schema(example = "CP-1")]
     id: String,
-    /// Its password for basic auth, as text; without one it is let in without one. Where it is
-    /// 32 to 40 hexadecimal digits, the bytes they spell are accepted too.
+    /// Its password for basic auth, as text of 16 to 40 characters; without one it is let in
+    /// without one. Where it is 32 to 40 hexadecimal digits, the bytes they spell are accepted too.
+    #[schema(min_length = 16, max_length = 40)]
     password: Option<String>,
     /// The site it stands at.
     site: Option<String>,
@@ -236,8 +241,10 @@ pub(crate) struct NewStation {
 
 /// What may change about a station; what is absent stays.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct StationChange {
-    /// The new password; the old one counts no more.
+    /// The new password, of 16 to 40 characters; the old one counts no more.
+    #[schema(min_length = 16, max_length = 40)]
     password: Option<String>,
     /// The site it stands at now.
     site: Option<String>,
@@ -265,8 +272,33 @@ pub(crate) struct StationChange {
     dialect: Option<Vec<Quirk>>,
 }
 
+/// What came of changing a station.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct StationChanged {
+    /// The station's id.
+    id: String,
+    /// Whether anything is different now; false where it was so before.
+    changed: bool,
+    /// Where the log stands with it, as in the header `Chargebook-Position`.
+    position: u64,
+    /// Where a dialect was given: what of the station's refused messages it makes understood.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rereadable: Option<Rereadable>,
+}
+
+/// Refused messages of a station, of the last 31 days, that would be understood now:
+/// `POST /v1/stations/{id}/reread` takes them in.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Rereadable {
+    /// How many.
+    messages: usize,
+    /// Whether there may be more than were looked at.
+    may_be_more: bool,
+}
+
 /// A connector as an operator describes it.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct NewConnector {
     /// EVSE id (eMI3) shown to drivers.
     #[schema(example = "DE*ABC*E1234")]
@@ -339,6 +371,7 @@ pub(crate) async fn register(
         local_tariffs,
         dialect,
     } = station;
+    check_password(password.as_deref())?;
     let dialect = dialect.map(Dialect::from);
     let settings =
         SettingsChange { registration, quiet, compression, dialect, shows_cost, local_tariffs };
@@ -354,7 +387,7 @@ pub(crate) async fn register(
     params(("id" = String, Path, description = "The station's id")),
     request_body = StationChange,
     responses(
-        (status = 200, description = "Changed, or so before", body = Written),
+        (status = 200, description = "Changed, or so before", body = StationChanged),
         (status = 404, description = "No such station", body = Problem),
         (status = 422, description = "The content is not valid", body = Problem),
     ),
@@ -379,20 +412,45 @@ pub(crate) async fn change(
         let detail = format!("a security profile is 0 to {SECURITY_PROFILE_MAX}");
         return Err(Problem::invalid("/security_profile", detail));
     }
-    if let Some(password) = &password {
-        let length = password.chars().count();
-        if length == 0 || length > PASSWORD_CHARACTERS_MAX {
-            let detail = format!("a password has 1 to {PASSWORD_CHARACTERS_MAX} characters");
-            return Err(Problem::invalid("/password", detail));
-        }
-    }
+    check_password(password.as_deref())?;
+    let has_dialect = dialect.is_some();
     let dialect = dialect.map(Dialect::from);
     let settings =
         SettingsChange { registration, quiet, compression, dialect, shows_cost, local_tariffs };
     let (password, site) = (password.as_deref(), site.as_deref());
     let change = Change { password, site, security_profile, settings };
     let changed = state.chargebook.change_station(&id, change).await?;
-    Ok(Written::changed(changed.created, changed.position, &id))
+    let Registered { created: changed, position } = changed;
+    let rereadable = if has_dialect { rereadable(&state, &id).await } else { None };
+    let body = StationChanged { id, changed, position: position.as_u64(), rereadable };
+    Ok(at_position(position, Json(body)))
+}
+
+/// A station that authenticates by a password needs one that cannot be guessed.
+fn check_password(password: Option<&str>) -> Result<(), Problem> {
+    let fits = |password: &str| PASSWORD_CHARACTERS.contains(&password.chars().count());
+    if password.is_none_or(fits) {
+        return Ok(());
+    }
+    let (least, most) = (PASSWORD_CHARACTERS.start(), PASSWORD_CHARACTERS.end());
+    let detail = format!("a password has {least} to {most} characters (OCPP security profiles)");
+    Err(Problem::invalid("/password", detail))
+}
+
+/// What a station was refused and would be understood in now; that it cannot be told is no
+/// reason to fail a change that was made.
+async fn rereadable(state: &ApiState, id: &str) -> Option<Rereadable> {
+    let dry_run = RereadRequest { dry_run: true, ..RereadRequest::default() };
+    let report = match state.chargebook.reread(id, dry_run).await {
+        Ok(report) => report,
+        Err(error) => {
+            tracing::warn!(station = id, %error, "refused messages could not be looked at");
+            return None;
+        }
+    };
+    let is_understood = |message: &&RereadMessage| message.outcome == RereadOutcome::Understood;
+    let messages = report.messages.iter().filter(is_understood).count();
+    Some(Rereadable { messages, may_be_more: report.next_from.is_some() })
 }
 
 /// Describes a connector.

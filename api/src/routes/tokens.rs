@@ -80,6 +80,7 @@ impl From<Status> for TokenStatus {
 
 /// A token to be registered.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct NewToken {
     /// What the reader reads: 1 to 36 printable characters, case-insensitive.
     #[schema(example = "04A1B2C3")]
@@ -104,6 +105,7 @@ pub(crate) struct NewToken {
 /// What may change about a token; what is absent stays.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = TokenChange)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct TokenChangeBody {
     /// Whether it may charge.
     status: Option<Status>,
@@ -128,6 +130,7 @@ where
 
 /// Why a subject is erased.
 #[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Erasure {
     /// A word for why, kept in the log for ever: no personal data. `requested_by_subject` if
     /// absent.

@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 
 /// A root that is to be trusted.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct NewTrustAnchor {
     /// Whose root it is: `mo_root` (a mobility operator's), `v2g_root`.
     #[schema(value_type = String, example = "mo_root")]

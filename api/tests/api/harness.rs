@@ -52,7 +52,14 @@ impl StationProtocol for AnyAction {
         let (start, end) = (start + r#"{"member":""#.len(), payload.len() - 2);
         let place = PersonalPlace { range: start..end, kind: PersonalKind::FreeText };
         let personal = Personal::Places(vec![place]);
-        Ok(ExactRequest { payload: payload.to_owned(), personal, waits: true })
+        let payload = payload.to_owned();
+        Ok(ExactRequest {
+            payload,
+            personal,
+            follow_up: None,
+            indivisible_items: None,
+            waits: true,
+        })
     }
 
     fn default_tariff(

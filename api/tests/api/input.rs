@@ -20,6 +20,8 @@ async fn bodies_that_are_no_json_are_400_and_wrong_ones_422() {
         (r#"{"id":""}"#, 422, "invalid", Some("/id")),
         (r#"{"id":"a:b"}"#, 422, "invalid", Some("/id")),
         (r#"{"id":"CP-1","password":""}"#, 422, "invalid", Some("/password")),
+        (r#"{"id":"CP-1","password":"15 characters !"}"#, 422, "invalid", Some("/password")),
+        (r#"{"id":"CP-1","pasword":"at-least-16-characters"}"#, 422, "invalid", Some("/pasword")),
         (r#"{"id":"CP-1","site":"nowhere"}"#, 422, "invalid", Some("/site")),
     ];
     for (body, status, code, pointer) in cases {
@@ -37,11 +39,49 @@ async fn bodies_that_are_no_json_are_400_and_wrong_ones_422() {
     }
 }
 
+/// A misspelt member would be a wish that nobody hears: every write names it.
 #[tokio::test]
-async fn members_that_are_not_known_are_ignored() {
+async fn members_that_are_not_known_are_refused_by_name_in_every_write() {
     let api = TestApi::start().await;
-    let body = json!({ "id": "CP-1", "colour": "green" });
-    api.post("/v1/stations", &body).await.expect(201);
+    api.post("/v1/stations", &json!({ "id": "CP-1" })).await.expect(201);
+    let id = "01935000-0000-7000-8000-000000000001";
+    let by_hand = json!({ "decision": "bill", "reason": "r", "decided_by": "d",
+        "price": { "net": "1", "currency": "EUR", "colour": 1 } });
+    let list = json!({ "verb": "send_local_list", "version": 1, "replace": true,
+        "tokens": [{ "token": "A" }, { "token": "B", "colour": 1 }] });
+    let cases = [
+        (Method::POST, "/v1/stations".to_owned(), json!({ "id": "CP-2" })),
+        (Method::PATCH, "/v1/stations/CP-1".to_owned(), json!({})),
+        (Method::PUT, "/v1/stations/CP-1/connectors/1".to_owned(), json!({})),
+        (Method::POST, "/v1/stations/CP-1/reread".to_owned(), json!({})),
+        (Method::POST, "/v1/tokens".to_owned(), json!({ "uid": "A", "type": "RFID" })),
+        (Method::PATCH, "/v1/tokens/A".to_owned(), json!({})),
+        (Method::POST, "/v1/drivers".to_owned(), json!({ "id": "ada", "name": "Ada" })),
+        (Method::POST, "/v1/sites".to_owned(), json!({ "id": "yard", "time_zone": "UTC" })),
+        (Method::PUT, "/v1/settings/default-tariff".to_owned(), json!({ "tariff": "t" })),
+        (Method::PUT, "/v1/settings/dialects".to_owned(), json!({ "vendor": "V", "dialect": [] })),
+        (Method::PUT, "/v1/settings/master-pass".to_owned(), json!({ "group": "G" })),
+        (Method::POST, format!("/v1/accounts/{id}/payments"), json!({})),
+        (Method::PUT, format!("/v1/accounts/{id}/limit"), json!({})),
+        (Method::POST, format!("/v1/alerts/{id}/acknowledge"), json!({})),
+        (Method::POST, "/v1/trust-anchors".to_owned(), json!({})),
+        (Method::POST, format!("/v1/reviews/{id}/resolve"), json!({})),
+        (Method::POST, "/v1/stations/CP-1/commands".to_owned(), json!({ "verb": "clear_cache" })),
+        (Method::POST, "/v1/stations/CP-1/commands".to_owned(), json!({ "verb": "reset" })),
+    ];
+    for (method, path, mut body) in cases {
+        body["pasword"] = json!("at-least-16-characters");
+        let answer = api.send(method, &path, &[], &body.to_string()).await;
+        let problem = answer.problem(422, "invalid");
+        assert_eq!(problem["errors"][0]["pointer"], "/pasword", "{path}: {problem:#}");
+    }
+    for (path, body, pointer) in [
+        ("/v1/stations/CP-1/commands".to_owned(), &list, "/tokens/1/colour"),
+        (format!("/v1/reviews/{id}/resolve"), &by_hand, "/price/colour"),
+    ] {
+        let problem = api.post(&path, body).await.problem(422, "invalid");
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem:#}");
+    }
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ async fn put_tariff(api: &TestApi, content: &str) -> Answer {
 #[tokio::test]
 async fn a_station_is_registered_once_and_read_back() {
     let api = TestApi::start().await;
-    let station = json!({ "id": "CP 1/ä".replace('/', "-"), "password": "a password" });
+    let station = json!({ "id": "CP 1/ä".replace('/', "-"), "password": "the password of CP-1" });
     let first = api.post("/v1/stations", &station).await.expect(201);
     assert_eq!(first.header("location"), "/v1/stations/CP%201-%C3%A4");
     assert_eq!(first.json()["changed"], true);
@@ -110,16 +110,19 @@ async fn how_a_station_is_treated_is_set_at_once_or_later_and_read_back() {
 async fn a_station_is_changed_and_its_connectors_described() {
     let api = TestApi::start().await;
     let site = json!({ "id": "yard", "name": "The yard", "time_zone": "Europe/Berlin" });
-    let problem = api.patch("/v1/stations/CP-1", &json!({ "password": "x" })).await;
+    let problem =
+        api.patch("/v1/stations/CP-1", &json!({ "password": "the password of CP-1" })).await;
     problem.problem(404, "not_found");
     api.post("/v1/stations", &json!({ "id": "CP-1" })).await.expect(201);
     let problem = api.patch("/v1/stations/CP-1", &json!({ "site": "yard" })).await;
     assert_eq!(problem.problem(422, "invalid")["errors"][0]["pointer"], "/site");
-    let problem = api.patch("/v1/stations/CP-1", &json!({ "password": "" })).await;
-    assert_eq!(problem.problem(422, "invalid")["errors"][0]["pointer"], "/password");
+    for password in ["", "15 characters !", &"41 characters".repeat(4)[..41]] {
+        let problem = api.patch("/v1/stations/CP-1", &json!({ "password": password })).await;
+        assert_eq!(problem.problem(422, "invalid")["errors"][0]["pointer"], "/password");
+    }
 
     api.post("/v1/sites", &site).await.expect(201);
-    let change = json!({ "site": "yard", "password": "new" });
+    let change = json!({ "site": "yard", "password": "another of CP-1 !" });
     assert_eq!(api.patch("/v1/stations/CP-1", &change).await.expect(200).json()["changed"], true);
     let connector = json!({ "plug": "IEC_62196_T2", "power_w_max": 22_000 });
     let path = "/v1/stations/CP-1/connectors/1";
@@ -244,7 +247,11 @@ async fn the_default_tariff_is_set_among_those_published() {
 async fn the_same_at_the_same_time_is_registered_once() {
     let api = std::sync::Arc::new(TestApi::start().await);
     let kinds = [
-        ("stations", json!({ "id": "CP-1", "password": "a password" }), "station.registered"),
+        (
+            "stations",
+            json!({ "id": "CP-1", "password": "the password of CP-1" }),
+            "station.registered",
+        ),
         ("tokens", json!({ "uid": "04A1B2C3", "type": "RFID" }), "token.registered"),
         ("drivers", json!({ "id": "ada", "name": "Ada" }), "driver.registered"),
         ("sites", json!({ "id": "yard", "time_zone": "UTC" }), "site.registered"),

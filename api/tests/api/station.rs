@@ -185,6 +185,8 @@ impl Station {
             },
             received_at: Timestamp::new(Utc::now()),
             result: CommandResult::Result { status: Some(status.to_owned()) },
+            nothing_follows: false,
+            more_follow: false,
             effects: Vec::new(),
         };
         self.desk.command_answered(command_id, outcome).await.expect("answered");

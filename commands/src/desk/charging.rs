@@ -33,7 +33,8 @@ pub(super) fn fact_of(notice: &Notice, exchange: EventId) -> Option<Event> {
             StationVehicleScheduleTold { place, time_base, schedule, exchange }.into()
         }
         NoticeContent::Verbatim
-        | NoticeContent::Events(_)
+        | NoticeContent::Events { .. }
+        | NoticeContent::Monitoring(_)
         // One that belongs to no session of ours is in the exchange, and no fact of one.
         | NoticeContent::Payment(_)
         | NoticeContent::Variables(_)

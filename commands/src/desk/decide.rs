@@ -9,9 +9,8 @@ use crate::message::{
     StationMessage, StatusReport, TokenAnswer,
 };
 use chargebook_domain::events::v1::{
-    Authorization, CertificateDeclined, ClockTrust, ReservationEnded, SeenBy,
-    SessionConnectorStatus, StationBooted, StationCertificateRequested, StationConnectorStatus,
-    StationSecurityNoted,
+    Authorization, CertificateDeclined, ClockTrust, SeenBy, SessionConnectorStatus, StationBooted,
+    StationCertificateRequested, StationConnectorStatus, StationSecurityNoted,
 };
 use chargebook_domain::ids::{AccountId, CommandId, ConnectorNumber, Outlet, SubjectId, TokenId};
 use chargebook_domain::session::Session;
@@ -72,7 +71,7 @@ impl StationDesk {
         let received_at = case.receipt.received_at;
         let exchange = case.receipt_id;
         let message = match case.judged {
-            Judged::Message(message) => message,
+            Judged::Message(message) | Judged::Told(message) => message,
             Judged::Refused(_) | Judged::Unanswered(_) => return Ok(unjudged()),
         };
         match message {
@@ -109,13 +108,7 @@ impl StationDesk {
             StationMessage::Unplugged(report) => self.decide_unplugged(case, report).await,
             StationMessage::Carried(carried) => self.decide_carried(case, carried).await,
             StationMessage::Reservation(report) => {
-                let fact = ReservationEnded {
-                    reservation_id: report.reservation_id,
-                    station_id: self.state.station_id,
-                    because: report.because,
-                    exchange,
-                };
-                Ok(Decision::station(Answer::Empty, vec![fact.into()]))
+                self.decide_reservation_ended(case, report).await
             }
             StationMessage::Transaction(report) => self.decide_transaction(case, report).await,
             StationMessage::Notice(notice) => self.decide_notice(case, notice).await,
@@ -323,7 +316,7 @@ impl StationDesk {
 
     /// A status belongs to the session that held the connector when it was so, whenever it
     /// arrives: idle time needs it.
-    async fn decide_status(
+    pub(super) async fn decide_status(
         &mut self,
         case: &Case<'_>,
         report: &StatusReport,

@@ -1,7 +1,7 @@
 //! What a station's answer to a CALL of ours changes on our side.
 
 use super::{DeskError, StationDesk};
-use crate::message::ReservationTerms;
+use crate::message::{MonitoringNews, ReservationTerms};
 use crate::registry::StationChange;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
@@ -53,6 +53,8 @@ pub enum StationEffect {
     },
     /// These are values of its variables (2.x: part 2, B05, B06; 1.6: sections 5.3, 5.8).
     ValuesLearnt(Vec<LearntValue<String>>),
+    /// It has changed what it watches, or tells of it (2.x: part 2, block N).
+    Monitoring(MonitoringNews),
     /// It keeps this charging profile (1.6: section 5.16; 2.x: part 2, K01).
     ChargingProfileSet(ChargingPlace, ChargingProfile),
     /// It has given up charging profiles (1.6: section 5.4; 2.x: part 2, K10).
@@ -154,6 +156,7 @@ impl StationDesk {
                 self.chargebook.registry().agree_security_profile(identity, *profile).await?;
             }
             StationEffect::WillSend(action) => self.has_agreed_to_send(action),
+            StationEffect::ValuesLearnt(values) => self.learn_from_values(values).await?,
             StationEffect::CertificateDelivered { accepted: false, serial_number, .. } => {
                 let (registry, identity) = (self.chargebook.registry(), &self.state.identity);
                 let identity = identity.as_str();
@@ -163,7 +166,7 @@ impl StationDesk {
             | StationEffect::CertificateDelivered { .. }
             | StationEffect::CertificateDeleted(_)
             | StationEffect::CertificatesReported { .. }
-            | StationEffect::ValuesLearnt(_)
+            | StationEffect::Monitoring(_)
             | StationEffect::ChargingProfileSet(..)
             | StationEffect::ChargingProfilesCleared(_)
             | StationEffect::Tariffs(_)
@@ -227,6 +230,7 @@ impl StationDesk {
                 self.values_learnt(values, exchange).await?.into()
             }
             StationEffect::Tariffs(told) => told.clone().fact(exchange),
+            StationEffect::Monitoring(news) => self.monitoring_told(news, exchange).await?,
             StationEffect::ReservationMade(terms) => {
                 self.reservation_made(terms, exchange).await?.into()
             }

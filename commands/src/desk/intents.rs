@@ -40,6 +40,11 @@ pub struct CommandReply {
     pub received_at: Timestamp,
     /// What it says.
     pub result: CommandResult,
+    /// Whether it says, without a status, that nothing will be reported.
+    pub nothing_follows: bool,
+    /// Whether the command has more requests to be sent: it was more than the station takes in
+    /// one.
+    pub more_follow: bool,
     /// What it changes on our side.
     pub effects: Vec<StationEffect>,
 }
@@ -91,9 +96,10 @@ impl StationDesk {
         Ok(due)
     }
 
-    /// Makes `command.sent` durable, before the frame leaves. `false`: do not send it, it has
-    /// expired or somebody else took it. `follow_up` is what the station will report on it, and
-    /// `effects` what changes on our side though the station has not answered yet.
+    /// Makes `command.sent` durable, before the frame leaves: the command's only one, or the next
+    /// of several. `false`: do not send it, it has expired or somebody else took it. `follow_up` is
+    /// what the station will report on it, and `effects` what changes on our side though the
+    /// station has not answered yet.
     ///
     /// # Errors
     /// The log.
@@ -111,7 +117,13 @@ impl StationDesk {
             return Ok(false);
         };
         let now = self.chargebook.journal().now();
-        if view.stage != CommandStage::Requested || view.requested.expires_at <= now {
+        let is_halfway = self.halfway.take() == Some(command_id);
+        let may_be_sent = match view.stage {
+            CommandStage::Requested => view.requested.expires_at > now,
+            CommandStage::Sent => is_halfway,
+            CommandStage::Finished => false,
+        };
+        if !may_be_sent {
             return Ok(false);
         }
         for effect in effects {
@@ -199,7 +211,7 @@ impl StationDesk {
             undelivered: None,
             dialect: Dialect::STANDARD,
         };
-        let fact = fact_of(&outcome.result, exchange_id);
+        let fact = fact_of(&outcome, exchange_id);
         let mut follows =
             Draft::following(exchange_id, 0, fact.clone()).about(self.state.station_id);
         if let Some(FollowUp { topic, request_id: None, .. }) = view.gathering.follow_up()
@@ -207,13 +219,18 @@ impl StationDesk {
         {
             follows = follows.keyed(self.report_key(*topic, None));
         }
-        let mut drafts = vec![
-            Draft::new(exchange_id, exchange).by("station").about(self.state.station_id),
-            follows,
-        ];
+        let mut drafts =
+            vec![Draft::new(exchange_id, exchange).by("station").about(self.state.station_id)];
+        if !outcome.more_follow {
+            drafts.push(follows);
+        }
         for (ordinal, effect) in (0..).zip(&outcome.effects) {
             if let Some(fact) = self.effect_fact(effect, exchange_id).await? {
-                let draft = Draft::following(exchange_id, ordinal, fact);
+                let key = self.key_of_effect(&fact);
+                let mut draft = Draft::following(exchange_id, ordinal, fact);
+                if let Some(key) = key {
+                    draft = draft.keyed(key);
+                }
                 drafts.push(draft.by("station").about(self.state.station_id));
             }
         }
@@ -231,12 +248,22 @@ impl StationDesk {
                 }
                 appended => {
                     appended?;
-                    self.chargebook.note_command(command_id, &fact);
+                    match outcome.more_follow {
+                        true => self.halfway = Some(command_id),
+                        false => self.chargebook.note_command(command_id, &fact),
+                    }
                     return Ok(());
                 }
             }
         }
         Err(DeskError::Contended)
+    }
+
+    /// What a fact that an answer brings about is found again by.
+    fn key_of_effect(&self, fact: &Event) -> Option<LookupKey> {
+        let Event::ReservationMade(made) = fact else { return None };
+        let personal = self.chargebook.personal();
+        Some(personal.reservation_key(self.state.station_id, made.reservation_id))
     }
 
     /// Ends a command that the connection's OCPP version has no words for: nothing was sent.
@@ -268,10 +295,11 @@ impl StationDesk {
     }
 }
 
-fn fact_of(result: &CommandResult, exchange: chargebook_domain::ids::EventId) -> Event {
-    match result {
+fn fact_of(reply: &CommandReply, exchange: chargebook_domain::ids::EventId) -> Event {
+    match &reply.result {
         CommandResult::Result { status } => {
-            CommandAnswered { status: status.clone(), exchange }.into()
+            let nothing_follows = reply.nothing_follows.then_some(true);
+            CommandAnswered { status: status.clone(), exchange, nothing_follows }.into()
         }
         CommandResult::Error { code, description } => CommandFailed {
             failure: CommandFailure::CallError,

@@ -18,13 +18,16 @@ mod dialect;
 mod display;
 mod effects;
 mod intents;
+mod message_limits;
 mod meter;
+mod monitoring;
 mod other_token;
 mod payment;
 mod reports;
 mod reread;
 mod sessions;
 mod start;
+mod statuses;
 mod stop;
 mod tariff;
 mod transaction;
@@ -50,7 +53,9 @@ use chargebook_domain::events::v1::{
     Dialect, ExchangeRecorded, StationConnected, StationDisconnected, StationSettings,
     TransactionEventKind, Verdict,
 };
-use chargebook_domain::ids::{EventId, SessionId, StationId, StationIdentity, TransactionNumber};
+use chargebook_domain::ids::{
+    CommandId, EventId, SessionId, StationId, StationIdentity, TransactionNumber,
+};
 use chargebook_domain::sealed::SealedText;
 use chargebook_domain::session::Session;
 use chargebook_domain::units::Timestamp;
@@ -153,6 +158,8 @@ pub struct StationDesk {
     asked_for: BTreeSet<String>,
     /// What was noticed of its dialect and is not in the log yet.
     noticed: Dialect,
+    /// The command of which some requests were answered and more are to be sent.
+    halfway: Option<CommandId>,
 }
 
 /// Which stream a decision is written to.
@@ -244,6 +251,7 @@ impl StationDesk {
             epoch,
             asked_for: BTreeSet::new(),
             noticed: Dialect::STANDARD,
+            halfway: None,
         }
     }
 
@@ -335,6 +343,8 @@ impl StationDesk {
             match self.append(exchange, &decision).await {
                 Ok(()) => {
                     self.after(&case, &decision).await;
+                    self.take_statuses(&case).await?;
+                    self.learn_from_report(&judged).await;
                     self.stop_if_spent(&decision).await;
                     self.show_on_display(&case, &decision).await;
                     self.notice(receipt.noticed, Some(case.receipt_id)).await;
@@ -359,6 +369,7 @@ impl StationDesk {
             (Judged::Refused(error), _) => {
                 RenderedReply { frame: error.frame.clone(), personal: Vec::new() }
             }
+            (Judged::Told(_), _) => return Ok((None, None)),
             (_, Some(answer)) => render(answer),
             (_, None) => return Ok((None, None)),
         };
@@ -381,6 +392,7 @@ impl StationDesk {
         let (verdict, error_code) = match case.judged {
             Judged::Message(_) => (Verdict::Answered, None),
             Judged::Refused(error) => (Verdict::Refused, Some(error.code.to_owned())),
+            Judged::Told(_) => (Verdict::Ignored, None),
             Judged::Unanswered(verdict) => (*verdict, None),
         };
         let receipt = case.receipt;
@@ -419,6 +431,14 @@ impl StationDesk {
             }
             drafts.push(draft);
         }
+        self.write(drafts, decision).await
+    }
+
+    async fn write(
+        &mut self,
+        mut drafts: Vec<Draft>,
+        decision: &Decision,
+    ) -> Result<(), JournalError> {
         match &decision.target {
             Target::Station => {
                 let registry = self.chargebook.registry();

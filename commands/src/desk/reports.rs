@@ -5,14 +5,17 @@ use super::charging;
 use super::{Case, Decision, DeskError, StationDesk};
 use crate::journal::{Draft, Journal, JournalError, read_event};
 use crate::message::{
-    Answer, Judged, Notice, NoticeContent, NoticeSubject, StationMessage, topic_of_job,
+    Answer, Judged, Notice, NoticeContent, NoticeSubject, Receipt, ReservationReport,
+    StationMessage, topic_of_job,
 };
 use chargebook_domain::events::Event;
-use chargebook_domain::events::v1::{Job, ReportTopic, StationJobStatus, StationNotified};
+use chargebook_domain::events::v1::{
+    Job, ReportTopic, ReservationEnd, ReservationEnded, StationJobStatus, StationNotified,
+};
 use chargebook_domain::follow_up::{Gathering, is_about_no_job};
-use chargebook_domain::ids::{CommandId, EventId};
+use chargebook_domain::ids::{CommandId, EventId, ReportPartKey};
 use chargebook_domain::vat_number::is_vat_number;
-use chargebook_store::StreamName;
+use chargebook_store::{LookupKey, StreamName};
 use std::collections::HashMap;
 
 /// Commands that one desk keeps at hand; beyond that it starts afresh and loads again.
@@ -23,8 +26,10 @@ struct Reported {
     command_id: CommandId,
     version: u64,
     gathering: Gathering,
-    /// The exchange that each numbered part came with.
-    parts: HashMap<u32, EventId>,
+    /// The exchange that each numbered part came with, by its words too where they are known.
+    parts: HashMap<(u32, Option<ReportPartKey>), EventId>,
+    /// How the reservation that it made ended, and the exchange that said so first.
+    ended: Option<(ReservationEnd, EventId)>,
 }
 
 /// Parts of one report that are known again when they are repeated; far more than any report has.
@@ -34,12 +39,30 @@ impl Reported {
     fn apply(&mut self, version: u64, event: &Event) {
         self.version = version;
         self.gathering.apply(event);
-        if let Event::StationNotified(fact) = event
-            && let Some(sequence) = fact.sequence
-            && self.parts.len() < PARTS_MAX
-        {
-            self.parts.entry(sequence).or_insert(fact.exchange);
+        match event {
+            Event::StationNotified(fact) => {
+                if let Some(sequence) = fact.sequence
+                    && self.parts.len() < PARTS_MAX
+                {
+                    self.parts.entry((sequence, fact.key)).or_insert(fact.exchange);
+                }
+            }
+            Event::ReservationEnded(fact) => {
+                self.ended.get_or_insert((fact.because, fact.exchange));
+            }
+            _ => {}
         }
+    }
+
+    /// The exchange that brought a part before. Its number alone tells that only where nothing
+    /// more is known of what came: some stations give all parts the same.
+    fn exchange_of(&self, sequence: u32, key: ReportPartKey) -> Option<EventId> {
+        let known = self.parts.get(&(sequence, Some(key)));
+        known.or_else(|| self.parts.get(&(sequence, None))).copied()
+    }
+
+    fn has_part(&self, sequence: u32) -> bool {
+        self.parts.keys().any(|(known, _)| *known == sequence)
     }
 }
 
@@ -119,11 +142,13 @@ impl StationDesk {
         let answer = answer.unwrap_or_else(|| answer_to_notice(notice));
         let sequence = notice.part.and_then(|part| part.sequence);
         let known = stream.as_ref().and_then(|stream| self.reports.commands.get(stream));
-        let repeated = known.zip(sequence).and_then(|(known, part)| known.parts.get(&part));
-        if let Some(exchange) = repeated.copied() {
+        let key = self.part_key(case.receipt);
+        let part = known.zip(sequence.zip(key));
+        let repeated = part.and_then(|(known, (part, key))| known.exchange_of(part, key));
+        if let Some(exchange) = repeated {
             return Ok(Decision::report(stream, answer, Vec::new()).repeating(Some(exchange)));
         }
-        if let NoticeContent::Events(reported) = &notice.content
+        if let NoticeContent::Events { reported, .. } = &notice.content
             && let Some(exchange) = self.repeated_events(reported)
         {
             return Ok(Decision::report(stream, answer, Vec::new()).repeating(Some(exchange)));
@@ -133,6 +158,7 @@ impl StationDesk {
             request_id: notice.request_id,
             command: stream.as_ref().and_then(|stream| self.command_of(stream)),
             sequence,
+            key: key.filter(|_| stream.is_some() && sequence.is_some()),
             to_be_continued: notice.part.map(|part| part.to_be_continued),
             evse: notice.evse,
             transaction: notice.transaction_id.clone(),
@@ -142,7 +168,41 @@ impl StationDesk {
         };
         let mut facts = vec![fact.into()];
         facts.extend(self.facts_of_content(notice, case.receipt_id).await?);
+        facts.extend(self.statuses_of_no_session(case, notice).await?);
         Ok(Decision::report(stream, answer, facts))
+    }
+
+    /// What a part of a report is known by: its frame from its payload on.
+    fn part_key(&self, receipt: &Receipt) -> Option<ReportPartKey> {
+        let text = receipt.text.as_deref()?;
+        let payload = text.get(text.find('{')?..)?;
+        Some(self.chargebook.personal().report_part_key(self.state.station_id, payload))
+    }
+
+    /// The end of a reservation belongs to the command that made it. Told again, it changes
+    /// nothing.
+    pub(super) async fn decide_reservation_ended(
+        &mut self,
+        case: &Case<'_>,
+        report: &ReservationReport,
+    ) -> Result<Decision, DeskError> {
+        let personal = self.chargebook.personal();
+        let key = personal.reservation_key(self.state.station_id, report.reservation_id);
+        let stream = self.command_at(&key).await?;
+        let known = stream.as_ref().and_then(|stream| self.reports.commands.get(stream));
+        if let Some((because, exchange)) = known.and_then(|known| known.ended)
+            && because == report.because
+        {
+            let decision = Decision::report(stream, Answer::Empty, Vec::new());
+            return Ok(decision.repeating(Some(exchange)));
+        }
+        let fact = ReservationEnded {
+            reservation_id: report.reservation_id,
+            station_id: self.state.station_id,
+            because: report.because,
+            exchange: case.receipt_id,
+        };
+        Ok(Decision::report(stream, Answer::Empty, vec![fact.into()]))
     }
 
     /// The facts that a notification's content is.
@@ -152,7 +212,12 @@ impl StationDesk {
         exchange: EventId,
     ) -> Result<Vec<Event>, DeskError> {
         match &notice.content {
-            NoticeContent::Events(reported) => self.events_reported(reported, exchange).await,
+            NoticeContent::Events { reported, .. } => {
+                self.events_reported(reported, exchange).await
+            }
+            NoticeContent::Monitoring(news) => {
+                Ok(vec![self.monitoring_told(news, exchange).await?])
+            }
             NoticeContent::Variables(reported) => self.variables_reported(reported, exchange).await,
             _ => Ok(charging::fact_of(notice, exchange).into_iter().collect()),
         }
@@ -166,7 +231,12 @@ impl StationDesk {
     ) -> Result<Option<StreamName>, DeskError> {
         let personal = self.chargebook.personal();
         let key = personal.report_key(self.state.station_id, topic, request_id);
-        let Some(stream) = self.lookup(&key).await? else { return Ok(None) };
+        self.command_at(&key).await
+    }
+
+    /// The stream of the command that a key finds, at hand from now on.
+    async fn command_at(&mut self, key: &LookupKey) -> Result<Option<StreamName>, DeskError> {
+        let Some(stream) = self.lookup(key).await? else { return Ok(None) };
         if !self.reports.commands.contains_key(&stream) {
             let Some(reported) = load(self.chargebook.journal(), &stream).await? else {
                 return Ok(None);
@@ -194,8 +264,7 @@ impl StationDesk {
         let Some(reported) = self.reports.commands.get(&stream) else { return Ok(false) };
         let sequence = notice.part.and_then(|part| part.sequence);
         let is_last = notice.part.is_some_and(|part| !part.to_be_continued);
-        let is_known =
-            || sequence.map_or(is_last, |sequence| reported.parts.contains_key(&sequence));
+        let is_known = || sequence.map_or(is_last, |sequence| reported.has_part(sequence));
         Ok(reported.gathering.is_complete().is_some_and(|is_complete| !is_complete || is_known()))
     }
 
@@ -222,6 +291,7 @@ async fn load(journal: &Journal, stream: &StreamName) -> Result<Option<Reported>
                         version,
                         gathering: Gathering::default(),
                         parts: HashMap::new(),
+                        ended: None,
                     });
                 }
                 (event, Some(reported)) => reported.apply(version, &event),
@@ -246,10 +316,9 @@ fn answer_to_notice(notice: &Notice) -> Answer {
         | GetCertificateChainStatus
         | GetCertificateStatus
         | NotifyEVChargingNeeds
-        | OpenPeriodicEventStream
         | PullDynamicScheduleUpdate => Answer::Declined,
-        // That it came; it approves of nothing (part 2, K15).
-        NotifyEVChargingSchedule => Answer::Accepted,
+        // That it came; it approves of nothing (part 2, K15). Every stream is taken (N11.FR.06).
+        NotifyEVChargingSchedule | OpenPeriodicEventStream => Answer::Accepted,
         _ => Answer::Empty,
     }
 }

@@ -15,7 +15,9 @@ use crate::journal::{Draft, JournalError};
 use crate::protocol::ExactRefused;
 use crate::registry::{Registered, RegistryError};
 use crate::station::StationState;
-use chargebook_domain::events::v1::{CommandFailed, CommandFailure, CommandRequested, Intent};
+use chargebook_domain::events::v1::{
+    CommandFailed, CommandFailure, CommandRequested, FollowUp, Intent,
+};
 use chargebook_domain::ids::{CommandId, StationId};
 use chargebook_domain::units::Timestamp;
 use chargebook_store::{AppendError, ExpectedVersion, Position, StreamName};
@@ -57,6 +59,29 @@ pub enum ExactError {
     /// The version's standard does not allow it.
     #[error(transparent)]
     Refused(#[from] ExactRefused),
+    /// Its number is another request's, whose reports are due.
+    #[error(
+        "the requestId {number} is that of command {command}, whose reports are not all there: \
+         take another number, or wait for them"
+    )]
+    NumberInUse {
+        /// The number (`requestId`).
+        number: i32,
+        /// The command that has it.
+        command: CommandId,
+    },
+    /// It is more than the station takes in one request, and cannot be cut into several.
+    #[error(
+        "{items} items, and the station takes {items_max} in one {action}: ask for less at a time"
+    )]
+    TooLarge {
+        /// The action.
+        action: String,
+        /// How many it has.
+        items: usize,
+        /// How many the station takes.
+        items_max: u32,
+    },
     /// No such station, too many open commands, or the log.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -81,6 +106,22 @@ fn waits(intent: &Intent) -> bool {
             | Intent::ShowPrice { .. }
             | Intent::ShowCost { .. }
     )
+}
+
+/// The request whose limit holds for another one too (2.x: N02.FR.07).
+fn limited_as(action: &str) -> &str {
+    if action == "GetMonitoringReport" { "GetReport" } else { action }
+}
+
+fn check_items(state: &StationState, action: &str, items: Option<usize>) -> Result<(), ExactError> {
+    let limit = state.message_limits.iter().find(|limit| limit.action == limited_as(action));
+    let Some((items, items_max)) = items.zip(limit.and_then(|limit| limit.items_max)) else {
+        return Ok(());
+    };
+    match u32::try_from(items).is_ok_and(|items| items <= items_max) {
+        true => Ok(()),
+        false => Err(ExactError::TooLarge { action: action.to_owned(), items, items_max }),
+    }
 }
 
 impl Chargebook {
@@ -121,6 +162,10 @@ impl Chargebook {
         let state = self.known_station(station).await?;
         let protocol = state.protocol.clone().ok_or(ExactError::NeverConnected)?;
         let request = self.station_protocol().request(&protocol, action, payload)?;
+        check_items(&state, action, request.indivisible_items)?;
+        if let Some(follow_up) = &request.follow_up {
+            self.check_number(&state, follow_up).await?;
+        }
         let payload = self
             .personal()
             .seal_frame(state.station_id, &request.payload, &request.personal)
@@ -128,6 +173,32 @@ impl Chargebook {
             .map_err(RegistryError::from)?;
         let intent = Intent::Exact { protocol, action: action.to_owned(), payload };
         Ok(self.write_request(&state, intent, request.waits, actor).await?)
+    }
+
+    /// Reports find their request by its number, so two of a kind that are under way over one
+    /// connection may not have the same. What a station owed over an earlier connection it may
+    /// have forgotten: that keeps no number from being used.
+    async fn check_number(
+        &self,
+        state: &StationState,
+        follow_up: &FollowUp,
+    ) -> Result<(), ExactError> {
+        let Some(number) = follow_up.request_id else { return Ok(()) };
+        let station_id = state.station_id;
+        let key = self.personal().report_key(station_id, follow_up.topic, Some(number));
+        let of_journal = |error: JournalError| ExactError::Registry(error.into());
+        let Some(stream) = self.journal().lookup(&key).await.map_err(of_journal)? else {
+            return Ok(());
+        };
+        let known = self.command_state(&stream).await.map_err(of_journal)?;
+        let Some((view, _)) = known else { return Ok(()) };
+        let is_due = view.gathering.is_complete() == Some(false)
+            && view.sent_over == Some(state.epoch)
+            && self.board().is_present(station_id);
+        match is_due {
+            true => Err(ExactError::NumberInUse { number, command: view.requested.command_id }),
+            false => Ok(()),
+        }
     }
 
     pub(crate) async fn known_station(&self, station: &str) -> Result<StationState, RegistryError> {

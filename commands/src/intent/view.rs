@@ -26,14 +26,18 @@ pub struct CommandView {
     pub stage: CommandStage,
     /// When it was sent.
     pub sent_at: Option<Timestamp>,
+    /// Over which connection of the station: its epoch.
+    pub sent_over: Option<u64>,
     /// When it was finished.
     pub finished_at: Option<Timestamp>,
     /// The status in the station's answer.
     pub status: Option<String>,
     /// Why there is no answer.
     pub failure: Option<CommandFailed>,
-    /// The station's answer, verbatim, opened.
+    /// The station's answer, verbatim, opened: the last, where it was sent in several requests.
     pub reply: Option<String>,
+    /// Its answers to the requests before that.
+    pub replies_before: Vec<String>,
     /// What the station reports on it, and how much of that is there.
     pub gathering: Gathering,
     /// What the station has reported on it, oldest first.
@@ -58,7 +62,7 @@ pub struct Notification {
 /// The texts of a view that are still sealed.
 #[derive(Default)]
 struct Sealed {
-    reply: Option<SealedText>,
+    replies: Vec<SealedText>,
     /// Of each notification, in their order.
     frames: Vec<Option<SealedText>>,
     /// The exchange whose facts come next.
@@ -83,7 +87,7 @@ impl Chargebook {
                     }
                     (Event::ExchangeRecorded(exchange), _) => {
                         if exchange.direction == Direction::ToStation {
-                            sealed.reply.clone_from(&exchange.reply);
+                            sealed.replies.extend(exchange.reply.clone());
                         }
                         sealed.exchange = Some((EventId(recorded.id), exchange));
                     }
@@ -97,8 +101,9 @@ impl Chargebook {
             })
             .await?;
         let Some(mut view) = view else { return Ok(None) };
-        if let Some(reply) = sealed.reply {
-            view.reply = Some(self.personal().open(&reply).await);
+        for reply in sealed.replies {
+            let reply = self.personal().open(&reply).await;
+            view.replies_before.extend(view.reply.replace(reply));
         }
         for (notification, frame) in view.notifications.iter_mut().zip(sealed.frames) {
             if let Some(frame) = frame {
@@ -143,10 +148,12 @@ impl CommandView {
             requested_at,
             stage: CommandStage::Requested,
             sent_at: None,
+            sent_over: None,
             finished_at: None,
             status: None,
             failure: None,
             reply: None,
+            replies_before: Vec::new(),
             gathering: Gathering::default(),
             notifications: Vec::new(),
         }
@@ -155,8 +162,9 @@ impl CommandView {
     fn apply(&mut self, event: &Event, at: Timestamp) {
         self.gathering.apply(event);
         match event {
-            Event::CommandSent(_) => {
+            Event::CommandSent(sent) => {
                 self.stage = CommandStage::Sent;
+                self.sent_over = Some(sent.epoch);
                 self.sent_at = Some(at);
             }
             Event::CommandAnswered(answered) => {

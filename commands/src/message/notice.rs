@@ -1,7 +1,9 @@
 //! Notifications of 2.x stations that say how things stand: kept verbatim in the exchange, with
 //! what finds them again.
 
+use super::StatusReport;
 use super::certificate::{CertificateQuestion, ChainQuestion, ContractRequest};
+use super::monitoring::MonitoringNews;
 use chargebook_domain::events::v1::{
     ChargingNeeds, ChargingProfile, ChargingSchedule, Job, ReportTopic, ReportedEvent,
     ReportedVariable, TerminalPayment,
@@ -37,7 +39,12 @@ pub enum NoticeContent {
     #[default]
     Verbatim,
     /// What happened to components (NotifyEvent).
-    Events(Vec<ReportedEvent<String>>),
+    Events {
+        /// What happened, but for what connectors are now.
+        reported: Vec<ReportedEvent<String>>,
+        /// What connectors are now, told as events of theirs (G01).
+        statuses: Vec<StatusReport>,
+    },
     /// Charging profiles that are kept (ReportChargingProfiles).
     ChargingProfiles {
         /// Who set them.
@@ -76,6 +83,8 @@ pub enum NoticeContent {
     CertificateChain(Vec<ChainQuestion>),
     /// A vehicle's wish for contracts (Get15118EVCertificate).
     ContractRequest(Box<ContractRequest>),
+    /// What it watches (NotifyMonitoringReport, the streams of 2.1).
+    Monitoring(MonitoringNews),
     /// A payment at the station's terminal (NotifySettlement).
     Payment(TerminalPayment<String>),
     /// A VAT identification number that somebody wants on the receipt (VatNumberValidation).

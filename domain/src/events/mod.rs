@@ -189,9 +189,19 @@ events! {
     "station.connector_status" StationConnectorStatus(v1::StationConnectorStatus);
     "station.default_tariff_set" StationDefaultTariffSet(v1::StationDefaultTariffSet);
     "station.disconnected" StationDisconnected(v1::StationDisconnected);
+    "station.event_stream_adjusted"
+        StationEventStreamAdjusted(v1::StationEventStreamAdjusted);
+    "station.event_stream_closed" StationEventStreamClosed(v1::StationEventStreamClosed);
+    "station.event_stream_continued"
+        StationEventStreamContinued(v1::StationEventStreamContinued);
+    "station.event_streams_told" StationEventStreamsTold(v1::StationEventStreamsTold);
     "station.events_reported" StationEventsReported(v1::StationEventsReported);
     "station.job_status" StationJobStatus(v1::StationJobStatus);
+    "station.message_limits_told" StationMessageLimitsTold(v1::StationMessageLimitsTold);
     "station.meter_recorded" StationMeterRecorded(v1::StationMeterRecorded);
+    "station.monitoring_base_set" StationMonitoringBaseSet(v1::StationMonitoringBaseSet);
+    "station.monitors_cleared" StationMonitorsCleared(v1::StationMonitorsCleared);
+    "station.monitors_told" StationMonitorsTold(v1::StationMonitorsTold);
     "station.month_opened" StationMonthOpened(v1::StationMonthOpened);
     "station.notified" StationNotified(v1::StationNotified);
     "station.orphan_recorded" StationOrphanRecorded(v1::StationOrphanRecorded);

@@ -45,6 +45,7 @@ sources! {
     "events/v1/exchange.rs"
     "events/v1/intent.rs"
     "events/v1/local_tariff.rs"
+    "events/v1/monitoring.rs"
     "events/v1/notice.rs"
     "events/v1/registry.rs"
     "events/v1/reservation.rs"

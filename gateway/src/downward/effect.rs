@@ -1,7 +1,7 @@
 //! What an answer changes on our side, whichever way the request came about: a password that a
 //! station takes over counts from its `Accepted`, and so do its certificates and reservations.
 
-use super::{certificate, profiles, reservation, tariffs, values};
+use super::{certificate, monitoring, profiles, reservation, tariffs, values};
 use crate::payload::Payload;
 use crate::rpc::frame::Frame;
 use crate::rpc::json::Document;
@@ -50,6 +50,7 @@ pub(super) fn of_payloads(
         .or_else(|| reservation::of_answer(version, action, call, answer))
         .or_else(|| profiles::of_answer(action, call, answer))
         .or_else(|| tariffs::of_answer(action, call, answer))
+        .or_else(|| monitoring::of_answer(action, call, answer))
         .or_else(|| will_send(action, call, answer).map(StationEffect::WillSend));
     let values = values::of_answer(version, action, call, answer);
     effect.into_iter().chain(values).collect()

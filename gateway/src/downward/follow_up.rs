@@ -18,13 +18,26 @@ pub(super) fn of_request(version: Version, action: &str, payload: &str) -> Optio
     if topic == ReportTopic::CustomerInformation && payload.boolean("report") != Some(true) {
         return None;
     }
-    let base = payload.string("reportBase");
-    let is_inventory = base.is_some_and(|base| base == FULL_INVENTORY);
+    let is_inventory = match topic {
+        // Without criteria all of them are reported (part 2, N02.FR.11).
+        ReportTopic::Monitors => {
+            ["monitoringCriteria", "componentVariable"].iter().all(|n| payload.member(n).is_none())
+        }
+        _ => payload.string("reportBase").is_some_and(|base| base == FULL_INVENTORY),
+    };
     Some(FollowUp {
         topic,
         request_id: payload.integer("requestId"),
         is_inventory: is_inventory.then_some(true),
     })
+}
+
+/// Whether an answer says that there is nothing to report: without the name of a file there are
+/// no diagnostics (1.6, section 6.24).
+pub(super) fn has_nothing(version: Version, action: &str, answer: &Payload<'_, '_>) -> bool {
+    version == Version::V1_6
+        && action == "GetDiagnostics"
+        && answer.string("fileName").is_none_or(|name| name.is_empty())
 }
 
 fn topic(version: Version, action: &str) -> Option<ReportTopic> {
@@ -67,6 +80,10 @@ mod tests {
         check("GetBaseReport", summary, Some((model, Some(-7), false)));
         check("GetReport", r#"{"requestId":8}"#, Some((model, Some(8), false)));
         check("GetLog", r#"{"requestId":9}"#, Some((ReportTopic::Log, Some(9), false)));
+        let monitors = ReportTopic::Monitors;
+        check("GetMonitoringReport", r#"{"requestId":8}"#, Some((monitors, Some(8), true)));
+        let of_a_kind = r#"{"requestId":8,"monitoringCriteria":["DeltaMonitoring"]}"#;
+        check("GetMonitoringReport", of_a_kind, Some((monitors, Some(8), false)));
         check("Reset", r#"{"type":"Immediate"}"#, None);
         let customer = ReportTopic::CustomerInformation;
         let asked = |report| format!(r#"{{"requestId":1,"report":{report},"clear":true}}"#);

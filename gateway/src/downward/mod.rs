@@ -9,6 +9,7 @@
 mod certificate;
 mod effect;
 mod follow_up;
+mod monitoring;
 mod order;
 mod personal;
 mod plug_and_charge;
@@ -16,6 +17,7 @@ mod profiles;
 mod reply;
 mod request;
 mod reservation;
+mod split;
 mod standard;
 mod tariffs;
 mod values;
@@ -35,21 +37,50 @@ use chargebook_commands::message::{
 };
 use chargebook_commands::protocol::{ExactRefused, ExactRequest, Lack, StationProtocol};
 use chargebook_commands::web_payment::WebPaymentSettings;
-use chargebook_domain::events::v1::{Dialect, Intent};
-use chargebook_domain::ids::EvseNumber;
+use chargebook_domain::events::v1::{Dialect, Intent, MessageLimit};
+use chargebook_domain::ids::{CommandId, EvseNumber};
 use chargebook_domain::sealed::HOLE_PLACEHOLDER;
 use chargebook_domain::units::Timestamp;
 use ocpp_kit::Version;
 use request::{Checked, Refused};
+use std::collections::VecDeque;
+use uuid::Uuid;
 
-/// Writes the CALL for an intent, in the words of the version that the connection speaks, and of
-/// what its station speaks beside.
+/// Writes the CALLs for an intent, in the words of the version that the connection speaks, and of
+/// what its station speaks beside: one, or several where it is more than the station takes in one.
+/// The ids of the others follow from the first one's.
+pub(crate) fn calls(
+    version: Version,
+    dialect: Dialect,
+    command_id: CommandId,
+    intent: &OpenedIntent,
+    limit: impl Fn(&str) -> Option<MessageLimit>,
+) -> Result<VecDeque<Downward>, Unsendable> {
+    let checked = checked(version, dialect, &command_id.to_string(), intent)?;
+    let limit = limit(checked.action);
+    let parts = split::split(version, checked, limit)?;
+    let id = |part: u128| Uuid::from_u128(command_id.0.as_u128().wrapping_add(part)).to_string();
+    let calls = (0..).zip(parts).map(|(part, checked)| downward(version, &id(part), checked));
+    Ok(calls.collect())
+}
+
+/// Writes the one CALL for an intent.
+#[cfg(test)]
 pub(crate) fn call(
     version: Version,
     dialect: Dialect,
     message_id: &str,
     intent: &OpenedIntent,
 ) -> Result<Downward, Unsendable> {
+    Ok(downward(version, message_id, checked(version, dialect, message_id, intent)?))
+}
+
+fn checked(
+    version: Version,
+    dialect: Dialect,
+    message_id: &str,
+    intent: &OpenedIntent,
+) -> Result<Checked, Unsendable> {
     let checked = match intent {
         OpenedIntent::Exact { payload, .. } if payload == HOLE_PLACEHOLDER => {
             return Err(Unsendable::Erased);
@@ -69,9 +100,13 @@ pub(crate) fn call(
     if checked.has_erased {
         return Err(Unsendable::Erased);
     }
+    Ok(checked)
+}
+
+fn downward(version: Version, message_id: &str, checked: Checked) -> Downward {
     let follow_up = follow_up::of_request(version, checked.action, &checked.payload);
     let effects = effect::of_call(version, checked.action, &checked.payload);
-    Ok(Downward { follow_up, effects, ..framed(message_id, checked) })
+    Downward { follow_up, effects, ..framed(message_id, checked) }
 }
 
 /// The command's own number, for requests that carry one (`requestId`, `remoteStartId`): the last
@@ -105,6 +140,7 @@ fn framed(message_id: &str, checked: Checked) -> Downward {
         }
     };
     Downward {
+        message_id: message_id.to_owned(),
         action,
         frame: RenderedReply { frame, personal },
         follow_up: None,
@@ -136,6 +172,8 @@ impl StationProtocol for OcppVersions {
             }
         })?;
         Ok(ExactRequest {
+            follow_up: follow_up::of_request(version, checked.action, &checked.payload),
+            indivisible_items: split::indivisible_items(version, &checked),
             waits: standard::waits(checked.action),
             payload: checked.payload,
             personal: checked.personal,

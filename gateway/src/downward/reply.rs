@@ -4,7 +4,7 @@
 //! a status that is missing or no word of the standard makes an answer unreadable.
 
 use super::plug_and_charge::{self, CarriedAnswer};
-use super::{effect, personal, request, standard};
+use super::{effect, follow_up, personal, request, standard};
 use crate::message::ReplyReading;
 use crate::payload::Payload;
 use crate::rpc::error::ErrorCode;
@@ -40,11 +40,13 @@ pub(crate) fn read_reply(
     let frame = Frame::read(&document);
     let mut effects = Vec::new();
     let mut unusable = None;
+    let mut nothing_follows = false;
     let (result, personal) = match (outcome, frame) {
         (Ok(()), Frame::Result { payload: Some(payload), .. })
             if is_payload(&document, payload) =>
         {
             let answer = Payload { document: &document, node: payload };
+            nothing_follows = follow_up::has_nothing(version, action, &answer);
             let confirmed = confirmation(&document, payload, version, action);
             let (result, places) = (confirmed.result, confirmed.places);
             unusable = confirmed.unusable;
@@ -77,7 +79,7 @@ pub(crate) fn read_reply(
         Some(places) if places.len() <= PERSONAL_PLACES_MAX => Personal::Places(places),
         _ => Personal::Anywhere,
     };
-    ReplyReading { personal, result, effects, unusable }
+    ReplyReading { personal, result, nothing_follows, effects, unusable }
 }
 
 /// What an answer says that stands in the data of another.

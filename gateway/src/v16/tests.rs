@@ -37,6 +37,7 @@ fn verdict(text: &str) -> String {
             assert_eq!(is_sealed_whole, message.receipt.noticed.is_standard(), "{text}");
             format!("{} {}", refused.code, frame[3].as_str().expect("a description"))
         }
+        Judged::Told(_) => panic!("1.6 has no SEND"),
         Judged::Unanswered(verdict) => {
             assert_eq!(message.receipt.personal, Personal::Anywhere);
             format!("{verdict:?}")

@@ -12,9 +12,7 @@ pub(super) fn declined(edition: V2, action: &str) -> Option<Written> {
         "GetCertificateStatus" => r#"{"status":"Failed"}"#,
         // There is none to send: in 2.1 there is a word for it (K15).
         "NotifyEVChargingNeeds" if edition == V2::V21 => r#"{"status":"NoChargingProfile"}"#,
-        "NotifyEVChargingNeeds" | "OpenPeriodicEventStream" | "PullDynamicScheduleUpdate" => {
-            r#"{"status":"Rejected"}"#
-        }
+        "NotifyEVChargingNeeds" | "PullDynamicScheduleUpdate" => r#"{"status":"Rejected"}"#,
         _ => return None,
     };
     Some(Written { json: json.to_owned(), personal: Vec::new() })

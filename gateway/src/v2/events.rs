@@ -2,6 +2,7 @@
 
 use super::device_model::{component, variable_name};
 use crate::payload::Payload;
+use chargebook_commands::message::{Notice, NoticeContent, StationMessage, StatusReport};
 use chargebook_domain::alert;
 use chargebook_domain::events::v1::{Condition, ReportedEvent};
 use chargebook_domain::ids::TransactionName;
@@ -9,9 +10,49 @@ use chargebook_domain::ids::TransactionName;
 /// The word for a value that has passed a threshold (EventTriggerEnumType).
 const ALERTING: &str = "Alerting";
 
-/// What a NotifyEvent tells of (EventDataType).
-pub(super) fn events(payload: &Payload<'_, '_>) -> Option<Vec<ReportedEvent<String>>> {
-    payload.objects("eventData").map(|data| event(&data)).collect()
+/// The component and its variable that tell what a connector is (G01).
+const CONNECTOR: &str = "Connector";
+/// See [`CONNECTOR`].
+const AVAILABILITY: &str = "AvailabilityState";
+/// What a connector can be (ConnectorStatusEnumType).
+const CONNECTOR_STATUSES: &[&str] =
+    &["Available", "Faulted", "Occupied", "Reserved", "Unavailable"];
+
+/// What a NotifyEvent says. One that tells what a connector is, and nothing more, says the same
+/// as a StatusNotification, which a station may send instead (G01.FR.03 to FR.07).
+pub(super) fn message(payload: &Payload<'_, '_>, notice: Notice) -> Option<StationMessage> {
+    let (mut reported, mut statuses) = (Vec::new(), Vec::new());
+    for data in payload.objects("eventData") {
+        let event = event(&data)?;
+        match status(&event) {
+            Some(status) => statuses.push(status),
+            None => reported.push(event),
+        }
+    }
+    match (&reported[..], &statuses[..]) {
+        ([], [_]) => statuses.pop().map(StationMessage::Status),
+        _ => {
+            let content = NoticeContent::Events { reported, statuses };
+            Some(StationMessage::Notice(Notice { content, ..notice }))
+        }
+    }
+}
+
+/// What a connector is now, where an event tells that. What its EVSE or the station is follows
+/// from it, and is not told apart.
+fn status(event: &ReportedEvent<String>) -> Option<StatusReport> {
+    let (component, variable) = (&event.component, &event.variable);
+    let is_availability = component.name.eq_ignore_ascii_case(CONNECTOR)
+        && variable.name.eq_ignore_ascii_case(AVAILABILITY)
+        && CONNECTOR_STATUSES.contains(&event.value.as_str());
+    is_availability.then_some(StatusReport {
+        evse: Some(component.evse?),
+        connector: component.connector?,
+        status: event.value.clone(),
+        error_code: None,
+        vendor_error_code: None,
+        at: Some(event.at),
+    })
 }
 
 fn event(data: &Payload<'_, '_>) -> Option<ReportedEvent<String>> {
@@ -55,6 +96,7 @@ fn condition(event: &ReportedEvent<String>, is_cleared: bool) -> Option<Conditio
 mod tests {
     use super::*;
     use crate::rpc::json::Document;
+    use chargebook_commands::message::NoticeSubject;
 
     #[track_caller]
     fn check(
@@ -71,8 +113,53 @@ mod tests {
         );
         let (document, _) = Document::read(&text);
         let payload = Payload { document: &document, node: document.root().expect("a payload") };
-        let events = events(&payload).expect("events");
-        assert_eq!(events[0].condition, expected, "{text}");
+        let notice = Notice::about(NoticeSubject::NotifyEvent);
+        let Some(StationMessage::Notice(notice)) = message(&payload, notice) else {
+            panic!("{text}")
+        };
+        let NoticeContent::Events { reported, .. } = notice.content else { panic!("{text}") };
+        assert_eq!(reported[0].condition, expected, "{text}");
+    }
+
+    /// How many events and statuses a message tells; `None`: it is a status by itself.
+    fn told(events: &[&str]) -> Option<(usize, usize)> {
+        let text = format!(r#"{{"eventData":[{}]}}"#, events.join(","));
+        let (document, _) = Document::read(&text);
+        let payload = Payload { document: &document, node: document.root().expect("a payload") };
+        let notice = Notice::about(NoticeSubject::NotifyEvent);
+        match message(&payload, notice).expect("a message") {
+            StationMessage::Status(_) => None,
+            StationMessage::Notice(Notice {
+                content: NoticeContent::Events { reported, statuses },
+                ..
+            }) => Some((reported.len(), statuses.len())),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_a_connector_is_is_its_status() {
+        let event = |component: &str, evse: &str, variable: &str, value: &str| {
+            format!(
+                r#"{{"eventId":1,"timestamp":"2026-11-22T12:00:00Z","trigger":"Delta",
+                "actualValue":"{value}","eventNotificationType":"HardWiredNotification",
+                "component":{{"name":"{component}"{evse}}},"variable":{{"name":"{variable}"}}}}"#
+            )
+        };
+        let at = r#","evse":{"id":1,"connectorId":2}"#;
+        let occupied = event("Connector", at, "AvailabilityState", "Occupied");
+        assert_eq!(told(&[&occupied]), None);
+        assert_eq!(told(&[&occupied, &occupied]), Some((0, 2)));
+        for other in [
+            event("Connector", "", "AvailabilityState", "Occupied"),
+            event("Connector", r#","evse":{"id":1}"#, "AvailabilityState", "Occupied"),
+            event("EVSE", at, "AvailabilityState", "Occupied"),
+            event("Connector", at, "Available", "true"),
+            event("Connector", at, "AvailabilityState", "Charging"),
+        ] {
+            assert_eq!(told(&[&other]), Some((1, 0)), "{other}");
+            assert_eq!(told(&[&other, &occupied]), Some((1, 1)), "{other}");
+        }
     }
 
     #[test]

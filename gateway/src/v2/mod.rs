@@ -13,6 +13,7 @@ mod declined;
 mod device_model;
 mod events;
 mod meter;
+mod monitoring;
 mod personal;
 mod render;
 mod schema;
@@ -22,6 +23,7 @@ mod translate;
 mod tests;
 
 pub(crate) use device_model::{component, variable_name};
+pub(crate) use monitoring::{monitor, rate, stream};
 pub(crate) use render::{payload, render};
 
 use crate::call::{CallKind, Edition, judge};
@@ -95,7 +97,7 @@ pub(crate) fn refuse_unaccepted(message: &mut ForDesk) {
     let is_call = match &message.judged {
         Judged::Message(_) => true,
         Judged::Refused(refused) => no_calls.iter().all(|code| refused.code != code.v2()),
-        Judged::Unanswered(_) => false,
+        Judged::Told(_) | Judged::Unanswered(_) => false,
     };
     let Some(id) = message.receipt.message_id.clone().filter(|_| is_call) else { return };
     let why = "the station is not accepted: only BootNotification, and what it was asked for";

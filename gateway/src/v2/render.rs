@@ -432,12 +432,6 @@ mod tests {
             r#"{"status":"NoChargingProfile"}"#,
             &[],
         );
-        check_declined::<v2_1::OpenPeriodicEventStreamResponse>(
-            V2::V21,
-            "OpenPeriodicEventStream",
-            rejected,
-            &[],
-        );
         check_declined::<v2_1::PullDynamicScheduleUpdateResponse>(
             V2::V21,
             "PullDynamicScheduleUpdate",

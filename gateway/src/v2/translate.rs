@@ -9,12 +9,13 @@ use super::certificates;
 use super::device_model;
 use super::events;
 use super::meter;
+use super::monitoring;
 use crate::charging;
 use crate::payload::Payload;
 use chargebook_commands::message::{
-    AuthorizeReport, DataRefused, MeterReport, Notice, NoticeContent, NoticePart, NoticeSubject,
-    PresentedCertificate, PresentedToken, ReservationReport, StationMessage, StatusReport,
-    TransactionEventKind, TransactionReport,
+    AuthorizeReport, DataRefused, MeterReport, MonitoringNews, Notice, NoticeContent, NoticePart,
+    NoticeSubject, PresentedCertificate, PresentedToken, ReservationReport, StationMessage,
+    StatusReport, TransactionEventKind, TransactionReport,
 };
 use chargebook_domain::events::v1::{
     BootInformation, Job, ReservationEnd, StationCost, TerminalPayment, TransactionLimit,
@@ -64,6 +65,7 @@ pub(super) fn message(
         }),
         "ReservationStatusUpdate" => StationMessage::Reservation(reservation(payload)?),
         "TransactionEvent" => StationMessage::Transaction(Box::new(transaction(edition, payload)?)),
+        "NotifyEvent" => events::message(payload, notice(payload, action)?)?,
         _ => StationMessage::Notice(notice(payload, action)?),
     })
 }
@@ -212,7 +214,6 @@ fn notice(payload: &Payload<'_, '_>, action: &str) -> Option<Notice> {
 
 fn content(payload: &Payload<'_, '_>, subject: NoticeSubject) -> Option<NoticeContent> {
     Some(match subject {
-        NoticeSubject::NotifyEvent => NoticeContent::Events(events::events(payload)?),
         NoticeSubject::ReportChargingProfiles => {
             let source = limit_source(payload)?;
             let profiles = payload.objects("chargingProfile").map(|it| charging::profile(&it));
@@ -246,6 +247,18 @@ fn content(payload: &Payload<'_, '_>, subject: NoticeSubject) -> Option<NoticeCo
         }
         NoticeSubject::GetCertificateChainStatus => {
             NoticeContent::CertificateChain(certificates::chain(payload)?)
+        }
+        NoticeSubject::NotifyMonitoringReport => {
+            NoticeContent::Monitoring(monitoring::reported(payload)?)
+        }
+        NoticeSubject::OpenPeriodicEventStream => {
+            NoticeContent::Monitoring(monitoring::opened(payload)?)
+        }
+        NoticeSubject::NotifyPeriodicEventStream => {
+            NoticeContent::Monitoring(monitoring::continued(payload)?)
+        }
+        NoticeSubject::ClosePeriodicEventStream => {
+            NoticeContent::Monitoring(MonitoringNews::StreamClosed(payload.integer("id")?))
         }
         NoticeSubject::NotifyReport => NoticeContent::Variables(device_model::variables(payload)?),
         NoticeSubject::NotifySettlement => NoticeContent::Payment(payment(payload)?),

@@ -12,6 +12,7 @@ mod display;
 mod ending;
 mod fuzz;
 mod handshake;
+mod message_limits;
 mod messages;
 mod passwords;
 mod profiles;

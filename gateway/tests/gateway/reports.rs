@@ -3,6 +3,7 @@
 use crate::support::{Gateway, Knock, Station};
 use chargebook_commands::{CommandView, Notification};
 use chargebook_domain::ids::CommandId;
+use chargebook_store::RecordedEvent;
 use serde_json::{Value, json};
 
 /// A 1.6 station that has booted.
@@ -157,7 +158,7 @@ async fn an_empty_report_is_complete_at_once_and_a_refused_one_never_comes() {
 }
 
 #[tokio::test]
-async fn a_number_is_of_the_latest_command_of_its_kind() {
+async fn a_number_is_of_one_command_of_its_kind_until_that_is_over() {
     let gateway = Gateway::start().await;
     let mut station = booted_as(&gateway, "ocpp2.1").await;
     let accepted = || json!({ "status": "Accepted" });
@@ -166,18 +167,105 @@ async fn a_number_is_of_the_latest_command_of_its_kind() {
         json!({ "logType": "DiagnosticsLog", "requestId": 7, "log": log })
     };
     let earlier = asked(&gateway, &mut station, "GetLog", log(), accepted()).await;
+    let refused =
+        gateway.chargebook.request_exact("CP-1", "GetLog", &log().to_string(), "me").await;
+    let refused = refused.expect_err("the number is in use").to_string();
+    assert!(refused.contains("requestId 7") && refused.contains(&earlier.to_string()), "{refused}");
+    let status = |status: &str| json!({ "status": status, "requestId": 7 });
+    said(&mut station, "LogStatusNotification", status("Uploaded")).await;
     let later = asked(&gateway, &mut station, "GetLog", log(), accepted()).await;
     let report = json!({ "requestId": 7, "reportBase": "FullInventory" });
     let report = asked(&gateway, &mut station, "GetBaseReport", report, accepted()).await;
-    for status in ["Uploading", "Uploaded"] {
-        let payload = json!({ "status": status, "requestId": 7 });
-        said(&mut station, "LogStatusNotification", payload).await;
+    for word in ["Uploading", "Uploaded"] {
+        said(&mut station, "LogStatusNotification", status(word)).await;
     }
-    assert_eq!(statuses(&command(&gateway, earlier).await), Vec::<&str>::new());
+    assert_eq!(statuses(&command(&gateway, earlier).await), ["Uploaded"]);
     assert_eq!(statuses(&command(&gateway, report).await), Vec::<&str>::new());
     let view = command(&gateway, later).await;
     assert_eq!(statuses(&view), ["Uploading", "Uploaded"]);
     assert_eq!(view.gathering.is_complete(), Some(true));
+}
+
+#[tokio::test]
+async fn a_number_that_was_owed_over_an_earlier_connection_may_be_used_again() {
+    let gateway = Gateway::start().await;
+    let mut station = booted_as(&gateway, "ocpp2.0.1").await;
+    let base = || json!({ "requestId": 7, "reportBase": "FullInventory" });
+    let accepted = || json!({ "status": "Accepted" });
+    asked(&gateway, &mut station, "GetBaseReport", base(), accepted()).await;
+    drop(station);
+    gateway.facts_once("station.disconnected", 1).await;
+    let mut station = booted_as(&gateway, "ocpp2.0.1").await;
+    let again = asked(&gateway, &mut station, "GetBaseReport", base(), accepted()).await;
+    said(&mut station, "NotifyReport", part(7, 0, false)).await;
+    assert_eq!(command(&gateway, again).await.gathering.is_complete(), Some(true));
+}
+
+#[tokio::test]
+async fn parts_that_all_have_one_number_are_all_kept_and_repeats_absorbed() {
+    let gateway = Gateway::start().await;
+    let mut station = booted_as(&gateway, "ocpp2.0.1").await;
+    let base = json!({ "requestId": 7, "reportBase": "FullInventory" });
+    let accepted = json!({ "status": "Accepted" });
+    let id = asked(&gateway, &mut station, "GetBaseReport", base, accepted).await;
+    for (variable, to_be_continued) in [(1, true), (2, true), (2, true), (3, false), (3, false)] {
+        let mut part = part(7, variable, to_be_continued);
+        part["seqNo"] = json!(0);
+        said(&mut station, "NotifyReport", part).await;
+        let is_complete = command(&gateway, id).await.gathering.is_complete();
+        assert_eq!(is_complete, Some(!to_be_continued), "{variable}");
+    }
+    let view = command(&gateway, id).await;
+    assert_eq!(sequences(&view), [Some(0); 3]);
+    assert_eq!(view.gathering.is_complete(), Some(true));
+    let told = gateway.facts("station.variables_reported").await;
+    let names: Vec<_> =
+        told.iter().map(|fact| fact["variables"][0]["variable"]["name"].clone()).collect();
+    assert_eq!(names, ["Variable1", "Variable2", "Variable3"]);
+}
+
+#[tokio::test]
+async fn diagnostics_of_1_6_that_are_not_there_are_over_with_the_answer() {
+    let gateway = Gateway::start().await;
+    let mut station = booted(&gateway).await;
+    let wish = || json!({ "location": "ftp://example.com/" });
+    let nothing = asked(&gateway, &mut station, "GetDiagnostics", wish(), json!({})).await;
+    assert_eq!(command(&gateway, nothing).await.gathering.is_complete(), Some(true));
+    let file = json!({ "fileName": "diagnostics.zip" });
+    let something = asked(&gateway, &mut station, "GetDiagnostics", wish(), file).await;
+    assert_eq!(command(&gateway, something).await.gathering.is_complete(), Some(false));
+    let uploaded = json!({ "status": "Uploaded" });
+    said(&mut station, "DiagnosticsStatusNotification", uploaded).await;
+    assert_eq!(command(&gateway, something).await.gathering.is_complete(), Some(true));
+    assert_eq!(statuses(&command(&gateway, nothing).await), Vec::<&str>::new());
+}
+
+#[tokio::test]
+async fn the_end_of_a_reservation_is_told_once() {
+    let gateway = Gateway::start().await;
+    let mut station = booted_as(&gateway, "ocpp2.0.1").await;
+    let reserve = || {
+        json!({ "id": 9, "expiryDateTime": "2036-11-22T13:00:00Z", "evseId": 1,
+            "idToken": { "idToken": "04A1B2C3", "type": "ISO14443" } })
+    };
+    let ended = |status: &str| json!({ "reservationId": 9, "reservationUpdateStatus": status });
+    let accepted = || json!({ "status": "Accepted" });
+    let action = "ReservationStatusUpdate";
+    for made in 1..=2 {
+        let id = asked(&gateway, &mut station, "ReserveNow", reserve(), accepted()).await;
+        said(&mut station, action, ended("Expired")).await;
+        said(&mut station, action, ended("Expired")).await;
+        assert_eq!(gateway.facts("reservation.ended").await.len(), made);
+        let stream = format!("command-{id}");
+        let events = gateway.events().await;
+        let of_it = |event: &&RecordedEvent| {
+            event.stream.as_str() == stream && &*event.event_type == "reservation.ended"
+        };
+        assert_eq!(events.iter().filter(of_it).count(), 1, "beside what was reserved");
+    }
+    let exchanges = gateway.facts("exchange.recorded").await;
+    let repeats = exchanges.iter().filter(|exchange| !exchange["duplicate_of"].is_null());
+    assert_eq!(repeats.count(), 2);
 }
 
 #[tokio::test]
@@ -189,7 +277,8 @@ async fn jobs_of_1_6_without_numbers_take_the_statuses_that_come_until_they_end(
     // Nobody asked yet.
     said(&mut station, action, status("Uploading")).await;
     let wish = || json!({ "location": "ftp://example.com/" });
-    let done = asked(&gateway, &mut station, "GetDiagnostics", wish(), json!({})).await;
+    let file = json!({ "fileName": "diagnostics.zip" });
+    let done = asked(&gateway, &mut station, "GetDiagnostics", wish(), file).await;
     said(&mut station, action, status("Uploading")).await;
     said(&mut station, action, status("Idle")).await;
     said(&mut station, "FirmwareStatusNotification", status("Downloading")).await;

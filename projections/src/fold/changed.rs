@@ -54,11 +54,13 @@ impl State {
         let sessions = sessions.iter().filter_map(|id| self.sessions.get(*id));
         let certificates = self.certificates.dirty().map(|row| row.station_id);
         let plans = self.charging_plans.dirty().map(|row| row.station_id);
+        let monitoring = self.monitoring.dirty().map(|row| row.station_id);
         let reservations = self.reservations.dirty().map(|row| row.station_id);
         rows.chain(connectors)
             .chain(certificates)
             .chain(reservations)
             .chain(plans)
+            .chain(monitoring)
             .chain(sessions.map(|row| row.station_id))
             .collect()
     }

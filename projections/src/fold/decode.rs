@@ -164,6 +164,7 @@ fn read(event: &RecordedEvent, stream_id: Option<Uuid>) -> Result<Fact, String> 
         | "settings.trust_anchor_added"
         | "settings.trust_anchor_withdrawn"
         | "settings.v2g_authority_set"
+        | "station.message_limits_told"
         | "station.month_opened"
         | "station.password_changed"
         | "station.password_declined"

@@ -3,7 +3,7 @@
 use super::{Decoded, Refusal, State, stream_id};
 use crate::tables::{InventoryRow, Json, LearntValueRow, VariableRow};
 use chargebook_domain::events::v1::{
-    ComponentName, StationValuesLearnt, StationVariablesReported, VariableName,
+    ComponentName, ReportTopic, StationValuesLearnt, StationVariablesReported, VariableName,
 };
 use chargebook_domain::ids::{CommandId, StationId};
 
@@ -64,11 +64,14 @@ impl State {
     pub(super) fn inventory_reported(&mut self, command_id: CommandId) {
         let Some(row) = self.commands.get(command_id) else { return };
         let Some(Json(gathering)) = &row.gathering else { return };
-        let follow_up = gathering.follow_up();
-        let is_inventory = follow_up.is_some_and(|it| it.is_inventory == Some(true));
-        if is_inventory && gathering.is_complete() == Some(true) {
-            let (station_id, since) = (row.station_id, row.position);
-            self.written.inventories.push(InventoryRow { station_id, since });
+        let Some(follow_up) = gathering.follow_up() else { return };
+        if follow_up.is_inventory != Some(true) || gathering.is_complete() != Some(true) {
+            return;
+        }
+        let (station_id, since) = (row.station_id, row.position);
+        match follow_up.topic {
+            ReportTopic::Monitors => self.all_monitors_told(station_id, since),
+            _ => self.written.inventories.push(InventoryRow { station_id, since }),
         }
     }
 

@@ -13,6 +13,7 @@ mod changed;
 mod charging;
 mod decode;
 mod device_model;
+mod monitoring;
 mod registry;
 mod reservation;
 mod session;
@@ -28,9 +29,9 @@ use crate::changes::Change;
 use crate::tables::{
     AccountLimitRow, AccountRow, AlertRow, AuditRow, ChargingPlanRow, CommandRow, ConnectorRow,
     DriverRow, ErasedSubjectRow, InventoryRow, InvoiceRow, LearntValueRow, LocalTariffsRow,
-    OrphanResolutionRow, OrphanStopRow, ParkedEventRow, ReservationRow, SecurityEventRow,
-    SessionMeterRow, SessionRow, SettingRow, SiteKey, SiteRow, StationCertificatesRow, StationRow,
-    StationSeenRow, TariffVersionRow, TokenRow, VariableRow,
+    MonitoringRow, OrphanResolutionRow, OrphanStopRow, ParkedEventRow, ReservationRow,
+    SecurityEventRow, SessionMeterRow, SessionRow, SettingRow, SiteKey, SiteRow,
+    StationCertificatesRow, StationRow, StationSeenRow, TariffVersionRow, TokenRow, VariableRow,
 };
 use alerts::Standing;
 use analytics::{Balance, EnergyHour, RevenueHour};
@@ -55,6 +56,7 @@ pub(crate) struct State {
     pub(crate) seen: Cache<StationId, StationSeenRow>,
     pub(crate) charging_plans: Cache<StationId, ChargingPlanRow>,
     pub(crate) local_tariffs: Cache<StationId, LocalTariffsRow>,
+    pub(crate) monitoring: Cache<StationId, MonitoringRow>,
     pub(crate) certificates: Cache<StationId, StationCertificatesRow>,
     pub(crate) connectors: Cache<(StationId, Outlet), ConnectorRow>,
     pub(crate) sessions: Cache<SessionId, SessionRow>,
@@ -215,6 +217,13 @@ impl State {
             | Event::StationTransactionTariffChanged(_) => self.tariffs_told(event, fact),
             Event::StationConnectorDeclared(fact) => self.connector_declared(event, fact),
             Event::StationConnectorStatus(fact) => self.station_connector_status(event, fact),
+            Event::StationEventStreamAdjusted(_)
+            | Event::StationEventStreamClosed(_)
+            | Event::StationEventStreamContinued(_)
+            | Event::StationEventStreamsTold(_)
+            | Event::StationMonitoringBaseSet(_)
+            | Event::StationMonitorsCleared(_)
+            | Event::StationMonitorsTold(_) => self.monitoring_told(event, fact),
             Event::StationEventsReported(fact) => self.events_reported(event, fact),
             Event::StationSecurityNoted(fact) => self.security_noted(event, fact),
             Event::StationSecurityProfileAgreed(fact) => self.security_profile_agreed(event, fact),
@@ -278,6 +287,7 @@ impl State {
             | Event::SessionSettled(_)
             | Event::SessionStopped(_)
             | Event::SessionTransactionReported(_)
+            | Event::StationMessageLimitsTold(_)
             | Event::StationMeterRecorded(_)
             | Event::StationMonthOpened(_)
             | Event::StationPasswordChanged(_)
@@ -312,6 +322,7 @@ impl State {
         self.certificates.clean();
         self.charging_plans.clean();
         self.local_tariffs.clean();
+        self.monitoring.clean();
         self.connectors.clean();
         self.sessions.clean();
         self.meters.clean();

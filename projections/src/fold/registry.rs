@@ -171,8 +171,10 @@ impl State {
         row.detail = None;
         row.finished_at = Some(event.recorded_at);
         if let Some(Json(gathering)) = &mut row.gathering {
-            gathering.answered(fact.status.as_deref());
+            gathering.answered(fact);
         }
+        let command = row.command_id;
+        self.inventory_reported(command);
         Ok(())
     }
 

@@ -14,6 +14,7 @@ use crate::views::{
 use chargebook_domain::charging_plan::ChargingPlan;
 use chargebook_domain::ids::{StationIdentity, TransactionId};
 use chargebook_domain::local_tariffs::LocalTariffs;
+use chargebook_domain::monitoring::Monitoring;
 use chargebook_domain::units::Timestamp;
 use sqlx::SqliteConnection;
 use std::collections::HashMap;
@@ -87,6 +88,19 @@ impl ReadModels {
         let Some(row) = rows.first() else { return Ok(None) };
         let plan: Option<Json<ChargingPlan>> = column(row, 0)?;
         Ok(Some(plan.map(|Json(plan)| plan).unwrap_or_default()))
+    }
+
+    /// What a station watches of its variables; `None`: no such station.
+    pub async fn monitoring(&self, identity: &str) -> Result<Option<Monitoring>, QueryError> {
+        let mut select = Select::new(
+            "SELECT m.monitoring FROM stations s \
+             LEFT JOIN monitoring m ON m.station_id = s.station_id",
+        );
+        select.filter("s.station = ?", Some(&identity.to_owned()))?;
+        let rows = select.rows(&self.pool()).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let monitoring: Option<Json<Monitoring>> = column(row, 0)?;
+        Ok(Some(monitoring.map(|Json(monitoring)| monitoring).unwrap_or_default()))
     }
 
     /// Security events, newest first; of one station where one is named.

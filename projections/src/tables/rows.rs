@@ -20,6 +20,7 @@ use chargebook_domain::ids::{
     TransactionNumber,
 };
 use chargebook_domain::local_tariffs::LocalTariffs;
+use chargebook_domain::monitoring::Monitoring;
 use chargebook_domain::sealed::SealedText;
 use chargebook_domain::units::{Timestamp, WattHours};
 use rust_decimal::Decimal;
@@ -115,6 +116,12 @@ tables! {
     ChargingPlanRow in "charging_plans", key 1, summed [], {
         station_id: StationId,
         plan: Json<ChargingPlan>,
+    }
+
+    /// What a station watches of its variables.
+    MonitoringRow in "monitoring", key 1, summed [], {
+        station_id: StationId,
+        monitoring: Json<Monitoring>,
     }
 
     /// A connector of a station.

@@ -212,7 +212,8 @@ async fn a_command_from_the_wish_to_the_answer() {
     assert_eq!(command.failure, Some(CommandFailure::OutcomeUnknown));
 
     let exchange = EventId(Uuid::from_u128(78));
-    let answered = CommandAnswered { status: Some("Unlocked".to_owned()), exchange };
+    let answered =
+        CommandAnswered { status: Some("Unlocked".to_owned()), exchange, nothing_follows: None };
     history.write(stream, answered).await;
     running.reach(history.head()).await;
     let listed = models.list_commands(Some("CP-1"), &Paging::default()).await.unwrap().items;

@@ -107,7 +107,7 @@ fn monitors_are_set() {
     });
 }
 
-/// TC_N_18 (in as many requests as the station wants), TC_N_44 (rejected).
+/// Cleared, and TC_N_44 (rejected).
 #[test]
 fn monitors_are_cleared() {
     in_both(|bench| {
@@ -119,6 +119,30 @@ fn monitors_are_cleared() {
             let wanted = json!({ "id": ids });
             bench.asks("ClearVariableMonitoring", wanted, cleared(ids, answer));
         }
+    });
+}
+
+/// TC_N_18: the station takes three at once; five are cleared in two messages.
+#[test]
+fn no_more_monitors_are_cleared_at_once_than_the_station_takes() {
+    in_both(|bench| {
+        let items = json!({ "component": { "name": "MonitoringCtrlr" },
+            "variable": { "name": "ItemsPerMessage", "instance": "ClearVariableMonitoring" } });
+        let mut told = items.clone();
+        super::merge(&mut told, json!({ "attributeStatus": "Accepted", "attributeValue": "3" }));
+        let wanted = json!({ "getVariableData": [items] });
+        bench.asks("GetVariables", wanted, json!({ "getVariableResult": [told] }));
+        let cleared = json!({ "clearMonitoringResult": [{ "id": 1, "status": "Accepted" }] });
+        bench.station.will_answer("ClearVariableMonitoring", cleared);
+        let before = bench.station.received_calls().len();
+        let path = "/v1/stations/CP-1/ocpp/ClearVariableMonitoring";
+        let wanted = json!({ "id": [1, 2, 3, 4, 5] }).to_string();
+        let command = bench.csms.send("POST", path, &[("Prefer", "wait=30")], &wanted).expect(200);
+        assert_eq!(command.json()["state"], "answered");
+        let sent = bench.station.received_calls();
+        let ids = sent[before..].iter().map(|call| call["payload"]["id"].clone());
+        let ids: Vec<_> = ids.collect();
+        assert_eq!(ids, [json!([1, 2, 3]), json!([4, 5])]);
     });
 }
 
@@ -237,7 +261,8 @@ fn streams_of_events_are_steered() {
     let stream = json!({ "id": 1, "variableMonitoringId": 1,
         "params": { "interval": 10, "values": 5 } });
     let opened = json!({ "constantStreamData": stream });
-    assert!(bench.station.call("OpenPeriodicEventStream", opened).is_object());
+    let answer = bench.station.call("OpenPeriodicEventStream", opened);
+    assert_eq!(answer, status_is("Accepted"));
     let slower = json!({ "id": 1, "params": { "interval": 60 } });
     bench.asks("AdjustPeriodicEventStream", slower, status_is("Accepted"));
     let streams = json!({ "constantStreamData": [stream] });

@@ -71,7 +71,7 @@ fn values(variables: &[Value], value: &str) -> Value {
     json!({ "getVariableResult": variables.iter().map(with).collect::<Vec<_>>() })
 }
 
-/// TC_B_06 (one), TC_B_07 (several), TC_B_08 (as many at once as the station takes).
+/// TC_B_06 (one), TC_B_07 (several).
 #[test]
 fn variables_are_read() {
     in_both(|bench| {
@@ -99,6 +99,55 @@ fn variables_are_read() {
             let body = json!({ "verb": "get_configuration", "keys": keys });
             let sent = bench.commands(body, "GetVariables", values(variables, "4"));
             assert_eq!(sent, json!({ "getVariableData": variables }));
+        }
+    });
+}
+
+/// TC_B_08: the station takes four at once; whoever asks for five, by a verb or in its own words,
+/// has them asked for in two messages, and one answer.
+#[test]
+fn no_more_is_asked_at_once_than_the_station_takes() {
+    in_both(|bench| {
+        let items = limit("ItemsPerMessage", "GetVariables");
+        let told = values(std::slice::from_ref(&items), "4");
+        let keys = json!(["DeviceDataCtrlr.ItemsPerMessage/GetVariables"]);
+        let body = json!({ "verb": "get_configuration", "keys": keys });
+        bench.commands(body, "GetVariables", told.clone());
+        let all = [
+            limit("ItemsPerMessage", "GetReport"),
+            items,
+            limit("BytesPerMessage", "GetReport"),
+            limit("BytesPerMessage", "GetVariables"),
+            variable("AuthCtrlr", "AuthorizeRemoteStart"),
+        ];
+        let keys = json!([
+            "DeviceDataCtrlr.ItemsPerMessage/GetReport",
+            "DeviceDataCtrlr.ItemsPerMessage/GetVariables",
+            "DeviceDataCtrlr.BytesPerMessage/GetReport",
+            "DeviceDataCtrlr.BytesPerMessage/GetVariables",
+            "AuthCtrlr.AuthorizeRemoteStart",
+        ]);
+        for (path, body) in [
+            ("commands", json!({ "verb": "get_configuration", "keys": keys })),
+            ("ocpp/GetVariables", json!({ "getVariableData": all })),
+        ] {
+            let before = bench.station.received_calls().len();
+            let path = format!("/v1/stations/CP-1/{path}");
+            let wait = [("Prefer", "wait=30")];
+            let command = bench.csms.send("POST", &path, &wait, &body.to_string()).expect(200);
+            let command = command.json();
+            // The peer gives every message the same answer.
+            let told = &told["getVariableResult"][0];
+            let joined = json!({ "getVariableResult": [told, told] });
+            assert_eq!(
+                (&command["state"], &command["status"]),
+                (&json!("answered"), &json!("Accepted"))
+            );
+            assert_eq!(command["reply"], joined, "{command:#}");
+            let sent = bench.station.received_calls();
+            let asked =
+                sent[before..].iter().map(|call| call["payload"]["getVariableData"].clone());
+            assert_eq!(asked.collect::<Vec<_>>(), [json!(all[..4]), json!(all[4..])]);
         }
     });
 }

@@ -19,7 +19,11 @@ pub(super) async fn intent(
 ) -> Result<Intent, Problem> {
     let mut members: Map<String, Value> = read_json(text)?;
     complete(state, &mut members).await?;
-    let intent: Intent<String> = read_json(&Value::Object(members).to_string())?;
+    let given = Value::Object(members);
+    let intent: Intent<String> = read_json(&given.to_string())?;
+    if let Some(pointer) = lost_member(&given, &json!(intent)) {
+        return Err(Problem::invalid(pointer, "there is no such member of this verb"));
+    }
     let mut too_long = false;
     let intent = intent.map(&mut |_, text: String| {
         too_long |= text.chars().count() > TEXT_CHARACTERS_MAX;
@@ -30,6 +34,27 @@ pub(super) async fn intent(
         return Err(Problem::invalid("", detail));
     }
     Ok(state.chargebook.personal().seal_intent(station.station_id, intent).await?)
+}
+
+/// A member that was given and did not become a part of what was read; null is as good as absent.
+fn lost_member(given: &Value, read: &Value) -> Option<String> {
+    match (given, read) {
+        (Value::Object(given), Value::Object(read)) => given.iter().find_map(|(name, value)| {
+            let lost = match read.get(name) {
+                _ if value.is_null() => None,
+                Some(read) => lost_member(value, read),
+                None => Some(String::new()),
+            };
+            lost.map(|rest| format!("/{name}{rest}"))
+        }),
+        (Value::Array(given), Value::Array(read)) => {
+            let mut pairs = given.iter().zip(read).enumerate();
+            pairs.find_map(|(index, (given, read))| {
+                lost_member(given, read).map(|rest| format!("/{index}{rest}"))
+            })
+        }
+        _ => None,
+    }
 }
 
 /// Fills in what may be left out.

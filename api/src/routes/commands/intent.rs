@@ -31,6 +31,7 @@ const KEYS_MAX: usize = 100;
 /// said at each. Instead of `verb`, `action` and `payload` may give an OCPP 1.6 request in its
 /// own words.
 #[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct NewCommand {
     /// What it is to do.
     pub(super) verb: Option<Verb>,

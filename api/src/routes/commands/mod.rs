@@ -107,7 +107,8 @@ pub(crate) async fn request(
         (status = 200, description = "Waited for, and finished", body = Command),
         (status = 404, description = "No such station", body = Problem),
         (status = 409, description = "Too many open commands; or the station has never \
-            connected, so its version is not known", body = Problem),
+            connected, so its version is not known; or the `requestId` is that of another command \
+            whose reports are not all there", body = Problem),
         (status = 422, description = "Not what the version's schema allows", body = Problem),
     ),
 )]

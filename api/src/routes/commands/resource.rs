@@ -11,6 +11,7 @@ use chargebook_projections::CommandState;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -31,7 +32,8 @@ pub(crate) struct Command {
     #[schema(example = "Accepted")]
     status: Option<String>,
     /// The payload of the station's answer, as it wrote it; of a CALLERROR its code,
-    /// description and details in a list. Left out in lists.
+    /// description and details in a list. Where the request was more than the station takes in
+    /// one message, its answers to all of the messages, joined. Left out in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     reply: Option<Box<RawValue>>,
@@ -200,7 +202,7 @@ impl Command {
             intent: IntentView::of(state, requested.intent).await,
             state: stage,
             status: view.status,
-            reply: view.reply.as_deref().and_then(payload),
+            reply: view.reply.as_deref().and_then(|last| joined(&view.replies_before, last)),
             complete: view.gathering.is_complete(),
             notifications: Some(view.notifications.into_iter().map(Notification::from).collect()),
             failure: view.failure.as_ref().map(|failed| failed.failure.into()),
@@ -331,6 +333,30 @@ fn payload(frame: &str) -> Option<Box<RawValue>> {
     serde_json::value::to_raw_value(rest).ok()
 }
 
+/// The answers to several requests as one: their lists are joined, of anything else the last holds.
+/// Where the last is an error, nothing but that.
+fn joined(before: &[String], last: &str) -> Option<Box<RawValue>> {
+    type Members = BTreeMap<String, Box<RawValue>>;
+    let members = |payload: &RawValue| serde_json::from_str::<Members>(payload.get()).ok();
+    let last = payload(last)?;
+    let Some(mut all) = members(&last).filter(|_| !before.is_empty()) else { return Some(last) };
+    for reply in before.iter().rev().filter_map(|reply| members(payload(reply).as_deref()?)) {
+        for (name, value) in reply {
+            let after = all.remove(&name);
+            all.insert(name, after.map_or(value.clone(), |after| appended(&value, after)));
+        }
+    }
+    serde_json::value::to_raw_value(&all).ok()
+}
+
+/// A list with the items of another behind its own; of what is no list, the other.
+fn appended(list: &RawValue, other: Box<RawValue>) -> Box<RawValue> {
+    let items = |list: &RawValue| serde_json::from_str::<Vec<Box<RawValue>>>(list.get()).ok();
+    let Some((mut list, further)) = items(list).zip(items(&other)) else { return other };
+    list.extend(further);
+    serde_json::value::to_raw_value(&list).unwrap_or(other)
+}
+
 /// What a CALL or SEND says after its type, id and action.
 fn call_payload(frame: &str) -> Option<Box<RawValue>> {
     let mut parts: Vec<Box<RawValue>> = serde_json::from_str(frame).ok()?;
@@ -339,7 +365,21 @@ fn call_payload(frame: &str) -> Option<Box<RawValue>> {
 
 #[cfg(test)]
 mod tests {
-    use super::payload;
+    use super::{joined, payload};
+
+    #[test]
+    fn the_answers_to_several_requests_are_one() {
+        let check = |before: &[&str], last: &str, expect: &str| {
+            let before: Vec<_> = before.iter().map(|frame| (*frame).to_owned()).collect();
+            let joined = joined(&before, last).map(|raw| raw.get().to_owned());
+            assert_eq!(joined.as_deref(), Some(expect));
+        };
+        let list = |items: &str| format!(r#"[3,"id",{{"list":[{items}],"status":"S{items}"}}]"#);
+        let (one, two, three) = (list("1.0"), list("2"), list("3"));
+        check(&[], &one, r#"{"list":[1.0],"status":"S1.0"}"#);
+        check(&[&one, &two], &three, r#"{"list":[1.0,2,3],"status":"S3"}"#);
+        check(&[&one], r#"[4,"id","Code","",{}]"#, r#"["Code","",{}]"#);
+    }
 
     #[test]
     fn the_payload_is_what_the_station_wrote() {

@@ -108,6 +108,10 @@ pub struct CommandAnswered {
     pub status: Option<String>,
     /// The exchange that said so.
     pub exchange: EventId,
+    /// Whether the answer says without a status that nothing will be reported (GetDiagnostics of
+    /// 1.6 without a file name); absent if not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nothing_follows: Option<bool>,
 }
 
 /// `command.failed`: what was wanted will not happen, or has been refused, or nobody knows.

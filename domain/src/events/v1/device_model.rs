@@ -26,6 +26,28 @@ pub struct StationValuesLearnt {
     pub exchange: EventId,
 }
 
+/// `station.message_limits_told`: how much a station takes in one request of ours, as its own
+/// variables say (ItemsPerMessage, BytesPerMessage; 1.6: GetConfigurationMaxKeys,
+/// SendLocalListMaxLength).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationMessageLimitsTold {
+    /// The limits that are new.
+    pub limits: Vec<MessageLimit>,
+}
+
+/// How much a station takes in one request of an action.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageLimit {
+    /// The action.
+    pub action: String,
+    /// Most items of its list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items_max: Option<u32>,
+    /// Most bytes of the whole message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_max: Option<u32>,
+}
+
 /// A value of a variable. In the log it is sealed: it may be anything.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(bound(deserialize = "Text: Deserialize<'de>"))]

@@ -1,6 +1,6 @@
 //! What a 2.x station says of itself in notifications: reports, events, limits.
 
-use crate::ids::{CommandId, EventId, EvseNumber, TransactionName};
+use crate::ids::{CommandId, EventId, EvseNumber, ReportPartKey, TransactionName};
 use crate::units::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,9 @@ pub struct StationNotified {
     /// Which part of a whole it is (`seqNo`), from 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sequence: Option<u32>,
+    /// What the part is known by when it is repeated: some stations give all parts one number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<ReportPartKey>,
     /// Whether more parts follow (`tbc`); absent where the action has no parts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to_be_continued: Option<bool>,

@@ -1,6 +1,7 @@
 //! A charge point: who it is, what it says outside sessions, whether it is there.
 
 use super::certificate::StationCertificateWithdrawn;
+use super::device_model::MessageLimit;
 use super::exchange::Evidence;
 use super::session::MeterSample;
 use super::treatment::{Dialect, StationSettings};
@@ -142,6 +143,9 @@ pub struct CarriedStation {
     /// The last certificates of its own that were withdrawn, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub certificates_withdrawn: Vec<StationCertificateWithdrawn>,
+    /// How much it takes in one request of ours.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub message_limits: Vec<MessageLimit>,
     /// Passwords that were offered to it and that it has neither taken over nor declined.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub passwords_offered: Vec<PasswordVerifier>,
