@@ -48,7 +48,7 @@ fn a_stop_with_the_id_of_another_station_has_no_effect_on_it() {
     let noted = csms.events().into_iter().any(|event| event["type"] == "station.security_noted");
     assert!(noted, "a foreign transaction id is a security event");
     let reviews = eventually("the stop among the reviews", || {
-        let reviews = csms.get("/v1/reviews").expect(200).body["items"].clone();
+        let reviews = csms.get("/v1/reviews").expect(200).json()["items"].clone();
         (reviews != json!([])).then_some(reviews)
     });
     assert_eq!(reviews[0]["reason"], "foreign_transaction");
