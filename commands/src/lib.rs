@@ -6,6 +6,7 @@
 
 pub mod alert;
 mod authority;
+mod charging;
 pub mod clock;
 mod contract;
 mod desk;

@@ -10,7 +10,8 @@ mod token;
 mod transaction;
 
 pub use answer::{
-    Answer, CertificateStatus, DataRefused, StationTariff, TokenAnswer, TransactionAnswer,
+    Answer, CertificateStatus, DataRefused, DynamicValues, StationTariff, TokenAnswer,
+    TransactionAnswer,
 };
 pub use certificate::{
     CertificateQuestion, ChainAnswer, ChainQuestion, ChainStatus, ContractAnswer, ContractRequest,

@@ -3,6 +3,7 @@
 use crate::authority::V2G_CERTIFICATE;
 use crate::ocsp::OcspStatus;
 use crate::security_profile::REFUSALS;
+use chargebook_domain::charging_plan::ChargingPlan;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
     BootInformation, CarriedConnector, CarriedEvent, CarriedStation, Dialect, MessageLimit,
@@ -88,6 +89,8 @@ pub struct StationState {
     pub protocol: Option<String>,
     /// Stops that have found no session yet.
     pub orphans: Vec<OrphanStop>,
+    /// What is known of the charging there.
+    pub charging: ChargingPlan,
     /// The last events that it reported (NotifyEvent), oldest first.
     pub reported_events: VecDeque<CarriedEvent>,
     /// How much it takes in one request of ours.
@@ -183,6 +186,7 @@ impl StationState {
             epoch: 0,
             protocol: None,
             orphans: Vec::new(),
+            charging: ChargingPlan::default(),
             reported_events: VecDeque::new(),
             message_limits: Vec::new(),
             month: month.to_owned(),
@@ -201,8 +205,9 @@ impl StationState {
     }
 
     /// Takes in one event of its stream.
-    pub fn apply(&mut self, version: u64, event: &Event) {
+    pub fn apply(&mut self, version: u64, recorded_at: Timestamp, event: &Event) {
         self.version = Some(version);
+        self.charging.apply(event, recorded_at);
         match event {
             Event::StationMonthOpened(fact) => self.carry_in(&fact.carried, &fact.month),
             Event::StationRegistered(fact) => {
@@ -409,6 +414,8 @@ impl StationState {
         self.protocol.clone_from(&carried.protocol);
         self.orphans = carried.orphans.clone();
         self.message_limits.clone_from(&carried.message_limits);
+        let charging = carried.charging.as_deref().cloned().unwrap_or_default();
+        self.charging = ChargingPlan::carried(charging);
         self.reported_events = carried.reported_events.clone().into();
         self.connectors = carried
             .connectors
@@ -451,6 +458,7 @@ impl StationState {
             protocol: self.protocol.clone(),
             orphans: self.orphans.clone(),
             reported_events: self.reported_events.iter().cloned().collect(),
+            charging: self.charging.carry().map(Box::new),
             settings: Some(self.settings).filter(|set| *set != StationSettings::default()),
             registration: self.unaccepted,
             noticed: self.noticed,

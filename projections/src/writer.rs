@@ -2,15 +2,16 @@
 
 use crate::changes::Change;
 use crate::error::ProjectionError;
-use crate::fold::{Decoded, Need, State, stands};
+use crate::fold::{Decoded, Need, State, charging_plan, stands};
 use crate::generation::read_checkpoint;
 use crate::query::{Select, column};
 use crate::tables::{
-    AlertRow, BalanceRow, ChargingPlanRow, CommandRow, ConnectorRow, EnergyHourRow, Json,
-    LocalTariffsRow, MonitoringRow, ReservationRow, RevenueHourRow, Row, SessionMeterRow,
-    SessionRow, StationCertificatesRow, StationRow, StationSeenRow, TariffVersionRow, TokenRow,
+    AlertRow, BalanceRow, ChargingPlanRow, ChargingProfileRow, CommandRow, ConnectorRow,
+    EnergyHourRow, Json, LocalTariffsRow, MonitoringRow, ReservationRow, RevenueHourRow, Row,
+    SessionMeterRow, SessionRow, StationCertificatesRow, StationRow, StationSeenRow,
+    TariffVersionRow, TokenRow,
 };
-use chargebook_domain::ids::{EventId, Outlet, StationIdentity};
+use chargebook_domain::ids::{EventId, Outlet, StationId, StationIdentity};
 use chargebook_store::Position;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
@@ -216,8 +217,13 @@ async fn load_registry(
     for row in all::<StationCertificatesRow>(connection).await? {
         state.certificates.loaded(row.station_id, row);
     }
+    let mut profiles: HashMap<StationId, Vec<ChargingProfileRow>> = HashMap::new();
+    for row in all::<ChargingProfileRow>(connection).await? {
+        profiles.entry(row.station_id).or_default().push(row);
+    }
     for row in all::<ChargingPlanRow>(connection).await? {
-        state.charging_plans.loaded(row.station_id, row);
+        let profiles = profiles.remove(&row.station_id).unwrap_or_default();
+        state.charging_plans.insert(row.station_id, charging_plan(profiles, row));
     }
     for row in all::<LocalTariffsRow>(connection).await? {
         state.local_tariffs.loaded(row.station_id, row);
@@ -268,7 +274,8 @@ async fn write_all(
     upsert(connection, upserts, state.stations.dirty()).await?;
     upsert(connection, upserts, state.seen.dirty()).await?;
     upsert(connection, upserts, state.certificates.dirty()).await?;
-    upsert(connection, upserts, state.charging_plans.dirty()).await?;
+    upsert(connection, upserts, written.charging_plans.values()).await?;
+    upsert(connection, upserts, written.charging_profiles.values()).await?;
     upsert(connection, upserts, state.local_tariffs.dirty()).await?;
     upsert(connection, upserts, state.monitoring.dirty()).await?;
     upsert(connection, upserts, state.connectors.dirty()).await?;

@@ -184,6 +184,10 @@ impl Schema {
         if let Some(item) = inside(type_text, "Vec") {
             return Ok(Form::List(Box::new(self.form(item)?)));
         }
+        // A box is the compiler's, and nothing of the JSON.
+        if let Some(item) = inside(type_text, "Box") {
+            return self.form(item);
+        }
         let name = type_text.rsplit("::").next().unwrap_or(type_text);
         let name = name.strip_suffix("<Text>").unwrap_or(name);
         Ok(match name {

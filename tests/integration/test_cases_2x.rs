@@ -4,6 +4,7 @@
 
 mod authorization;
 mod charging;
+mod charging_needs;
 mod diagnostics;
 mod display;
 mod energy;

@@ -7,11 +7,10 @@ use crate::request::{PathText, WaitParameters};
 use crate::state::ApiState;
 use axum::Json;
 use axum::extract::State;
-use chargebook_domain::charging_plan::{
-    ChargingPlan as Plan, KeptProfile, OutsideLimit, VehicleNeeds, VehicleSchedule,
-};
+use chargebook_domain::charging_plan::{ChargingPlan as Plan, VehicleSchedule};
 use chargebook_domain::events::v1::{
-    ChargingPlace, ChargingSchedule as ScheduleFact, SchedulePeriod as PeriodFact,
+    ChargingPlace, ChargingSchedule as ScheduleFact, KeptProfile, OutsideLimit,
+    SchedulePeriod as PeriodFact, VehicleNeeds,
 };
 use chargebook_domain::units::Timestamp;
 use serde::Serialize;
@@ -25,6 +24,11 @@ use utoipa::ToSchema;
 pub(crate) struct ChargingPlan {
     /// The whole station first, then its EVSEs or connectors.
     places: Vec<PlaceOfPlan>,
+    /// The transactions that are charged before others (2.1).
+    priorities: Vec<String>,
+    /// How many profiles had to give way to others here, though the station may keep them: no more
+    /// than 256 are shown.
+    profiles_left_out: u32,
 }
 
 /// What is known of the charging at one place.
@@ -105,6 +109,12 @@ pub(crate) struct Period {
     limit: Option<Exact>,
     /// By how many phases.
     phases: Option<u8>,
+    /// Who steers it (2.1): `ChargingOnly`, `CentralSetpoint`, ….
+    operation_mode: Option<String>,
+    /// What is to be drawn, in the schedule's unit; negative flows back (2.1).
+    setpoint: Option<Exact>,
+    /// What may flow back, in the schedule's unit, negative (2.1).
+    discharge_limit: Option<Exact>,
 }
 
 /// A limit from outside.
@@ -145,6 +155,19 @@ pub(crate) struct Needs {
     power_max_w: Option<Exact>,
     /// How full its battery is.
     state_of_charge_percent: Option<u8>,
+    /// How it could be charged as well (2.1).
+    available_modes: Vec<String>,
+    /// Who decides what flows: `ScheduledControl`, `DynamicControl` (2.1).
+    control_mode: Option<String>,
+    /// The most power that can flow back, in W (2.1).
+    discharge_power_max_w: Option<Exact>,
+    /// The most periods of a schedule that it can follow.
+    periods_max: Option<u32>,
+    /// The transaction that it is in.
+    transaction: Option<String>,
+    /// How much less energy than it wants it can get by its departure, in Wh; null where nothing
+    /// is short, or nobody can say.
+    shortfall_wh: Option<Exact>,
     /// When the station said so, by our clock.
     #[schema(value_type = String, format = DateTime)]
     told_at: Timestamp,
@@ -159,6 +182,8 @@ pub(crate) struct TimedSchedule {
     time_base: Timestamp,
     /// How it means to charge.
     schedule: Schedule,
+    /// Whether that keeps within the limits that hold there; null where none is known.
+    is_within_limits: Option<bool>,
     /// When the station said so, by our clock.
     #[schema(value_type = String, format = DateTime)]
     told_at: Timestamp,
@@ -185,7 +210,8 @@ pub(crate) async fn get(
 
 fn by_place(plan: Plan) -> ChargingPlan {
     let mut places: BTreeMap<ChargingPlace, PlaceOfPlan> = BTreeMap::new();
-    let mut kept = plan.profiles;
+    let mut kept: Vec<KeptProfile> = plan.profiles().cloned().collect();
+    let told = plan.told().clone();
     kept.sort_by(|a, b| {
         let order = |kept: &KeptProfile| (kept.place, Reverse(kept.profile.stack_level));
         a.profile.purpose.cmp(&b.profile.purpose).then_with(|| order(a).cmp(&order(b)))
@@ -193,14 +219,14 @@ fn by_place(plan: Plan) -> ChargingPlan {
     for kept in kept {
         places.entry(kept.place).or_default().profiles.push(kept.into());
     }
-    for limit in plan.limits {
+    for limit in told.limits {
         places.entry(limit.place).or_default().limits.push(limit.into());
     }
-    for needs in plan.needs {
+    for needs in told.needs {
         let of_place = places.entry(needs.place).or_default();
         of_place.needs = Some(needs.into());
     }
-    for schedule in plan.schedules {
+    for schedule in told.schedules {
         let of_place = places.entry(schedule.place).or_default();
         of_place.vehicle_schedule = Some(schedule.into());
     }
@@ -209,7 +235,11 @@ fn by_place(plan: Plan) -> ChargingPlan {
         connector: place.connector.map(|connector| connector.0),
         ..of_place
     };
-    ChargingPlan { places: places.into_iter().map(place).collect() }
+    ChargingPlan {
+        places: places.into_iter().map(place).collect(),
+        priorities: told.priorities.iter().map(|of| of.as_str().to_owned()).collect(),
+        profiles_left_out: told.left_out,
+    }
 }
 
 impl From<KeptProfile> for Profile {
@@ -237,6 +267,9 @@ impl From<ScheduleFact> for Schedule {
             start_seconds: period.start_seconds,
             limit: period.limit.map(Exact),
             phases: period.phases,
+            operation_mode: period.operation_mode,
+            setpoint: period.setpoint.map(Exact),
+            discharge_limit: period.discharge_limit.map(Exact),
         };
         Self {
             starts_at: schedule.starts_at,
@@ -261,7 +294,7 @@ impl From<OutsideLimit> for Limit {
 
 impl From<VehicleNeeds> for Needs {
     fn from(told: VehicleNeeds) -> Self {
-        let VehicleNeeds { needs, told_at, .. } = told;
+        let VehicleNeeds { needs, transaction, shortfall_wh, told_at, .. } = told;
         Self {
             transfer_mode: needs.transfer_mode,
             departure_at: needs.departure_at,
@@ -271,6 +304,12 @@ impl From<VehicleNeeds> for Needs {
             voltage_max_v: needs.voltage_max_v.map(Exact),
             power_max_w: needs.power_max_w.map(Exact),
             state_of_charge_percent: needs.state_of_charge_percent,
+            available_modes: needs.available_modes,
+            control_mode: needs.control_mode,
+            discharge_power_max_w: needs.discharge_power_max_w.map(Exact),
+            periods_max: needs.periods_max,
+            transaction: transaction.map(|name| name.as_str().to_owned()),
+            shortfall_wh: shortfall_wh.map(|energy| Exact(energy.0)),
             told_at,
         }
     }
@@ -278,7 +317,7 @@ impl From<VehicleNeeds> for Needs {
 
 impl From<VehicleSchedule> for TimedSchedule {
     fn from(told: VehicleSchedule) -> Self {
-        let VehicleSchedule { time_base, schedule, told_at, .. } = told;
-        Self { time_base, schedule: schedule.into(), told_at }
+        let VehicleSchedule { time_base, schedule, is_within_limits, told_at, .. } = told;
+        Self { time_base, schedule: schedule.into(), is_within_limits, told_at }
     }
 }

@@ -57,6 +57,8 @@ pub(crate) struct Station {
     shows_cost: bool,
     /// Whether a 2.1 station is told the tariff in force with each Authorize.
     local_tariffs: bool,
+    /// Whether energy may flow back from vehicles there (2.1).
+    allows_discharging: bool,
     /// What it does otherwise than the standard and is understood in.
     #[schema(value_type = Vec<String>, example = json!(["decimal_comma"]))]
     dialect: Vec<Quirk>,
@@ -163,6 +165,7 @@ impl Station {
             compression: row.settings.compression,
             shows_cost: row.settings.shows_cost,
             local_tariffs: row.settings.local_tariffs,
+            allows_discharging: row.settings.allows_discharging,
             dialect: row.settings.dialect.into(),
             model_dialect: model_dialect.into(),
             suggested_dialect: row.noticed.without(understood).into(),
@@ -231,6 +234,8 @@ pub(crate) struct NewStation {
     /// Whether a 2.1 station is told the tariff in force with each Authorize, to compute costs by
     /// it itself; a tariff that OCPP 2.1 has no words for is left out.
     local_tariffs: Option<bool>,
+    /// Whether energy may flow back from vehicles there (2.1), which are told so.
+    allows_discharging: Option<bool>,
     /// What it does otherwise than the standard and is understood in, all of it: `other_path`,
     /// `loose_sub_protocol`, `null_members`, `numbers_as_strings`, `decimal_comma`,
     /// `unit_missing_is_kwh`, `measurand_missing`, `reversed_uid`, `no_pong`,
@@ -264,6 +269,8 @@ pub(crate) struct StationChange {
     /// Whether a 2.1 station is told the tariff in force with each Authorize, to compute costs by
     /// it itself; a tariff that OCPP 2.1 has no words for is left out.
     local_tariffs: Option<bool>,
+    /// Whether energy may flow back from vehicles there (2.1), which are told so.
+    allows_discharging: Option<bool>,
     /// What it does otherwise than the standard and is understood in, all of it: `other_path`,
     /// `loose_sub_protocol`, `null_members`, `numbers_as_strings`, `decimal_comma`,
     /// `unit_missing_is_kwh`, `measurand_missing`, `reversed_uid`, `no_pong`,
@@ -369,12 +376,20 @@ pub(crate) async fn register(
         compression,
         shows_cost,
         local_tariffs,
+        allows_discharging,
         dialect,
     } = station;
     check_password(password.as_deref())?;
     let dialect = dialect.map(Dialect::from);
-    let settings =
-        SettingsChange { registration, quiet, compression, dialect, shows_cost, local_tariffs };
+    let settings = SettingsChange {
+        registration,
+        quiet,
+        compression,
+        dialect,
+        shows_cost,
+        local_tariffs,
+        allows_discharging,
+    };
     let registration = StationRegistration { id: id.clone(), password, site, settings };
     let _alone = state.alone_with("station", &id).await;
     let registered = state.chargebook.registry().register_station(registration).await?;
@@ -406,6 +421,7 @@ pub(crate) async fn change(
         compression,
         shows_cost,
         local_tariffs,
+        allows_discharging,
         dialect,
     } = change;
     if security_profile.is_some_and(|profile| profile > SECURITY_PROFILE_MAX) {
@@ -415,8 +431,15 @@ pub(crate) async fn change(
     check_password(password.as_deref())?;
     let has_dialect = dialect.is_some();
     let dialect = dialect.map(Dialect::from);
-    let settings =
-        SettingsChange { registration, quiet, compression, dialect, shows_cost, local_tariffs };
+    let settings = SettingsChange {
+        registration,
+        quiet,
+        compression,
+        dialect,
+        shows_cost,
+        local_tariffs,
+        allows_discharging,
+    };
     let (password, site) = (password.as_deref(), site.as_deref());
     let change = Change { password, site, security_profile, settings };
     let changed = state.chargebook.change_station(&id, change).await?;

@@ -70,23 +70,27 @@ async fn how_a_station_is_treated_is_set_at_once_or_later_and_read_back() {
         let path = format!("/v1/stations/{id}?wait_for={}", written.position());
         let read = api.get(&path).await.expect(200).json();
         let (policy, suggested) = ("registration_policy", "suggested_dialect");
-        let names = [policy, "quiet", "compression", "dialect", suggested, "shows_cost"];
+        let further = ["dialect", suggested, "shows_cost", "allows_discharging"];
+        let [dialect, suggested, cost, discharging] = further;
+        let names = [policy, "quiet", "compression", dialect, suggested, cost, discharging];
         names.map(|name| read[name].clone())
     };
     let registered = api.post("/v1/stations", &json!({ "id": "CP-1" })).await.expect(201);
     let no = json!(false);
-    let standard = [json!("accepted"), no.clone(), json!(true), json!([]), json!([]), no.clone()];
+    let (none, accepted) = (json!([]), json!("accepted"));
+    let standard = [accepted, no.clone(), json!(true), none.clone(), none, no.clone(), no.clone()];
     assert_eq!(shown("CP-1", &registered).await, standard);
 
     let quirks = ["no_pong", "decimal_comma", "no_pong"];
     let change = json!({ "registration": "pending", "dialect": quirks });
     assert_eq!(api.patch("/v1/stations/CP-1", &change).await.expect(200).json()["changed"], true);
     assert_eq!(api.patch("/v1/stations/CP-1", &change).await.expect(200).json()["changed"], false);
-    let change = json!({ "quiet": true, "compression": false, "shows_cost": true });
+    let change = json!({ "quiet": true, "compression": false, "shows_cost": true,
+        "allows_discharging": true });
     let written = api.patch("/v1/stations/CP-1", &change).await.expect(200);
     let dialect = json!(["decimal_comma", "no_pong"]);
     let yes = json!(true);
-    let changed = [json!("pending"), yes.clone(), no, dialect, json!([]), yes];
+    let changed = [json!("pending"), yes.clone(), no, dialect, json!([]), yes.clone(), yes];
     assert_eq!(shown("CP-1", &written).await, changed);
 
     let rejected = json!({ "id": "CP-2", "registration": "rejected", "quiet": true });

@@ -250,7 +250,9 @@ impl StationDesk {
             true => self.local_tariff(case).await?,
             false => None,
         };
-        let answer = Answer::Authorize { token, certificate, tariff };
+        let may_discharge =
+            report.takes_energy_transfer && self.state.settings.allows_discharging && may_charge;
+        let answer = Answer::Authorize { token, certificate, tariff, may_discharge };
         Ok(Decision::station(answer, Vec::new()))
     }
 

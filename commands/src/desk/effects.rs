@@ -1,18 +1,21 @@
 //! What a station's answer to a CALL of ours changes on our side.
 
-use super::{DeskError, StationDesk};
-use crate::message::{MonitoringNews, ReservationTerms};
+use super::{DECISION_RETRIES_MAX, DeskError, StationDesk};
+use crate::journal::{Draft, JournalError};
+use crate::message::{DynamicValues, MonitoringNews, ReservationTerms};
 use crate::registry::StationChange;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
     CertificateHash, ChargingPlace, ChargingProfile, HeldTariff, InstalledCertificate, LearntValue,
     ReservationCancelled, ReservationMade, StationCertificateDeleted, StationCertificateDelivered,
     StationCertificateInstalled, StationCertificatesReported, StationChargingProfileSet,
-    StationChargingProfilesCleared, StationDefaultTariffSet, StationTariffsCleared,
-    StationTariffsReported, StationTransactionTariffChanged,
+    StationChargingProfilesCleared, StationChargingScheduleUpdated, StationDefaultTariffSet,
+    StationPriorityChargingTold, StationTariffsCleared, StationTariffsReported,
+    StationTransactionTariffChanged,
 };
 use chargebook_domain::ids::{EventId, EvseNumber, ReservationId, TransactionName};
 use chargebook_domain::units::Timestamp;
+use chargebook_store::AppendError;
 
 /// What a station has taken over or given up with its answer to a CALL of ours, whichever way
 /// the CALL was asked for.
@@ -61,6 +64,10 @@ pub enum StationEffect {
     ChargingProfilesCleared(ClearedProfiles),
     /// Its tariffs have changed, or it has told which it holds (2.1, I07, I09 to I11).
     Tariffs(TariffsTold),
+    /// It has taken over new values for a dynamic charging profile (2.1: part 2, K28).
+    ChargingScheduleUpdated(i64, DynamicValues),
+    /// It charges a transaction before others, or does so no more (2.1: part 2, K21).
+    PriorityCharging(TransactionName, bool),
     /// It keeps a place for a token (1.6: section 5.13; 2.x: part 2, H01).
     ReservationMade(ReservationTerms),
     /// It keeps that place no more (1.6: section 5.2; 2.x: part 2, H02).
@@ -135,8 +142,13 @@ pub struct ClearedProfiles {
 }
 
 impl StationDesk {
-    /// Does what an effect asks for elsewhere than in the command's own stream.
-    pub(super) async fn take_effect(&mut self, effect: &StationEffect) -> Result<(), DeskError> {
+    /// Does what an effect asks for elsewhere than in the command's own stream. `exchange` is the
+    /// one that shows it.
+    pub(super) async fn take_effect(
+        &mut self,
+        effect: &StationEffect,
+        exchange: EventId,
+    ) -> Result<(), DeskError> {
         match effect {
             StationEffect::NewPassword(password) => {
                 let identity = self.state.identity.as_str();
@@ -162,13 +174,19 @@ impl StationDesk {
                 let identity = identity.as_str();
                 registry.withdraw_certificate(identity, serial_number, "station").await?;
             }
+            StationEffect::ChargingProfileSet(..)
+            | StationEffect::ChargingProfilesCleared(_)
+            | StationEffect::ChargingScheduleUpdated(..)
+            | StationEffect::PriorityCharging(..) => {
+                if let Some(fact) = charging_fact(effect, exchange) {
+                    self.note_of_station(exchange, fact).await?;
+                }
+            }
             StationEffect::CertificateInstalled(_)
             | StationEffect::CertificateDelivered { .. }
             | StationEffect::CertificateDeleted(_)
             | StationEffect::CertificatesReported { .. }
             | StationEffect::Monitoring(_)
-            | StationEffect::ChargingProfileSet(..)
-            | StationEffect::ChargingProfilesCleared(_)
             | StationEffect::Tariffs(_)
             | StationEffect::ReservationMade(_)
             | StationEffect::ReservationCancelled(_) => {}
@@ -188,6 +206,10 @@ impl StationDesk {
             | StationEffect::PasswordOffered(_)
             | StationEffect::PasswordDeclined(_)
             | StationEffect::SecurityProfileAgreed(_)
+            | StationEffect::ChargingProfileSet(..)
+            | StationEffect::ChargingProfilesCleared(_)
+            | StationEffect::ChargingScheduleUpdated(..)
+            | StationEffect::PriorityCharging(..)
             | StationEffect::WillSend(_) => return Ok(None),
             StationEffect::CertificateInstalled(certificate) => {
                 let certificate = certificate.clone();
@@ -211,21 +233,6 @@ impl StationDesk {
                 let (purposes, certificates) = (purposes.clone(), certificates.clone());
                 StationCertificatesReported { purposes, certificates, exchange }.into()
             }
-            StationEffect::ChargingProfileSet(place, profile) => {
-                let (place, profile) = (*place, profile.clone());
-                StationChargingProfileSet { place, profile, exchange }.into()
-            }
-            StationEffect::ChargingProfilesCleared(cleared) => {
-                let ClearedProfiles { profile_id, place, purpose, stack_level } = cleared.clone();
-                let cleared = StationChargingProfilesCleared {
-                    profile_id,
-                    place,
-                    purpose,
-                    stack_level,
-                    exchange,
-                };
-                cleared.into()
-            }
             StationEffect::ValuesLearnt(values) => {
                 self.values_learnt(values, exchange).await?.into()
             }
@@ -239,6 +246,24 @@ impl StationDesk {
                 ReservationCancelled { reservation_id, station_id, exchange }.into()
             }
         }))
+    }
+
+    /// Writes to the station's stream what its desk has to go by. A second time changes nothing.
+    async fn note_of_station(&mut self, exchange: EventId, fact: Event) -> Result<(), DeskError> {
+        for _ in 0..DECISION_RETRIES_MAX {
+            let draft = Draft::following(exchange, 0, fact.clone()).by("station");
+            let registry = self.chargebook.registry();
+            match registry.append_to_station(&mut self.state, vec![draft]).await {
+                Err(JournalError::Append(AppendError::WrongVersion { .. })) => {
+                    self.load_state().await?;
+                }
+                appended => {
+                    appended?;
+                    return Ok(());
+                }
+            }
+        }
+        Err(DeskError::Contended)
     }
 
     async fn reservation_made(
@@ -263,4 +288,33 @@ impl StationDesk {
             exchange,
         })
     }
+}
+
+/// What becomes of a station's charging profiles.
+fn charging_fact(effect: &StationEffect, exchange: EventId) -> Option<Event> {
+    Some(match effect.clone() {
+        StationEffect::ChargingProfileSet(place, profile) => {
+            StationChargingProfileSet { place, profile, exchange }.into()
+        }
+        StationEffect::ChargingProfilesCleared(cleared) => {
+            let ClearedProfiles { profile_id, place, purpose, stack_level } = cleared;
+            StationChargingProfilesCleared { profile_id, place, purpose, stack_level, exchange }
+                .into()
+        }
+        StationEffect::ChargingScheduleUpdated(profile_id, values) => {
+            let DynamicValues { limit, setpoint, discharge_limit } = values;
+            StationChargingScheduleUpdated {
+                profile_id,
+                limit,
+                setpoint,
+                discharge_limit,
+                exchange,
+            }
+            .into()
+        }
+        StationEffect::PriorityCharging(transaction, is_active) => {
+            StationPriorityChargingTold { transaction, is_active, exchange }.into()
+        }
+        _ => return None,
+    })
 }

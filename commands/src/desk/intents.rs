@@ -9,7 +9,7 @@ use chargebook_domain::events::v1::{
     CommandAnswered, CommandFailed, CommandFailure, CommandSent, Dialect, Direction,
     ExchangeRecorded, FollowUp, Intent, ReportTopic, Verdict,
 };
-use chargebook_domain::ids::CommandId;
+use chargebook_domain::ids::{CommandId, EventId};
 use chargebook_domain::units::Timestamp;
 use chargebook_store::{AppendError, ExpectedVersion, LookupKey, StreamName};
 
@@ -126,8 +126,9 @@ impl StationDesk {
         if !may_be_sent {
             return Ok(false);
         }
+        // The CALL itself shows these: they are of no exchange yet.
         for effect in effects {
-            self.take_effect(effect).await?;
+            self.take_effect(effect, EventId(command_id.0)).await?;
         }
         let fact = CommandSent {
             message_id: message_id.to_owned(),
@@ -237,7 +238,7 @@ impl StationDesk {
         // First what it brings about: if we die between the two, the station can still log in,
         // and the command ends as one whose outcome is unknown.
         for effect in &outcome.effects {
-            self.take_effect(effect).await?;
+            self.take_effect(effect, exchange_id).await?;
         }
         let mut expected = ExpectedVersion::Exact(version);
         for _ in 0..DECISION_RETRIES_MAX {
@@ -295,7 +296,7 @@ impl StationDesk {
     }
 }
 
-fn fact_of(reply: &CommandReply, exchange: chargebook_domain::ids::EventId) -> Event {
+fn fact_of(reply: &CommandReply, exchange: EventId) -> Event {
     match &reply.result {
         CommandResult::Result { status } => {
             let nothing_follows = reply.nothing_follows.then_some(true);

@@ -346,6 +346,7 @@ impl StationDesk {
                     self.take_statuses(&case).await?;
                     self.learn_from_report(&judged).await;
                     self.stop_if_spent(&decision).await;
+                    self.send_promised(&decision).await;
                     self.show_on_display(&case, &decision).await;
                     self.notice(receipt.noticed, Some(case.receipt_id)).await;
                     return Ok(frame);

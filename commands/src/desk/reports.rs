@@ -1,7 +1,7 @@
 //! What a station reports in messages of its own: how things stand with it, and what it was asked
 //! for by a command, which then keeps them in its stream.
 
-use super::charging;
+use super::charging::{self, Meaning};
 use super::{Case, Decision, DeskError, StationDesk};
 use crate::journal::{Draft, Journal, JournalError, read_event};
 use crate::message::{
@@ -153,6 +153,18 @@ impl StationDesk {
         {
             return Ok(Decision::report(stream, answer, Vec::new()).repeating(Some(exchange)));
         }
+        let meaning = match self.meaning_of_charging(notice, case.receipt_id).await? {
+            Some(meaning) => meaning,
+            None => Meaning {
+                answer,
+                facts: self.facts_of_content(notice, case.receipt_id).await?,
+                repeats: None,
+            },
+        };
+        if meaning.repeats.is_some() {
+            let decision = Decision::report(stream, meaning.answer, Vec::new());
+            return Ok(decision.repeating(meaning.repeats));
+        }
         let fact = StationNotified {
             action: notice.subject.action().to_owned(),
             request_id: notice.request_id,
@@ -167,9 +179,9 @@ impl StationDesk {
             exchange: case.receipt_id,
         };
         let mut facts = vec![fact.into()];
-        facts.extend(self.facts_of_content(notice, case.receipt_id).await?);
+        facts.extend(meaning.facts);
         facts.extend(self.statuses_of_no_session(case, notice).await?);
-        Ok(Decision::report(stream, answer, facts))
+        Ok(Decision::report(stream, meaning.answer, facts))
     }
 
     /// What a part of a report is known by: its frame from its payload on.
@@ -312,13 +324,11 @@ fn answer_to_notice(notice: &Notice) -> Answer {
         return Answer::VatNumber { number: number.clone(), evse: notice.evse, is_valid };
     }
     match notice.subject {
-        Get15118EVCertificate
-        | GetCertificateChainStatus
-        | GetCertificateStatus
-        | NotifyEVChargingNeeds
-        | PullDynamicScheduleUpdate => Answer::Declined,
-        // That it came; it approves of nothing (part 2, K15). Every stream is taken (N11.FR.06).
-        NotifyEVChargingSchedule | OpenPeriodicEventStream => Answer::Accepted,
+        Get15118EVCertificate | GetCertificateChainStatus | GetCertificateStatus => {
+            Answer::Declined
+        }
+        // Every stream is taken (N11.FR.06).
+        OpenPeriodicEventStream => Answer::Accepted,
         _ => Answer::Empty,
     }
 }

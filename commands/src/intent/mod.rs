@@ -101,6 +101,8 @@ fn waits(intent: &Intent) -> bool {
             | Intent::Trigger { .. }
             | Intent::Reserve { .. }
             | Intent::CancelReservation { .. }
+            | Intent::SetChargingProfile { .. }
+            | Intent::AllowEnergyTransfer { .. }
             | Intent::GetCompositeSchedule { .. }
             | Intent::DataTransfer { .. }
             | Intent::ShowPrice { .. }

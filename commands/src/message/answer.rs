@@ -36,6 +36,9 @@ pub enum Answer {
         certificate: Option<CertificateStatus>,
         /// What the station may compute the driver's costs by (2.1, I08).
         tariff: Option<StationTariff>,
+        /// Whether energy may flow back from the vehicle, where the answer has a place for that:
+        /// otherwise, it may only be charged (2.1: Q01.FR.01, Q01.FR.08).
+        may_discharge: bool,
     },
     /// To StartTransaction.
     Start {
@@ -53,6 +56,10 @@ pub enum Answer {
     Transaction(TransactionAnswer),
     /// Taken in, in the word `Accepted`.
     Accepted,
+    /// Not allowed, in the word `Rejected`.
+    Rejected,
+    /// To PullDynamicScheduleUpdate: the values that hold now.
+    DynamicSchedule(DynamicValues),
     /// An answer without members.
     Empty,
     /// Not done, in the action's own word for it: `Rejected`, `Failed`, ….
@@ -81,6 +88,17 @@ pub enum Answer {
     DataRefused(DataRefused),
     /// To a message that a DataTransfer carried.
     Carried(Box<Answer>),
+}
+
+/// The values of a dynamic charging profile, in its schedule's unit (ChargingScheduleUpdateType).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DynamicValues {
+    /// The most that may be drawn.
+    pub limit: Option<Decimal>,
+    /// What is to be drawn; negative flows back.
+    pub setpoint: Option<Decimal>,
+    /// What may flow back, negative.
+    pub discharge_limit: Option<Decimal>,
 }
 
 /// Why the data of a vendor is not taken (DataTransferStatus).

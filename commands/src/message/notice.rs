@@ -75,6 +75,16 @@ pub enum NoticeContent {
         /// How it means to charge.
         schedule: Box<ChargingSchedule>,
     },
+    /// The newest of a dynamic charging profile is wanted (PullDynamicScheduleUpdate).
+    DynamicScheduleWanted {
+        /// The profile's number.
+        profile_id: i64,
+    },
+    /// A transaction is charged before others, or is not any more (NotifyPriorityCharging).
+    PriorityCharging {
+        /// Whether it is.
+        is_active: bool,
+    },
     /// Variables of the device model (NotifyReport).
     Variables(Vec<ReportedVariable<String>>),
     /// Whether a certificate counts (GetCertificateStatus).

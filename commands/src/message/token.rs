@@ -42,6 +42,8 @@ pub struct AuthorizeReport {
     pub certificate: Option<PresentedCertificate>,
     /// Whether the answer has a place for a tariff (2.1).
     pub takes_tariff: bool,
+    /// Whether the answer has a place for the ways in which energy may flow (2.1).
+    pub takes_energy_transfer: bool,
 }
 
 /// A contract certificate (ISO 15118) that a vehicle presents: itself, or the hashes by which

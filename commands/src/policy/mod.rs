@@ -5,6 +5,7 @@
 
 mod billing;
 mod certificates;
+mod charging;
 mod display;
 mod invoicing;
 mod open_commands;
@@ -146,6 +147,7 @@ async fn run_once(chargebook: &Chargebook, stop: &CancellationToken) -> Result<(
                 let page = page?;
                 commands.take(&page);
                 certificates::deliver(chargebook, &page).await?;
+                charging::deliver(chargebook, &page).await?;
                 billing.take(&page).await?;
             }
             _ = tick.tick() => billing.look_again().await?,

@@ -9,6 +9,7 @@ use chargebook_domain::events::v1::{
     StationSecurityProfileRequired, StationSettings, StationSiteAssigned,
 };
 use chargebook_domain::ids::{ConnectorNumber, Outlet, SiteId, StationId, StationIdentity};
+use chargebook_domain::units::Timestamp;
 use chargebook_store::{AppendError, Appended, ExpectedVersion, LookupKey, StreamName};
 
 /// Longest password, in characters: OCPP 2.x allows 40, hex of it doubles that.
@@ -265,7 +266,10 @@ impl Registry {
             .replay(stream, 0, |recorded| {
                 match is_exchange(recorded) {
                     true => state.version = Some(recorded.version),
-                    false => state.apply(recorded.version, &read_event(recorded)?),
+                    false => {
+                        let recorded_at = Timestamp::new(recorded.recorded_at);
+                        state.apply(recorded.version, recorded_at, &read_event(recorded)?);
+                    }
                 }
                 Ok(())
             })
@@ -305,7 +309,8 @@ impl Registry {
         mut drafts: Vec<Draft>,
     ) -> Result<Appended, JournalError> {
         let station_id = state.station_id;
-        let month = StationState::month_of(self.journal.now());
+        let now = self.journal.now();
+        let month = StationState::month_of(now);
         let mut expected = state.version.map_or(ExpectedVersion::NoStream, ExpectedVersion::Exact);
         let mut current = month.clone();
         if month > state.month {
@@ -332,7 +337,7 @@ impl Registry {
         let stream = station_stream(station_id, &current)?;
         let appended = self.journal.append(&stream, expected, &drafts).await?;
         for (version, draft) in (expected.next()..).zip(&drafts) {
-            state.apply(version, draft.event());
+            state.apply(version, now, draft.event());
         }
         Ok(appended)
     }

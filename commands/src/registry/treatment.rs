@@ -23,6 +23,8 @@ pub struct SettingsChange {
     pub shows_cost: Option<bool>,
     /// Whether it is told tariffs, to compute costs by them itself.
     pub local_tariffs: Option<bool>,
+    /// Whether energy may flow back from vehicles there.
+    pub allows_discharging: Option<bool>,
 }
 
 impl SettingsChange {
@@ -35,6 +37,7 @@ impl SettingsChange {
             dialect: self.dialect.unwrap_or(settings.dialect),
             shows_cost: self.shows_cost.unwrap_or(settings.shows_cost),
             local_tariffs: self.local_tariffs.unwrap_or(settings.local_tariffs),
+            allows_discharging: self.allows_discharging.unwrap_or(settings.allows_discharging),
         }
     }
 

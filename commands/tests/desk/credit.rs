@@ -38,7 +38,12 @@ async fn pay_in(service: &Service, account: AccountId, amount_minor: i64) {
 async fn authorization(service: &Service, uid: &str) -> Authorization {
     let mut station = service.station("CP-2").await;
     let token = PresentedToken::id_tag(uid);
-    let report = AuthorizeReport { token, certificate: None, takes_tariff: false };
+    let report = AuthorizeReport {
+        token,
+        certificate: None,
+        takes_tariff: false,
+        takes_energy_transfer: false,
+    };
     match station.say(StationMessage::Authorize(report)).await {
         Answer::Authorize { token, .. } => token.authorization,
         other => panic!("{other:?}"),
@@ -245,7 +250,12 @@ async fn who_has_nothing_left_may_still_end_the_own_session_and_begin_none() {
     assert_eq!(authorization(&service, PREPAID).await, Authorization::NoCredit, "elsewhere");
     let asked = || {
         let token = PresentedToken::id_tag(PREPAID);
-        StationMessage::Authorize(AuthorizeReport { token, certificate: None, takes_tariff: false })
+        StationMessage::Authorize(AuthorizeReport {
+            token,
+            certificate: None,
+            takes_tariff: false,
+            takes_energy_transfer: false,
+        })
     };
     match station.say(asked()).await {
         Answer::Authorize { token, .. } => assert_eq!(token.authorization, Authorization::Accepted),

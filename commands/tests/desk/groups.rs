@@ -114,6 +114,7 @@ async fn a_master_pass_begins_no_session() {
         token: PresentedToken::id_tag(SERVICE),
         certificate: None,
         takes_tariff: false,
+        takes_energy_transfer: false,
     };
     match station.say(StationMessage::Authorize(asked)).await {
         Answer::Authorize { token, .. } => {

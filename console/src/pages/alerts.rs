@@ -38,16 +38,16 @@ struct AlertsPage {
     pager: Pager,
 }
 
-struct AlertLine {
+pub(super) struct AlertLine {
     station: String,
     /// The station's page.
     address: String,
-    badge: Badge,
-    what: String,
-    about: String,
-    detail: String,
+    pub(super) badge: Badge,
+    pub(super) what: String,
+    pub(super) about: String,
+    pub(super) detail: String,
     facts: Vec<(&'static str, String)>,
-    raised: When,
+    pub(super) raised: When,
     repeated: When,
     occurrences: u32,
     cleared: Option<When>,
@@ -83,7 +83,8 @@ pub(crate) async fn list(
     render(&AlertsPage { frame, csrf: operator.csrf().to_owned(), choices, rows, pager })
 }
 
-async fn line(console: &Console, alert: Alert, now: Timestamp, zone: Tz) -> AlertLine {
+/// One of them in words.
+pub(super) async fn line(console: &Console, alert: Alert, now: Timestamp, zone: Tz) -> AlertLine {
     let mut facts = Vec::new();
     if let Some(reported) = &alert.reported {
         facts.push(("Value", opened(console, Some(&reported.value)).await));

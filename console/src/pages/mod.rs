@@ -2,6 +2,7 @@
 //! template write them.
 
 pub(crate) mod alerts;
+mod charging;
 pub(crate) mod dashboard;
 pub(crate) mod invoices;
 pub(crate) mod lines;

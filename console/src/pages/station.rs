@@ -1,5 +1,7 @@
 //! One station: connectors, sessions, commands and what it said of itself.
 
+use super::alerts::{self, AlertLine};
+use super::charging::{self, PlanOfPlace};
 use super::station_commands::CommandLine;
 use super::{Asked, SessionLine, render};
 use crate::components::{Badge, Fact, Frame, When, address_part};
@@ -15,7 +17,8 @@ use axum::response::Response;
 use chargebook_domain::ids::TransactionId;
 use chargebook_domain::units::Timestamp;
 use chargebook_projections::{
-    Command, CommandState, Connector, OrphanStop, Paging, SecurityEvent, SessionFilter, Station,
+    AlertStatus, Command, CommandState, Connector, OrphanStop, Paging, SecurityEvent,
+    SessionFilter, Station,
 };
 use chrono_tz::Tz;
 use serde::Deserialize;
@@ -24,6 +27,8 @@ use serde::Deserialize;
 const SESSIONS_SHOWN: u32 = 10;
 /// Commands that are shown.
 const COMMANDS_SHOWN: u32 = 10;
+/// Alerts that are shown, of those that nobody has cleared.
+const ALERTS_SHOWN: u32 = 5;
 /// Security events that are shown.
 const SECURITY_SHOWN: u32 = 5;
 /// Stops without a session that are shown.
@@ -53,6 +58,9 @@ struct StationPage {
     no_sessions: &'static str,
     commands: Vec<CommandLine>,
     facts: Vec<Fact>,
+    /// What is wrong there, as long as it is.
+    alerts: Vec<AlertLine>,
+    plan: Vec<PlanOfPlace>,
     security: Vec<SecurityLine>,
     orphans: Vec<OrphanLine>,
 }
@@ -115,7 +123,7 @@ pub(super) async fn page(
         station.ok_or_else(|| PageError::NotFound(format!("There is no station {id}.")))?;
     let zones = Zones::read(console).await?;
     let zone = zones.of(station.site_id);
-    let live = "station session command";
+    let live = "station session command alert";
     let frame = Frame::inside(console, operator, id.clone(), "stations", live).await?;
     let filter = SessionFilter { station: Some(id.clone()), ..SessionFilter::default() };
     let paging = |limit| Paging { limit: Some(limit), next: None };
@@ -123,6 +131,14 @@ pub(super) async fn page(
     let commands = console.models().list_commands(Some(&id), &paging(COMMANDS_SHOWN)).await?;
     let events = console.models().list_security_events(Some(&id), &paging(SECURITY_SHOWN)).await?;
     let orphans = console.models().list_orphan_stops(Some(&id), &paging(ORPHANS_SHOWN)).await?;
+    let plan = console.models().charging_plan(&id).await?.unwrap_or_default();
+    let mut standing = Vec::new();
+    for status in [AlertStatus::Raised, AlertStatus::Acknowledged] {
+        let paging = paging(ALERTS_SHOWN);
+        for alert in console.models().list_alerts(Some(&id), Some(status), &paging).await?.items {
+            standing.push(alerts::line(console, alert, now, zone).await);
+        }
+    }
     let line = |command| CommandLine::new(command, asked, now, zone);
     let own = station.connectors.iter().filter(|connector| connector.connector.0 > 0);
     let numbers: Vec<_> = own.map(|connector| connector.connector.0).collect();
@@ -145,6 +161,8 @@ pub(super) async fn page(
         no_sessions: "No session at this station yet.",
         commands: commands.items.iter().map(line).collect(),
         facts: facts_of(&station, now, zone),
+        alerts: standing,
+        plan: charging::places(&plan, now, zone),
         security: security(console, events.items, now, zone).await,
         orphans: orphans.items.iter().map(|orphan| orphan_line(orphan, now, zone)).collect(),
     })

@@ -193,6 +193,8 @@ fn further_what(intent: &Intent) -> &'static str {
         Intent::ClearCache => "Forget remembered cards",
         Intent::SendLocalList { .. } => "Send the list of cards",
         Intent::GetLocalListVersion => "Ask for the list's version",
+        Intent::SetChargingProfile { .. } => "Charge by a profile",
+        Intent::AllowEnergyTransfer { .. } => "Say which ways energy may flow",
         Intent::SetChargingLimit { .. } => "Limit the power",
         Intent::ClearChargingLimit { .. } => "Lift power limits",
         Intent::GetCompositeSchedule { .. } => "Ask what may be drawn",

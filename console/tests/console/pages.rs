@@ -3,9 +3,12 @@
 use crate::client::Browser;
 use crate::world::{CARD, World, later, noon};
 use axum::http::StatusCode;
+use chargebook_commands::message::{Notice, NoticeContent, NoticeSubject, StationMessage};
 use chargebook_domain::events::v1::Quantity::{EnergyImportRegisterWh, PowerImportW};
-use chargebook_domain::ids::TransactionNumber;
+use chargebook_domain::events::v1::{ChargingProfile, ChargingSchedule, SchedulePeriod};
+use chargebook_domain::ids::{EvseNumber, TransactionNumber};
 use chargebook_projections::{Paging, SessionFilter};
+use rust_decimal::Decimal;
 
 async fn only_session(world: &World) -> String {
     let page = world.models.list_sessions(&SessionFilter::default(), &Paging::default()).await;
@@ -268,6 +271,62 @@ async fn what_is_not_there_is_said_in_a_page() {
         assert_eq!(page.status, StatusCode::NOT_FOUND, "{address}");
         page.shows("Nothing here").shows("To the overview");
     }
+}
+
+#[tokio::test]
+async fn a_station_shows_its_charging_plan_and_what_is_wrong_there() {
+    let world = World::new(noon()).await;
+    let mut station = world.station("CP-1").await;
+    let page = Browser::logged_in(&world).await.get("/stations/CP-1").await;
+    page.hides("Charging plan").hides("Ground Failure");
+    station.status(1, "Faulted", "GroundFailure").await;
+    let period = |start_seconds, limit| SchedulePeriod {
+        start_seconds,
+        limit: Some(Decimal::from(limit)),
+        phases: None,
+        operation_mode: None,
+        setpoint: None,
+        discharge_limit: None,
+    };
+    let schedule = ChargingSchedule {
+        starts_at: Some(noon()),
+        duration_seconds: None,
+        unit: "W".to_owned(),
+        min_rate: None,
+        periods: vec![period(0, 11_000), period(12 * 3_600, 5_500)],
+    };
+    let limit = NoticeContent::ChargingLimit {
+        source: "SO".to_owned(),
+        is_grid_critical: None,
+        schedules: vec![schedule.clone()],
+    };
+    let profile = ChargingProfile {
+        profile_id: 7,
+        stack_level: 2,
+        purpose: "TxDefaultProfile".to_owned(),
+        kind: "Absolute".to_owned(),
+        recurrency: None,
+        valid_from: None,
+        valid_to: None,
+        transaction: None,
+        schedules: vec![schedule],
+    };
+    let source = "EMS".to_owned();
+    let kept = NoticeContent::ChargingProfiles { source, profiles: vec![profile] };
+    for (subject, content) in
+        [(NoticeSubject::NotifyChargingLimit, limit), (NoticeSubject::ReportChargingProfiles, kept)]
+    {
+        let evse = Some(EvseNumber(1));
+        let notice = Notice { evse, content, ..Notice::about(subject) };
+        station.say(StationMessage::Notice(notice)).await;
+    }
+    world.shown().await;
+    let page = Browser::logged_in(&world).await.get("/stations/CP-1").await;
+    page.shows("Ground Failure").shows("connector 1");
+    page.shows("Charging plan").shows("EVSE 1").shows("TxDefaultProfile 7");
+    page.shows("11000 W, then 5500 W · level 2 · by EMS");
+    // Twelve hours at 11 of 12 kW, the other twelve at the half of that.
+    page.shows("M0 16.7L500 16.7L500 108.3L1000 108.3").shows("at most 11.0 kW now");
 }
 
 #[tokio::test]

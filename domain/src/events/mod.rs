@@ -184,6 +184,8 @@ events! {
         StationChargingProfilesCleared(v1::StationChargingProfilesCleared);
     "station.charging_profiles_reported"
         StationChargingProfilesReported(v1::StationChargingProfilesReported);
+    "station.charging_schedule_updated"
+        StationChargingScheduleUpdated(v1::StationChargingScheduleUpdated);
     "station.connected" StationConnected(v1::StationConnected);
     "station.connector_declared" StationConnectorDeclared(v1::StationConnectorDeclared);
     "station.connector_status" StationConnectorStatus(v1::StationConnectorStatus);
@@ -209,6 +211,8 @@ events! {
     "station.password_changed" StationPasswordChanged(v1::StationPasswordChanged);
     "station.password_declined" StationPasswordDeclined(v1::StationPasswordDeclined);
     "station.password_offered" StationPasswordOffered(v1::StationPasswordOffered);
+    "station.priority_charging_told"
+        StationPriorityChargingTold(v1::StationPriorityChargingTold);
     "station.quirk_noticed" StationQuirkNoticed(v1::StationQuirkNoticed);
     "station.registered" StationRegistered(v1::StationRegistered);
     "station.security_noted" StationSecurityNoted(v1::StationSecurityNoted);

@@ -2,9 +2,10 @@
 
 use crate::charging;
 use crate::payload::Payload;
+use chargebook_commands::message::DynamicValues;
 use chargebook_commands::{ClearedProfiles, StationEffect};
 use chargebook_domain::events::v1::ChargingPlace;
-use chargebook_domain::ids::{ConnectorNumber, EvseNumber};
+use chargebook_domain::ids::{ConnectorNumber, EvseNumber, TransactionName};
 
 /// The word for it.
 const ACCEPTED: &str = "Accepted";
@@ -19,6 +20,25 @@ pub(super) fn of_answer(
         return None;
     }
     match action {
+        // One that a remote start brings is for the transaction that it begins.
+        "RemoteStartTransaction" | "RequestStartTransaction" => {
+            let profile = charging::profile(&call.object("chargingProfile")?)?;
+            Some(StationEffect::ChargingProfileSet(place(call).unwrap_or_default(), profile))
+        }
+        "UpdateDynamicSchedule" => {
+            let update = call.object("scheduleUpdate")?;
+            let values = DynamicValues {
+                limit: update.decimal("limit"),
+                setpoint: update.decimal("setpoint"),
+                discharge_limit: update.decimal("dischargeLimit"),
+            };
+            let profile_id = call.integer("chargingProfileId")?;
+            Some(StationEffect::ChargingScheduleUpdated(profile_id, values))
+        }
+        "UsePriorityCharging" => {
+            let transaction = TransactionName::parse(&call.string("transactionId")?).ok()?;
+            Some(StationEffect::PriorityCharging(transaction, call.boolean("activate")?))
+        }
         "SetChargingProfile" => {
             let members = ["chargingProfile", "csChargingProfiles"];
             let data = members.iter().find_map(|name| call.object(name))?;

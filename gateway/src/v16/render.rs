@@ -44,6 +44,7 @@ fn payload(answer: &Answer) -> Written {
         Answer::Stop { token: None }
         | Answer::Empty
         | Answer::Declined
+        | Answer::DynamicSchedule(_)
         | Answer::Carried(_)
         | Answer::CertificateStatus(_)
         | Answer::CertificateChain(_)
@@ -53,7 +54,9 @@ fn payload(answer: &Answer) -> Written {
         Answer::Accepted | Answer::SignCertificate { declined: None } => {
             r#"{"status":"Accepted"}"#.to_owned()
         }
-        Answer::SignCertificate { declined: Some(_) } => r#"{"status":"Rejected"}"#.to_owned(),
+        Answer::Rejected | Answer::SignCertificate { declined: Some(_) } => {
+            r#"{"status":"Rejected"}"#.to_owned()
+        }
         Answer::DataRefused(refused) => format!(r#"{{"status":"{}"}}"#, refused.word()),
     };
     Written { json, personal: Vec::new() }
@@ -148,7 +151,12 @@ mod tests {
             r#"{"currentTime":"2025-11-22T12:00:00.123Z"}"#,
         );
         check::<AuthorizeResponse>(
-            Answer::Authorize { token: token(true), certificate: None, tariff: None },
+            Answer::Authorize {
+                token: token(true),
+                certificate: None,
+                tariff: None,
+                may_discharge: false,
+            },
             r#"{"idTagInfo":{"expiryDate":"2025-11-22T12:00:00.123Z","status":"Expired"}}"#,
         );
         check::<StartTransactionResponse>(

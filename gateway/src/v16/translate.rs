@@ -40,6 +40,7 @@ pub(super) fn message(
                 token,
                 certificate: None,
                 takes_tariff: false,
+                takes_energy_transfer: false,
             })
         }
         Action::BootNotification => StationMessage::Boot(boot(&payload)?),

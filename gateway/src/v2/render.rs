@@ -7,13 +7,19 @@ use crate::message::Written;
 use crate::rpc::error::push_string;
 use crate::tariff;
 use chargebook_commands::message::{
-    Answer, CertificateStatus, PersonalKind, PersonalPlace, PresentedToken, RenderedReply,
-    StationTariff, TokenAnswer, TransactionAnswer,
+    Answer, CertificateStatus, DynamicValues, PersonalKind, PersonalPlace, PresentedToken,
+    RenderedReply, StationTariff, TokenAnswer, TransactionAnswer,
 };
 use chargebook_domain::events::v1::{
     Authorization, CertificateDeclined, Registration, TransactionLimit,
 };
 use chargebook_domain::ids::EvseNumber;
+
+/// All ways in which energy may flow (EnergyTransferModeEnumType of 2.1), for who may choose any.
+const ENERGY_TRANSFERS: &str = concat!(
+    r#""AC_single_phase","AC_two_phase","AC_three_phase","DC","AC_BPT","AC_BPT_DER","AC_DER","#,
+    r#""DC_BPT","DC_ACDP","DC_ACDP_BPT","WPT""#
+);
 
 /// The frame that answers the CALL `message_id`; `declined` is the CALL's own word for "no".
 pub(crate) fn render(
@@ -38,8 +44,8 @@ pub(crate) fn payload(answer: &Answer, declined: Option<&Written>) -> Written {
             format!(r#"{{"currentTime":"{now}","interval":{interval},"status":"{status}"}}"#)
         }
         Answer::Heartbeat { now } => format!(r#"{{"currentTime":"{now}"}}"#),
-        Answer::Authorize { token, certificate, tariff } => {
-            return authorize(token, *certificate, tariff.as_ref());
+        Answer::Authorize { token, certificate, tariff, may_discharge } => {
+            return authorize(token, *certificate, tariff.as_ref(), *may_discharge);
         }
         Answer::Transaction(answer) => return transaction(answer),
         Answer::Accepted | Answer::SignCertificate { declined: None } => {
@@ -59,6 +65,8 @@ pub(crate) fn payload(answer: &Answer, declined: Option<&Written>) -> Written {
         Answer::VatNumber { number, evse, is_valid } => {
             return vat_number(number, *evse, *is_valid);
         }
+        Answer::Rejected => r#"{"status":"Rejected"}"#.to_owned(),
+        Answer::DynamicSchedule(values) => dynamic_schedule(*values),
         Answer::DataRefused(refused) => format!(r#"{{"status":"{}"}}"#, refused.word()),
         Answer::Declined => return declined.cloned().unwrap_or_else(nothing),
         // What only 1.6 asks is never answered here.
@@ -102,6 +110,19 @@ fn vat_number(number: &str, evse: Option<EvseNumber>, is_valid: bool) -> Written
     written
 }
 
+fn dynamic_schedule(values: DynamicValues) -> String {
+    let named = [
+        ("limit", values.limit),
+        ("dischargeLimit", values.discharge_limit),
+        ("setpoint", values.setpoint),
+    ];
+    let members = named.into_iter().filter_map(|(name, value)| {
+        value.map(|value| format!(r#""{name}":{}"#, value.normalize()))
+    });
+    let members: Vec<String> = members.collect();
+    format!(r#"{{"scheduleUpdate":{{{}}},"status":"Accepted"}}"#, members.join(","))
+}
+
 fn nothing() -> Written {
     Written { json: "{}".to_owned(), personal: Vec::new() }
 }
@@ -112,6 +133,7 @@ fn authorize(
     token: &TokenAnswer,
     certificate: Option<CertificateStatus>,
     local: Option<&StationTariff>,
+    may_discharge: bool,
 ) -> Written {
     let mut written = Written { json: r#"{"idTokenInfo":"#.to_owned(), personal: Vec::new() };
     push_id_token_info(&mut written, token);
@@ -125,6 +147,9 @@ fn authorize(
             CertificateStatus::ContractCancelled => "ContractCancelled",
         };
         written.json.push_str(&format!(r#","certificateStatus":"{status}""#));
+    }
+    if may_discharge {
+        written.json.push_str(&format!(r#","allowedEnergyTransfer":[{ENERGY_TRANSFERS}]"#));
     }
     if let Some(Ok(tariff)) = local.map(|local| tariff::written(&local.tariff, &local.id)) {
         written.json.push_str(&format!(r#","tariff":{tariff}"#));
@@ -302,8 +327,36 @@ mod tests {
                 token: TokenAnswer::plain(Authorization::NoCredit),
                 certificate: None,
                 tariff: None,
+                may_discharge: false,
             },
             r#"{"idTokenInfo":{"status":"NoCredit"}}"#,
+        );
+        let allowed = format!(
+            r#"{{"idTokenInfo":{{"status":"Accepted"}},"allowedEnergyTransfer":[{ENERGY_TRANSFERS}]}}"#
+        );
+        check::<v2_1::AuthorizeResponse, v2_1::AuthorizeResponse>(
+            Answer::Authorize {
+                token: TokenAnswer::plain(Authorization::Accepted),
+                certificate: None,
+                tariff: None,
+                may_discharge: true,
+            },
+            &allowed,
+        );
+        check::<v2_0_1::NotifyEVChargingNeedsResponse, v2_1::NotifyEVChargingNeedsResponse>(
+            Answer::Rejected,
+            r#"{"status":"Rejected"}"#,
+        );
+        check::<v2_1::PullDynamicScheduleUpdateResponse, v2_1::PullDynamicScheduleUpdateResponse>(
+            Answer::DynamicSchedule(DynamicValues {
+                limit: Some(Decimal::new(1_050, 2)),
+                setpoint: Some(Decimal::from(-3_000)),
+                discharge_limit: Some(Decimal::from(-5_000)),
+            }),
+            concat!(
+                r#"{"scheduleUpdate":{"limit":10.5,"dischargeLimit":-5000,"setpoint":-3000},"#,
+                r#""status":"Accepted"}"#
+            ),
         );
         check::<v2_1::TransactionEventResponse, v2_1::TransactionEventResponse>(
             Answer::Transaction(TransactionAnswer {
@@ -330,7 +383,7 @@ mod tests {
             let tariff = Arc::new(Tariff::parse(&text).expect("a tariff"));
             let tariff = Some(StationTariff { id: "T-1".to_owned(), tariff });
             let token = TokenAnswer::plain(Authorization::Accepted);
-            Answer::Authorize { token, certificate: None, tariff }
+            Answer::Authorize { token, certificate: None, tariff, may_discharge: false }
         };
         check::<v2_1::AuthorizeResponse, v2_1::AuthorizeResponse>(
             answer(r#"{"type":"ENERGY","price":"0.39","step_size":1}"#),
@@ -352,6 +405,7 @@ mod tests {
                 token: token(),
                 certificate: Some(CertificateStatus::CertificateChainError),
                 tariff: None,
+                may_discharge: false,
             },
             concat!(
                 r#"{"idTokenInfo":{"status":"Accepted","#,

@@ -92,6 +92,7 @@ fn authorize(edition: V2, payload: &Payload<'_, '_>) -> Option<AuthorizeReport> 
         token: token(&payload.object("idToken")?)?,
         certificate: is_presented.then_some(PresentedCertificate { chain, hashes }),
         takes_tariff: edition == V2::V21,
+        takes_energy_transfer: edition == V2::V21,
     })
 }
 
@@ -231,8 +232,7 @@ fn content(payload: &Payload<'_, '_>, subject: NoticeSubject) -> Option<NoticeCo
             NoticeContent::ChargingLimitOver { source: limit_source(payload)? }
         }
         NoticeSubject::NotifyEVChargingNeeds => {
-            let needs = charging::needs(&payload.object("chargingNeeds")?)?;
-            NoticeContent::ChargingNeeds(Box::new(needs))
+            NoticeContent::ChargingNeeds(Box::new(charging::needs(payload)?))
         }
         NoticeSubject::NotifyEVChargingSchedule => NoticeContent::VehicleSchedule {
             time_base: payload.time("timeBase")?,
@@ -259,6 +259,13 @@ fn content(payload: &Payload<'_, '_>, subject: NoticeSubject) -> Option<NoticeCo
         }
         NoticeSubject::ClosePeriodicEventStream => {
             NoticeContent::Monitoring(MonitoringNews::StreamClosed(payload.integer("id")?))
+        }
+        NoticeSubject::NotifyPriorityCharging => {
+            NoticeContent::PriorityCharging { is_active: payload.boolean("activated")? }
+        }
+        NoticeSubject::PullDynamicScheduleUpdate => {
+            let profile_id = payload.integer("chargingProfileId")?;
+            NoticeContent::DynamicScheduleWanted { profile_id }
         }
         NoticeSubject::NotifyReport => NoticeContent::Variables(device_model::variables(payload)?),
         NoticeSubject::NotifySettlement => NoticeContent::Payment(payment(payload)?),

@@ -53,7 +53,8 @@ impl State {
         let connectors = self.connectors.dirty().map(|row| row.station_id);
         let sessions = sessions.iter().filter_map(|id| self.sessions.get(*id));
         let certificates = self.certificates.dirty().map(|row| row.station_id);
-        let plans = self.charging_plans.dirty().map(|row| row.station_id);
+        let plans = self.written.charging_plans.keys().copied();
+        let profiles = self.written.charging_profiles.keys().map(|(station, _)| *station);
         let monitoring = self.monitoring.dirty().map(|row| row.station_id);
         let reservations = self.reservations.dirty().map(|row| row.station_id);
         rows.chain(connectors)
@@ -61,6 +62,7 @@ impl State {
             .chain(reservations)
             .chain(plans)
             .chain(monitoring)
+            .chain(profiles)
             .chain(sessions.map(|row| row.station_id))
             .collect()
     }

@@ -22,19 +22,22 @@ mod transaction;
 
 pub(crate) use alerts::stands;
 pub(crate) use cache::Cache;
+pub(crate) use charging::charging_plan;
 pub(crate) use decode::{Decoded, Fact, decode};
 pub(crate) use reservation::ReservationKey;
 
 use crate::changes::Change;
 use crate::tables::{
-    AccountLimitRow, AccountRow, AlertRow, AuditRow, ChargingPlanRow, CommandRow, ConnectorRow,
-    DriverRow, ErasedSubjectRow, InventoryRow, InvoiceRow, LearntValueRow, LocalTariffsRow,
-    MonitoringRow, OrphanResolutionRow, OrphanStopRow, ParkedEventRow, ReservationRow,
-    SecurityEventRow, SessionMeterRow, SessionRow, SettingRow, SiteKey, SiteRow,
-    StationCertificatesRow, StationRow, StationSeenRow, TariffVersionRow, TokenRow, VariableRow,
+    AccountLimitRow, AccountRow, AlertRow, AuditRow, ChargingPlanRow, ChargingProfileRow,
+    CommandRow, ConnectorRow, DriverRow, ErasedSubjectRow, InventoryRow, InvoiceRow,
+    LearntValueRow, LocalTariffsRow, MonitoringRow, OrphanResolutionRow, OrphanStopRow,
+    ParkedEventRow, ReservationRow, SecurityEventRow, SessionMeterRow, SessionRow, SettingRow,
+    SiteKey, SiteRow, StationCertificatesRow, StationRow, StationSeenRow, TariffVersionRow,
+    TokenRow, VariableRow,
 };
 use alerts::Standing;
 use analytics::{Balance, EnergyHour, RevenueHour};
+use chargebook_domain::charging_plan::ChargingPlan;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::TariffReference;
 use chargebook_domain::ids::{AlertId, CommandId, EventId, Outlet, SessionId, StationId, TokenId};
@@ -54,7 +57,7 @@ pub(crate) struct State {
     /// Which station has an identity: no two may have the same.
     pub(crate) identities: HashMap<String, StationId>,
     pub(crate) seen: Cache<StationId, StationSeenRow>,
-    pub(crate) charging_plans: Cache<StationId, ChargingPlanRow>,
+    pub(crate) charging_plans: HashMap<StationId, ChargingPlan>,
     pub(crate) local_tariffs: Cache<StationId, LocalTariffsRow>,
     pub(crate) monitoring: Cache<StationId, MonitoringRow>,
     pub(crate) certificates: Cache<StationId, StationCertificatesRow>,
@@ -83,6 +86,8 @@ pub(crate) struct Written {
     pub(crate) account_limits: Vec<AccountLimitRow>,
     pub(crate) accounts: Vec<AccountRow>,
     pub(crate) audits: Vec<AuditRow>,
+    pub(crate) charging_plans: BTreeMap<StationId, ChargingPlanRow>,
+    pub(crate) charging_profiles: BTreeMap<(StationId, u16), ChargingProfileRow>,
     pub(crate) drivers: Vec<DriverRow>,
     pub(crate) erased: Vec<ErasedSubjectRow>,
     pub(crate) inventories: Vec<InventoryRow>,
@@ -210,6 +215,8 @@ impl State {
             | Event::StationChargingProfileSet(_)
             | Event::StationChargingProfilesCleared(_)
             | Event::StationChargingProfilesReported(_)
+            | Event::StationChargingScheduleUpdated(_)
+            | Event::StationPriorityChargingTold(_)
             | Event::StationVehicleScheduleTold(_) => self.charging_told(event, fact),
             Event::StationDefaultTariffSet(_)
             | Event::StationTariffsCleared(_)
@@ -320,7 +327,6 @@ impl State {
         self.stations.clean();
         self.seen.clean();
         self.certificates.clean();
-        self.charging_plans.clean();
         self.local_tariffs.clean();
         self.monitoring.clean();
         self.connectors.clean();

@@ -7,7 +7,7 @@ use crate::query::hour_of;
 use crate::tables::{Json, OrphanResolutionRow, SessionMeterRow, SessionRow, Word};
 use crate::views::SessionStatus;
 use chargebook_domain::events::v1::{
-    ClockTrust, Outcome, Quantity, SessionAnomalyNoted, SessionConnectorStatus,
+    ChargingPlace, ClockTrust, Outcome, Quantity, SessionAnomalyNoted, SessionConnectorStatus,
     SessionOutcomeDecided, SessionStarted, StopMatch,
 };
 use chargebook_domain::ids::{Outlet, SessionId, StationId, StationIdentity, TransactionId};
@@ -213,18 +213,31 @@ impl State {
     /// It runs no more, and its connector shows it no more.
     pub(super) fn end(&mut self, id: SessionId) {
         let Some(row) = self.sessions.touch(id) else { return };
-        if row.status.0 == SessionStatus::Open {
+        let was_open = row.status.0 == SessionStatus::Open;
+        if was_open {
             row.status = Word(SessionStatus::Stopped);
         }
         let evse = row.evse;
         let outlet = row.connector.map(|connector| Outlet { evse, connector });
         let station_id = row.station_id;
+        let transaction = row.transaction_id.0.to_string();
         if self.meters.get(id).is_some_and(|meter| meter.power_w.is_some())
             && let Some(meter) = self.meters.touch(id)
         {
             meter.power_w = None;
         }
-        let Some(key) = outlet.map(|outlet| (station_id, outlet)) else { return };
+        let key = outlet.map(|outlet| (station_id, outlet));
+        let is_there = |key: &_| {
+            self.connectors.get(*key).is_some_and(|connector| connector.session_id == Some(id))
+        };
+        let place = key.filter(is_there).map(|(_, outlet)| ChargingPlace {
+            evse: outlet.evse,
+            connector: Some(outlet.connector).filter(|_| outlet.evse.is_none()),
+        });
+        if was_open {
+            self.charging_over(station_id, &transaction, place);
+        }
+        let Some(key) = key else { return };
         if self.connectors.get(key).is_some_and(|connector| connector.session_id == Some(id))
             && let Some(connector) = self.connectors.touch(key)
         {

@@ -3,9 +3,11 @@
 use super::Paging;
 use super::select::{Cursor, Select, column, optional};
 use crate::error::{ProjectionError, QueryError};
+use crate::fold::charging_plan;
 use crate::read_models::ReadModels;
 use crate::tables::{
-    ConnectorRow, Json, Row as _, SecurityEventRow, SessionMeterRow, StationRow, Word,
+    ChargingPlanRow, ChargingProfileRow, ConnectorRow, Json, Row as _, SecurityEventRow,
+    SessionMeterRow, StationRow, Word,
 };
 use crate::views::{
     Connector, OwnCertificate, Page, SecurityEvent, Station, StationCertificate,
@@ -79,15 +81,25 @@ impl ReadModels {
 
     /// What is known of the charging at a station; `None`: no such station.
     pub async fn charging_plan(&self, identity: &str) -> Result<Option<ChargingPlan>, QueryError> {
-        let mut select = Select::new(
-            "SELECT c.plan FROM stations s \
+        let mut transaction = self.pool().begin().await?;
+        let mut select = Select::new(format!(
+            "SELECT {} FROM stations s \
              LEFT JOIN charging_plans c ON c.station_id = s.station_id",
-        );
+            ChargingPlanRow::TABLE.column_list("c."),
+        ));
         select.filter("s.station = ?", Some(&identity.to_owned()))?;
-        let rows = select.rows(&self.pool()).await?;
+        let rows = select.rows(&mut *transaction).await?;
         let Some(row) = rows.first() else { return Ok(None) };
-        let plan: Option<Json<ChargingPlan>> = column(row, 0)?;
-        Ok(Some(plan.map(|Json(plan)| plan).unwrap_or_default()))
+        let Some(plan) = optional::<ChargingPlanRow>(row, 0)? else {
+            return Ok(Some(ChargingPlan::default()));
+        };
+        let mut select = Select::new(format!(
+            "SELECT {} FROM charging_profiles c",
+            ChargingProfileRow::TABLE.column_list("c."),
+        ));
+        select.filter("c.station_id = ?", Some(&plan.station_id))?;
+        let profiles = select.read::<ChargingProfileRow>(&mut *transaction).await?;
+        Ok(Some(charging_plan(profiles, plan)))
     }
 
     /// What a station watches of its variables; `None`: no such station.

@@ -7,11 +7,11 @@ use crate::views::{
     AlertSource, AlertStatus, CommandState, OwnCertificate, ReservationStatus, SessionStatus,
     StationCertificate,
 };
-use chargebook_domain::charging_plan::ChargingPlan;
+use chargebook_domain::charging_plan::ChargingTold;
 use chargebook_domain::events::v1::{
     AccountKind, Anomaly, Authorization, BootInformation, CommandFailure, ComponentName, Dialect,
-    Intent, InvoiceIssued, Outcome, Registration, ReportedEvent, SeenBy, StationSettings,
-    TerminalPayment, TokenStatus, VariableCharacteristics, VariableName,
+    Intent, InvoiceIssued, KeptProfile, Outcome, Registration, ReportedEvent, SeenBy,
+    StationSettings, TerminalPayment, TokenStatus, VariableCharacteristics, VariableName,
 };
 use chargebook_domain::follow_up::Gathering;
 use chargebook_domain::ids::{
@@ -112,10 +112,17 @@ tables! {
         tariffs: Json<LocalTariffs>,
     }
 
-    /// What is known of the charging at a station.
+    /// What is known of the charging at a station, beside its profiles.
     ChargingPlanRow in "charging_plans", key 1, summed [], {
         station_id: StationId,
-        plan: Json<ChargingPlan>,
+        told: Json<ChargingTold>,
+    }
+
+    /// A charging profile that a station keeps, on its shelf; `NULL` on one that is free again.
+    ChargingProfileRow in "charging_profiles", key 2, summed [], {
+        station_id: StationId,
+        shelf: u32,
+        kept: Option<Json<KeptProfile>>,
     }
 
     /// What a station watches of its variables.

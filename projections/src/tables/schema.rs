@@ -1,18 +1,18 @@
 //! All tables together.
 
 use super::rows::{
-    AccountLimitRow, AccountRow, AlertRow, AuditRow, BalanceRow, ChargingPlanRow, CommandRow,
-    ConnectorRow, DriverRow, EnergyHourRow, ErasedSubjectRow, InventoryRow, InvoiceRow,
-    LearntValueRow, LocalTariffsRow, MonitoringRow, OrphanResolutionRow, OrphanStopRow,
-    ParkedEventRow, ReservationRow, RevenueHourRow, SecurityEventRow, SessionMeterRow, SessionRow,
-    SettingRow, SiteRow, StationCertificatesRow, StationRow, StationSeenRow, TariffVersionRow,
-    TokenRow, VariableRow,
+    AccountLimitRow, AccountRow, AlertRow, AuditRow, BalanceRow, ChargingPlanRow,
+    ChargingProfileRow, CommandRow, ConnectorRow, DriverRow, EnergyHourRow, ErasedSubjectRow,
+    InventoryRow, InvoiceRow, LearntValueRow, LocalTariffsRow, MonitoringRow, OrphanResolutionRow,
+    OrphanStopRow, ParkedEventRow, ReservationRow, RevenueHourRow, SecurityEventRow,
+    SessionMeterRow, SessionRow, SettingRow, SiteRow, StationCertificatesRow, StationRow,
+    StationSeenRow, TariffVersionRow, TokenRow, VariableRow,
 };
 use super::{Row as _, Table};
 
 /// Of the tables and of the folds into them. A generation of another version is not used but
 /// rebuilt: raise it whenever a fold gives other rows than before.
-pub(crate) const SCHEMA_VERSION: i64 = 22;
+pub(crate) const SCHEMA_VERSION: i64 = 23;
 
 /// Every table that is part of the state, in the order of the canonical dump.
 pub(crate) const DUMPED: &[Table] = &[
@@ -21,6 +21,7 @@ pub(crate) const DUMPED: &[Table] = &[
     AlertRow::TABLE,
     AuditRow::TABLE,
     ChargingPlanRow::TABLE,
+    ChargingProfileRow::TABLE,
     CommandRow::TABLE,
     ConnectorRow::TABLE,
     DriverRow::TABLE,

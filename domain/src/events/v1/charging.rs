@@ -2,13 +2,14 @@
 //! limits from outside, and what vehicles want. What the standard has as words stays the station's
 //! word.
 
-use crate::ids::{ConnectorNumber, EventId, EvseNumber};
+use crate::ids::{ConnectorNumber, EventId, EvseNumber, TransactionName};
 use crate::units::{Timestamp, WattHours};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 /// `station.charging_profile_set`: a station accepted a charging profile of ours
-/// (SetChargingProfile). In the stream of the command that sent it.
+/// (SetChargingProfile), or a remote start that brought it. In the station's stream; until there
+/// was one for it, in that of the command that sent it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StationChargingProfileSet {
     /// Where it holds.
@@ -20,7 +21,8 @@ pub struct StationChargingProfileSet {
 }
 
 /// `station.charging_profiles_cleared`: a station gave up charging profiles (ClearChargingProfile).
-/// What is absent narrows nothing. In the stream of the command that asked for it.
+/// What is absent narrows nothing. In the station's stream; until there was one for it, in that
+/// of the command that asked for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StationChargingProfilesCleared {
     /// The one of this number.
@@ -80,7 +82,8 @@ pub struct StationChargingLimitCleared {
     pub exchange: EventId,
 }
 
-/// `station.charging_needs_told`: what a vehicle needs (NotifyEVChargingNeeds).
+/// `station.charging_needs_told`: what a vehicle needs (NotifyEVChargingNeeds), and the profile
+/// that was promised for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StationChargingNeedsTold {
     /// Where it is.
@@ -89,6 +92,19 @@ pub struct StationChargingNeedsTold {
     pub needs: ChargingNeeds,
     /// The exchange that said so.
     pub exchange: EventId,
+    /// The transaction in progress there, where one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction: Option<TransactionName>,
+    /// The profile that the station is sent for it; absent: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Box<ChargingProfile>>,
+    /// How much less energy than it wants it can get by its departure, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shortfall_wh: Option<WattHours>,
+    /// The ways of charging that the station is told are allowed besides, so that it may ask the
+    /// vehicle again (2.1); empty: it is told nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed_modes: Vec<String>,
 }
 
 /// `station.vehicle_schedule_told`: how a vehicle means to charge (NotifyEVChargingSchedule).
@@ -102,6 +118,119 @@ pub struct StationVehicleScheduleTold {
     pub schedule: ChargingSchedule,
     /// The exchange that said so.
     pub exchange: EventId,
+    /// The transaction in progress there, where one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction: Option<TransactionName>,
+    /// Whether it keeps within the limits that hold there, where limits are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_within_limits: Option<bool>,
+    /// The profile that the station is sent to negotiate anew, where it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Box<ChargingProfile>>,
+}
+
+/// `station.charging_schedule_updated`: a station took over new values for its dynamic charging
+/// profile (2.1: UpdateDynamicSchedule). In the station's stream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationChargingScheduleUpdated {
+    /// The profile.
+    pub profile_id: i64,
+    /// What may be drawn now, in the unit of the profile's schedule; absent: as before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Decimal>,
+    /// What is to be drawn now, in that unit; negative flows back. Absent: as before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub setpoint: Option<Decimal>,
+    /// What may flow back now, in that unit, negative; absent: as before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discharge_limit: Option<Decimal>,
+    /// The exchange that said so.
+    pub exchange: EventId,
+}
+
+/// `station.priority_charging_told`: a transaction is charged before others, or is not any more
+/// (2.1: NotifyPriorityCharging, or an accepted UsePriorityCharging).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationPriorityChargingTold {
+    /// The transaction.
+    pub transaction: TransactionName,
+    /// Whether it is.
+    pub is_active: bool,
+    /// The exchange that said so.
+    pub exchange: EventId,
+}
+
+/// A profile that a station keeps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptProfile {
+    /// Where it holds.
+    pub place: ChargingPlace,
+    /// Who set it, in OCPP's word; `CSO` is us.
+    pub source: String,
+    /// The profile.
+    pub profile: ChargingProfile,
+    /// When the station said so, by our clock.
+    pub told_at: Timestamp,
+}
+
+/// A limit from outside that holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutsideLimit {
+    /// Where it holds.
+    pub place: ChargingPlace,
+    /// Who set it, in OCPP's word.
+    pub source: String,
+    /// Whether the grid is in danger, where the station says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_grid_critical: Option<bool>,
+    /// What it allows.
+    pub schedules: Vec<ChargingSchedule>,
+    /// When the station said so, by our clock.
+    pub told_at: Timestamp,
+}
+
+/// What a vehicle needs, as it was last told at its place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VehicleNeeds {
+    /// Where it is.
+    pub place: ChargingPlace,
+    /// What it needs.
+    pub needs: ChargingNeeds,
+    /// The transaction in progress there then, where one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction: Option<TransactionName>,
+    /// How much less energy than it wants it can get by its departure, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shortfall_wh: Option<WattHours>,
+    /// How often since then it meant to charge beyond the limits.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub refused: u32,
+    /// The exchange that said so.
+    pub exchange: EventId,
+    /// When the station said so, by our clock.
+    pub told_at: Timestamp,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// What a station's new month takes over of the charging there: what further profiles are planned
+/// by.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CarriedCharging {
+    /// The profiles that the station keeps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub profiles: Vec<KeptProfile>,
+    /// Limits from outside that hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<OutsideLimit>,
+    /// What vehicles need, the last word at each place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<VehicleNeeds>,
+    /// The transactions that are charged before others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub priorities: Vec<TransactionName>,
 }
 
 /// Where something about charging holds: nothing named is the whole station.
@@ -171,6 +300,15 @@ pub struct SchedulePeriod {
     /// By how many phases.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phases: Option<u8>,
+    /// Who steers it (2.1): `ChargingOnly`, `CentralSetpoint`, ….
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation_mode: Option<String>,
+    /// What is to be drawn, in the schedule's unit; negative flows back (2.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub setpoint: Option<Decimal>,
+    /// What may flow back, in the schedule's unit, negative (2.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discharge_limit: Option<Decimal>,
 }
 
 /// What a vehicle needs (ChargingNeedsType), as far as it says.
@@ -199,4 +337,16 @@ pub struct ChargingNeeds {
     /// How full its battery is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_of_charge_percent: Option<u8>,
+    /// How it could be charged as well, in the words of `transfer_mode` (2.1).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub available_modes: Vec<String>,
+    /// Who decides what flows: `ScheduledControl`, `DynamicControl` (2.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control_mode: Option<String>,
+    /// The most power that can flow back (2.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discharge_power_max_w: Option<Decimal>,
+    /// The most periods of a schedule that it can follow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub periods_max: Option<u32>,
 }

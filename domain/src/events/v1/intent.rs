@@ -1,5 +1,6 @@
 //! What a station is asked to do, in words that no OCPP version owns.
 
+use super::charging::ChargingProfile;
 use super::transaction::TransactionLimit;
 use crate::ids::{ConnectorNumber, EvseNumber, TokenId, TransactionName, TransactionNumber};
 use crate::sealed::{SealedText, TextKind};
@@ -173,6 +174,20 @@ pub enum Intent<Text = SealedText> {
         /// Which of several limits holds: the highest; 0 if absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         level: Option<u16>,
+    },
+    /// Charge a transaction by a profile (SetChargingProfile, 2.x).
+    SetChargingProfile {
+        /// At which EVSE.
+        evse: EvseNumber,
+        /// The profile.
+        profile: Box<ChargingProfile>,
+    },
+    /// Say in which ways energy may flow in a transaction (NotifyAllowedEnergyTransfer, 2.1).
+    AllowEnergyTransfer {
+        /// Which transaction.
+        transaction: TransactionName,
+        /// The ways, in OCPP's words.
+        modes: Vec<String>,
     },
     /// Lift limits (ClearChargingProfile).
     ClearChargingLimit {
@@ -494,6 +509,12 @@ impl<Text> Intent<Text> {
                 duration_seconds,
                 level,
             },
+            Self::SetChargingProfile { evse, profile } => {
+                Intent::SetChargingProfile { evse, profile }
+            }
+            Self::AllowEnergyTransfer { transaction, modes } => {
+                Intent::AllowEnergyTransfer { transaction, modes }
+            }
             Self::ClearChargingLimit { profile_id, connector, evse } => {
                 Intent::ClearChargingLimit { profile_id, connector, evse }
             }

@@ -1,6 +1,7 @@
 //! A charge point: who it is, what it says outside sessions, whether it is there.
 
 use super::certificate::StationCertificateWithdrawn;
+use super::charging::CarriedCharging;
 use super::device_model::MessageLimit;
 use super::exchange::Evidence;
 use super::session::MeterSample;
@@ -152,6 +153,9 @@ pub struct CarriedStation {
     /// The last events that it reported, to know them again when they are repeated.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reported_events: Vec<CarriedEvent>,
+    /// What is known of the charging there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charging: Option<Box<CarriedCharging>>,
 }
 
 /// An event that a station reported (NotifyEvent), as carried into a new month.

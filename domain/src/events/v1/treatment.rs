@@ -70,6 +70,9 @@ pub struct StationSettings {
     /// (2.1, I08).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub local_tariffs: bool,
+    /// Whether energy may flow back from vehicles there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allows_discharging: bool,
 }
 
 impl Default for StationSettings {
@@ -81,6 +84,7 @@ impl Default for StationSettings {
             dialect: Dialect::STANDARD,
             shows_cost: false,
             local_tariffs: false,
+            allows_discharging: false,
         }
     }
 }

@@ -2,6 +2,7 @@
 //! the standard has it is checked afterwards, with those that came in OCPP's words.
 
 mod costs;
+mod profile;
 mod v16;
 mod v2;
 

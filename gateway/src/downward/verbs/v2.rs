@@ -1,5 +1,6 @@
 //! Intents in the words of OCPP 2.0.1 and 2.1, which are the same for all that intents say.
 
+use super::profile;
 use super::{Place, Request, decimal, object, some, spelt_alike, unit};
 use crate::message::Unsendable;
 use chargebook_commands::OpenedIntent;
@@ -129,6 +130,16 @@ pub(super) fn request(intent: &OpenedIntent, number: i32) -> Result<Request, Uns
                 ("vendorId", some(vendor_id.as_str())),
             ]);
             ("DataTransfer", payload)
+        }
+        OpenedIntent::SetChargingProfile { evse, profile } => {
+            let evse = super::number(evse.0)?;
+            let profile = profile::in_words_of_2(profile);
+            ("SetChargingProfile", json!({ "evseId": evse, "chargingProfile": profile }))
+        }
+        OpenedIntent::AllowEnergyTransfer { transaction, modes } => {
+            let transaction = transaction.as_str();
+            let payload = json!({ "transactionId": transaction, "allowedEnergyTransfer": modes });
+            ("NotifyAllowedEnergyTransfer", payload)
         }
         OpenedIntent::SetChargingLimit { .. }
         | OpenedIntent::ClearChargingLimit { .. }
