@@ -110,18 +110,24 @@ async fn nobody_pays_for_what_another_began_and_was_refused() {
 async fn a_master_pass_begins_no_session() {
     let service = service().await;
     let mut station = service.station("CP-1").await;
-    let asked = AuthorizeReport {
-        token: PresentedToken::id_tag(SERVICE),
-        certificate: None,
-        takes_tariff: false,
-        takes_energy_transfer: false,
-    };
-    match station.say(StationMessage::Authorize(asked)).await {
-        Answer::Authorize { token, .. } => {
-            assert_eq!(token.authorization, Authorization::Accepted);
-            assert_eq!(token.group.map(|group| group.uid).as_deref(), Some("HELPERS"));
+    // A 2.x station knows the group; one of 1.6 would begin to charge.
+    for (kind, expected) in
+        [(Some("ISO14443"), Authorization::Accepted), (None, Authorization::Blocked)]
+    {
+        let kind = kind.map(str::to_owned);
+        let asked = AuthorizeReport {
+            token: PresentedToken { kind, ..PresentedToken::id_tag(SERVICE) },
+            certificate: None,
+            takes_tariff: false,
+            takes_energy_transfer: false,
+        };
+        match station.say(StationMessage::Authorize(asked)).await {
+            Answer::Authorize { token, .. } => {
+                assert_eq!(token.authorization, expected);
+                assert_eq!(token.group.map(|group| group.uid).as_deref(), Some("HELPERS"));
+            }
+            other => panic!("{other:?}"),
         }
-        other => panic!("{other:?}"),
     }
     match start(&mut station, SERVICE).await {
         Answer::Start { token, .. } => assert_eq!(token.authorization, Authorization::Blocked),

@@ -124,9 +124,9 @@ async fn a_1_6_station_carries_plug_and_charge_in_data_transfer() {
     assert_eq!(answer, (json!("Accepted"), accepted));
     let registry = gateway.chargebook.registry();
     registry.add_trust_anchor(TrustPurpose::V2gRoot, &root).await.expect("trusted");
-    // The certificate is good; nobody of that contract is registered.
+    // The certificate is good, and nobody of that contract is registered (C07.FR.13).
     let unknown =
-        json!({ "idTokenInfo": { "status": "Invalid" }, "certificateStatus": "Accepted" });
+        json!({ "idTokenInfo": { "status": "Invalid" }, "certificateStatus": "ContractCancelled" });
     let answer = carried(&mut station, "Authorize", &of_contract).await;
     assert_eq!(answer, (json!("Accepted"), unknown));
     let request = json!({
