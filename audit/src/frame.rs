@@ -8,7 +8,7 @@ use chargebook_domain::events::v1::{
     Dialect, Direction, Evidence, ExchangeRecorded, MeterReading, MeterSample, Quantity, Quirk,
 };
 use chargebook_domain::ids::{ConnectorNumber, EventId, TransactionId};
-use chargebook_domain::units::Timestamp;
+use chargebook_domain::units::{Timestamp, WattHours};
 use chrono::{DateTime, NaiveDateTime, Utc};
 use rust_decimal::Decimal;
 use serde_json::Value;
@@ -30,6 +30,18 @@ const NUMBER_BYTES_MAX: usize = 64;
 
 /// The vendor of the OCA's messages about costs.
 const COST_MESSAGES: &str = "org.openchargealliance.costmsg";
+
+/// The occasions of a reading that the standard knows (1.6 section 7.35).
+const CONTEXTS: [&str; 8] = [
+    "Interruption.Begin",
+    "Interruption.End",
+    "Other",
+    "Sample.Clock",
+    "Sample.Periodic",
+    "Transaction.Begin",
+    "Transaction.End",
+    "Trigger",
+];
 
 const ENERGY: &str = "Energy.Active.Import.Register";
 const KELVIN: &str = "K";
@@ -129,6 +141,17 @@ impl Frame {
     /// The payload's integer member.
     pub(crate) fn integer_member(&self, name: &str) -> Option<i64> {
         self.integer(self.payload.get(name)?)
+    }
+
+    /// A register that is a member of the payload, in Wh: whole, unless the dialect has fractions.
+    pub(crate) fn register_member(&self, name: &str) -> Option<WattHours> {
+        if let Some(whole) = self.integer_member(name) {
+            return Some(WattHours::from_whole(whole));
+        }
+        let text = raw_at(&self.text, &format!("{PAYLOAD}/{name}"))?;
+        let is_understood = self.dialect.has(Quirk::FractionalRegisters)
+            && (!text.starts_with('"') || self.dialect.has(Quirk::NumbersAsStrings));
+        is_understood.then(|| number(text).map(WattHours)).flatten()
     }
 
     fn integer(&self, value: &Value) -> Option<i64> {
@@ -231,7 +254,9 @@ impl Frame {
         let text = self.says(&sample.evidence)?;
         let sampled = self.sampled_value(pointer)?;
         let member = |name: &str| sampled.get(name).and_then(Value::as_str);
-        let context = member("context").unwrap_or("Sample.Periodic");
+        let knows_all = !self.dialect.has(Quirk::UnknownWords);
+        let context = member("context").filter(|word| knows_all || CONTEXTS.contains(word));
+        let context = context.unwrap_or("Sample.Periodic");
         same("the context", sample.context.as_str(), Ok::<_, &str>(context))?;
         let (fact, frame) = (sample.phase.as_deref(), member("phase"));
         same("the phase", fact.unwrap_or("none"), Ok::<_, &str>(frame.unwrap_or("none")))?;

@@ -119,7 +119,7 @@ fn nothing_left_out(
     let frame =
         Frame::of(id, exchange, dialect).map_err(|source| AuditError::Frame { id, source })?;
     let at = frame.instant().unwrap_or(exchange.received_at);
-    let register = |name: &str| frame.integer_member(name).map(WattHours::from_whole);
+    let register = |name: &str| frame.register_member(name);
     let is_known = match frame.action() {
         "StartTransaction" => facts.started().is_some_and(|started| {
             started.started_at == at

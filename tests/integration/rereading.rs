@@ -188,3 +188,34 @@ fn a_reread_must_be_of_a_known_station_and_a_span_that_can_be() {
     let endless = json!({ "from": "1990-01-01T00:00:00Z" });
     csms.post("/v1/stations/CP-1/reread", &endless).expect(422);
 }
+
+/// Registers with a fraction, and words of the maker's own where the standard has a list.
+#[test]
+fn a_stop_in_words_of_its_own_is_billed_once_its_dialect_is_known() {
+    let csms = csms_with_station("CP-1");
+    let mut station = raw_station(&csms, "ocpp1.6");
+    let begun = an_hour_ago();
+    let mut begin = start(1, TAG, 1_000, &time(begun));
+    begin["meterStart"] = json!(1_000.5);
+    let mut end = stop(0, TAG, 11_000, &after(begun, 40));
+    end["meterStop"] = json!(11_000.5);
+    end["reason"] = json!("UnpluggedByDriver");
+    end["transactionData"] = json!([{ "timestamp": after(begun, 20), "sampledValue": [
+        { "value": "6000", "context": "Sample.Vendor" },
+        { "value": "7000", "phase": "L7" },
+        { "value": "8000", "measurand": "Energy.Vendor" } ] }]);
+    for (index, (action, payload)) in
+        [("StartTransaction", &begin), ("StopTransaction", &end)].into_iter().enumerate()
+    {
+        assert!(!is_understood(&mut station, &index.to_string(), action, payload));
+    }
+    let noticed = csms.get("/v1/stations/CP-1").expect(200).json()["suggested_dialect"].clone();
+    assert_eq!(noticed, json!(["unknown_words", "fractional_registers"]));
+    csms.patch("/v1/stations/CP-1", &json!({ "dialect": noticed })).expect(200);
+    assert_eq!(reread(&csms, &json!({})), ["taken_in"; 2]);
+    station.exchange(
+        r#"[2,"free","StatusNotification",
+            {"connectorId":1,"errorCode":"NoError","status":"Available"}]"#,
+    );
+    billed_and_proven(&csms);
+}

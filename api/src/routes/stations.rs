@@ -239,7 +239,7 @@ pub(crate) struct NewStation {
     /// What it does otherwise than the standard and is understood in, all of it: `other_path`,
     /// `loose_sub_protocol`, `null_members`, `numbers_as_strings`, `decimal_comma`,
     /// `unit_missing_is_kwh`, `measurand_missing`, `reversed_uid`, `no_pong`,
-    /// `plug_and_charge_data`.
+    /// `plug_and_charge_data`, `unknown_words`, `fractional_registers`.
     #[schema(value_type = Option<Vec<String>>, example = json!(["decimal_comma"]))]
     dialect: Option<Vec<Quirk>>,
 }
@@ -274,7 +274,7 @@ pub(crate) struct StationChange {
     /// What it does otherwise than the standard and is understood in, all of it: `other_path`,
     /// `loose_sub_protocol`, `null_members`, `numbers_as_strings`, `decimal_comma`,
     /// `unit_missing_is_kwh`, `measurand_missing`, `reversed_uid`, `no_pong`,
-    /// `plug_and_charge_data`.
+    /// `plug_and_charge_data`, `unknown_words`, `fractional_registers`.
     #[schema(value_type = Option<Vec<String>>, example = json!(["decimal_comma"]))]
     dialect: Option<Vec<Quirk>>,
 }

@@ -41,8 +41,8 @@ const STATION_VALID_FOR: TimeDelta = TimeDelta::days(365);
 const ROOT_VALID_FOR: TimeDelta = TimeDelta::days(25 * 365);
 /// A certificate holds from so long before it was signed: a station's clock may be behind.
 const VALID_BEFORE: TimeDelta = TimeDelta::days(1);
-/// Longest common name (RFC 5280, ub-common-name).
-const COMMON_NAME_CHARACTERS_MAX: usize = 64;
+/// Longest name of a station or an organization (RFC 5280, ub-common-name and its like).
+const NAME_CHARACTERS_MAX: usize = 64;
 /// What a station proves itself with (2.x); the same if nothing is said, as always in 1.6.
 const STATION_CERTIFICATE: &str = "ChargingStationCertificate";
 /// What it shows to vehicles of ISO 15118-2. Of ISO 15118-20 (`V2G20Certificate`) nothing is
@@ -71,6 +71,8 @@ impl From<rcgen::Error> for AuthorityError {
 /// See the module.
 pub struct StationAuthority {
     issuer: Issuer<'static, KeyPair>,
+    /// Whose stations they are: the name that the log is signed under.
+    organization: String,
     root: RootCertificate,
 }
 
@@ -90,17 +92,15 @@ pub struct RootCertificate {
 impl StationAuthority {
     /// The authority in the vault; made there where there is none.
     pub(crate) async fn open(vault: &KeyVault, now: Timestamp) -> Result<Self, AuthorityError> {
+        let name = vault.verifier_key().origin().as_str().to_owned();
         let kept = match vault.authority().await? {
             Some(kept) => kept,
-            None => {
-                let name = vault.verifier_key().origin().as_str().to_owned();
-                vault.keep_authority(&make(&name, now)?).await?
-            }
+            None => vault.keep_authority(&make(&name, now)?).await?,
         };
-        Self::read(&kept)
+        Self::read(&kept, short(name))
     }
 
-    fn read(kept: &str) -> Result<Self, AuthorityError> {
+    fn read(kept: &str, organization: String) -> Result<Self, AuthorityError> {
         let blocks = Pem::iter_from_buffer(kept.as_bytes()).filter_map(Result::ok);
         let der = blocks.into_iter().find(|block| block.label == CERTIFICATE_LABEL);
         let der = der.ok_or_else(|| AuthorityError::Damaged("no certificate".to_owned()))?.contents;
@@ -117,7 +117,7 @@ impl StationAuthority {
             der,
             not_after,
         };
-        Ok(Self { issuer: Issuer::from_ca_cert_pem(&root.pem, key)?, root })
+        Ok(Self { issuer: Issuer::from_ca_cert_pem(&root.pem, key)?, organization, root })
     }
 
     /// What has to be trusted by whoever checks a station's certificate.
@@ -143,7 +143,8 @@ impl StationAuthority {
         now: Timestamp,
     ) -> Result<SignedCertificate, CertificateDeclined> {
         let key = request::check(csr, &station.identity, station.serial_number())?;
-        signed(&station_params(&station.identity, now.utc()), &key, &self.issuer)
+        let params = station_params(&station.identity, &self.organization, now.utc());
+        signed(&params, &key, &self.issuer)
     }
 }
 
@@ -180,12 +181,16 @@ fn answering<R>(
     certificate.is_of(&authority).then(|| sign(&authority, key)).flatten()
 }
 
+/// A name as long as a certificate may have it.
+fn short(name: String) -> String {
+    name.chars().take(NAME_CHARACTERS_MAX).collect()
+}
+
 /// A key and its own root certificate, both in PEM.
 fn make(name: &str, now: Timestamp) -> Result<String, AuthorityError> {
     let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
     let mut subject = DistinguishedName::new();
-    let common_name: String =
-        format!("Stations of {name}").chars().take(COMMON_NAME_CHARACTERS_MAX).collect();
+    let common_name = short(format!("Stations of {name}"));
     subject.push(DnType::CommonName, DnValue::Utf8String(common_name));
     let mut params = valid(subject, now.utc(), now.utc() + ROOT_VALID_FOR);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -194,8 +199,16 @@ fn make(name: &str, now: Timestamp) -> Result<String, AuthorityError> {
     Ok(format!("{}{}", key.serialize_pem(), root.pem()))
 }
 
-fn station_params(station: &StationIdentity, now: DateTime<Utc>) -> CertificateParams {
-    let mut params = valid(common_name_of(station), now, now + STATION_VALID_FOR);
+/// The subject names the owner as well (2.x part 2, A00.FR.509).
+fn station_params(
+    station: &StationIdentity,
+    organization: &str,
+    now: DateTime<Utc>,
+) -> CertificateParams {
+    let mut subject = common_name_of(station);
+    let organization = DnValue::Utf8String(organization.to_owned());
+    subject.push(DnType::OrganizationName, organization);
+    let mut params = valid(subject, now, now + STATION_VALID_FOR);
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];

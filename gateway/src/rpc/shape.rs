@@ -12,7 +12,9 @@
 
 use super::error::ErrorCode;
 use super::json::{Document, Kind, NodeId};
+use crate::meter::json_number;
 use chargebook_commands::message::{PersonalKind, PersonalPlace};
+use chargebook_domain::events::v1::Quirk;
 use std::ops::RangeInclusive;
 
 /// The members of an object.
@@ -45,7 +47,9 @@ pub(crate) enum Content {
     /// A JSON number without fraction and exponent that fits an `i64`. The standard sets no
     /// bound, and registers of large sites pass 2^31 Wh.
     Integer64,
-    /// The same that fits an `i32`.
+    /// The same; and where the dialect has fractions of registers, any exact JSON number.
+    Register,
+    /// The same as the first that fits an `i32`.
     Integer32,
     /// The same from 0 to 2^31 - 1: the number of a connector.
     Connector,
@@ -66,7 +70,7 @@ pub(crate) enum Sensitivity {
     IdTag,
     /// It is free text.
     FreeText,
-    /// Only beside `"format":"SignedData"`: such records carry the user's identification.
+    /// Beside `"format":"SignedData"`: such records carry the user's identification.
     WhenSigned,
 }
 
@@ -216,6 +220,12 @@ impl Walk<'_, '_> {
                 return Err(self.violation(ErrorCode::FormatViolation, "given twice"));
             }
             seen |= 1 << index;
+            if self.is_unknown_word(value, member) {
+                // It may be anything, a name too.
+                seal_strings(document, value, &mut self.findings.personal);
+                self.path.pop();
+                continue;
+            }
             self.content(value, &member.content)?;
             self.note_personal(object, value, member.personal);
             self.path.pop();
@@ -237,6 +247,7 @@ impl Walk<'_, '_> {
             Content::Text(characters_max) => self.text(value, *characters_max),
             Content::LongText => self.text(value, usize::MAX),
             Content::Integer64 => self.integer(value, i64::MIN..=i64::MAX),
+            Content::Register => self.register(value),
             Content::Integer32 => self.integer(value, i32::MIN.into()..=i32::MAX.into()),
             Content::Connector => self.integer(value, 0..=i32::MAX.into()),
             Content::Time => self.time(value),
@@ -267,6 +278,23 @@ impl Walk<'_, '_> {
         };
         let is_in_range = raw.parse().is_ok_and(|integer: i64| range.contains(&integer));
         self.allowed(is_in_range, "out of range")
+    }
+
+    fn register(&self, value: NodeId) -> Result<(), Violation> {
+        let number = self.document.number(value).and_then(json_number);
+        let has_fraction = number.is_some_and(|number| !number.fract().is_zero());
+        if has_fraction && self.document.meets(Quirk::FractionalRegisters) {
+            return Ok(());
+        }
+        self.integer(value, i64::MIN..=i64::MAX)
+    }
+
+    /// Whether a member is left out in the dialect, since nobody knows its word.
+    fn is_unknown_word(&self, value: NodeId, member: &Member) -> bool {
+        let Content::OneOf(words) = &member.content else { return false };
+        let word = self.document.string(value).filter(|_| !member.required);
+        word.is_some_and(|word| !words.contains(&word.as_ref()))
+            && self.document.meets(Quirk::UnknownWords)
     }
 
     fn time(&mut self, value: NodeId) -> Result<(), Violation> {
@@ -314,8 +342,9 @@ impl Walk<'_, '_> {
             }
             Sensitivity::FreeText => PersonalKind::FreeText,
             Sensitivity::WhenSigned => {
+                // A format that nobody knows may hold as much as a signed record.
                 let format = document.member(object, "format");
-                if !format.is_some_and(|format| document.is_text(format, "SignedData")) {
+                if format.is_none_or(|format| document.is_text(format, "Raw")) {
                     return;
                 }
                 PersonalKind::FreeText

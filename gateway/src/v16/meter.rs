@@ -1,6 +1,7 @@
 //! Sampled values of OCPP 1.6 (section 7.43): texts, with their unit beside them. Signed records
 //! stay in the verbatim frame only.
 
+use super::schema;
 use crate::meter::{SampledValue, decimal, thin_out};
 use crate::rpc::json::{Document, NodeId};
 use chargebook_commands::message::SampleReport;
@@ -36,13 +37,13 @@ fn sample(
     place: impl Fn() -> String,
 ) -> Option<SampleReport> {
     let mut value = None;
-    let mut is_signed = false;
+    let mut is_plain = true;
     let mut parts = SampledValue::default();
     for (name, node) in document.members(sampled_value) {
         let text = || document.string(node);
         match document.string(name).as_deref() {
             Some("value") => value = Some(node),
-            Some("format") => is_signed = document.is_text(node, "SignedData"),
+            Some("format") => is_plain = document.is_text(node, "Raw"),
             Some("context") => parts.context = text(),
             Some("measurand") => parts.measurand = text(),
             Some("phase") => parts.phase = text(),
@@ -51,11 +52,22 @@ fn sample(
             _ => {}
         }
     }
-    let value = value.filter(|_| !is_signed)?;
+    let value = value.filter(|_| is_plain)?;
+    if document.met().has(Quirk::UnknownWords) {
+        leave_out_unknown(&mut parts)?;
+    }
     parts.raw = document.raw(value);
     parts.value = written_value(document, value);
     parts.mend(document);
     parts.report(sampled_at, place)
+}
+
+/// Takes the standard's occasion for one that it does not know. `None` where a value may be
+/// another by what is not known: of a measurand, a unit or a location that means nothing here
+/// there is no value anyway.
+fn leave_out_unknown(parts: &mut SampledValue<'_>) -> Option<()> {
+    parts.context = parts.context.take().filter(|context| schema::is_context(context));
+    parts.phase.as_deref().is_none_or(schema::is_phase).then_some(())
 }
 
 /// A value that is written as a text: with a decimal comma where the dialect has it.

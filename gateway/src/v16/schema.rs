@@ -13,6 +13,21 @@ use ocpp_kit::v1_6::{
 
 const ID_TAG: Content = Content::Text(20);
 
+/// Whether a stop's reason is one of the standard's.
+pub(super) fn is_reason(word: &str) -> bool {
+    Reason::VARIANTS.contains(&word)
+}
+
+/// Whether a reading's occasion is one of the standard's.
+pub(super) fn is_context(word: &str) -> bool {
+    ReadingContext::VARIANTS.contains(&word)
+}
+
+/// Whether a phase is one of the standard's.
+pub(super) fn is_phase(word: &str) -> bool {
+    Phase::VARIANTS.contains(&word)
+}
+
 /// The shape of a request, or `None` where no station sends that action.
 pub(super) fn request(action: Action) -> Option<&'static Shape> {
     Some(match action {
@@ -122,7 +137,7 @@ static START_TRANSACTION: Shape = Shape {
     members: &[
         Member::required("connectorId", Content::Connector),
         Member::required("idTag", ID_TAG).personal(Sensitivity::IdTag),
-        Member::required("meterStart", Content::Integer64),
+        Member::required("meterStart", Content::Register),
         Member::optional("reservationId", Content::Integer32),
         Member::required("timestamp", Content::Time),
     ],
@@ -143,7 +158,7 @@ static STATUS_NOTIFICATION: Shape = Shape {
 static STOP_TRANSACTION: Shape = Shape {
     members: &[
         Member::optional("idTag", ID_TAG).personal(Sensitivity::IdTag),
-        Member::required("meterStop", Content::Integer64),
+        Member::required("meterStop", Content::Register),
         Member::required("timestamp", Content::Time),
         Member::required("transactionId", Content::Integer32),
         Member::optional("reason", Content::OneOf(Reason::VARIANTS)),

@@ -3,7 +3,8 @@
 //! Every reading here leans on the check that went before; where it would fail all the same, the
 //! answer is `None` and the CALL is refused, never taken half.
 
-use super::{meter, plug_and_charge, unplugged};
+use super::{meter, plug_and_charge, schema, unplugged};
+use crate::meter::json_number;
 use crate::payload::Payload;
 use crate::rpc::json::{Document, NodeId};
 use chargebook_commands::message::{
@@ -97,11 +98,11 @@ fn transaction(payload: &Payload<'_, '_>) -> Option<TransactionNumber> {
     payload.integer("transactionId").map(TransactionNumber)
 }
 
-/// A register in whole Wh, with its place in the frame.
+/// A register in Wh, with its place in the frame.
 fn register(payload: &Payload<'_, '_>, name: &str) -> Option<Pointed<WattHours>> {
     let node = payload.member(name)?;
     Some(Pointed {
-        value: WattHours::from_whole(payload.document.number(node)?.parse().ok()?),
+        value: WattHours(json_number(payload.document.number(node)?)?),
         pointer: format!("/3/{name}"),
         raw: payload.document.raw(node).to_owned(),
     })
@@ -172,7 +173,7 @@ fn stop(payload: &Payload<'_, '_>) -> Option<StopReport> {
         id_tag: payload.text("idTag"),
         meter_stop: register(payload, "meterStop")?,
         stopped_at: payload.time("timestamp")?,
-        reason: payload.text("reason"),
+        reason: payload.text("reason").filter(|reason| schema::is_reason(reason)),
         samples,
     })
 }

@@ -10,6 +10,9 @@ use tokio_tungstenite::tungstenite::Message;
 
 /// As many as a station may have saved up in a day without a network.
 const BURST: usize = 10_000;
+/// What another station, which waits for each of its answers, gets in at least while the burst is
+/// answered: one that had to wait for the burst would get in one or two.
+const BESIDE_MIN: usize = 200;
 
 /// Sends so many heartbeats without waiting for an answer, and returns the ids of the answers.
 async fn burst(station: Station, count: usize) -> Vec<Value> {
@@ -48,7 +51,7 @@ async fn a_burst_is_answered_whole_and_in_order_while_others_are_answered() {
     }
     let expected: Vec<Value> = (0..BURST).map(|number| json!(number.to_string())).collect();
     assert_eq!(bursting.await.expect("answered"), expected);
-    assert!(answered_beside > 1, "the other station had to wait for the end of the burst");
+    assert!(answered_beside >= BESIDE_MIN, "{answered_beside} beside a burst of {BURST}");
     let recorded = gateway.facts("exchange.recorded").await;
     let of_burst = recorded.iter().filter(|exchange| exchange["station"] == "CP-1");
     assert_eq!(of_burst.count(), BURST);

@@ -220,6 +220,76 @@ async fn energy_without_its_unit_that_is_meant_in_kwh() {
     assert_eq!(sampled(&gateway, &mut station, value).await[0]["value"], "12");
 }
 
+/// A session over the socket, with this sampled value on the way and this stop; the bill's facts.
+async fn stopped_with(gateway: &Gateway, station: &mut Station, stop: &str) -> Value {
+    let start = format!(
+        r#"{{"connectorId":1,"idTag":"{TAG}","meterStart":1000,
+            "timestamp":"2026-11-22T12:00:00Z"}}"#
+    );
+    let started = station.call("s", "StartTransaction", &start).await;
+    let stop = stop.replace("TX", &started[2]["transactionId"].to_string());
+    let answer = station.call("e", "StopTransaction", &stop).await;
+    let stopped = gateway.facts("session.stopped").await;
+    match stopped.last() {
+        Some(fact) => fact.clone(),
+        None => answer,
+    }
+}
+
+#[tokio::test]
+async fn a_word_that_nobody_knows_is_left_out_and_does_not_lose_the_stop() {
+    let stop = r#"{"transactionId":TX,"meterStop":5000,"reason":"Bob unplugged",
+        "timestamp":"2026-11-22T13:00:00Z","transactionData":[{"timestamp":"2026-11-22T12:30:00Z",
+        "sampledValue":[{"value":"1","measurand":"Vendor.Thing"},{"value":"2","phase":"L7"},
+        {"value":"3","unit":"kcal"},{"value":"4","format":"Packed"},
+        {"value":"5","location":"Roof"},{"value":"3000","context":"Whenever"}]}]}"#;
+    let gateway = Gateway::start().await;
+    let mut station = gateway.station("CP-1").await;
+    let refused = stopped_with(&gateway, &mut station, stop).await;
+    assert_eq!(refused[2], "PropertyConstraintViolation", "{refused}");
+    assert_eq!(gateway.noticed().await, ["unknown_words"]);
+    gateway.speaks("CP-1", &[Quirk::UnknownWords]).await;
+    let stopped = stopped_with(&gateway, &mut station, stop).await;
+    assert_eq!(stopped["meter_stop"]["register_wh"], "5000");
+    assert_eq!(stopped["reason"], Value::Null);
+    // Of the values only the one that means the same without the word is a fact.
+    let recorded = gateway.facts("session.meter_recorded").await;
+    let samples = recorded[0]["samples"].as_array().expect("samples");
+    let values: Vec<_> =
+        samples.iter().map(|sample| (&sample["value"], &sample["context"])).collect();
+    assert_eq!(values, [(&json!("3000"), &json!("Sample.Periodic"))]);
+    for event in gateway.events().await {
+        for word in ["Bob unplugged", "Vendor.Thing", "Whenever", "Packed"] {
+            let data = event.data.as_str();
+            assert!(event.event_type.starts_with("exchange") || !data.contains(word), "{data}");
+        }
+    }
+    let exchanges = gateway.facts("exchange.recorded").await;
+    let kept = exchanges.last().expect("the stop")["request"].to_string();
+    assert!(!kept.contains("Bob"), "{kept}");
+    // A word that must be there is no such member.
+    let status = r#"{"connectorId":1,"errorCode":"NoError","status":"Sleeping"}"#;
+    let answer = station.call("st", "StatusNotification", status).await;
+    assert_eq!(answer[2], "PropertyConstraintViolation");
+}
+
+#[tokio::test]
+async fn registers_with_a_fraction() {
+    let gateway = Gateway::start().await;
+    let mut station = gateway.station("CP-1").await;
+    let stop = r#"{"transactionId":TX,"meterStop":5000.5,"timestamp":"2026-11-22T13:00:00Z"}"#;
+    let refused = stopped_with(&gateway, &mut station, stop).await;
+    assert_eq!(refused[2], TYPE, "{refused}");
+    assert_eq!(gateway.noticed().await, ["fractional_registers"]);
+    gateway.speaks("CP-1", &[Quirk::FractionalRegisters]).await;
+    let stopped = stopped_with(&gateway, &mut station, stop).await;
+    let meter = &stopped["meter_stop"];
+    assert_eq!(
+        (&meter["register_wh"], &meter["evidence"]["raw"]),
+        (&json!("5000.5"), &json!("5000.5"))
+    );
+}
+
 async fn authorized(station: &mut Station, uid: &str) -> Value {
     let payload = format!(r#"{{"idTag":"{uid}"}}"#);
     station.call("a", "Authorize", &payload).await[2]["idTagInfo"]["status"].clone()

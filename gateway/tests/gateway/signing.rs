@@ -64,6 +64,7 @@ async fn check_certificate(gateway: &Gateway, csr: &str, chain: &str) {
     let names: Vec<_> =
         certificate.subject().iter_common_name().map(|name| name.as_str().expect("text")).collect();
     assert_eq!(names, ["CP-1"]);
+    assert_eq!(certificate.subject().iter_organization().count(), 1, "whose it is (A00.FR.509)");
     let authority = gateway.chargebook.authority().await.expect("an authority");
     let (_, root) = x509_parser::parse_x509_certificate(&authority.root().der).expect("a root");
     assert!(root.is_ca() && !certificate.is_ca());

@@ -115,6 +115,11 @@ pub enum Quirk {
     /// It carries messages of Plug & Charge (ISO 15118) in DataTransfer, in the words of OCPP 2.0.1
     /// (1.6 only).
     PlugAndChargeData,
+    /// It writes words that the standard's lists do not have, where a word may be left out: it
+    /// counts as left out, and a sampled value that may be another by it as no value (1.6 only).
+    UnknownWords,
+    /// It writes the registers of a start or stop with a fraction of a watt-hour (1.6 only).
+    FractionalRegisters,
 }
 
 impl Quirk {
@@ -130,6 +135,8 @@ impl Quirk {
         Self::ReversedUid,
         Self::NoPong,
         Self::PlugAndChargeData,
+        Self::UnknownWords,
+        Self::FractionalRegisters,
     ];
 
     /// Whether a metered value may be another one by it than the same text is by the
