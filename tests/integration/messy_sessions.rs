@@ -53,7 +53,7 @@ fn a_stop_with_the_id_of_another_station_has_no_effect_on_it() {
     });
     assert_eq!(reviews[0]["reason"], "foreign_transaction");
     assert_eq!(reviews[0]["station"], "CP-2");
-    assert_eq!(reviews[0]["register_stop_wh"], "90000");
+    assert_eq!(reviews[0]["register_stop_wh"], 90_000);
 }
 
 #[test]

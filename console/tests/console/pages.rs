@@ -96,7 +96,9 @@ async fn a_review_says_why_and_what_would_resolve_it() {
     world.billed().await;
     let browser = Browser::logged_in(&world).await;
     let reviews = browser.get("/reviews").await;
-    reviews.shows("Registers do not join").shows("the end register is below the begin register");
+    reviews
+        .shows("Registers do not join")
+        .shows("the register fell on the way, or ends below where it began");
     reviews.shows("a corrected reading").shows("<span class=\"count\">1</span>");
     let session = browser.get(&format!("/sessions/{}", only_session(&world).await)).await;
     session.shows("Needs review").shows("What would resolve it: a corrected reading");
