@@ -44,12 +44,11 @@ pub(crate) enum Content {
     Text(usize),
     /// Text of any length (the frame's own bound holds).
     LongText,
-    /// A JSON number without fraction and exponent that fits an `i64`. The standard sets no
-    /// bound, and registers of large sites pass 2^31 Wh.
-    Integer64,
-    /// The same; and where the dialect has fractions of registers, any exact JSON number.
+    /// A JSON number without fraction and exponent that fits an `i64`: the standard sets no
+    /// bound, and registers of large sites pass 2^31 Wh. Where the dialect has fractions of
+    /// registers, any exact JSON number.
     Register,
-    /// The same as the first that fits an `i32`.
+    /// A JSON number without fraction and exponent that fits an `i32`.
     Integer32,
     /// The same from 0 to 2^31 - 1: the number of a connector.
     Connector,
@@ -246,7 +245,6 @@ impl Walk<'_, '_> {
         match content {
             Content::Text(characters_max) => self.text(value, *characters_max),
             Content::LongText => self.text(value, usize::MAX),
-            Content::Integer64 => self.integer(value, i64::MIN..=i64::MAX),
             Content::Register => self.register(value),
             Content::Integer32 => self.integer(value, i32::MIN.into()..=i32::MAX.into()),
             Content::Connector => self.integer(value, 0..=i32::MAX.into()),
