@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::full_session::{export_bundle, verify};
-use crate::harness::{ChargePoint, TestCsms};
+use crate::harness::{ChargePoint, TestCsms, eventually};
 use crate::messages::{
     TAG, after, an_hour_ago, boot_2x, csms_with_station, invoice_of, meter, number, only_session,
     start, stop, time,
@@ -209,9 +209,12 @@ fn a_stop_in_words_of_its_own_is_billed_once_its_dialect_is_known() {
     {
         assert!(!is_understood(&mut station, &index.to_string(), action, payload));
     }
-    let noticed = csms.get("/v1/stations/CP-1").expect(200).json()["suggested_dialect"].clone();
-    assert_eq!(noticed, json!(["unknown_words", "fractional_registers"]));
-    csms.patch("/v1/stations/CP-1", &json!({ "dialect": noticed })).expect(200);
+    let dialect = json!(["unknown_words", "fractional_registers"]);
+    eventually("the suggestion of the dialect", || {
+        let station = csms.get("/v1/stations/CP-1").expect(200).json();
+        (station["suggested_dialect"] == dialect).then_some(())
+    });
+    csms.patch("/v1/stations/CP-1", &json!({ "dialect": dialect })).expect(200);
     assert_eq!(reread(&csms, &json!({})), ["taken_in"; 2]);
     station.exchange(
         r#"[2,"free","StatusNotification",
