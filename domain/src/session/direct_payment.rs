@@ -29,6 +29,13 @@ pub struct PaymentTold<'a> {
     pub exchange: EventId,
 }
 
+impl PaymentTold<'_> {
+    /// Whether money was taken.
+    fn is_taken(&self) -> bool {
+        self.status == SETTLED && self.amount > Decimal::ZERO
+    }
+}
+
 /// Whether a token stands for a payment that was let charge.
 pub(super) fn is_a_payment(token: &SessionTokenPresented) -> bool {
     token.kind.as_deref() == Some(DIRECT_PAYMENT) && token.authorization == Authorization::Accepted
@@ -57,7 +64,7 @@ pub(super) fn settle_directly(
     let is_free = matches!(outcome, Some(Outcome::Free | Outcome::Void));
     let told = session.transaction().and_then(|transaction| transaction.payment_told());
     match told {
-        Some(told) if told.status == SETTLED && !told.amount.is_zero() => match outcome {
+        Some(told) if told.is_taken() => match outcome {
             Some(Outcome::ChargedElsewhere) => Settlement::Unchanged,
             _ => Settlement::ChargedElsewhere { settlement: told.exchange },
         },
@@ -70,6 +77,27 @@ pub(super) fn settle_directly(
         }
         Some(_) => reviewed(session, FAILED),
     }
+}
+
+/// Where a session is over and its payment was taken, nobody can bill it any more: whatever is in
+/// doubt about its energy, and though by our rating it cost nothing, it is charged elsewhere.
+/// `None`: what is judged by the facts stands.
+pub(super) fn taken_elsewhere(session: &Session, judged: &Settlement) -> Option<Settlement> {
+    session.stop().filter(|_| session.is_paid_directly())?;
+    let told = session.transaction()?.payment_told().filter(PaymentTold::is_taken)?;
+    let outcome = session.outcome().map(|outcome| outcome.outcome);
+    let is_closed = matches!(outcome, Some(Outcome::Free | Outcome::Void | Outcome::NeedsReview));
+    let closes = match judged {
+        Settlement::Review(_) | Settlement::Void { .. } | Settlement::Free { .. } => true,
+        Settlement::Unchanged => is_closed,
+        // It was settled before; settled again it would cost nothing as before.
+        Settlement::Settled(_) => is_closed && session.rated().is_some(),
+        Settlement::NotYet { .. } | Settlement::ChargedElsewhere { .. } => return None,
+    };
+    closes.then(|| match outcome {
+        Some(Outcome::ChargedElsewhere) => Settlement::Unchanged,
+        _ => Settlement::ChargedElsewhere { settlement: told.exchange },
+    })
 }
 
 /// What resolves a payment that did not come about.

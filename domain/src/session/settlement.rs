@@ -2,7 +2,7 @@
 
 use super::basis::{Basis, Doubt};
 use super::by_hand::{Decided, settled_by_hand};
-use super::direct_payment::settle_directly;
+use super::direct_payment::{settle_directly, taken_elsewhere};
 use super::fold::Session;
 use crate::events::v1::{Authorization, Outcome, ReviewDecision, SessionSettled, SettledBecause};
 use crate::ids::EventId;
@@ -89,6 +89,11 @@ pub fn settle(session: &Session, now: Timestamp, rules: SettlementRules) -> Sett
     if let Some(decided) = session.decided() {
         return settle_by_hand(session, decided);
     }
+    let judged = settle_by_facts(session, now, rules);
+    taken_elsewhere(session, &judged).unwrap_or(judged)
+}
+
+fn settle_by_facts(session: &Session, now: Timestamp, rules: SettlementRules) -> Settlement {
     let last_heard_at = session.last_heard_at();
     let deadline = later(last_heard_at.unwrap_or(now), rules.settle_after);
     let overdue = now >= deadline;

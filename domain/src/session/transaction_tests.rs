@@ -1,11 +1,13 @@
 //! What 2.x transactions come to, in whatever order their messages come.
 
-use super::{Basis, Doubt, Session, Settlement, SettlementRules, rate_settled, settle};
+use super::{
+    Basis, DIRECT_PAYMENT, Doubt, Session, Settlement, SettlementRules, rate_settled, settle,
+};
 use crate::events::Event;
 use crate::events::v1::{
     Anomaly, Authorization, ClockTrust, Evidence, MeterSample, Quantity, SessionConnectorStatus,
-    SessionMeterRecorded, SessionOpened, SessionTokenPresented, SessionTransactionReported,
-    TransactionEventKind as Kind,
+    SessionMeterRecorded, SessionOpened, SessionPaymentSettled, SessionTokenPresented,
+    SessionTransactionReported, TerminalPayment, TransactionEventKind as Kind,
 };
 use crate::ids::{
     AccountId, ConnectorNumber, EventId, EvseNumber, SessionId, StationId, StationIdentity,
@@ -267,6 +269,52 @@ fn when_the_bill_is_made() {
     };
     assert_eq!(judge(&never_drew(&[]), "13:01", false), "not_authorized");
     assert_eq!(judge(&never_drew(&refused), "13:01", false), "token_refused");
+}
+
+/// Money that was taken is never billed again, and never said to be free, void or in doubt.
+#[test]
+fn a_payment_that_was_taken_outdoes_every_doubt() {
+    let outcome = |facts: &[Event]| {
+        let rules =
+            SettlementRules { settle_after: TimeDelta::hours(1), occupancy_is_priced: false };
+        match settle(&session(facts), at("13:01"), rules) {
+            Settlement::ChargedElsewhere { settlement } => (settlement == exchange(60)).to_string(),
+            Settlement::Review(review) => review.reason.to_owned(),
+            Settlement::Void { reason } => reason.to_owned(),
+            other => format!("{other:?}"),
+        }
+    };
+    let paid = |facts: Vec<Event>, status: &str, amount: i64| {
+        let directly = facts.into_iter().map(|fact| match fact {
+            Event::SessionTokenPresented(token) => SessionTokenPresented {
+                kind: Some(DIRECT_PAYMENT.to_owned()),
+                token_id: None,
+                account_id: None,
+                ..*token
+            }
+            .into(),
+            other => other,
+        });
+        let payment = TerminalPayment {
+            status: status.to_owned(),
+            amount: Decimal::from(amount),
+            at: at("13:00"),
+            reference: SealedText::plain("PSP-1"),
+            receipt_id: None,
+            receipt_url: None,
+        };
+        let told = SessionPaymentSettled { payment, exchange: exchange(60) };
+        directly.chain([told.into()]).collect::<Vec<_>>()
+    };
+    let no_end = || changed(&[7, 10], &[]);
+    let idle = report(Kind::Updated, 2, "12:06", Some("SuspendedEVSE"));
+    let never_ran = || changed(&[2, 5, 7, 10], slice::from_ref(&idle));
+    assert_eq!(outcome(&paid(no_end(), "Failed", 5)), "register_missing");
+    assert_eq!(outcome(&paid(no_end(), "Settled", 0)), "register_missing");
+    assert_eq!(outcome(&paid(no_end(), "Settled", 5)), "true");
+    assert_eq!(outcome(&paid(never_ran(), "Canceled", 0)), "never_ran");
+    assert_eq!(outcome(&paid(never_ran(), "Settled", 5)), "true");
+    assert_eq!(outcome(&changed(&[7, 10], &[])), "register_missing", "nobody paid for it directly");
 }
 
 fn bill(facts: &[Event]) -> InvoiceFigures {
