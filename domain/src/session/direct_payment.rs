@@ -94,7 +94,7 @@ pub(super) fn taken_elsewhere(session: &Session, judged: &Settlement) -> Option<
         Settlement::Settled(_) => is_closed && session.rated().is_some(),
         Settlement::NotYet { .. } | Settlement::ChargedElsewhere { .. } => return None,
     };
-    closes.then(|| match outcome {
+    closes.then_some(match outcome {
         Some(Outcome::ChargedElsewhere) => Settlement::Unchanged,
         _ => Settlement::ChargedElsewhere { settlement: told.exchange },
     })
