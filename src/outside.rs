@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use chargebook_commands::message::{ContractAnswer, ContractRequest};
+use chargebook_commands::message::ContractRequest;
 use chargebook_commands::{ContractProvisioning, OcspResponders, Outside};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
@@ -169,7 +169,7 @@ struct MessageDefinition {
 
 #[async_trait]
 impl ContractProvisioning for ContractService {
-    async fn provision(&self, request: &ContractRequest) -> Option<ContractAnswer> {
+    async fn provision(&self, request: &ContractRequest) -> Vec<String> {
         let ContractServiceSettings { url, token } = &self.settings;
         let body = json!({
             "certificateInstallationReq": request.exi_request,
@@ -180,27 +180,31 @@ impl ContractProvisioning for ContractService {
         });
         let body = body.to_string().into_bytes();
         let answer = self.client.post(url, "application/json", token.as_ref(), body).await;
-        let tells_remaining = request.contracts_max.is_some();
-        let read = answer.and_then(|answer| contract(&answer, tells_remaining));
-        read.map_err(|error| tracing::warn!(%error, "the contract service failed")).ok()
+        answer.and_then(|answer| contracts(&answer)).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the contract service failed");
+            Vec::new()
+        })
     }
 }
 
-/// The first contract of an answer. A vehicle of ISO 15118-20 is told how many more there were, and
-/// asks for them by the ids of its contracts.
-fn contract(answer: &[u8], tells_remaining: bool) -> anyhow::Result<ContractAnswer> {
+/// The answers for the vehicle, one for each contract.
+fn contracts(answer: &[u8]) -> anyhow::Result<Vec<String>> {
     // What is wrong with it is not repeated: it may hold keys.
     let answer: SignedContractData =
         serde_json::from_slice(answer).map_err(|_| anyhow::anyhow!("no contract can be read"))?;
-    let mut contracts = answer.response.emaid_content.into_iter();
-    let contract = contracts.next();
-    let remaining = u32::try_from(contracts.len()).ok().filter(|_| tells_remaining);
-    let exi_response = contract.context("no contract")?.message_def.certificate_installation_res;
-    let is_base64 = BASE64.decode(&exi_response).is_ok_and(|bytes| !bytes.is_empty());
-    if !is_base64 || exi_response.len() > EXI_CHARACTERS_MAX {
-        bail!("the answer for the vehicle is no base64, or too long");
+    let contracts = answer.response.emaid_content.into_iter();
+    let contracts: Vec<String> =
+        contracts.map(|contract| contract.message_def.certificate_installation_res).collect();
+    let is_usable = |exi: &String| {
+        exi.len() <= EXI_CHARACTERS_MAX && BASE64.decode(exi).is_ok_and(|bytes| !bytes.is_empty())
+    };
+    if contracts.is_empty() {
+        bail!("no contract");
     }
-    Ok(ContractAnswer { exi_response, remaining })
+    if !contracts.iter().all(is_usable) {
+        bail!("an answer for the vehicle is no base64, or too long");
+    }
+    Ok(contracts)
 }
 
 /// Asks one question over a connection of its own; follows no redirects.
@@ -313,16 +317,13 @@ mod tests {
     #[test]
     fn only_an_answer_with_a_contract_is_one() {
         let with = |exi: &str| {
-            let contract = json!({ "messageDef": { "certificateInstallationRes": exi } });
-            json!({ "CCPResponse": { "emaidContent": [contract, contract] } }).to_string()
+            let of = |exi| json!({ "messageDef": { "certificateInstallationRes": exi } });
+            json!({ "CCPResponse": { "emaidContent": [of("gJgD"), of(exi)] } }).to_string()
         };
-        for (tells_remaining, remaining) in [(false, None), (true, Some(1))] {
-            let read = contract(with("gJgC").as_bytes(), tells_remaining).expect("a contract");
-            assert_eq!((read.exi_response.as_str(), read.remaining), ("gJgC", remaining));
-        }
+        assert_eq!(contracts(with("gJgC").as_bytes()).expect("contracts"), ["gJgD", "gJgC"]);
         let none = json!({ "CCPResponse": { "emaidContent": [] } }).to_string();
         for answer in [none, with(""), with("no base64"), "no JSON".to_owned()] {
-            assert!(contract(answer.as_bytes(), false).is_err(), "{answer}");
+            assert!(contracts(answer.as_bytes()).is_err(), "{answer}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Ports to those outside that are asked on behalf of stations. Nobody is asked whom the operator
 //! has not named.
 
-use crate::message::{ContractAnswer, ContractRequest};
+use crate::message::ContractRequest;
 use async_trait::async_trait;
 use std::sync::Arc;
 
@@ -16,8 +16,9 @@ pub trait OcspResponders: Send + Sync + 'static {
 /// Who gives vehicles their contract certificates (ISO 15118 Plug & Charge).
 #[async_trait]
 pub trait ContractProvisioning: Send + Sync + 'static {
-    /// What a vehicle is to get; `None` where there is nothing for it, or no answer came.
-    async fn provision(&self, request: &ContractRequest) -> Option<ContractAnswer>;
+    /// The answers for the vehicle (EXI, in base64), one for each of its contracts; none where
+    /// there is nothing for it, or no answer came.
+    async fn provision(&self, request: &ContractRequest) -> Vec<String>;
 }
 
 /// Who is asked.
@@ -47,7 +48,7 @@ impl OcspResponders for Nobody {
 
 #[async_trait]
 impl ContractProvisioning for Nobody {
-    async fn provision(&self, _: &ContractRequest) -> Option<ContractAnswer> {
-        None
+    async fn provision(&self, _: &ContractRequest) -> Vec<String> {
+        Vec::new()
     }
 }

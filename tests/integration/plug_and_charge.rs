@@ -185,24 +185,39 @@ fn a_vehicle_gets_its_contract_from_the_service_that_was_named() {
     }
 }
 
+/// M01.FR.04 to FR.07: it sends the same request for as long as there are more.
 #[test]
-fn a_vehicle_of_iso_15118_20_is_told_how_many_contracts_are_left() {
-    let service = contract_service();
+fn a_vehicle_of_iso_15118_20_gets_its_contracts_one_by_one() {
+    let service = Partner::answering(|_| {
+        let contract = |exi: &str| json!({ "messageDef": { "certificateInstallationRes": exi } });
+        let contracts = ["gJgCBBBB", "gJgCCCCC", "gJgCDDDD"].map(contract);
+        let answer = json!({ "CCPResponse": { "emaidContent": contracts } });
+        ("200 OK", answer.to_string().into_bytes())
+    });
     let url = format!("http://{}/", service.address);
     let csms = csms(&["--contract-service", &url]);
     let mut station = booted_2x(&csms, "ocpp2.1");
     let mut wanted = wish("Install", "gJgCAAAA");
-    wanted["maximumContractCertificateChains"] = json!(2);
+    wanted["maximumContractCertificateChains"] = json!(3);
     wanted["prioritizedEMAIDs"] = json!([CONTRACT]);
     station.connect_raw_as(&csms, "ocpp2.1");
-    let frame = json!([2, "1", "Get15118EVCertificate", wanted]).to_string();
-    let expected =
-        json!({ "status": "Accepted", "exiResponse": "gJgCBBBB", "remainingContracts": 1 });
-    assert_eq!(station.exchange(&frame), json!([3, "1", expected]));
+    // After the last one it is a question of its own again.
+    for (id, contract, remaining, asked) in [
+        ("1", "gJgCBBBB", 2, 1),
+        ("2", "gJgCCCCC", 1, 1),
+        ("3", "gJgCDDDD", 0, 1),
+        ("4", "gJgCBBBB", 2, 2),
+    ] {
+        let frame = json!([2, id, "Get15118EVCertificate", wanted]).to_string();
+        let expected = json!({ "status": "Accepted", "exiResponse": contract,
+            "remainingContracts": remaining });
+        assert_eq!(station.exchange(&frame), json!([3, id, expected]));
+        assert_eq!(service.asked().len(), asked);
+    }
     let body: Value = serde_json::from_slice(&service.asked()[0].body).expect("JSON");
     assert_eq!(body["prioritizedEMAIDs"], json!([CONTRACT]));
-    assert_eq!(body["maximumContractCertificateChains"], 2);
-    assert!(!is_in_the_log(&csms, CONTRACT));
+    assert_eq!(body["maximumContractCertificateChains"], 3);
+    assert!(!is_in_the_log(&csms, CONTRACT) && !is_in_the_log(&csms, "gJgC"));
 }
 
 #[test]

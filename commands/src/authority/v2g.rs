@@ -142,6 +142,10 @@ impl V2gAuthority {
             DnValue::Ia5String(of_operator?),
         );
         let mut params = valid(subject, now.utc(), end);
+        // Cut to whole days, what is signed on the authority's last day has ended already.
+        if params.not_after.unix_timestamp() <= now.utc().timestamp() {
+            return Err(CertificateDeclined::AuthorityFailed);
+        }
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyAgreement];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];

@@ -10,6 +10,7 @@ mod alerts;
 mod charging;
 mod clearance;
 mod clone;
+mod contracts;
 mod cost;
 mod credit;
 mod decide;
@@ -61,6 +62,7 @@ use chargebook_domain::session::Session;
 use chargebook_domain::units::Timestamp;
 use chargebook_store::vault::VaultError;
 use chargebook_store::{AppendError, ExpectedVersion, LookupKey, StreamName};
+use contracts::ContractQueues;
 use display::{ShownCosts, note_display};
 use reports::ReportCache;
 use sessions::SessionCache;
@@ -148,6 +150,7 @@ pub struct StationDesk {
     state: StationState,
     sessions: SessionCache,
     reports: ReportCache,
+    contracts: ContractQueues,
     shown: ShownCosts,
     connection: ConnectionInformation,
     epoch: u64,
@@ -246,6 +249,7 @@ impl StationDesk {
             state,
             sessions: SessionCache::default(),
             reports: ReportCache::default(),
+            contracts: ContractQueues::default(),
             shown: ShownCosts::default(),
             connection,
             epoch,

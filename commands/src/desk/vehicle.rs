@@ -20,7 +20,7 @@ impl StationDesk {
     /// The answer to what a notification asks for; `None` where it asks nothing of the kind, or
     /// nobody can tell. Nobody is asked again because a message is read again.
     pub(super) async fn answer_for_vehicle(
-        &self,
+        &mut self,
         case: &Case<'_>,
         content: &NoticeContent,
     ) -> Option<Answer> {
@@ -38,8 +38,12 @@ impl StationDesk {
                 Some(Answer::CertificateChain(join_all(answers).await))
             }
             NoticeContent::ContractRequest(request) => {
-                let contracts = &self.chargebook.outside.contracts;
-                contracts.provision(request).await.map(Answer::Contract)
+                let (message, now) = (case.receipt_id, case.receipt.received_at);
+                if let Some(next) = self.contracts.next(request, message, now) {
+                    return Some(Answer::Contract(next));
+                }
+                let given = self.chargebook.outside.contracts.provision(request).await;
+                self.contracts.first(request, given, message, now).map(Answer::Contract)
             }
             _ => None,
         }

@@ -4,12 +4,14 @@
 use crate::support::{Gateway, Station};
 use chargebook_commands::registry::RegistryError;
 use chargebook_domain::events::v1::{Intent, Quirk};
+use chrono::{Datelike as _, Utc};
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, IsCa, Issuer,
     KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, SignatureAlgorithm, date_time_ymd,
 };
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use std::time::Duration;
 use x509_parser::pem::{Pem, parse_x509_pem};
 
 const KIND: &str = "V2GCertificate";
@@ -170,6 +172,23 @@ async fn a_certificate_for_vehicles_lets_nobody_in_and_takes_no_ones_place() {
     let withdrawn = withdrawn.as_str().expect("a number");
     gateway.chargebook.withdraw_certificate("CP-1", withdrawn).await.expect("withdrawn");
     assert!(gateway.chargebook.withdraw_certificate("CP-1", withdrawn).await.is_err());
+}
+
+#[tokio::test]
+async fn nothing_that_has_ended_is_signed_on_an_authoritys_last_day() {
+    let gateway = Gateway::start().await;
+    let mut params = named("CPO Sub2");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    // The last second of the day: certificates end with a day's beginning.
+    let today = Utc::now().date_naive();
+    let [month, day] = [today.month(), today.day()].map(|part| part as u8);
+    let last_second = Duration::from_secs(24 * 60 * 60 - 1);
+    params.not_after = date_time_ymd(today.year(), month, day) + last_second;
+    let authority = Authority::of(params, None, KeyPair::generate().expect("a key"));
+    bring(&gateway, &[&authority]).await.expect("taken");
+    let mut station = gateway.station_of("ocpp2.1").await;
+    let answer = asked(&mut station, &request(&PKCS_ECDSA_P256_SHA256), KIND).await;
+    assert_eq!(answer["status"], "Rejected", "{answer}");
 }
 
 #[tokio::test]
@@ -355,7 +374,9 @@ async fn of_what_was_signed_here_we_say_ourselves_whether_it_counts() {
         station.answer(&json!({ "status": "Accepted" })).await;
     }
     let requested = gateway.facts_once("station.certificate_requested", 2).await;
-    for (issuer, requested) in issuers.iter().zip(&requested) {
+    // The authority for vehicles may have signed elsewhere too: its named responders are asked.
+    for ((issuer, requested), unknown) in issuers.iter().zip(&requested).zip(["Unknown", "Failed"])
+    {
         let serial_number = requested["issued"]["serial_number"].as_str().expect("a number");
         let status = async |station: &mut Station, serial_number: &str| {
             let asked = json!({ "certificateHashData": hash_data(issuer, serial_number),
@@ -365,7 +386,7 @@ async fn of_what_was_signed_here_we_say_ourselves_whether_it_counts() {
             answer[2]["certificateStatus"][0]["status"].clone()
         };
         assert_eq!(status(&mut station, serial_number).await, "Good");
-        assert_eq!(status(&mut station, "1234").await, "Unknown", "it was never signed");
+        assert_eq!(status(&mut station, "1234").await, unknown, "it was never signed");
         let withdrawn = gateway.chargebook.withdraw_certificate("CP-1", serial_number).await;
         withdrawn.expect("withdrawn");
         assert_eq!(status(&mut station, serial_number).await, "Revoked");
