@@ -65,7 +65,7 @@ impl Chargebook {
             let why = format!("station `{station}` cannot compute by the tariff: {why}");
             return Err(RegistryError::Conflict(why).into());
         }
-        let tariff = choice.for_station();
+        let tariff = evse.map_or_else(|| choice.for_station(), |evse| choice.for_evse(evse));
         let (action, payload) = self.station_protocol().default_tariff(&protocol, evse, &tariff)?;
         self.request_exact(station, action, &payload, actor).await
     }

@@ -17,8 +17,9 @@ use subtle::ConstantTimeEq;
 pub const TOTP_VERSION: &str = "v1";
 /// How long a one-time password may be good, in seconds.
 pub const VALIDITY_SECONDS: std::ops::RangeInclusive<u32> = 6..=3_600;
-/// How many characters a one-time password may have.
-pub const PASSWORD_CHARACTERS: std::ops::RangeInclusive<u32> = 8..=36;
+/// How many characters a one-time password may have: six at least (2.1, WebPaymentsCtrlr), and no
+/// more than a token.
+pub const PASSWORD_CHARACTERS: std::ops::RangeInclusive<u32> = 6..=36;
 /// What the characters of a one-time password are taken from, in this order.
 const ALPHABET: &[u8; 62] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
@@ -60,6 +61,10 @@ impl OneTimePasswords {
     /// Whether a password is of this interval, the one before or the one after: whoever scans a
     /// code takes a moment, and no two clocks are the same.
     fn accept(self, secret: &str, password: &str, now: Timestamp) -> bool {
+        // First, for none longer than what was sent is ever made.
+        if !PASSWORD_CHARACTERS.contains(&self.length) || password.len() != self.length as usize {
+            return false;
+        }
         let interval = now.utc().timestamp().div_euclid(i64::from(self.validity_seconds.max(1)));
         (interval - 1..=interval + 1).any(|interval| {
             let good = self.of_interval(secret, interval);
@@ -140,6 +145,9 @@ mod tests {
         }
         assert!(!passwords.accept("MySharedSecret", "5AViTp53", at(begin)));
         assert!(!passwords.accept("AnotherSecret", "5AViTp52", at(begin)));
-        assert!(!passwords.accept("MySharedSecret", "", at(begin)));
+        for (length, password) in [(8, ""), (0, ""), (u32::MAX, "5AViTp52")] {
+            let passwords = OneTimePasswords { length, ..passwords };
+            assert!(!passwords.accept("MySharedSecret", password, at(begin)), "{length}");
+        }
     }
 }

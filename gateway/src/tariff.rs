@@ -46,16 +46,29 @@ pub(crate) enum Inexpressible {
     Decimals,
 }
 
-/// A tariff as TariffType; `id` names this version of it.
+/// A tariff as TariffType, the default one of a station; `id` names this version of it.
 pub(crate) fn written(tariff: &Tariff, id: &str) -> Result<String, Inexpressible> {
+    let valid_from = tariff.start_date_time;
+    let valid_from = valid_from.map(|from| from.to_rfc3339_opts(SecondsFormat::Millis, true));
+    written_from(tariff, id, valid_from)
+}
+
+/// The same for one driver alone: that holds at once, and has no beginning (I08.FR.09).
+pub(crate) fn written_for_driver(tariff: &Tariff, id: &str) -> Result<String, Inexpressible> {
+    written_from(tariff, id, None)
+}
+
+fn written_from(
+    tariff: &Tariff,
+    id: &str,
+    valid_from: Option<String>,
+) -> Result<String, Inexpressible> {
     if tariff.end_date_time.is_some() {
         return Err(Inexpressible::End);
     }
     if tariff.elements.iter().any(|element| element.restrictions.reservation.is_some()) {
         return Err(Inexpressible::Reservations);
     }
-    let valid_from = tariff.start_date_time;
-    let valid_from = valid_from.map(|from| from.to_rfc3339_opts(SecondsFormat::Millis, true));
     Ok(object([
         ("tariffId", Some(quoted(id))),
         ("currency", Some(quoted(tariff.currency.code()))),

@@ -24,9 +24,10 @@ use utoipa::ToSchema;
 const COMPONENT: &str = "WebPaymentsCtrlr";
 /// Longest template, in characters (a variable's value).
 const TEMPLATE_CHARACTERS_MAX: usize = 1_000;
-/// What a template has to have a place for, in any case; a station without several EVSEs needs
-/// none for them.
-const PLACES: &[&str] = &["{chargingstationid}", "{totp}"];
+/// What a template has to have places for, in any case, and what may stand instead (C25.FR.50); a
+/// station without several EVSEs needs none for them.
+const PLACES: &[&[&str]] =
+    &[&["{chargingstationid}", "{roamingevseid}"], &["{totp}"], &["{version}"]];
 /// How long a password is good where nobody says, in seconds.
 const VALIDITY_SECONDS_DEFAULT: u32 = 60;
 /// How many characters a password has where nobody says.
@@ -35,13 +36,13 @@ const LENGTH_DEFAULT: u32 = 20;
 /// How a station's QR codes are made.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct WebPayments {
-    /// The operator's page, with places for `{chargingStationId}`, `{evse}`, `{totp}` and
-    /// `{version}` that the station fills in.
+    /// The operator's page, with places that the station fills in: `{chargingStationId}` (or
+    /// `{roamingEvseId}`), `{totp}` and `{version}`, and `{evse}` where it has several.
     #[schema(example = "https://pay.example.com/{chargingStationId}/{evse}?c={totp}&v={version}")]
     url_template: String,
     /// How long a code is good, in seconds, from 6 to 3600; 60 if absent.
     validity_seconds: Option<u32>,
-    /// How many characters its one-time password has, from 8 to 36; 20 if absent.
+    /// How many characters its one-time password has, from 6 to 36; 20 if absent.
     length: Option<u32>,
 }
 
@@ -151,8 +152,9 @@ fn check_template(template: &str) -> Result<(), Problem> {
     if !known.starts_with("https://") || known.contains(char::is_whitespace) {
         return refuse("the address of a page, beginning with https://".to_owned());
     }
-    match PLACES.iter().find(|place| !known.contains(**place)) {
-        Some(missing) => refuse(format!("it has no place for `{missing}`")),
+    let has_one = |places: &[&str]| places.iter().any(|place| known.contains(*place));
+    match PLACES.iter().find(|places| !has_one(places)) {
+        Some(missing) => refuse(format!("it has no place for `{}`", missing.join("` or `"))),
         None => Ok(()),
     }
 }
@@ -219,6 +221,7 @@ async fn passwords_of(state: &ApiState, station: &str) -> Result<OneTimePassword
     let mut validity_seconds = None;
     let mut length = None;
     let mut has_secret = false;
+    let mut is_enabled = true;
     let variables = state.read_models.variables_of_component(station, COMPONENT).await?;
     for variable in variables.into_iter().filter(|variable| variable.attribute == "Actual") {
         let value = match &variable.value {
@@ -230,11 +233,21 @@ async fn passwords_of(state: &ApiState, station: &str) -> Result<OneTimePassword
             "ValidityTime" => validity_seconds = number(),
             "Length" => length = number(),
             "SharedSecret" => has_secret = true,
+            "Enabled" => {
+                let says = |word: &str| word.trim().eq_ignore_ascii_case("false");
+                is_enabled = !value.as_deref().is_some_and(says);
+            }
             _ => {}
         }
     }
     match (validity_seconds, length) {
-        (Some(validity_seconds), Some(length)) if has_secret => {
+        // What a station says is believed within the standard's bounds only.
+        (Some(validity_seconds), Some(length))
+            if has_secret
+                && is_enabled
+                && VALIDITY_SECONDS.contains(&validity_seconds)
+                && PASSWORD_CHARACTERS.contains(&length) =>
+        {
             Ok(OneTimePasswords { validity_seconds, length })
         }
         _ => Err(Problem::conflict(format!("station `{station}` shows no codes for payments"))),

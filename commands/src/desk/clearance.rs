@@ -42,17 +42,50 @@ impl Clearance {
     pub fn covers(self, intent: &Intent) -> bool {
         match self {
             Self::Everything => true,
-            Self::NoTransactions => match intent {
-                Intent::Start { .. } | Intent::Stop { .. } => false,
-                Intent::Exact { action, .. } => !ABOUT_TRANSACTIONS.contains(&action.as_str()),
-                _ => true,
-            },
+            Self::NoTransactions => !is_about_transactions(intent),
             Self::Boot => {
                 matches!(intent, Intent::Trigger { message, .. } if message == BOOT)
                     || is_exact_trigger_of_boot(intent)
             }
             Self::Nothing => false,
         }
+    }
+}
+
+/// Whether an intent starts or stops a transaction; each one is named, so that none is forgotten.
+fn is_about_transactions(intent: &Intent) -> bool {
+    match intent {
+        Intent::Start { .. } | Intent::StartPaid { .. } | Intent::Stop { .. } => true,
+        Intent::Exact { action, .. } => ABOUT_TRANSACTIONS.contains(&action.as_str()),
+        Intent::AnnounceWebPayment { .. }
+        | Intent::Reset { .. }
+        | Intent::Unlock { .. }
+        | Intent::SetAvailability { .. }
+        | Intent::GetConfiguration { .. }
+        | Intent::ChangeConfiguration { .. }
+        | Intent::Trigger { .. }
+        | Intent::Reserve { .. }
+        | Intent::CancelReservation { .. }
+        | Intent::ClearCache
+        | Intent::SendLocalList { .. }
+        | Intent::GetLocalListVersion
+        | Intent::SetChargingLimit { .. }
+        | Intent::SetChargingProfile { .. }
+        | Intent::AllowEnergyTransfer { .. }
+        | Intent::ClearChargingLimit { .. }
+        | Intent::GetCompositeSchedule { .. }
+        | Intent::UpdateFirmware { .. }
+        | Intent::GetLog { .. }
+        | Intent::ShowMessage { .. }
+        | Intent::RemoveMessage { .. }
+        | Intent::ListMessages
+        | Intent::ShowPrice { .. }
+        | Intent::ShowCost { .. }
+        | Intent::InstallCertificate { .. }
+        | Intent::DeliverCertificate { .. }
+        | Intent::DeleteCertificate { .. }
+        | Intent::ListCertificates { .. }
+        | Intent::DataTransfer { .. } => false,
     }
 }
 

@@ -14,6 +14,8 @@ impl StationDesk {
         }
         let now = case.receipt.received_at;
         let choice = self.chargebook.registry().tariff_for(now, now).await?;
+        // One that begins later is told later: a driver's tariff has no beginning of its own.
+        let choice = choice.filter(|choice| choice.tariff.is_valid_at(now.utc()));
         Ok(choice.map(|choice| choice.for_station()))
     }
 }

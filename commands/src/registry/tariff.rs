@@ -6,7 +6,7 @@ use crate::journal::{Draft, JournalError, read_event};
 use crate::message::StationTariff;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{DefaultTariffSet, TariffReference, TariffVersionPublished};
-use chargebook_domain::ids::{EventId, TariffId};
+use chargebook_domain::ids::{EventId, EvseNumber, TariffId};
 use chargebook_domain::tariff::{Tariff, in_force};
 use chargebook_domain::units::Timestamp;
 use chargebook_store::{AppendError, ExpectedVersion, StreamName};
@@ -31,6 +31,13 @@ impl TariffChoice {
         let TariffReference { tariff_id, version, .. } = &self.reference;
         let tariff = Arc::clone(&self.tariff);
         StationTariff { id: format!("{tariff_id}-{version}"), tariff }
+    }
+
+    /// As a station is told it for one EVSE. The id is that EVSE's own: a station takes none twice
+    /// (OCPP 2.1, I07.FR.04).
+    pub fn for_evse(&self, evse: EvseNumber) -> StationTariff {
+        let StationTariff { id, tariff } = self.for_station();
+        StationTariff { id: format!("{id}-{}", evse.0), tariff }
     }
 }
 

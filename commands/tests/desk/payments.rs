@@ -2,7 +2,7 @@
 //! Neither changes a bill; a session that is paid directly gets none.
 
 use crate::support::{Service, Station, TAG, at};
-use crate::transactions::{Telling, ended, started, token, updated};
+use crate::transactions::{Telling, ended, started, updated};
 use chargebook_commands::message::{
     Answer, Notice, NoticeContent, NoticeSubject, PresentedToken, StationMessage, TransactionReport,
 };
@@ -251,7 +251,10 @@ async fn a_payment_taken_elsewhere_limits_the_session_that_begins_with_it() {
     let going_on = TransactionReport { is_priced_on_the_way: true, ..going_on };
     assert_eq!(station.tell(going_on).await.limit, TransactionLimit::default(), "it was told");
     let other = TransactionName::parse("tx-2").unwrap();
-    let other = TransactionReport { transaction_id: other, ..begin() };
-    let other = TransactionReport { token: token("PSP-OTHER"), ..other };
-    assert_eq!(station.tell(other).await.limit, TransactionLimit::default());
+    let (uid, kind) = ("PSP-OTHER".to_owned(), Some("DirectPayment".to_owned()));
+    let token = Some(PresentedToken { uid, kind });
+    let other = TransactionReport { transaction_id: other, token, ..begin() };
+    let answer = station.tell(other).await;
+    assert_eq!(answer.token.map(|token| token.authorization), Some(Authorization::Accepted));
+    assert_eq!(answer.limit, TransactionLimit::default(), "that payment has none");
 }

@@ -151,7 +151,7 @@ fn authorize(
     if may_discharge {
         written.json.push_str(&format!(r#","allowedEnergyTransfer":[{ENERGY_TRANSFERS}]"#));
     }
-    if let Some(Ok(tariff)) = local.map(|local| tariff::written(&local.tariff, &local.id)) {
+    if let Some(Ok(tariff)) = local.map(|it| tariff::written_for_driver(&it.tariff, &it.id)) {
         written.json.push_str(&format!(r#","tariff":{tariff}"#));
     }
     written.json.push('}');
@@ -378,7 +378,8 @@ mod tests {
     fn a_tariff_goes_with_the_token_and_is_left_out_where_it_cannot_be_said() {
         let answer = |component: &str| {
             let text = format!(
-                r#"{{"currency":"EUR","elements":[{{"price_components":[{component}]}}]}}"#
+                r#"{{"currency":"EUR","start_date_time":"2026-01-01T00:00:00Z",
+                    "elements":[{{"price_components":[{component}]}}]}}"#
             );
             let tariff = Arc::new(Tariff::parse(&text).expect("a tariff"));
             let tariff = Some(StationTariff { id: "T-1".to_owned(), tariff });

@@ -1,9 +1,9 @@
 //! How a station is treated: whether it may work, is left quiet, and what was set for it.
 
-use crate::support::{Gateway, Station, TAG};
+use crate::support::{Gateway, PASSWORD, Station, TAG};
 use chargebook_commands::registry::{SettingsChange, StationChange};
 use chargebook_domain::events::v1::{Intent, Registration};
-use chargebook_domain::ids::ConnectorNumber;
+use chargebook_domain::ids::{ConnectorNumber, EvseNumber};
 use chargebook_gateway::Limits;
 use futures::StreamExt as _;
 use serde_json::{Value, json};
@@ -69,6 +69,27 @@ async fn a_pending_station_is_sent_everything_but_transactions() {
     assert_eq!(station.text().await[2], "RemoteStartTransaction");
     let answer = station.call("a", "Authorize", &authorize).await;
     assert_eq!(answer[2]["idTagInfo"]["status"], "Accepted");
+}
+
+/// A payment taken elsewhere begins a transaction as well.
+#[tokio::test]
+async fn a_pending_station_is_not_asked_to_begin_what_was_paid() {
+    let gateway = Gateway::start().await;
+    answer_boots_with(&gateway, Registration::Pending).await;
+    let opened = gateway.connect("CP-1", Some(PASSWORD.as_bytes()), Some("ocpp2.1")).await;
+    let mut station = Station { web_socket: opened.expect("let in").0 };
+    let boot = r#"{"reason":"PowerUp","chargingStation":{"model":"M","vendorName":"V"}}"#;
+    assert_eq!(station.call("b", "BootNotification", boot).await[2]["status"], "Pending");
+    let reference = gateway.chargebook.personal().seal_uid("PSP-1").await.expect("sealed");
+    let evse = EvseNumber(1);
+    let paid = Intent::StartPaid { evse, reference, card_last_digits: None, limit: None };
+    request(&gateway, paid).await;
+    request(&gateway, Intent::ClearCache).await;
+    let call = station.text().await;
+    assert_eq!(call[2], "ClearCache");
+    accept(&mut station, &call).await;
+    gateway.facts_once("command.answered", 1).await;
+    assert_eq!(gateway.facts("command.sent").await.len(), 1);
 }
 
 #[tokio::test]

@@ -207,8 +207,15 @@ fn the_tariff_in_force_is_told_to_a_station() {
 
     let path = "set-default-tariff";
     let accepted = status_is("Accepted");
-    let (_, call) = bench.request(path, &json!({ "evse": 1 }), "SetDefaultTariff", &accepted);
-    assert_eq!(call, json!({ "evseId": 1, "tariff": told }));
+    // A station takes no id twice (I07.FR.04): each EVSE's is its own.
+    for evse in [1, 2] {
+        let wished = json!({ "evse": evse });
+        let (_, call) = bench.request(path, &wished, "SetDefaultTariff", &accepted);
+        let mut expected = told.clone();
+        let id = told["tariffId"].as_str().expect("an id");
+        expected["tariffId"] = json!(format!("{id}-{evse}"));
+        assert_eq!(call, json!({ "evseId": evse, "tariff": expected }));
+    }
 
     let steps = json!({ "currency": "EUR", "elements": [{ "price_components": [
         { "type": "ENERGY", "price": "0.5", "step_size": 1000 }] }] });

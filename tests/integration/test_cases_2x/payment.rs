@@ -70,10 +70,14 @@ fn a_payment_cancelled_before_anything_was_drawn_costs_nothing() {
     let begun = [by_payment(), register("Transaction.Begin", 1_000)];
     bench.tells(&mut transaction, ("Started", "Authorized"), &begun);
     let over = [by_payment(), reason("Local"), register("Transaction.End", 1_000)];
-    bench.tells(&mut transaction, ("Ended", "StopAuthorized"), &over);
+    let ended = bench.tells(&mut transaction, ("Ended", "StopAuthorized"), &over);
+    assert_eq!(ended["totalCost"], 0.0, "{ended}");
     bench.connector_is("Available");
     settles(&mut bench, "Canceled", 0.0);
-    let session = only_session(&bench.csms, "CP-1");
+    let session = eventually("what the payment has come to", || {
+        let session = only_session(&bench.csms, "CP-1");
+        (session["settlement"]["status"] == "Canceled").then_some(session)
+    });
     assert_eq!(session["outcome"], "free", "{session:#}");
 }
 
@@ -194,4 +198,55 @@ fn a_qr_code_of_the_station_is_good_and_any_other_is_refused() {
     let sent = bench.commands(paid, "RequestStartTransaction", status_is("Accepted"));
     let (began, _) = charges(&mut bench, &sent["remoteStartId"]);
     assert_eq!(began["transactionLimit"], json!({ "maxEnergy": 20_000 }));
+}
+
+/// What a station says of its codes, in a report.
+fn says(bench: &mut Bench, variable: &str, value: &str) {
+    let says = json!({ "requestId": 1, "generatedAt": super::time(Utc::now()), "seqNo": 0,
+        "reportData": [{ "component": { "name": "WebPaymentsCtrlr" },
+            "variable": { "name": variable }, "variableAttribute": [{ "value": value }] }] });
+    bench.notes("NotifyReport", says);
+}
+
+/// C25.FR.07: beyond the standard's bounds, or switched off, a station shows no codes; the empty
+/// password is none.
+#[test]
+fn what_a_station_says_of_its_codes_is_believed_within_bounds() {
+    let mut bench = Bench::booted(V21);
+    bench.connector_is("Available");
+    shows_codes(&mut bench);
+    let code = json!({ "station": "CP-1", "evse": 1, "totp": "", "version": "v1" });
+    let answers_with = |bench: &mut Bench, status: u16| {
+        eventually("what is known of the codes", || {
+            (bench.csms.post("/v1/web-payments/validate", &code).status == status).then_some(())
+        });
+    };
+    answers_with(&mut bench, 422);
+    for (variable, wrong, right) in [
+        ("Length", "0", "20"),
+        ("Length", "4294967295", "20"),
+        ("ValidityTime", "4294967295", "3600"),
+        ("ValidityTime", "0", "3600"),
+        ("Enabled", "false", "true"),
+    ] {
+        says(&mut bench, variable, wrong);
+        answers_with(&mut bench, 409);
+        says(&mut bench, variable, right);
+        answers_with(&mut bench, 422);
+    }
+}
+
+/// C25.FR.50: a page without the version, the password or either name of the place is none.
+#[test]
+fn a_page_has_places_for_all_that_a_code_says() {
+    let bench = Bench::booted(V21);
+    for (template, status) in [
+        ("https://pay.example.com/{chargingStationId}/{evse}/{totp}", 422),
+        ("https://pay.example.com/{chargingStationId}/{version}", 422),
+        ("https://pay.example.com/{evse}/{totp}/{version}", 422),
+        ("https://pay.example.com/{roamingEvseId}/{totp}/{version}", 202),
+    ] {
+        let wished = json!({ "url_template": template });
+        bench.csms.put("/v1/stations/CP-1/web-payments", &wished).expect(status);
+    }
 }
