@@ -11,6 +11,7 @@ use chargebook_domain::ids::{ConnectorNumber, EventId, TransactionId};
 use chargebook_domain::units::{Timestamp, WattHours};
 use chrono::{DateTime, NaiveDateTime, Utc};
 use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive as _;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -226,9 +227,13 @@ impl Frame {
         {
             return None;
         }
-        let data: Value = serde_json::from_str(self.text_member("data")?).ok()?;
+        let text = self.text_member("data")?;
+        let data: Value = serde_json::from_str(text).ok()?;
         let at = instant_of(data.get("timestamp")?.as_str()?)?;
-        Some((data.get("transactionId")?.as_i64()?, at))
+        // A number is an integer however it is written: `17.0` is 17.
+        data.get("transactionId").filter(|number| number.is_number())?;
+        let number = number(raw_at(text, "/transactionId")?)?;
+        Some((number.is_integer().then(|| number.to_i64()).flatten()?, at))
     }
 
     /// The payload.

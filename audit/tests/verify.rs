@@ -5,6 +5,7 @@
 
 mod dialects;
 mod transaction;
+mod unplugged;
 mod world;
 
 use chargebook_audit::{AuditError, LocalTimeCheck, cited_exchanges, verify};
@@ -488,20 +489,6 @@ fn a_session_whose_end_the_next_one_shows_is_proven() {
     world.forge("session.superseded", 0, |s| s["register"]["register_wh"] = json!("1900"));
     let refusal = refusal(&world.bundle());
     assert!(refusal.contains("the register is 1900 in the fact and 2100"), "{refusal}");
-}
-
-#[test]
-fn a_cable_that_was_out_is_proven_from_the_stations_message() {
-    for (transaction, is_proven) in [(TRANSACTION, true), (18, false)] {
-        let mut world = World::default();
-        let tariff = world.publish_tariff();
-        world.start("10:00:00", 1_000);
-        world.stop("10:30:00", 2_500);
-        world.unplugged("10:42:00", transaction);
-        world.bill(tariff);
-        let released_at = verify(&world.bundle(), None).ok().map(|it| it.settled.what.released_at);
-        assert_eq!(released_at, is_proven.then_some(Some(world::at("10:42:00"))));
-    }
 }
 
 #[test]

@@ -332,9 +332,11 @@ impl World {
     }
 
     /// The cable of a transaction is out, as the OCA has a station tell it over DataTransfer.
-    pub(crate) fn unplugged(&mut self, time: &str, transaction: i32) {
-        let data =
-            format!(r#"{{\"transactionId\":{transaction},\"timestamp\":\"2026-11-22T{time}Z\"}}"#);
+    /// `further` are members beside the transaction's number and the time.
+    pub(crate) fn unplugged(&mut self, time: &str, transaction: &str, further: &str) {
+        let data = format!(
+            r#"{{\"transactionId\":{transaction},\"timestamp\":\"2026-11-22T{time}Z\"{further}}}"#
+        );
         let payload = format!(
             r#"{{"vendorId":"org.openchargealliance.costmsg","messageId":"ConnectorUnplugged","data":"{data}"}}"#
         );

@@ -1,8 +1,8 @@
 //! Contracts that came together and are handed out one at a time: a vehicle of ISO 15118-20 asks
 //! with the same request for as long as there are more (OCPP 2.1, M01.FR.04 to FR.07).
 //!
-//! They hold keys: they are kept in memory for a while, and nowhere else. After a reconnect, or once
-//! they are forgotten, whoever gives contracts is asked again.
+//! They hold keys: they are kept in memory for a while, and nowhere else. After a reconnect, or
+//! once they are forgotten, whoever gives contracts is asked again.
 
 use crate::message::{ContractAnswer, ContractRequest};
 use chargebook_domain::ids::EventId;

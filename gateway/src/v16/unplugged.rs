@@ -3,7 +3,8 @@
 //! `data` of a DataTransfer.
 
 use crate::payload::Payload;
-use crate::rpc::json::Document;
+use crate::rpc::json::{Document, Kind, NodeId};
+use crate::time;
 use chargebook_commands::message::{DataRefused, UnpluggedReport};
 use chargebook_domain::ids::TransactionNumber;
 
@@ -11,8 +12,8 @@ use chargebook_domain::ids::TransactionNumber;
 const VENDOR: &str = "org.openchargealliance.costmsg";
 /// The message; the vendor's others go to stations.
 const MESSAGE: &str = "ConnectorUnplugged";
-/// All that it says: nothing about a person.
-const MEMBERS: &[&str] = &["transactionId", "timestamp"];
+/// Longest name of a further member that is taken for one, in bytes.
+const NAME_BYTES_MAX: usize = 50;
 
 /// Whether a DataTransfer is the vendor's.
 pub(super) fn is_meant(payload: &Payload<'_, '_>) -> bool {
@@ -35,13 +36,29 @@ pub(super) fn report(payload: &Payload<'_, '_>) -> Result<UnpluggedReport, DataR
     }
 }
 
-/// Whether the data of a DataTransfer is such a message and nothing beside it: then it is as plain
-/// as any status, for a bill may rest on it.
+/// Whether the data of a DataTransfer is such a message, with nothing beside it but numbers,
+/// truths and times: then it is as plain as any status, for a bill may rest on it.
 pub(super) fn is_plain(payload: &Payload<'_, '_>) -> bool {
     if !is_meant(payload) || report(payload).is_err() {
         return false;
     }
     let data = payload.string("data").unwrap_or_default();
-    let said = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&data);
-    said.is_ok_and(|said| said.keys().all(|name| MEMBERS.contains(&name.as_str())))
+    let (document, _) = Document::read(&data);
+    let is_plain = |(name, value): (NodeId, NodeId)| {
+        let name = document.string(name).unwrap_or_default();
+        match document.kind(value) {
+            Kind::Number | Kind::Boolean | Kind::Null => is_word(&name),
+            Kind::String => {
+                let text = document.string(value).unwrap_or_default();
+                is_word(&name) && time::read(&text).is_some()
+            }
+            _ => false,
+        }
+    };
+    document.root().is_some_and(|root| document.members(root).all(is_plain))
+}
+
+/// Whether a member's name is short and one word, as names of members are.
+fn is_word(name: &str) -> bool {
+    name.len() <= NAME_BYTES_MAX && name.bytes().all(|byte| byte.is_ascii_alphabetic())
 }

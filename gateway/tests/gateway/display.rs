@@ -146,7 +146,11 @@ async fn a_1_6_station_tells_when_the_cable_is_out() {
         "timestamp": ago(&gateway, 2) });
     told(&mut station, "StopTransaction", &stop).await;
     let out_at = ago(&gateway, 1);
-    let out = unplugged(transaction, &out_at);
+    let mut out = unplugged(transaction, &out_at);
+    // Numbers and times beside it are no secrets; the bill rests on what stands in the same text.
+    out["data"] = json!(format!(
+        r#"{{"transactionId":{transaction}.0,"timestamp":"{out_at}","connectorId":1,"at":"{out_at}"}}"#
+    ));
     for _ in ["first", "repeat"] {
         assert_eq!(told(&mut station, "DataTransfer", &out).await, r#"{"status":"Accepted"}"#);
     }
@@ -158,6 +162,15 @@ async fn a_1_6_station_tells_when_the_cable_is_out() {
     let sent = exchanges.iter().find(|exchange| exchange["action"] == "DataTransfer");
     let parts = sent.expect("sent")["request"].clone();
     assert!(parts.as_array().is_none_or(|parts| parts.iter().all(Value::is_string)), "{parts}");
+
+    let mut personal = unplugged(transaction, &out_at);
+    for further in [r#""of":"Bob""#, r#""Bob's car":1"#, r#""of":["Bob"]"#] {
+        personal["data"] =
+            json!(format!(r#"{{"transactionId":{transaction},"timestamp":"{out_at}",{further}}}"#));
+        assert_eq!(told(&mut station, "DataTransfer", &personal).await, r#"{"status":"Accepted"}"#);
+    }
+    let events = gateway.events().await;
+    assert!(events.iter().all(|event| !event.data.as_str().contains("Bob")), "it is sealed");
 
     let foreign = unplugged(transaction + 1, &out_at);
     assert_eq!(told(&mut station, "DataTransfer", &foreign).await, r#"{"status":"Rejected"}"#);
