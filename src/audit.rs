@@ -281,6 +281,10 @@ impl<'a> Evidence<'a> {
                         elsewhere.streams.extend(of_start.and_then(|id| month_stream(id, at)));
                     }
                 }
+                Event::SessionConnectorStatus(status) => {
+                    let recorded_at = Timestamp::new(event.recorded_at);
+                    elsewhere.cite_status(status.received_at, recorded_at, station);
+                }
                 Event::SessionStopped(stopped) => elsewhere.cite_stop(&stopped, station),
                 Event::SessionSuperseded(by) => {
                     elsewhere.ids.insert(by.register.evidence.event_id);
@@ -302,12 +306,15 @@ impl<'a> Evidence<'a> {
         }
         for stream in &elsewhere.streams {
             for event in read_whole(self.store, stream).await? {
-                if elsewhere.ids.contains(&EventId(event.id)) {
+                if elsewhere.ids.remove(&EventId(event.id)) {
                     self.add(event);
                 }
             }
         }
-        Ok(())
+        match elsewhere.ids.first() {
+            None => Ok(()),
+            Some(id) => bail!("the session rests on the exchange {id}, which was not found"),
+        }
     }
 
     /// What a refused exchange was read again as, and the stream that holds the exchange.
@@ -338,6 +345,19 @@ struct Elsewhere {
 }
 
 impl Elsewhere {
+    /// One of several in a message lies with the station, in the month that the message was
+    /// recorded in.
+    fn cite_status(
+        &mut self,
+        received_at: Timestamp,
+        recorded_at: Timestamp,
+        station: Option<StationId>,
+    ) {
+        for at in [received_at, recorded_at] {
+            self.streams.extend(station.and_then(|id| month_stream(id, at)));
+        }
+    }
+
     /// A stop that came before its start lies with the station, in the month it came in.
     fn cite_stop(&mut self, stopped: &SessionStopped, station: Option<StationId>) {
         self.ids.insert(stopped.exchange);
@@ -391,4 +411,23 @@ async fn read_whole(
 
 fn read(event: &RecordedEvent) -> anyhow::Result<Event> {
     Ok(Event::read(&event.event_type, event.schema_version, event.data.as_str())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_looked_for_in_the_months_of_its_message() {
+        let at = |text: &str| -> Timestamp {
+            serde_json::from_value(serde_json::json!(text)).expect("an instant")
+        };
+        let station = StationId(uuid::Uuid::nil());
+        let mut elsewhere = Elsewhere::default();
+        let (received_at, recorded_at) = (at("2026-11-30T23:59:59Z"), at("2026-12-01T00:00:00Z"));
+        elsewhere.cite_status(received_at, recorded_at, Some(station));
+        let months = ["2026-11", "2026-12"].map(|month| format!("station-{}-{month}", station.0));
+        let streams: Vec<_> = elsewhere.streams.iter().map(|it| it.as_str().to_owned()).collect();
+        assert_eq!(streams, months);
+    }
 }

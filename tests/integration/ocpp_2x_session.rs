@@ -167,6 +167,8 @@ fn tell(station: &mut ChargePoint, told: Told, status: &str, at: &str) {
             let mut power = availability(1, "0", at);
             power["component"] = json!({ "name": "EVSE", "evse": { "id": 1 } });
             power["variable"]["name"] = json!("Power");
+            // What the message says of the connector is new, though not all of it is.
+            station.call("NotifyEvent", events(json!([power.clone()])));
             let all = json!([availability(2, "Available", at), power, availability(1, status, at)]);
             station.call("NotifyEvent", events(all))
         }

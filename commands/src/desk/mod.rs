@@ -347,7 +347,7 @@ impl StationDesk {
             match self.append(exchange, &decision).await {
                 Ok(()) => {
                     self.after(&case, &decision).await;
-                    self.take_statuses(&case).await?;
+                    self.take_statuses(&case, &decision).await?;
                     self.learn_from_report(&judged).await;
                     self.stop_if_spent(&decision).await;
                     self.send_promised(&decision).await;

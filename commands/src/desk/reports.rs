@@ -148,10 +148,17 @@ impl StationDesk {
         if let Some(exchange) = repeated {
             return Ok(Decision::report(stream, answer, Vec::new()).repeating(Some(exchange)));
         }
-        if let NoticeContent::Events { reported, .. } = &notice.content
-            && let Some(exchange) = self.repeated_events(reported)
-        {
-            return Ok(Decision::report(stream, answer, Vec::new()).repeating(Some(exchange)));
+        let mut of_statuses = Vec::new();
+        if let NoticeContent::Events { reported, statuses } = &notice.content {
+            let told = self.decide_statuses(case, statuses).await?;
+            let repeated = match (self.repeated_events(reported), told.repeats) {
+                (Some(exchange), _) => Some(exchange),
+                (None, exchange) => exchange.filter(|_| reported.is_empty()),
+            };
+            if let Some(exchange) = repeated.filter(|_| !told.has_news) {
+                return Ok(Decision::report(stream, answer, Vec::new()).repeating(Some(exchange)));
+            }
+            of_statuses = told.of_no_session;
         }
         let meaning = match self.meaning_of_charging(notice, case.receipt_id).await? {
             Some(meaning) => meaning,
@@ -180,7 +187,7 @@ impl StationDesk {
         };
         let mut facts = vec![fact.into()];
         facts.extend(meaning.facts);
-        facts.extend(self.statuses_of_no_session(case, notice).await?);
+        facts.extend(of_statuses);
         Ok(Decision::report(stream, meaning.answer, facts))
     }
 

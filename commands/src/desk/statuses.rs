@@ -5,34 +5,53 @@
 //! belongs to sessions is written there afterwards and before the answer: should that fail, the
 //! station says it all again, and what is there already is recognized.
 
-use super::{Case, DECISION_RETRIES_MAX, DeskError, StationDesk, Target};
+use super::{Case, DECISION_RETRIES_MAX, Decision, DeskError, StationDesk, Target};
 use crate::journal::{Draft, JournalError};
-use crate::message::{Judged, Notice, NoticeContent, StationMessage, StatusReport};
+use crate::message::{Judged, NoticeContent, StationMessage, StatusReport};
 use chargebook_domain::events::Event;
+use chargebook_domain::ids::EventId;
 use chargebook_store::AppendError;
 
-impl StationDesk {
+/// What the statuses of one message say.
+#[derive(Default)]
+pub(super) struct StatusesTold {
+    /// Whether one of them was not told before: then the message is no repeat.
+    pub(super) has_news: bool,
+    /// The exchange that told the first of them that was.
+    pub(super) repeats: Option<EventId>,
     /// The facts about connectors that no session holds.
-    pub(super) async fn statuses_of_no_session(
+    pub(super) of_no_session: Vec<Event>,
+}
+
+impl StationDesk {
+    /// Decides each of them, and writes nothing yet.
+    pub(super) async fn decide_statuses(
         &mut self,
         case: &Case<'_>,
-        notice: &Notice,
-    ) -> Result<Vec<Event>, DeskError> {
-        let NoticeContent::Events { statuses, .. } = &notice.content else {
-            return Ok(Vec::new());
-        };
-        let mut facts = Vec::new();
+        statuses: &[StatusReport],
+    ) -> Result<StatusesTold, DeskError> {
+        let mut told = StatusesTold::default();
         for status in statuses {
             let decision = self.decide_status(case, status).await?;
+            told.has_news |= !decision.facts.is_empty();
+            told.repeats = told.repeats.or(decision.duplicate_of);
             if matches!(decision.target, Target::Station) {
-                facts.extend(decision.facts);
+                told.of_no_session.extend(decision.facts);
             }
         }
-        Ok(facts)
+        Ok(told)
     }
 
-    /// Writes down what is about connectors that sessions hold.
-    pub(super) async fn take_statuses(&mut self, case: &Case<'_>) -> Result<(), DeskError> {
+    /// Writes down what is about connectors that sessions hold. A repeat says nothing new, and no
+    /// fact may rest on it.
+    pub(super) async fn take_statuses(
+        &mut self,
+        case: &Case<'_>,
+        message: &Decision,
+    ) -> Result<(), DeskError> {
+        if message.duplicate_of.is_some() {
+            return Ok(());
+        }
         let Judged::Message(StationMessage::Notice(notice)) = case.judged else { return Ok(()) };
         let NoticeContent::Events { statuses, .. } = &notice.content else { return Ok(()) };
         for (ordinal, status) in (0..).zip(statuses) {

@@ -12,6 +12,7 @@ mod registering;
 mod reservations;
 mod reviews;
 mod sessions;
+mod statuses;
 mod stories;
 mod support;
 mod transactions;

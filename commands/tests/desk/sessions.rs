@@ -135,6 +135,27 @@ async fn a_foreign_transaction_is_left_alone() {
 }
 
 #[tokio::test]
+async fn readings_of_a_foreign_transaction_are_kept_once() {
+    let service = Service::start().await;
+    let mut owner = service.station("CP-1").await;
+    let id = owner.start(start_at(1, "2026-11-22T11:00:00Z", 1_000)).await;
+    let mut other = service.station("CP-2").await;
+    for clock in ["11:10", "11:10", "11:20"] {
+        let reading = meter_at(1, Some(id), &format!("2026-11-22T{clock}:00Z"), 90_000);
+        other.say(StationMessage::Meter(reading)).await;
+    }
+    let kept = service
+        .facts(|event| match event {
+            Event::StationSecurityNoted(noted) => Some(noted.kind),
+            Event::StationMeterRecorded(_) => Some("kept".to_owned()),
+            _ => None,
+        })
+        .await;
+    let once = ["foreign_transaction", "kept"];
+    assert_eq!(kept, [once, once].concat(), "each once, however often it comes");
+}
+
+#[tokio::test]
 async fn a_security_event_that_is_told_again_is_one() {
     let service = Service::start().await;
     let mut station = service.station("CP-1").await;

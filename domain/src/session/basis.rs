@@ -22,6 +22,9 @@ const TRANSACTION_END: &str = "Transaction.End";
 /// second-resolution clocks, and small steps back with registers that are rounded.
 const ENERGY_UNCHECKED_WH_MAX: i64 = 1_000;
 
+/// So many readings after each other below where the register began are no slip.
+const READINGS_BELOW_BEGIN: u32 = 2;
+
 /// Energy that the readings of power may show beside a register that stands still: the power is
 /// read when a session is about to end, too.
 const ENERGY_UNREGISTERED_WH_MAX: i64 = 100;
@@ -96,7 +99,8 @@ impl Basis {
         let ended_at = clock.right(end_at).max(started_at);
         let register_start = begin_of(session, &end_register, &clock, ended_at, &mut anomalies)?;
         let register_end = usable_end(session, &register_start, end_register, &mut anomalies)?;
-        if fell_on_the_way(session, &register_start, &register_end, |at| clock.right(at)) {
+        let fell = fell_on_the_way(session, &register_start, &register_end, |at| clock.right(at));
+        if fell || began_anew(session, &register_start, |at| clock.right(at)) {
             return Err(Doubt::RegistersDoNotJoin);
         }
         if let Some(next) = session.superseded().map(|next| next.register.register_wh)
@@ -322,6 +326,39 @@ fn fell_on_the_way(
                 .since(start.register_wh)
                 .is_some_and(|drawn| plausible(drawn, started_at, right(sample.sampled_at)))
     })
+}
+
+/// Whether the register fell in between to below where it began, and stayed there: it was reset
+/// or replaced, however high it has climbed since. A single reading there is a slip, and less
+/// than a rounded register loses is no fall.
+fn began_anew(
+    session: &Session,
+    start: &MeterReading,
+    right: impl Fn(Timestamp) -> Timestamp,
+) -> bool {
+    let Some(started_at) = session.started().map(|started| right(started.started_at)) else {
+        return false;
+    };
+    let mut highest = start.register_wh;
+    let mut below = 0;
+    for sample in session.registers() {
+        let register = WattHours(sample.value);
+        if register >= start.register_wh {
+            below = 0;
+            let drawn = register.since(start.register_wh);
+            let can_be = |drawn| plausible(drawn, started_at, right(sample.sampled_at));
+            if drawn.is_some_and(can_be) {
+                highest = highest.max(register);
+            }
+            continue;
+        }
+        let fell = highest.0 - register.0 > Decimal::from(ENERGY_UNCHECKED_WH_MAX);
+        below = if fell { below + 1 } else { 0 };
+        if below >= READINGS_BELOW_BEGIN {
+            return true;
+        }
+    }
+    false
 }
 
 /// Whether the readings of power show more energy than a register that stood still explains: of

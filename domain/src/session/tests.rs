@@ -177,7 +177,20 @@ fn what_the_bill_rests_on() {
         &[start(), before.clone(), after_it.clone(), stop("12:30", 2_000)],
         Err(Doubt::RegistersDoNotJoin),
     );
-    check(&[start(), before, after_it, stop("12:30", 6_000)], Ok(5_000));
+    check(&[start(), before.clone(), after_it.clone(), stop("12:30", 6_000)], Ok(5_000));
+    let climbs = [before, after_it, meter("12:14", 300)];
+    let climbed = |mut facts: Vec<Event>| {
+        facts.insert(0, start());
+        facts.push(stop("12:30", 6_000));
+        facts
+    };
+    check(&climbed(climbs.to_vec()), Err(Doubt::RegistersDoNotJoin));
+    let apart = [meter("12:12", 0), meter("12:13", 5_100), meter("12:14", 0)];
+    check(&climbed(apart.to_vec()), Ok(5_000));
+    let odd = Basis::of(&session(&climbed(apart.to_vec()))).map(|basis| basis.anomalies);
+    assert_eq!(odd, Ok(vec![Anomaly::MeterBackwards]), "a slip is noted");
+    let rounded = [meter("12:01", 900), meter("12:02", 900)];
+    check(&climbed(rounded.to_vec()), Ok(5_000));
     // A value that no charger could have reached is a slip, and a rounded stop no reset.
     check(&[start(), meter("12:10", 90_000_000), stop("12:30", 11_000)], Ok(10_000));
     check(&[start(), meter("12:28", 5_950), stop("12:30", 5_000)], Ok(4_000));
