@@ -168,6 +168,7 @@ async fn register(registry: &Registry) -> Result<bool, RegistryError> {
         }
         for connector in 1..=station.plan.connectors {
             let declaration = ConnectorDeclaration {
+                evse: None,
                 connector,
                 evse_id: Some(format!("DE*CBK*E{}*{connector}", station.plan.id.replace('-', ""))),
                 plug: Some(station.plug.to_owned()),

@@ -4,7 +4,7 @@
 
 use crate::Chargebook;
 use crate::clock::derived_id;
-use crate::intent::OPEN_COMMANDS_PER_STATION_MAX;
+use crate::intent::{CommandStage, OPEN_COMMANDS_PER_STATION_MAX};
 use crate::registry::RegistryError;
 use crate::station::StationState;
 use chargebook_domain::charging_plan::{
@@ -14,7 +14,7 @@ use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
     ChargingNeeds, ChargingPlace, ChargingProfile, ChargingSchedule, Intent, SchedulePeriod,
 };
-use chargebook_domain::ids::{CommandId, EventId, SessionId, TransactionName};
+use chargebook_domain::ids::{CommandId, EventId, SessionId, StationId, TransactionName};
 use chargebook_domain::units::{Timestamp, WattHours};
 use rust_decimal::Decimal;
 
@@ -44,6 +44,16 @@ pub(crate) struct Ongoing {
     pub(crate) session_id: SessionId,
     pub(crate) transaction: TransactionName,
     pub(crate) began_at: Timestamp,
+    /// When it was first heard of, by our clock.
+    pub(crate) heard_at: Timestamp,
+}
+
+impl Ongoing {
+    /// What limits it at a place, but for one profile.
+    fn question(&self, place: ChargingPlace, except: Option<i64>) -> Question<'_> {
+        let (transaction, began_at) = (Some(self.transaction.as_str()), self.began_at);
+        Question { place, transaction, began_at, heard_at: self.heard_at, except }
+    }
 }
 
 /// What a vehicle gets.
@@ -83,12 +93,7 @@ pub(crate) fn plan_for(
         false => needs.periods_max.unwrap_or(PERIODS_MAX).clamp(1, PERIODS_MAX),
     };
     let profile_id = profile_number(ongoing.session_id);
-    let asked = Question {
-        place,
-        transaction: Some(ongoing.transaction.as_str()),
-        began_at: ongoing.began_at,
-        except: Some(profile_id),
-    };
+    let asked = ongoing.question(place, Some(profile_id));
     let departs_in = needs.departure_at.map(|at| whole_seconds(at.seconds_since(now)));
     let departs_in = departs_in.filter(|seconds| *seconds > 0);
     let horizon = departs_in.unwrap_or(HORIZON_SECONDS).min(HORIZON_SECONDS_MAX);
@@ -99,9 +104,13 @@ pub(crate) fn plan_for(
         .into_iter()
         .map(|at| (whole_seconds(at.seconds_since(now)), charging.limit_at(&asked, measure, at)))
         .collect();
+    let declared = rate_declared(state, place, measure);
     let demand = Demand {
-        rate_max: rate_max(needs, measure),
-        rate_unlimited: rate_of_place(state, place, measure),
+        rate_max: rate_max(needs, measure).into_iter().chain(declared).min(),
+        rate_unlimited: match measure.unit {
+            RateUnit::Milliamperes => UNLIMITED_MA,
+            RateUnit::Watts => UNLIMITED_W,
+        },
         steps_max: usize::try_from(steps_max).unwrap_or(1),
     };
     let steps = plan(demand, &limits, horizon);
@@ -149,12 +158,7 @@ pub(crate) fn is_within_limits(
     let said = needs.map(|needs| measure_of(&needs.needs));
     let (own_phases, voltage_v) = said.map_or((3, VOLTAGE_V), |own| (own.phases, own.voltage_v));
     let measure = Measure { unit, phases: phases.unwrap_or(own_phases).max(1), voltage_v };
-    let asked = Question {
-        place,
-        transaction: Some(ongoing.transaction.as_str()),
-        began_at: ongoing.began_at,
-        except: None,
-    };
+    let asked = ongoing.question(place, None);
     let until = time_base.utc() + chrono::TimeDelta::seconds(i64::from(HORIZON_SECONDS));
     let changes = state.charging.changes(&asked, time_base, Timestamp::new(until));
     let limit_at = |at| state.charging.limit_at(&asked, measure, at);
@@ -168,6 +172,11 @@ pub(crate) fn command_of(exchange: EventId) -> CommandId {
 }
 
 impl Chargebook {
+    /// Whether a station can be sent what it is promised: its open commands have room for it.
+    pub(crate) fn has_room_for_promise(&self, station_id: StationId) -> bool {
+        self.board().open_at(station_id) < OPEN_COMMANDS_PER_STATION_MAX
+    }
+
     /// Asks for what a fact promises that its station will get, once.
     pub(crate) async fn send_promised(
         &self,
@@ -179,13 +188,19 @@ impl Chargebook {
             Event::StationVehicleScheduleTold(fact) => (fact.place, &fact.profile, fact.exchange),
             _ => return Ok(()),
         };
-        let open = self.board().open_at(state.station_id);
         let (Some(evse), Some(profile)) = (place.evse, profile) else { return Ok(()) };
-        if open >= OPEN_COMMANDS_PER_STATION_MAX || state.settings.quiet {
+        if state.settings.quiet {
+            return Ok(());
+        }
+        let command_id = command_of(exchange);
+        if !self.has_room_for_promise(state.station_id) {
+            if self.board().stage(command_id) == CommandStage::Finished {
+                tracing::warn!(%exchange, "too many open commands: no charging profile is sent");
+            }
             return Ok(());
         }
         let intent = Intent::SetChargingProfile { evse, profile: profile.clone() };
-        self.request_once(state, command_of(exchange), intent).await?;
+        self.request_once(state, command_id, intent).await?;
         if let Event::StationChargingNeedsTold(fact) = fact
             && let Some(transaction) = &fact.transaction
             && !fact.allowed_modes.is_empty()
@@ -235,15 +250,11 @@ fn rate_max(needs: &ChargingNeeds, measure: Measure) -> Option<u64> {
     current.into_iter().chain(power).min()
 }
 
-/// What a place gives where nothing limits it: what an operator has said of its connectors.
-fn rate_of_place(state: &StationState, place: ChargingPlace, measure: Measure) -> u64 {
+/// The most that a place gives, where an operator has said that of its connectors.
+fn rate_declared(state: &StationState, place: ChargingPlace, measure: Measure) -> Option<u64> {
     let of_place = state.connectors.iter().filter(|(outlet, _)| outlet.evse == place.evse);
     let declared = of_place.filter_map(|(_, known)| known.declared.as_ref()?.power_w_max);
-    let declared = declared.max().and_then(|power| measure.rate(Decimal::from(power), "W"));
-    declared.unwrap_or(match (measure.unit, measure.phases) {
-        (RateUnit::Milliamperes, _) => UNLIMITED_MA,
-        (RateUnit::Watts, _) => UNLIMITED_W,
-    })
+    declared.max().and_then(|power| measure.rate(Decimal::from(power), "W"))
 }
 
 /// One number for all profiles of a session: each takes the place of the one before.
@@ -256,11 +267,10 @@ fn profile_number(session_id: SessionId) -> i64 {
 /// What others have set for the transaction limits ours already, and would hide it.
 fn level_above_others(state: &StationState, asked: &Question<'_>, profile_id: i64) -> u32 {
     let others = state.charging.profiles().filter(|kept| {
-        let of = kept.profile.transaction.as_deref();
         kept.profile.purpose == FOR_A_TRANSACTION
             && kept.profile.profile_id != profile_id
             && kept.place == asked.place
-            && (of.is_none() || of == asked.transaction)
+            && asked.concerns(kept)
     });
     others.map(|kept| kept.profile.stack_level.saturating_add(1)).max().unwrap_or(0)
 }

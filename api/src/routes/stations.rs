@@ -307,6 +307,8 @@ pub(crate) struct Rereadable {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewConnector {
+    /// The number of its EVSE, at a 2.x station: there connectors count anew at each.
+    evse: Option<u32>,
     /// EVSE id (eMI3) shown to drivers.
     #[schema(example = "DE*ABC*E1234")]
     evse_id: Option<String>,
@@ -499,14 +501,18 @@ pub(crate) async fn declare_connector(
     if connector == 0 {
         return Err(Problem::not_found("connector 0 is the station itself; connectors begin at 1"));
     }
-    let NewConnector { evse_id, plug, power_w_max } = described;
+    let NewConnector { evse, evse_id, plug, power_w_max } = described;
+    if evse == Some(0) {
+        let detail = "EVSE 0 is the station itself; EVSEs begin at 1";
+        return Err(Problem::invalid("/evse", detail.to_owned()));
+    }
     for (pointer, word) in [("/evse_id", &evse_id), ("/plug", &plug)] {
         if word.as_ref().is_some_and(|word| !is_word(word)) {
             let detail = format!("1 to {WORD_CHARACTERS_MAX} printable characters");
             return Err(Problem::invalid(pointer, detail));
         }
     }
-    let declaration = ConnectorDeclaration { connector, evse_id, plug, power_w_max };
+    let declaration = ConnectorDeclaration { evse, connector, evse_id, plug, power_w_max };
     let declared = state.chargebook.registry().declare_connector(&id, declaration).await?;
     Ok(Written::changed(declared.created, declared.position, &connector.to_string()))
 }

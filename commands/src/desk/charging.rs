@@ -90,7 +90,7 @@ impl StationDesk {
         if charging::is_bidirectional(&needs.transfer_mode) && !may_discharge {
             return Ok(Meaning::of(Answer::Rejected, fact));
         }
-        let Some(ongoing) = ongoing.filter(|_| !self.state.settings.quiet) else {
+        let Some(ongoing) = ongoing.filter(|_| self.may_promise()) else {
             return Ok(Meaning::of(Answer::Declined, fact));
         };
         let now = self.chargebook.journal().now();
@@ -130,7 +130,7 @@ impl StationDesk {
             return Ok(Meaning::of(Answer::Accepted, fact));
         }
         if let (Some(ongoing), Some(needs)) = (ongoing, needs)
-            && !self.state.settings.quiet
+            && self.may_promise()
             && needs.transaction.as_ref() == Some(&ongoing.transaction)
             && needs.refused < RENEGOTIATIONS_MAX
         {
@@ -187,6 +187,11 @@ impl StationDesk {
         }
     }
 
+    fn may_promise(&self) -> bool {
+        let has_room = self.chargebook.has_room_for_promise(self.state.station_id);
+        has_room && !self.state.settings.quiet
+    }
+
     fn is_profile_on_its_way(&self, exchange: EventId) -> bool {
         let command_id = charging::command_of(exchange);
         self.chargebook.board().stage(command_id) != CommandStage::Finished
@@ -221,6 +226,7 @@ fn in_progress(session: &Session) -> Option<Ongoing> {
         session_id: opened.session_id,
         transaction: opened.transaction_id.clone(),
         began_at: transaction.first_at().unwrap_or(opened.received_at),
+        heard_at: opened.received_at,
     })
 }
 

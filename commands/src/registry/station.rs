@@ -8,7 +8,9 @@ use chargebook_domain::events::v1::{
     StationConnectorDeclared, StationMonthOpened, StationPasswordChanged, StationRegistered,
     StationSecurityProfileRequired, StationSettings, StationSiteAssigned,
 };
-use chargebook_domain::ids::{ConnectorNumber, Outlet, SiteId, StationId, StationIdentity};
+use chargebook_domain::ids::{
+    ConnectorNumber, EvseNumber, Outlet, SiteId, StationId, StationIdentity,
+};
 use chargebook_domain::units::Timestamp;
 use chargebook_store::{AppendError, Appended, ExpectedVersion, LookupKey, StreamName};
 
@@ -43,6 +45,8 @@ pub struct StationChange<'a> {
 /// A connector as an operator describes it.
 #[derive(Clone, Debug)]
 pub struct ConnectorDeclaration {
+    /// Its EVSE, at a 2.x station.
+    pub evse: Option<u32>,
     /// Its number.
     pub connector: u32,
     /// EVSE id (eMI3).
@@ -164,14 +168,15 @@ impl Registry {
         declaration: ConnectorDeclaration,
     ) -> Result<Registered, RegistryError> {
         let fact = StationConnectorDeclared {
-            evse: None,
+            evse: declaration.evse.map(EvseNumber),
             connector: ConnectorNumber(declaration.connector),
             evse_id: declaration.evse_id,
             plug: declaration.plug,
             power_w_max: declaration.power_w_max,
         };
         self.amend_station(id, "operator", |state| {
-            let known = state.connectors.get(&Outlet::of_station(fact.connector));
+            let outlet = Outlet { evse: fact.evse, connector: fact.connector };
+            let known = state.connectors.get(&outlet);
             match known.and_then(|connector| connector.declared.as_ref()) == Some(&fact) {
                 true => Vec::new(),
                 false => vec![fact.clone().into()],

@@ -1,7 +1,9 @@
 //! A charging profile that was promised is brought, whatever happens in between, and once.
 
 use crate::support::Service;
+use crate::transactions::started;
 use chargebook_commands::journal::{Draft, read_event};
+use chargebook_commands::message::{Answer, Notice, NoticeContent, NoticeSubject, StationMessage};
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{ChargingPlace, Intent, StationChargingNeedsTold};
 use chargebook_domain::ids::{EventId, EvseNumber};
@@ -66,4 +68,29 @@ async fn a_crash_before_its_command_delays_a_profile_and_makes_no_second_one() {
     let service = service.restart().await;
     promise(&service, 2).await;
     assert_eq!(brought(&service, 2).await, [1, 2]);
+}
+
+/// Open commands of one station, at most.
+const OPEN_MAX: usize = 100;
+
+#[tokio::test]
+async fn what_no_command_can_bring_is_not_promised() {
+    let service = Service::start().await;
+    let mut station = service.station("CP-1").await;
+    station.tell(started("11:00:00")).await;
+    let needs = |transfer_mode: &str| {
+        let needs = json!({ "transfer_mode": transfer_mode });
+        StationMessage::Notice(Notice {
+            evse: Some(EvseNumber(1)),
+            content: NoticeContent::ChargingNeeds(serde_json::from_value(needs).unwrap()),
+            ..Notice::about(NoticeSubject::NotifyEVChargingNeeds)
+        })
+    };
+    assert_eq!(station.say(needs("AC_single_phase")).await, Answer::Accepted);
+    for _ in profiles(&service).await.len()..OPEN_MAX {
+        let intent = Intent::GetConfiguration { keys: Vec::new() };
+        service.chargebook.request_command("CP-1", intent, "test").await.unwrap();
+    }
+    assert_eq!(station.say(needs("AC_three_phase")).await, Answer::Declined);
+    assert_eq!(profiles(&service).await.len(), 1);
 }

@@ -106,7 +106,7 @@ fn chart(
     let until = Timestamp::new(now.utc() + SHOWN);
     let transaction = plan.needs_at(place).and_then(|needs| needs.transaction.as_ref());
     let transaction = transaction.map(|name| name.as_str());
-    let asked = Question { place, transaction, began_at: now, except: None };
+    let asked = Question { place, transaction, began_at: now, heard_at: now, except: None };
     let limit_at = |at| plan.limit_at(&asked, MEASURE, at);
     let steps: Vec<_> =
         plan.changes(&asked, now, until).into_iter().map(|at| (at, limit_at(at))).collect();

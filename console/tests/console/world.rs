@@ -122,6 +122,7 @@ impl World {
         };
         registry.register_station(registration).await.unwrap();
         let declared = ConnectorDeclaration {
+            evse: None,
             connector: 1,
             evse_id: Some("DE*CBK*E0001*1".to_owned()),
             plug: Some("IEC_62196_T2_COMBO".to_owned()),

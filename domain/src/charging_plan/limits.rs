@@ -14,6 +14,9 @@ use std::collections::BTreeSet;
 
 /// Instants at which limits may change that are looked at for one plan; later ones change nothing.
 const CHANGES_MAX: usize = 4_096;
+/// How long before its transaction a remote start may bring a profile: the vehicle must be plugged
+/// in meanwhile, and stations wait for that some minutes.
+const REMOTE_START_MS_MAX: i64 = 10 * 60 * 1_000;
 /// Milliseconds of a day.
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
@@ -89,8 +92,29 @@ pub struct Question<'a> {
     pub transaction: Option<&'a str>,
     /// When that began: relative schedules count from there.
     pub began_at: Timestamp,
+    /// When it was first heard of, by our clock.
+    pub heard_at: Timestamp,
     /// The number of a profile that is to be replaced and limits nothing.
     pub except: Option<i64>,
+}
+
+impl Question<'_> {
+    /// Whether a profile is not for another transaction. One that names none came with a remote
+    /// start, shortly before its own began; that of an earlier one is over.
+    pub fn concerns(&self, kept: &KeptProfile) -> bool {
+        let profile = &kept.profile;
+        match profile.transaction.as_deref() {
+            Some(of) => Some(of) == self.transaction,
+            None => {
+                profile.purpose != FOR_A_TRANSACTION || is_told_for(kept.told_at, self.heard_at)
+            }
+        }
+    }
+}
+
+/// Whether what a remote start brought can be for a transaction that was heard of then.
+pub(super) fn is_told_for(told_at: Timestamp, heard_at: Timestamp) -> bool {
+    told_at.as_millis() >= heard_at.as_millis() - REMOTE_START_MS_MAX
 }
 
 impl ChargingPlan {
@@ -164,16 +188,10 @@ impl ChargingPlan {
     }
 
     /// The profiles that may hold for whom it is asked.
-    fn asked<'s>(&'s self, asked: &Question<'_>) -> impl Iterator<Item = &'s KeptProfile> {
-        let (place, transaction, except) = (asked.place, asked.transaction, asked.except);
-        let transaction = transaction.map(str::to_owned);
-        self.profiles().filter(move |kept| {
-            let is_own = match &kept.profile.transaction {
-                Some(of) => Some(of) == transaction.as_ref(),
-                None => true,
-            };
-            let is_excepted = Some(kept.profile.profile_id) == except;
-            is_at(kept.place, place) && is_own && !is_excepted
+    fn asked(&self, asked: &Question<'_>) -> impl Iterator<Item = &KeptProfile> {
+        self.profiles().filter(|kept| {
+            let is_excepted = Some(kept.profile.profile_id) == asked.except;
+            is_at(kept.place, asked.place) && asked.concerns(kept) && !is_excepted
         })
     }
 }

@@ -9,6 +9,7 @@ mod planning;
 #[cfg(test)]
 mod tests;
 
+use limits::is_told_for;
 pub use limits::{Measure, Question, RateUnit};
 pub use planning::{Demand, Step, energy_wh, exceeds, plan};
 
@@ -29,9 +30,10 @@ pub const PROFILES_MAX: u16 = 256;
 /// Limits, needs, schedules and priorities of one station that are kept, of each so many; the
 /// oldest gives way.
 const PLACES_MAX: usize = 64;
-/// Periods of all profiles, and of all limits, that are carried into a station's new month, so
-/// that its first event stays small; the oldest profiles and limits stay behind.
-const PERIODS_CARRIED_MAX: usize = 2_048;
+/// Periods of all profiles, and of all limits, of one station that are kept and carried into its
+/// new month: what is planned by them stays quick, and the month's first event small. Of the
+/// profiles those give way that [`PROFILES_MAX`] says, of the limits the oldest.
+const PERIODS_MAX: usize = 2_048;
 /// Who sets the profiles that we send (ChargingLimitSourceEnumType).
 pub const OURSELVES: &str = "CSO";
 /// The purpose of profiles that are for one transaction.
@@ -171,6 +173,12 @@ impl ChargingPlan {
                     told_at,
                 };
                 push(limits, limit);
+                let all = |limits: &[OutsideLimit]| -> usize {
+                    limits.iter().map(|limit| periods_of(&limit.schedules)).sum()
+                };
+                while limits.len() > 1 && all(limits) > PERIODS_MAX {
+                    limits.remove(0);
+                }
             }
             // One that names no EVSE is over everywhere.
             Event::StationChargingLimitCleared(fact) => self.told.limits.retain(|it| {
@@ -227,18 +235,26 @@ impl ChargingPlan {
     /// all that were for another one there: that is over.
     fn keep(&mut self, new: KeptProfile) {
         self.give_up(|kept| is_replaced(kept, &new));
-        let free = (0..PROFILES_MAX).find(|shelf| !self.profiles.contains_key(shelf));
-        let shelf = free.or_else(|| {
+        while !self.profiles.is_empty() && !self.has_room_for(&new) {
             self.told.left_out = self.told.left_out.saturating_add(1);
             let is_lasting = |kept: &KeptProfile| kept.profile.purpose != FOR_A_TRANSACTION;
             let order = |kept: &KeptProfile| (is_lasting(kept), kept.told_at);
             let first = self.profiles.iter().min_by_key(|(_, kept)| order(kept));
-            first.map(|(shelf, _)| *shelf)
-        });
-        if let Some(shelf) = shelf {
+            let Some(shelf) = first.map(|(shelf, _)| *shelf) else { break };
+            self.profiles.remove(&shelf);
+            self.changed.insert(shelf);
+        }
+        let free = (0..PROFILES_MAX).find(|shelf| !self.profiles.contains_key(shelf));
+        if let Some(shelf) = free {
             self.profiles.insert(shelf, new);
             self.changed.insert(shelf);
         }
+    }
+
+    fn has_room_for(&self, new: &KeptProfile) -> bool {
+        let all = self.profiles().chain([new]);
+        let periods: usize = all.map(|kept| periods_of(&kept.profile.schedules)).sum();
+        self.profiles.len() < usize::from(PROFILES_MAX) && periods <= PERIODS_MAX
     }
 
     fn give_up(&mut self, is_over: impl Fn(&KeptProfile) -> bool) {
@@ -269,6 +285,9 @@ impl ChargingPlan {
 
     fn need(&mut self, fact: &StationChargingNeedsTold, told_at: Timestamp) {
         self.told.needs.retain(|it| it.place != fact.place);
+        if let Some(transaction) = &fact.transaction {
+            self.name_transaction(transaction, fact.place, told_at);
+        }
         let needs = VehicleNeeds {
             place: fact.place,
             needs: fact.needs.clone(),
@@ -279,6 +298,24 @@ impl ChargingPlan {
             told_at,
         };
         push(&mut self.told.needs, needs);
+    }
+
+    /// What a remote start brought is for the first transaction there that is heard to need
+    /// something, and for no later one.
+    fn name_transaction(
+        &mut self,
+        transaction: &TransactionName,
+        place: ChargingPlace,
+        heard_at: Timestamp,
+    ) {
+        for (shelf, kept) in &mut self.profiles {
+            let profile = &mut kept.profile;
+            let is_unnamed = profile.purpose == FOR_A_TRANSACTION && profile.transaction.is_none();
+            if is_unnamed && kept.place == place && is_told_for(kept.told_at, heard_at) {
+                profile.transaction = Some(transaction.as_str().to_owned());
+                self.changed.insert(*shelf);
+            }
+        }
     }
 
     fn prioritise(&mut self, fact: &StationPriorityChargingTold) {
@@ -297,9 +334,13 @@ fn is_replaced(kept: &KeptProfile, new: &KeptProfile) -> bool {
     let is_alike_in_kind = kept.place == new.place && old.purpose == new_profile.purpose;
     let is_for_a_transaction = old.purpose == FOR_A_TRANSACTION;
     let is_of_another = is_for_a_transaction
-        && old.transaction.is_some()
-        && new_profile.transaction.is_some()
-        && old.transaction != new_profile.transaction;
+        && match (&old.transaction, &new_profile.transaction) {
+            (Some(old), Some(new)) => old != new,
+            // In 2.x only a remote start brings one that names none (K01.FR.03): the next one's
+            // takes its place.
+            (None, None) => kept.place.evse.is_some() && kept.source == new.source,
+            _ => false,
+        };
     let is_of_the_same = !is_for_a_transaction || old.transaction == new_profile.transaction;
     let is_alike =
         is_of_the_same && kept.source == new.source && old.stack_level == new_profile.stack_level;
@@ -316,6 +357,10 @@ fn is_cleared(kept: &KeptProfile, fact: &StationChargingProfilesCleared) -> bool
         && fact.stack_level.is_none_or(|level| level == kept.profile.stack_level)
 }
 
+fn periods_of(schedules: &[ChargingSchedule]) -> usize {
+    schedules.iter().map(|schedule| schedule.periods.len()).sum()
+}
+
 fn push<T>(kept: &mut Vec<T>, new: T) {
     if kept.len() >= PLACES_MAX {
         kept.remove(0);
@@ -328,8 +373,8 @@ fn newest<T>(mut kept: Vec<T>, of: impl Fn(&T) -> (Timestamp, &Vec<ChargingSched
     kept.sort_by_key(|it| std::cmp::Reverse(of(it).0));
     let mut periods = 0;
     kept.retain(|it| {
-        let own: usize = of(it).1.iter().map(|schedule| schedule.periods.len()).sum();
-        let fits = periods + own <= PERIODS_CARRIED_MAX;
+        let own = periods_of(of(it).1);
+        let fits = periods + own <= PERIODS_MAX;
         periods += if fits { own } else { 0 };
         fits
     });

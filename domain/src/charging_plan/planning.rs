@@ -11,6 +11,9 @@ use std::collections::BTreeSet;
 /// A vehicle's clock, and the time that a schedule takes to it, may move its periods by so much
 /// against ours without its drawing more than it may.
 const SHIFT_MS: i64 = 60_000;
+/// Changes of what may be drawn that are looked at for one schedule of a vehicle: more than a day
+/// has of quarters of an hour.
+const CHANGES_COMPARED_MAX: usize = 256;
 /// Seconds of an hour.
 const HOUR_SECONDS: u64 = 3_600;
 
@@ -101,6 +104,7 @@ pub fn exceeds(
         .iter()
         .filter_map(|period| shifted(time_base, i64::from(period.start_seconds) * 1_000));
     let changes = changes.iter().copied().filter(|at| *at >= time_base);
+    let changes = changes.take(CHANGES_COMPARED_MAX);
     let instants: Vec<Timestamp> = own.chain(changes).collect();
     // What is allowed around a change is over when it has lasted.
     let after = instants.iter().filter_map(|at| shifted(*at, SHIFT_MS));
@@ -110,8 +114,9 @@ pub fn exceeds(
         let Some(drawn) = drawn.and_then(|drawn| measure.rate(drawn, &schedule.unit)) else {
             return false;
         };
-        let Some(limit) = limit_at(at) else { return false };
-        let around = [-SHIFT_MS, SHIFT_MS].into_iter().filter_map(|by| shifted(at, by));
-        around.filter_map(&limit_at).all(|near| drawn > near) && drawn > limit
+        // Where nothing limits it shortly before or after, neither does it here.
+        let is_above = |at| limit_at(at).is_some_and(|limit| drawn > limit);
+        let mut around = [-SHIFT_MS, 0, SHIFT_MS].into_iter().filter_map(|by| shifted(at, by));
+        around.all(is_above)
     })
 }

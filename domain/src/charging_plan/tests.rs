@@ -137,6 +137,43 @@ fn what_is_for_a_transaction_goes_with_it() {
 }
 
 #[test]
+fn what_a_remote_start_brought_is_for_its_own_transaction() {
+    let mut plan = ChargingPlan::default();
+    set(&mut plan, evse(1), profile(1, FOR_A_TRANSACTION, 4));
+    let offered = |plan: &ChargingPlan, transaction, heard_at| {
+        let (place, began_at) = (evse(1), at(0));
+        let transaction = Some(transaction);
+        let asked = Question { place, transaction, began_at, heard_at: at(heard_at), except: None };
+        plan.limit_at(&asked, AMPERES, at(heard_at))
+    };
+    assert_eq!(offered(&plan, "tx-1", 600), Some(16_000), "the driver took ten minutes");
+    assert_eq!(offered(&plan, "tx-2", 601), None, "it was for another one");
+    set(&mut plan, evse(2), profile(2, FOR_A_TRANSACTION, 0));
+    set(&mut plan, evse(1), profile(3, FOR_A_TRANSACTION, 0));
+    assert_eq!(numbers(&plan), [2, 3], "the next one's takes its place");
+    needs(&mut plan, evse(1), Some("tx-1"));
+    assert_eq!(offered(&plan, "tx-1", 10), Some(16_000));
+    assert_eq!(offered(&plan, "tx-2", 20), None, "it has its transaction");
+    set(&mut plan, evse(1), of_transaction(4, "tx-2"));
+    assert_eq!(numbers(&plan), [2, 4], "and goes with that");
+}
+
+#[test]
+fn the_periods_of_all_profiles_are_bounded() {
+    let mut plan = ChargingPlan::default();
+    let periods: Vec<(u32, i64)> = (0..1_024).map(|second| (second, 16)).collect();
+    for number in 1..=4 {
+        let schedules = vec![schedule("A", &periods)];
+        let long =
+            ChargingProfile { schedules, ..profile(i64::from(number), "TxDefaultProfile", 0) };
+        let (place, exchange) = (evse(number), EXCHANGE);
+        let fact = StationChargingProfileSet { place, profile: long, exchange };
+        plan.apply(&fact.into(), at(i64::from(number)));
+    }
+    assert_eq!((numbers(&plan), plan.told().left_out), (vec![3, 4], 2));
+}
+
+#[test]
 fn what_is_for_a_transaction_gives_way_first_and_that_is_said() {
     let mut plan = ChargingPlan::default();
     set(&mut plan, ChargingPlace::default(), profile(0, "ChargingStationMaxProfile", 0));
@@ -218,7 +255,7 @@ fn a_dynamic_profile_takes_over_new_values() {
 /// What may be drawn at EVSE 1 by the transaction `tx-1`, which began at 0.
 fn limit(plan: &ChargingPlan, measure: Measure, seconds: i64) -> Option<u64> {
     let (place, transaction) = (evse(1), Some("tx-1"));
-    let asked = Question { place, transaction, began_at: at(0), except: None };
+    let asked = Question { place, transaction, began_at: at(0), heard_at: at(0), except: None };
     plan.limit_at(&asked, measure, at(seconds))
 }
 
@@ -328,7 +365,7 @@ fn drawing_more_than_the_limit_is_noticed() {
         };
         set(&mut plan, evse(1), limited);
         let (place, transaction) = (evse(1), Some("tx-1"));
-        let asked = Question { place, transaction, began_at: at(0), except: None };
+        let asked = Question { place, transaction, began_at: at(0), heard_at: at(0), except: None };
         let changes = plan.changes(&asked, at(begins), at(86_400));
         let limit_at = |at| plan.limit_at(&asked, AMPERES, at);
         let own = schedule("A", drawn);
@@ -342,4 +379,22 @@ fn drawing_more_than_the_limit_is_noticed() {
     check(&[(0, 16), (3_600, 6)], 20, false);
     check(&[(0, 16), (3_600, 6)], 300, true);
     check(&[(0, 99)], -300, true);
+}
+
+#[test]
+fn where_nothing_limits_a_moment_later_nothing_is_exceeded() {
+    let mut plan = ChargingPlan::default();
+    let limited = of_transaction(1, "tx-1");
+    set(&mut plan, evse(1), ChargingProfile { valid_to: Some(at(3_600)), ..limited });
+    let (place, transaction) = (evse(1), Some("tx-1"));
+    let asked = Question { place, transaction, began_at: at(0), heard_at: at(0), except: None };
+    let limit_at = |at| plan.limit_at(&asked, AMPERES, at);
+    let check = |rises_after: u32, expected| {
+        let own = schedule("A", &[(0, 16), (rises_after, 32)]);
+        let changes = plan.changes(&asked, at(0), at(86_400));
+        assert_eq!(exceeds(&own, at(0), AMPERES, &changes, limit_at), expected, "{rises_after}");
+    };
+    check(3_600, false);
+    check(3_590, false);
+    check(3_500, true);
 }

@@ -160,11 +160,11 @@ impl Edition for V2 {
 
     fn declined(
         self,
-        _document: &Document<'_>,
-        _payload: NodeId,
+        document: &Document<'_>,
+        payload: NodeId,
         action: &'static str,
     ) -> Option<Written> {
-        declined::declined(self, action)
+        declined::declined(self, action, &Payload { document, node: payload })
     }
 
     fn spell(self, code: ErrorCode) -> &'static str {

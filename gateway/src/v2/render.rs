@@ -227,6 +227,8 @@ fn push_id_token(written: &mut Written, token: &PresentedToken) {
 mod tests {
     use super::super::V2;
     use super::*;
+    use crate::payload::Payload;
+    use crate::rpc::json::Document;
     use chargebook_commands::message::{ChainAnswer, ChainStatus, ContractAnswer};
     use chargebook_domain::events::v1::CertificateHash;
     use chargebook_domain::tariff::Tariff;
@@ -436,8 +438,11 @@ mod tests {
         );
     }
 
-    fn declined(edition: V2, action: &str) -> RenderedReply {
-        let declined = super::super::declined::declined(edition, action);
+    fn declined(edition: V2, action: &str, asked: &str) -> RenderedReply {
+        let (document, outcome) = Document::read(asked);
+        outcome.expect("JSON");
+        let asked = Payload { document: &document, node: document.root().expect("a root") };
+        let declined = super::super::declined::declined(edition, action, &asked);
         render("1", &Answer::Declined, Some(&declined.expect("can be declined")))
     }
 
@@ -446,7 +451,7 @@ mod tests {
     where
         T: DeserializeOwned + serde::Serialize + ocpp_kit::validate::Validate,
     {
-        let reply = declined(edition, action);
+        let reply = declined(edition, action, "{}");
         assert_eq!(reply.frame, format!(r#"[3,"1",{expected}]"#));
         decodes::<T>(expected);
         let places: Vec<_> =
@@ -484,9 +489,14 @@ mod tests {
         check_declined::<v2_1::NotifyEVChargingNeedsResponse>(
             V2::V21,
             "NotifyEVChargingNeeds",
-            r#"{"status":"NoChargingProfile"}"#,
+            rejected,
             &[],
         );
+        let asked = r#"{"chargingNeeds":{"v2xChargingParameters":{}}}"#;
+        let reply = declined(V2::V21, "NotifyEVChargingNeeds", asked);
+        let no_profile = r#"{"status":"NoChargingProfile"}"#;
+        assert_eq!(reply.frame, format!(r#"[3,"1",{no_profile}]"#));
+        decodes::<v2_1::NotifyEVChargingNeedsResponse>(no_profile);
         check_declined::<v2_1::PullDynamicScheduleUpdateResponse>(
             V2::V21,
             "PullDynamicScheduleUpdate",

@@ -189,6 +189,22 @@ fn the_operator_may_set_another_profile_for_the_transaction() {
     });
 }
 
+/// What an operator has said that a connector gives is a limit like all others.
+#[test]
+fn a_vehicle_is_offered_no_more_than_its_connector_gives() {
+    in_both(|bench| {
+        bench.connector_is("Available");
+        let declared = json!({ "evse": 1, "power_w_max": 11_040 });
+        bench.csms.put("/v1/stations/CP-1/connectors/1", &declared).expect(200);
+        bench.charges("T-1");
+        let most = json!({ "verb": "set_charging_limit", "limit": 32, "unit": "amperes" });
+        bench.commands(most, "SetChargingProfile", status_is("Accepted"));
+        let own = json!({ "chargingNeeds": { "acChargingParameters": { "energyAmount": 20_000,
+            "evMinCurrent": 6, "evMaxCurrent": 32, "evMaxVoltage": 400 } } });
+        assert_eq!(limits(&charges_by_a_profile(bench, needs(own))), [(0, json!(16))]);
+    });
+}
+
 /// Of direct current the power counts, and of a limit by amperes the vehicle's voltage.
 #[test]
 fn direct_current_is_planned_by_its_power() {
@@ -206,11 +222,13 @@ fn direct_current_is_planned_by_its_power() {
     });
 }
 
-/// Nothing is promised where no transaction is in progress, nor at a quiet station. Of 2.1:
-/// TC_K_126 (dynamic control without a profile).
+/// Nothing is promised where no transaction is in progress, nor at a quiet station: a no of its
+/// own is only there for ISO 15118-20 (2.1: K15.FR.04, K18.FR.04). Of 2.1: TC_K_126 (dynamic
+/// control without a profile).
 #[test]
 fn needs_without_a_profile_are_answered_so() {
-    for (version, no_profile) in [(V201, "Rejected"), (V21, "NoChargingProfile")] {
+    for version in [V201, V21] {
+        let no_profile = "Rejected";
         let mut bench = Bench::booted(version);
         let told = |bench: &mut Bench, needs: Value| {
             bench.station.call("NotifyEVChargingNeeds", needs)["status"].clone()
@@ -221,7 +239,7 @@ fn needs_without_a_profile_are_answered_so() {
         assert_eq!(told(&mut bench, needs(json!({}))), no_profile, "quiet");
         if version == V21 {
             let dynamic = needs_of_20("AC_three_phase", "DynamicControl", 8_000, 0);
-            assert_eq!(told(&mut bench, dynamic), no_profile, "quiet");
+            assert_eq!(told(&mut bench, dynamic), "NoChargingProfile", "quiet");
         }
         bench.csms.patch("/v1/stations/CP-1", &json!({ "quiet": false })).expect(200);
         bench.ends(&mut transaction);
@@ -398,5 +416,15 @@ fn what_is_for_a_transaction_leaves_the_plan_with_it() {
         });
         bench.ends(&mut transaction);
         eventually("what is left", || (plan(bench) == (1, [false, false], 0)).then_some(()));
+        // The next vehicle is offered what holds for it, and no more what was for the one before.
+        bench.charges("T-2");
+        let before = sent(bench, "SetChargingProfile").len();
+        let answer = bench.station.call("NotifyEVChargingNeeds", needs(json!({})));
+        assert_eq!(answer, status_is("Accepted"));
+        let next =
+            eventually("its profile", || sent(bench, "SetChargingProfile").get(before).cloned());
+        assert_eq!(next["chargingProfile"]["transactionId"], "T-2");
+        let offered = (limits(&next["chargingProfile"]), &next["chargingProfile"]["stackLevel"]);
+        assert_eq!(offered, (vec![(0, json!(16))], &json!(0)));
     });
 }
