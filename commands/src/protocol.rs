@@ -34,9 +34,11 @@ pub trait StationProtocol: Send + Sync + 'static {
     fn default_tariff(
         &self,
         protocol: &str,
-        evse: Option<EvseNumber>,
-        tariff: &StationTariff,
-    ) -> Result<(&'static str, String), ExactRefused>;
+        _evse: Option<EvseNumber>,
+        _tariff: &StationTariff,
+    ) -> Result<(&'static str, String), ExactRefused> {
+        Err(ExactRefused::UnknownAction(protocol.to_owned()))
+    }
 
     /// The request that has a station show QR codes that lead to a page for payments: its action
     /// and payload, yet to be checked as any [`request`](Self::request).
@@ -46,8 +48,10 @@ pub trait StationProtocol: Send + Sync + 'static {
     fn web_payments(
         &self,
         protocol: &str,
-        settings: &WebPaymentSettings,
-    ) -> Result<(&'static str, String), ExactRefused>;
+        _settings: &WebPaymentSettings,
+    ) -> Result<(&'static str, String), ExactRefused> {
+        Err(ExactRefused::UnknownAction(protocol.to_owned()))
+    }
 
     /// Whether a verb says all that a version, given by its WebSocket sub-protocol, needs to know.
     /// What else is against the version is found out when the verb is sent.
@@ -129,23 +133,6 @@ pub(crate) struct NoProtocol;
 
 impl StationProtocol for NoProtocol {
     fn request(&self, protocol: &str, _: &str, _: &str) -> Result<ExactRequest, ExactRefused> {
-        Err(ExactRefused::UnknownProtocol(protocol.to_owned()))
-    }
-
-    fn default_tariff(
-        &self,
-        protocol: &str,
-        _: Option<EvseNumber>,
-        _: &StationTariff,
-    ) -> Result<(&'static str, String), ExactRefused> {
-        Err(ExactRefused::UnknownProtocol(protocol.to_owned()))
-    }
-
-    fn web_payments(
-        &self,
-        protocol: &str,
-        _: &WebPaymentSettings,
-    ) -> Result<(&'static str, String), ExactRefused> {
         Err(ExactRefused::UnknownProtocol(protocol.to_owned()))
     }
 

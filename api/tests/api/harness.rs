@@ -5,14 +5,10 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, Response};
 use chargebook_api::{ApiState, Authenticator, router};
 use chargebook_commands::clock::SystemClock;
-use chargebook_commands::message::{
-    Judged, Personal, PersonalKind, PersonalPlace, Receipt, StationTariff,
-};
+use chargebook_commands::message::{Judged, Personal, PersonalKind, PersonalPlace, Receipt};
 use chargebook_commands::protocol::{ExactRefused, ExactRequest, StationProtocol};
-use chargebook_commands::web_payment::WebPaymentSettings;
 use chargebook_commands::{Chargebook, Settings};
 use chargebook_domain::events::v1::Dialect;
-use chargebook_domain::ids::EvseNumber;
 use chargebook_domain::units::Timestamp;
 use chargebook_projections::{ProjectorOptions, ReadModels};
 use chargebook_store::vault::KeyVault;
@@ -60,23 +56,6 @@ impl StationProtocol for AnyAction {
             indivisible_items: None,
             waits: true,
         })
-    }
-
-    fn default_tariff(
-        &self,
-        protocol: &str,
-        _: Option<EvseNumber>,
-        _: &StationTariff,
-    ) -> Result<(&'static str, String), ExactRefused> {
-        Err(ExactRefused::UnknownAction(protocol.to_owned()))
-    }
-
-    fn web_payments(
-        &self,
-        protocol: &str,
-        _: &WebPaymentSettings,
-    ) -> Result<(&'static str, String), ExactRefused> {
-        Err(ExactRefused::UnknownAction(protocol.to_owned()))
     }
 
     fn read(&self, _: &str, _: String, _: Dialect, _: Timestamp) -> Option<(Receipt, Judged)> {

@@ -14,6 +14,7 @@ mod contracts;
 mod cost;
 mod credit;
 mod decide;
+mod decision;
 mod device_model;
 mod dialect;
 mod display;
@@ -54,15 +55,14 @@ use chargebook_domain::events::v1::{
     Dialect, ExchangeRecorded, StationConnected, StationDisconnected, StationSettings,
     TransactionEventKind, Verdict,
 };
-use chargebook_domain::ids::{
-    CommandId, EventId, SessionId, StationId, StationIdentity, TransactionNumber,
-};
+use chargebook_domain::ids::{CommandId, EventId, StationId, StationIdentity};
 use chargebook_domain::sealed::SealedText;
 use chargebook_domain::session::Session;
 use chargebook_domain::units::Timestamp;
 use chargebook_store::vault::VaultError;
-use chargebook_store::{AppendError, ExpectedVersion, LookupKey, StreamName};
+use chargebook_store::{AppendError, ExpectedVersion};
 use contracts::ContractQueues;
+use decision::{Case, Decision, Target};
 use display::{ShownCosts, note_display};
 use reports::ReportCache;
 use sessions::SessionCache;
@@ -163,74 +163,6 @@ pub struct StationDesk {
     noticed: Dialect,
     /// The command of which some requests were answered and more are to be sent.
     halfway: Option<CommandId>,
-}
-
-/// Which stream a decision is written to.
-#[derive(Clone, Debug)]
-enum Target {
-    Station,
-    /// A command that is reported on.
-    Command(StreamName),
-    /// A session that is known.
-    Session(StreamName),
-    /// A session that begins now, unless it turns out to exist.
-    NewSession(StreamName),
-}
-
-/// What follows from a message.
-struct Decision {
-    target: Target,
-    answer: Option<Answer>,
-    facts: Vec<Event>,
-    keys: Vec<LookupKey>,
-    duplicate_of: Option<EventId>,
-}
-
-impl Decision {
-    fn station(answer: Answer, facts: Vec<Event>) -> Self {
-        Self {
-            target: Target::Station,
-            answer: Some(answer),
-            facts,
-            keys: Vec::new(),
-            duplicate_of: None,
-        }
-    }
-
-    fn session(stream: StreamName, answer: Answer, facts: Vec<Event>) -> Self {
-        Self { target: Target::Session(stream), ..Self::station(answer, facts) }
-    }
-
-    /// What a station reports is written to the command that asked for it, where one did.
-    fn report(command: Option<StreamName>, answer: Answer, facts: Vec<Event>) -> Self {
-        let target = command.map_or(Target::Station, Target::Command);
-        Self { target, ..Self::station(answer, facts) }
-    }
-
-    fn repeating(mut self, exchange: Option<EventId>) -> Self {
-        self.duplicate_of = exchange;
-        self
-    }
-}
-
-/// What stays the same over the tries to decide one message.
-struct Case<'a> {
-    /// The exchange that its facts come from.
-    receipt_id: EventId,
-    /// The event that its facts follow: the exchange, unless that is read again.
-    cause: EventId,
-    receipt: &'a Receipt,
-    judged: &'a Judged,
-    /// A transaction id, once one was taken for this message.
-    transaction_id: Option<TransactionNumber>,
-    /// A session that turned out to exist when it was to be begun.
-    met: Option<SessionId>,
-}
-
-impl<'a> Case<'a> {
-    fn new(receipt_id: EventId, cause: EventId, receipt: &'a Receipt, judged: &'a Judged) -> Self {
-        Self { receipt_id, cause, receipt, judged, transaction_id: None, met: None }
-    }
 }
 
 impl StationDesk {
