@@ -7,6 +7,8 @@
 #[doc(hidden)]
 pub mod contract;
 mod file;
+mod group_commit;
+mod head;
 mod lock;
 mod lru;
 pub mod memory;

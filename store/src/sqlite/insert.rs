@@ -1,15 +1,10 @@
 //! Statements of the writer, each prepared once.
 
 use super::read::saturating_i64;
-use crate::port::{LookupKey, RecordedEvent};
+use crate::group_commit::plan::EventRow;
+use crate::port::LookupKey;
 use rusqlite::{Connection, params};
 use std::sync::Arc;
-
-/// An event with the stream's row id; its position is set.
-pub(super) struct EventRow {
-    pub(super) stream_id: i64,
-    pub(super) event: Arc<RecordedEvent>,
-}
 
 /// Writes the events in order.
 pub(super) fn insert_events(connection: &Connection, rows: &[EventRow]) -> rusqlite::Result<()> {

@@ -4,9 +4,7 @@
 //! after that.
 
 mod checkpoint;
-mod faults;
 mod insert;
-mod plan;
 mod read;
 mod schema;
 mod streams;
@@ -14,34 +12,28 @@ mod writer;
 
 pub(crate) use schema::LOG_FILE;
 
-pub use faults::{CommitFault, CommitFaults};
+pub use crate::group_commit::{CommitFault, CommitFaults};
 
 use crate::file::{self, OpenError, Probe};
+use crate::group_commit::plan::Base;
+use crate::group_commit::queue::{QUEUE_APPENDS_MAX, QUEUE_WAIT_MAX, WriterHandle};
 use crate::lock::FolderLock;
 use crate::port::{
     Append, AppendError, Appended, EventStore, LookupKey, Position, RecordedEvent, StoreError,
     StreamName, Subscription,
 };
-use crate::prepare::prepare;
 use crate::ring::Ring;
 use crate::tail::Tail;
 use async_trait::async_trait;
-use plan::Base;
 use read::Reader;
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
-use writer::{Request, Writer, WriterParts, read_base};
+use writer::{Writer, WriterParts, read_base};
 
-/// Appends that may wait for the writer.
-const QUEUE_APPENDS_MAX: usize = 4096;
-/// Bytes of events that may wait for the writer, in KiB.
-const QUEUE_KIB_MAX: usize = 64 * 1024;
-/// How long a caller waits for a place in the queue before it hears `Overloaded`.
-const QUEUE_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Recent events kept in memory for live subscribers.
 const RING_EVENTS_MAX: usize = 64 * 1024;
 /// Their bytes.
@@ -100,14 +92,6 @@ struct Inner {
     poll: Option<AbortHandle>,
 }
 
-struct WriterHandle {
-    requests: mpsc::Sender<Request>,
-    budget: Arc<Semaphore>,
-    queue_wait: Duration,
-    stop: Arc<Notify>,
-    ended: tokio::sync::Mutex<Option<oneshot::Receiver<()>>>,
-}
-
 impl SqliteStore {
     /// Opens the log of a data folder, with the default settings.
     pub async fn open(folder: &Path, mode: OpenMode) -> Result<Self, OpenError> {
@@ -131,14 +115,7 @@ impl SqliteStore {
     /// of the folder. Subscriptions end with an error. Also waits where another clone closes.
     pub async fn close(&self) {
         match &self.inner.writer {
-            Some(writer) => {
-                writer.stop.notify_one();
-                let mut ended = writer.ended.lock().await;
-                if let Some(ended) = ended.take() {
-                    // A panic there has been reported; there is nothing left to wait for.
-                    let _ = ended.await;
-                }
-            }
+            Some(writer) => writer.close().await,
             None => self.inner.reader.close().await,
         }
     }
@@ -148,7 +125,7 @@ impl Drop for Inner {
     fn drop(&mut self) {
         if let Some(poll) = &self.poll {
             poll.abort();
-            self.reader.end_head();
+            self.reader.head().end();
         }
     }
 }
@@ -175,28 +152,21 @@ async fn open_writer(folder: &Path, options: SqliteOptions) -> Result<Inner, Ope
     let reader = Reader::new(&path, Some(ring), head, options.verify_stream_reads);
     reader.connect_points().await.map_err(|error| schema::LOG.open_error(&path, &error))?;
     let reader = Arc::new(reader);
-    let (sender, requests) = mpsc::channel(options.queue_appends_max.max(1));
-    let stop = Arc::new(Notify::new());
-    let parts = WriterParts {
-        reader: Arc::clone(&reader),
-        requests,
-        stop: Arc::clone(&stop),
-        faults: options.commit_faults,
-        size_pages_max: options.size_pages_max,
-        lock,
+    let start = |inbox| {
+        let parts = WriterParts {
+            reader: Arc::clone(&reader),
+            inbox,
+            faults: options.commit_faults,
+            size_pages_max: options.size_pages_max,
+            lock,
+        };
+        start(Writer::new(path.clone(), connection, base, parts)?)
     };
-    let thread_error = |error: std::io::Error| OpenError::Engine {
+    let handle = WriterHandle::start(options.queue_appends_max, options.queue_wait, start);
+    let handle = handle.map_err(|error: std::io::Error| OpenError::Engine {
         path: path.clone(),
         reason: format!("no thread for the writer: {error}"),
-    };
-    let writer = Writer::new(path.clone(), connection, base, parts).map_err(thread_error)?;
-    let handle = WriterHandle {
-        requests: sender,
-        budget: Arc::new(Semaphore::new(QUEUE_KIB_MAX)),
-        queue_wait: options.queue_wait,
-        stop,
-        ended: tokio::sync::Mutex::new(Some(start(writer).map_err(thread_error)?)),
-    };
+    })?;
     Ok(Inner { reader, writer: Some(handle), poll: None })
 }
 
@@ -254,30 +224,6 @@ async fn poll_head(reader: Arc<Reader>) {
     }
 }
 
-impl WriterHandle {
-    async fn append(&self, append: Append) -> Result<Appended, AppendError> {
-        let append = prepare(append)?;
-        let kib = u32::try_from(append.weight_bytes() / 1024 + 1).unwrap_or(u32::MAX);
-        let (reply, answer) = oneshot::channel();
-        let queued = tokio::time::timeout(self.queue_wait, async {
-            let bytes = Arc::clone(&self.budget).acquire_many_owned(kib).await.ok()?;
-            let slot = self.requests.reserve().await.ok()?;
-            slot.send(Request { append, _bytes: bytes, reply });
-            Some(())
-        });
-        match queued.await {
-            Ok(Some(())) => {}
-            Ok(None) => return Err(AppendError::Down("the store was closed".to_owned())),
-            Err(_) => {
-                metrics::counter!("chargebook_store_overloaded_total").increment(1);
-                return Err(AppendError::Overloaded);
-            }
-        }
-        let lost = |_| AppendError::Unknown("the writer ended before it answered".to_owned());
-        answer.await.map_err(lost)?
-    }
-}
-
 #[async_trait]
 impl EventStore for SqliteStore {
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
@@ -309,7 +255,7 @@ impl EventStore for SqliteStore {
     }
 
     fn head(&self) -> watch::Receiver<Position> {
-        self.inner.reader.head()
+        self.inner.reader.head().subscribe()
     }
 
     fn subscribe(&self, after: Position) -> Subscription {

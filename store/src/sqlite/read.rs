@@ -3,6 +3,7 @@
 
 use super::schema;
 use crate::file::{self, code};
+use crate::head::Head;
 use crate::port::{
     LookupKey, PAGE_BYTES_MAX, PAGE_EVENTS_MAX, Position, RecordedEvent, StoreError, StreamName,
 };
@@ -16,9 +17,7 @@ use futures::TryStreamExt;
 use sqlx::sqlite::{SqliteConnection, SqlitePool, SqlitePoolOptions, SqliteRow};
 use sqlx::{Row, Sqlite};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
 use uuid::Uuid;
 
 /// Connections that read single streams and keys, for which stations wait: each read is short,
@@ -61,9 +60,7 @@ pub(super) struct Reader {
     pages: SqlitePool,
     /// Recent events; in read-only mode there are none.
     ring: Option<Ring>,
-    /// `None` once the store is closed: whoever waits for the head learns that it ended.
-    head_sender: Mutex<Option<watch::Sender<Position>>>,
-    head: watch::Receiver<Position>,
+    head: Head,
     verify_stream_reads: bool,
 }
 
@@ -84,9 +81,7 @@ impl Reader {
                 .connect_lazy_with(schema::reader_options(path))
         };
         let (points, pages) = (pool(POINT_CONNECTIONS), pool(PAGE_CONNECTIONS));
-        let (head_sender, head) = watch::channel(head);
-        let head_sender = Mutex::new(Some(head_sender));
-        Self { points, pages, ring, head_sender, head, verify_stream_reads }
+        Self { points, pages, ring, head: Head::new(head), verify_stream_reads }
     }
 
     /// Opens the connections for which stations wait. Each has a thread, which is as nice as the
@@ -96,21 +91,16 @@ impl Reader {
         futures::future::try_join_all(connections).await.map(drop)
     }
 
-    pub(super) fn head(&self) -> watch::Receiver<Position> {
-        self.head.clone()
+    pub(super) fn head(&self) -> &Head {
+        &self.head
     }
 
     pub(super) fn ring(&self) -> Option<&Ring> {
         self.ring.as_ref()
     }
 
-    /// Nobody will learn of a later head.
-    pub(super) fn end_head(&self) {
-        self.head_sender.lock().unwrap_or_else(PoisonError::into_inner).take();
-    }
-
     pub(super) async fn close(&self) {
-        self.end_head();
+        self.head.end();
         self.points.close().await;
         self.pages.close().await;
     }
@@ -120,21 +110,8 @@ impl Reader {
     pub(super) async fn refresh_head(&self) -> Result<(), StoreError> {
         let mut connection = self.points.acquire().await.map_err(engine)?;
         let head = last_position(&mut connection).await.map_err(engine)?;
-        self.raise_head(head);
+        self.head.raise(head);
         Ok(())
-    }
-
-    /// Moves the head forward, never back.
-    pub(super) fn raise_head(&self, head: Position) {
-        let sender = self.head_sender.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(sender) = &*sender else { return };
-        sender.send_if_modified(|known| {
-            let moved = head > *known;
-            if moved {
-                *known = head;
-            }
-            moved
-        });
     }
 
     pub(super) async fn read_all(
@@ -151,7 +128,7 @@ impl Reader {
         let mut connection = self.pages.acquire().await.map_err(engine)?;
         let page = read_page(&mut connection, after, limit).await?;
         if let (None, Some(last)) = (&self.ring, page.last()) {
-            self.raise_head(last.position);
+            self.head.raise(last.position);
         }
         Ok(page)
     }

@@ -1,35 +1,38 @@
-//! Where streams stand: their row ids and next versions, as the one writer knows them.
+//! What the file holds of streams and of ids, for the decision of a batch.
+//!
+//! Nothing but the writer changes the log, so what it remembers of streams is true until a commit
+//! fails; then its cache is emptied.
 
-use crate::lru::Lru;
-use crate::port::{Position, RecordedEvent, StreamName};
+use crate::group_commit::plan::{StoredLog, StoredStream};
+use crate::port::{Position, RecordedEvent, StoreError, StreamName};
 use crate::prepare::{Content, Known};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::HashMap;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// Streams that the writer remembers; the least recently used half goes when it is full.
-const CACHED_STREAMS_MAX: usize = 65_536;
+/// The log in the file.
+pub(super) struct File<'a>(pub(super) &'a Connection);
 
-/// A stream as it stands in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct StoredStream {
-    pub(super) id: i64,
-    /// The version that the next event gets.
-    pub(super) next_version: u64,
-}
+impl StoredLog for File<'_> {
+    fn streams(
+        &mut self,
+        names: &[&StreamName],
+    ) -> Result<Vec<(StreamName, StoredStream)>, StoreError> {
+        load_streams(self.0, names).map_err(unreadable)
+    }
 
-/// Remembers streams. Nothing but the writer changes the log, so what it remembers is true
-/// until a commit fails; then it is emptied.
-pub(super) type StreamCache = Lru<StreamName, StoredStream>;
-
-/// An empty cache.
-pub(super) fn stream_cache() -> StreamCache {
-    Lru::new(CACHED_STREAMS_MAX)
+    fn known(
+        &mut self,
+        stream: StoredStream,
+        events: &[Arc<RecordedEvent>],
+    ) -> Result<HashMap<Uuid, Known>, StoreError> {
+        load_known(self.0, stream, events).map_err(unreadable)
+    }
 }
 
 /// Looks streams up in the file; those that are not there are absent from the answer.
-pub(super) fn load_streams(
+fn load_streams(
     connection: &Connection,
     names: &[&StreamName],
 ) -> rusqlite::Result<Vec<(StreamName, StoredStream)>> {
@@ -50,7 +53,7 @@ pub(super) fn load_streams(
 }
 
 /// What the file has under the ids of `events` in a stream.
-pub(super) fn load_known(
+fn load_known(
     connection: &Connection,
     stream: StoredStream,
     events: &[Arc<RecordedEvent>],
@@ -77,4 +80,8 @@ pub(super) fn load_known(
         known.extend(stored.optional()?.map(|stored| (event.id, stored)));
     }
     Ok(known)
+}
+
+fn unreadable(error: rusqlite::Error) -> StoreError {
+    StoreError::Engine(error.to_string())
 }

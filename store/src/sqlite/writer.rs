@@ -8,13 +8,14 @@
 //! the database through a new connection, with its own fsync.
 
 use super::checkpoint::Checkpointer;
-use super::faults::{CommitFault, CommitFaults};
 use super::insert::{insert_events, insert_streams, upsert_keys};
-use super::plan::{Base, IdCheck, Plan, plan};
 use super::read::Reader;
 use super::schema::{connect_writer, result_code};
-use super::streams::{StreamCache, stream_cache};
+use super::streams::File;
 use crate::file::code;
+use crate::group_commit::plan::{Base, IdCheck, Plan, StreamCache, plan, stream_cache};
+use crate::group_commit::queue::{Inbox, Request};
+use crate::group_commit::{CommitFault, CommitFaults};
 use crate::lock::FolderLock;
 use crate::port::{AppendError, Appended, Position, StoreError};
 use crate::prepare::Prepared;
@@ -22,21 +23,13 @@ use rusqlite::Connection;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep_until};
 
 /// Most appends that share a commit.
 const BATCH_APPENDS_MAX: usize = 1000;
 /// After a failure, how long the writer refuses before it tries the disk again.
 const RECOVERY_PAUSE: Duration = Duration::from_millis(100);
-
-/// One append on its way through the queue.
-pub(super) struct Request {
-    pub(super) append: Prepared,
-    /// Its share of the queue's bytes, given back when it is answered.
-    pub(super) _bytes: OwnedSemaphorePermit,
-    pub(super) reply: oneshot::Sender<Result<Appended, AppendError>>,
-}
 
 /// What the writer's thread owns.
 pub(super) struct Writer {
@@ -79,7 +72,8 @@ impl Writer {
         base: Base,
         parts: WriterParts,
     ) -> std::io::Result<Self> {
-        let WriterParts { reader, requests, stop, faults, size_pages_max, lock } = parts;
+        let WriterParts { reader, inbox, faults, size_pages_max, lock } = parts;
+        let Inbox { requests, stop } = inbox;
         Ok(Self {
             reader,
             requests,
@@ -171,7 +165,8 @@ impl Writer {
         };
         let mut appends: Vec<&mut Prepared> =
             batch.iter_mut().map(|request| &mut request.append).collect();
-        let planned = plan(connection, &mut self.cache, self.base, &mut appends, id_check);
+        let planned =
+            plan(&mut File(connection), &mut self.cache, self.base, &mut appends, id_check);
         let plan =
             planned.map_err(|error: StoreError| BatchError::NotWritten(error.to_string()))?;
         if plan.rows.is_empty() {
@@ -242,7 +237,7 @@ impl Writer {
         if let Some(ring) = self.reader.ring() {
             ring.extend(plan.rows.into_iter().map(|row| row.event));
         }
-        self.reader.raise_head(self.base.head);
+        self.reader.head().raise(self.base.head);
         self.checkpointer.written(plan.bytes);
         plan.outcomes
     }
@@ -295,7 +290,7 @@ impl Writer {
             ring.restart(base.head);
         }
         self.base = base;
-        self.reader.raise_head(base.head);
+        self.reader.head().raise(base.head);
         self.connection = Some(connection);
         Ok(())
     }
@@ -324,8 +319,7 @@ impl Writer {
 /// What the store hands to its writer.
 pub(super) struct WriterParts {
     pub(super) reader: Arc<Reader>,
-    pub(super) requests: mpsc::Receiver<Request>,
-    pub(super) stop: Arc<Notify>,
+    pub(super) inbox: Inbox,
     pub(super) faults: Option<Arc<dyn CommitFaults>>,
     pub(super) size_pages_max: Option<u32>,
     pub(super) lock: FolderLock,

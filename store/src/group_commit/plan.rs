@@ -2,20 +2,59 @@
 //! Earlier appends of the batch count for later ones; a refused one falls out and the rest
 //! goes on.
 
-use super::insert::EventRow;
-use super::streams::{StoredStream, StreamCache, load_known, load_streams};
+use crate::lru::Lru;
 use crate::port::{
     AppendError, Appended, LookupKey, Position, RecordedEvent, StoreError, StreamName,
 };
 use crate::prepare::{Known, Prepared, judge_ids};
-use rusqlite::Connection;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use uuid::Uuid;
 
+/// Streams that the writer remembers; the least recently used half goes when it is full.
+const CACHED_STREAMS_MAX: usize = 65_536;
+
+/// A stream as it stands in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StoredStream {
+    pub(crate) id: i64,
+    /// The version that the next event gets.
+    pub(crate) next_version: u64,
+}
+
+/// Remembers where streams stand.
+pub(crate) type StreamCache = Lru<StreamName, StoredStream>;
+
+/// An empty cache.
+pub(crate) fn stream_cache() -> StreamCache {
+    Lru::new(CACHED_STREAMS_MAX)
+}
+
+/// What the log holds already, as far as a decision needs it.
+pub(crate) trait StoredLog {
+    /// Where streams stand; those that are not there are absent from the answer.
+    fn streams(
+        &mut self,
+        names: &[&StreamName],
+    ) -> Result<Vec<(StreamName, StoredStream)>, StoreError>;
+
+    /// What it has under the ids of `events` in a stream.
+    fn known(
+        &mut self,
+        stream: StoredStream,
+        events: &[Arc<RecordedEvent>],
+    ) -> Result<HashMap<Uuid, Known>, StoreError>;
+}
+
+/// An event with the stream's row id; its position is set.
+pub(crate) struct EventRow {
+    pub(crate) stream_id: i64,
+    pub(crate) event: Arc<RecordedEvent>,
+}
+
 /// Which appends have their ids looked up before they are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum IdCheck {
+pub(crate) enum IdCheck {
     /// Only those whose expected version does not fit; for the others the unique index on the
     /// ids stands guard.
     OnMismatch,
@@ -25,22 +64,22 @@ pub(super) enum IdCheck {
 
 /// The decided batch.
 #[derive(Default)]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     /// One for each append, in order; true once the rest is committed.
-    pub(super) outcomes: Vec<Result<Appended, AppendError>>,
-    pub(super) rows: Vec<EventRow>,
-    pub(super) new_streams: Vec<(i64, Arc<str>)>,
-    pub(super) keys: Vec<(LookupKey, i64)>,
+    pub(crate) outcomes: Vec<Result<Appended, AppendError>>,
+    pub(crate) rows: Vec<EventRow>,
+    pub(crate) new_streams: Vec<(i64, Arc<str>)>,
+    pub(crate) keys: Vec<(LookupKey, i64)>,
     /// Where the streams of the batch stand after the commit.
-    pub(super) streams_after: Vec<(StreamName, StoredStream)>,
-    pub(super) bytes: usize,
+    pub(crate) streams_after: Vec<(StreamName, StoredStream)>,
+    pub(crate) bytes: usize,
 }
 
 /// Where the log stands before the batch.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Base {
-    pub(super) head: Position,
-    pub(super) last_stream_id: i64,
+pub(crate) struct Base {
+    pub(crate) head: Position,
+    pub(crate) last_stream_id: i64,
 }
 
 /// A stream of the batch.
@@ -64,14 +103,14 @@ impl Staged {
 }
 
 /// Decides the appends in order.
-pub(super) fn plan(
-    connection: &Connection,
+pub(crate) fn plan(
+    stored: &mut impl StoredLog,
     cache: &mut StreamCache,
     base: Base,
     appends: &mut [&mut Prepared],
     id_check: IdCheck,
 ) -> Result<Plan, StoreError> {
-    let mut streams = stage_streams(connection, cache, appends)?;
+    let mut streams = stage_streams(stored, cache, appends)?;
     let mut plan = Plan::default();
     let mut position = base.head.as_u64();
     let mut stream_id = base.last_stream_id;
@@ -82,7 +121,7 @@ pub(super) fn plan(
         };
         let fits = append.expected.next() == stream.next_version;
         if !fits || id_check == IdCheck::Always {
-            let known = known_ids(connection, stream, &append.events)?;
+            let known = known_ids(stored, stream, &append.events)?;
             if let Some(judgement) = judge_ids(&known) {
                 plan.outcomes.push(judgement);
                 continue;
@@ -121,7 +160,7 @@ fn stream_after((name, stream): (StreamName, Staged)) -> Option<(StreamName, Sto
 }
 
 fn stage_streams(
-    connection: &Connection,
+    log: &mut impl StoredLog,
     cache: &mut StreamCache,
     appends: &[&mut Prepared],
 ) -> Result<HashMap<StreamName, Staged>, StoreError> {
@@ -138,8 +177,7 @@ fn stage_streams(
         }
     }
     let missing: Vec<&StreamName> = missing.into_iter().collect();
-    let loaded = load_streams(connection, &missing).map_err(unreadable)?;
-    stored.extend(loaded);
+    stored.extend(log.streams(&missing)?);
     let stage = |append: &&mut Prepared| {
         let stored = stored.get(&append.stream).copied();
         let next_version = stored.map_or(0, |stream| stream.next_version);
@@ -150,14 +188,14 @@ fn stage_streams(
     Ok(appends.iter().map(stage).collect())
 }
 
-/// What the stream knows of the ids, in the file and earlier in the batch.
+/// What the stream knows of the ids, in the log and earlier in the batch.
 fn known_ids(
-    connection: &Connection,
+    log: &mut impl StoredLog,
     stream: &mut Staged,
     events: &[Arc<RecordedEvent>],
 ) -> Result<Vec<(Uuid, Option<Known>)>, StoreError> {
     let stored = match stream.stored {
-        Some(stored) => load_known(connection, stored, events).map_err(unreadable)?,
+        Some(stored) => log.known(stored, events)?,
         None => HashMap::new(),
     };
     let mut known = Vec::with_capacity(events.len());
@@ -166,8 +204,4 @@ fn known_ids(
         known.push((event.id, stored.get(&event.id).copied().or_else(staged)));
     }
     Ok(known)
-}
-
-fn unreadable(error: rusqlite::Error) -> StoreError {
-    StoreError::Engine(error.to_string())
 }
