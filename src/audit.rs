@@ -1,9 +1,10 @@
 //! `chargebook audit export | verify`: an invoice with its proof, and the proof's proof.
 
 use crate::config::DATA_DEFAULT;
+use crate::output::output;
 use anyhow::{Context, anyhow, bail};
 use chargebook_api::BundleFailure;
-use chargebook_audit::cited_exchanges;
+use chargebook_audit::{AuditError, cited_exchanges};
 use chargebook_commands::personal::PersonalData;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
@@ -82,6 +83,7 @@ fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
         .map_err(|e| anyhow!("the bundle is not UTF-8 at byte {}", e.utf8_error().valid_up_to()))?;
     let report = match chargebook_audit::verify(&text, args.key.as_deref()) {
         Ok(report) => report,
+        Err(error @ AuditError::Key(_)) => return Err(error.into()),
         Err(error) if text.ends_with('\n') => {
             let hint = "the file ends with a line break, which is no part of a bundle";
             return Err(anyhow::Error::new(error).context(hint));
@@ -97,17 +99,14 @@ fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
         report.invoice.what.number,
         if report.pinned { "" } else { ", by a key that was not pinned" }
     );
-    match writeln!(std::io::stdout().lock(), "{report}\n{verdict}") {
-        // Whoever stopped reading has seen enough; the exit code is the verdict.
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
-    }
+    writeln!(output(), "{report}\n{verdict}")?;
+    Ok(())
 }
 
 async fn export(args: &ExportArgs) -> anyhow::Result<()> {
     let text = bundle_of(&args.data, &args.invoice).await?;
     if args.output == Path::new("-") {
-        std::io::stdout().lock().write_all(text.as_bytes())?;
+        output().write_all(text.as_bytes())?;
         return Ok(());
     }
     std::fs::write(&args.output, &text)

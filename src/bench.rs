@@ -9,6 +9,7 @@ mod parts;
 mod process;
 mod report;
 
+use crate::output::output;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -201,7 +202,7 @@ fn run_null_server(args: &NullServerArgs) -> anyhow::Result<()> {
             "message": "ready",
             "ocpp": listener.local_addr()?.to_string(),
         });
-        writeln!(std::io::stdout().lock(), "{ready}")?;
+        writeln!(output(), "{ready}")?;
         server.serve(listener).await?;
         Ok(())
     })
@@ -222,7 +223,7 @@ fn run_parts(args: &BenchArgs) -> anyhow::Result<()> {
         LocalSet::new().block_on(&runtime, measure(settings, folder.path(), machine, args.quick));
     let report = measured?;
     if args.json {
-        let mut out = std::io::stdout().lock();
+        let mut out = output();
         serde_json::to_writer_pretty(&mut out, &report)?;
         writeln!(out)?;
     } else {

@@ -3,6 +3,8 @@
 //! over WebSockets, their finished sessions as replays of an offline station.
 
 use crate::config::{Config, DATA_DEFAULT, ServeArgs};
+use crate::doors::Doors;
+use crate::output::output;
 use crate::server::Server;
 use anyhow::Context;
 use chargebook_commands::registry::{
@@ -91,20 +93,20 @@ pub(crate) struct DemoArgs {
 pub(crate) async fn run(args: DemoArgs, background: &Handle) -> anyhow::Result<()> {
     let config = Config::load(ServeArgs {
         data: Some(args.data.clone()),
-        ocpp: Some(free_or_any(args.ocpp)),
-        http: Some(free_or_any(args.http)),
+        ocpp: Some(args.ocpp),
+        http: Some(args.http),
         admin_token: args.admin_token,
         settle_after: Some(SETTLE_AFTER_SECONDS),
         heartbeat_interval: Some(HEARTBEAT_SECONDS),
         origin: Some("chargebook.demo".to_owned()),
         ..ServeArgs::default()
     })?;
-    let mut server = Server::start(&config, background).await?;
+    let mut server = Server::start(&config, Doors::open_where_free(&config)?, background).await?;
     let is_new = register(server.chargebook.registry()).await?;
     let stop = CancellationToken::new();
     let fleet = start_fleet(&server, is_new, stop.clone());
     if is_new {
-        writeln!(std::io::stdout(), "replaying finished sessions …")?;
+        writeln!(output(), "replaying finished sessions …")?;
         first_invoices(&server).await;
     }
     print_table(&server, &config).await?;
@@ -116,16 +118,8 @@ pub(crate) async fn run(args: DemoArgs, background: &Handle) -> anyhow::Result<(
         Err(error) => tracing::warn!(%error, "the chargers did not end as they should"),
     }
     server.stop().await?;
-    writeln!(std::io::stdout(), "stopped; `chargebook demo` goes on from here")?;
+    writeln!(output(), "stopped; `chargebook demo` goes on from here")?;
     told
-}
-
-/// The address, or any port on it where that one is taken.
-fn free_or_any(address: SocketAddr) -> SocketAddr {
-    match std::net::TcpListener::bind(address) {
-        Ok(_) => address,
-        Err(_) => SocketAddr::new(address.ip(), 0),
-    }
 }
 
 /// Registers what is not registered yet; `true` if nothing was.
@@ -276,7 +270,12 @@ async fn print_table(server: &Server, config: &Config) -> anyhow::Result<()> {
     table.add_row(["API", &format!("http://{}/v1 (Bearer token as above)", server.http)]);
     table.add_row(["API page", &format!("http://{}/docs", server.http)]);
     table.add_row(["OCPP 1.6, 2.0.1, 2.1", &format!("ws://{}/ocpp/STATION", server.ocpp)]);
-    let mut out = std::io::stdout().lock();
+    let mut out = output();
+    for (wanted, got) in [(config.http, server.http), (config.ocpp, server.ocpp)] {
+        if wanted.port() != 0 && wanted != got {
+            writeln!(out, "{wanted} is taken by another program: {got} is used instead")?;
+        }
+    }
     writeln!(out, "{table}\nTry:")?;
     writeln!(
         out,

@@ -8,6 +8,7 @@ mod streams;
 #[cfg(test)]
 mod tests;
 
+use crate::output::output;
 use anyhow::Result;
 use std::io::Write as _;
 
@@ -26,6 +27,6 @@ pub(crate) fn run(command: DocsCommand) -> Result<()> {
         DocsCommand::Events => page::events()?,
         DocsCommand::Openapi => chargebook_api::openapi(),
     };
-    std::io::stdout().lock().write_all(text.as_bytes())?;
+    output().write_all(text.as_bytes())?;
     Ok(())
 }

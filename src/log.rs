@@ -1,6 +1,7 @@
 //! `chargebook log stats | verify`: what is in the log, and whether it is what was signed.
 
 use crate::config::DATA_DEFAULT;
+use crate::output::output;
 use anyhow::bail;
 use chargebook_store::sealer::Tree;
 use chargebook_store::vault::KeyVault;
@@ -50,7 +51,7 @@ pub(crate) async fn run(command: LogCommand) -> anyhow::Result<()> {
 
 async fn key(args: &LogArgs) -> anyhow::Result<()> {
     let key = KeyVault::open_read_only(&args.data).await?.verifier_key();
-    let mut out = std::io::stdout().lock();
+    let mut out = output();
     match args.json {
         true => {
             let text = serde_json::json!({
@@ -124,7 +125,7 @@ async fn stats(args: &LogArgs) -> anyhow::Result<()> {
         read_seconds: begun.elapsed().as_secs_f64(),
         by_type,
     };
-    let mut out = std::io::stdout().lock();
+    let mut out = output();
     if args.json {
         writeln!(out, "{}", serde_json::to_string(&stats)?)?;
         return Ok(());
@@ -193,7 +194,7 @@ async fn verify(args: &LogArgs) -> anyhow::Result<()> {
         key_fingerprint: key.fingerprint().to_string(),
         findings: report.findings.iter().map(ToString::to_string).collect(),
     };
-    let mut out = std::io::stdout().lock();
+    let mut out = output();
     match args.json {
         true => writeln!(out, "{}", serde_json::to_string(&verified)?)?,
         false => write_verified(&mut out, &verified)?,

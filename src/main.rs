@@ -5,7 +5,9 @@ mod bench;
 mod config;
 mod demo;
 mod docs;
+mod doors;
 mod log;
+mod output;
 mod outside;
 mod projections;
 mod rate;
@@ -13,8 +15,11 @@ mod server;
 mod simulate;
 mod tls;
 
+use chargebook_store::OpenError;
+use chargebook_store::vault::VaultError;
 use clap::{Parser, Subcommand};
 use config::{Config, ServeArgs};
+use doors::Doors;
 use server::Server;
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -30,6 +35,9 @@ const BACKGROUND_NICENESS: i32 = 10;
 
 /// Exit status of a server that will not start without its keys.
 const EXIT_LOST_KEYS: u8 = 3;
+
+/// What to do where the data folder is another one.
+const WRONG_FOLDER_HINT: &str = "; `--data DIR` names the data folder";
 
 /// A charging management system that never loses a message, never bills twice, and proves every
 /// cent.
@@ -72,13 +80,22 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // One line: what was wrong, and its causes. Nobody is left to tell if this fails.
-            let _ = writeln!(std::io::stderr().lock(), "chargebook: {error:#}");
+            let hint = if is_wrong_folder(&error) { WRONG_FOLDER_HINT } else { "" };
+            let _ = writeln!(std::io::stderr().lock(), "chargebook: {error:#}{hint}");
             match error.downcast_ref::<server::LostKeys>() {
                 Some(_) => ExitCode::from(EXIT_LOST_KEYS),
                 None => ExitCode::FAILURE,
             }
         }
     }
+}
+
+/// Whether there is no log, or no vault, where one was looked for.
+fn is_wrong_folder(error: &anyhow::Error) -> bool {
+    let in_vault =
+        |error: &VaultError| matches!(error, VaultError::Open(OpenError::Missing { .. }));
+    let in_store = |error: &OpenError| matches!(error, OpenError::Missing { .. });
+    error.downcast_ref().is_some_and(in_store) || error.downcast_ref().is_some_and(in_vault)
 }
 
 fn run(command: Command) -> anyhow::Result<()> {
@@ -124,7 +141,7 @@ fn background_runtime() -> std::io::Result<Runtime> {
 
 async fn serve(args: ServeArgs, background: &Handle) -> anyhow::Result<()> {
     let config = Config::load(args)?;
-    let mut server = Server::start(&config, background).await?;
+    let mut server = Server::start(&config, Doors::open(&config)?, background).await?;
     let told = server.until_told().await;
     server.stop().await?;
     told

@@ -1,6 +1,7 @@
 //! `chargebook projections rebuild`: the read models anew from the log, beside the live ones.
 
 use crate::config::DATA_DEFAULT;
+use crate::output::output;
 use chargebook_projections::{RebuildOptions, rebuild};
 use chargebook_store::{OpenMode, SqliteStore};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -40,7 +41,7 @@ pub(crate) async fn run(command: ProjectionsCommand) -> anyhow::Result<()> {
         })
         .await?;
     bar.finish_and_clear();
-    let mut out = std::io::stdout().lock();
+    let mut out = output();
     if args.json {
         writeln!(out, "{}", serde_json::to_string(&report)?)?;
         return Ok(());

@@ -1,5 +1,6 @@
 //! `chargebook rate`: prices an OCPI CDR with the function that the invoices use.
 
+use crate::output::output;
 use anyhow::Context;
 use chargebook_domain::invoice::InvoiceFigures;
 use chargebook_domain::rating::{RateReport, rate_cdr};
@@ -41,7 +42,7 @@ pub(crate) fn run(args: &RateArgs) -> anyhow::Result<()> {
     let cdr = read(&args.cdr)?;
     let tariff = args.tariff.as_deref().map(read).transpose()?;
     let report = rate_cdr(&cdr, tariff.as_deref(), zone)?;
-    let mut out = std::io::stdout().lock();
+    let mut out = output();
     let text = match args.json {
         true => serde_json::to_string_pretty(&report.to_json())?,
         false => table(&report),

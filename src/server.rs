@@ -3,17 +3,19 @@
 
 use crate::audit::Bundles;
 use crate::config::Config;
+use crate::doors::Doors;
 use anyhow::{Context, bail};
+use axum::body::{Body, HttpBody as _};
 use axum::extract::Request;
-use axum::http::StatusCode;
-use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use chargebook_api::{ApiState, Authenticator};
 use chargebook_commands::clock::SystemClock;
 use chargebook_commands::{Chargebook, Settings};
 use chargebook_console::{Console, ConsoleOptions};
-use chargebook_gateway::{Doors, Limits, OcppVersions};
+use chargebook_gateway::{Limits, OcppVersions};
 use chargebook_projections::{PAGE_ROWS_MAX, Paging, ProjectorOptions, ReadModels, WaitError};
 use chargebook_proof::checkpoint::{Origin, SigningKey};
 use chargebook_store::sealer::{Sealer, SealerOptions};
@@ -25,7 +27,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -34,12 +36,10 @@ use tokio_util::sync::CancellationToken;
 const ADMIN_TOKEN_FILE: &str = "admin-token";
 /// How long the read models are waited for at a start.
 const READ_MODELS_PATIENCE: Duration = Duration::from_secs(10);
+/// The media type of what is said without markup.
+const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
 /// How often metrics are folded, so that they stay small.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
-
-/// Connections that wait to be accepted: thousands of stations come back at once after a
-/// restart.
-const LISTEN_BACKLOG: u32 = 4096;
 
 /// The keys of a log are not where they should be, and nobody has said to go on without them.
 #[derive(Debug, thiserror::Error)]
@@ -92,17 +92,17 @@ struct Tasks {
 }
 
 impl Server {
-    /// Opens the data folder and both doors; ready when it returns. What follows the log
+    /// Opens the data folder and serves at the doors; ready when it returns. What follows the log
     /// (policies, read models, sealer) runs on the `background` runtime: a page of the log takes
     /// a while, and no station should wait for it.
-    pub(crate) async fn start(config: &Config, background: &Handle) -> anyhow::Result<Self> {
+    pub(crate) async fn start(
+        config: &Config,
+        doors: Doors,
+        background: &Handle,
+    ) -> anyhow::Result<Self> {
         let end_signal = EndSignal::listen().context("cannot listen for signals")?;
         let metrics = install_metrics()?;
-        let ocpp = listen(config.ocpp, "OCPP")?;
-        let http = listen(config.http, "HTTP")?;
-        let tls_files = config.tls.as_ref();
-        let tls_listener =
-            tls_files.map(|files| listen(files.listen, "OCPP over TLS")).transpose()?;
+        let Doors { ocpp, http, ocpp_over_tls } = doors;
         let data = &config.data;
         std::fs::create_dir_all(data)
             .with_context(|| format!("cannot create the data folder {}", data.display()))?;
@@ -139,11 +139,11 @@ impl Server {
             policies: CancellationToken::new(),
             projector: CancellationToken::new(),
         };
-        let tls = match tls_files {
+        let tls = match &config.tls {
             Some(files) => Some(files.open(&chargebook, stop.doors.clone()).await?),
             None => None,
         };
-        let tls_address = tls_listener.as_ref().map(TcpListener::local_addr).transpose()?;
+        let tls_address = ocpp_over_tls.as_ref().map(TcpListener::local_addr).transpose()?;
         let (ocpp_address, http_address) = (ocpp.local_addr()?, http.local_addr()?);
         let stop_projector = stop.projector.clone();
         let policies = chargebook.clone();
@@ -160,7 +160,7 @@ impl Server {
             policies: background
                 .spawn(async move { Ok(policies.run_policies(stop_policies).await?) }),
             gateway: tokio::spawn(chargebook_gateway::serve(
-                Doors { plain: ocpp, tls: tls_listener.zip(tls) },
+                chargebook_gateway::Doors { plain: ocpp, tls: ocpp_over_tls.zip(tls) },
                 chargebook.clone(),
                 limits(config),
                 stop.doors.clone(),
@@ -285,7 +285,8 @@ impl Web {
         state.bundles = Some(Arc::new(Bundles { data }));
         let router = chargebook_api::router(state)
             .merge(chargebook_console::router(console))
-            .layer(axum::middleware::from_fn(page_for_people));
+            .layer(axum::middleware::from_fn(page_for_people))
+            .layer(axum::middleware::map_response(redirect_in_words));
         Ok(chargebook_api::serve(listener, router, shutdown).await?)
     }
 
@@ -313,6 +314,22 @@ async fn page_for_people(request: Request, next: Next) -> Response {
     }
 }
 
+/// A redirect says in words where it leads, for whoever does not follow it (RFC 9110, 15.4).
+async fn redirect_in_words(response: Response) -> Response {
+    let is_wordless = response.body().size_hint().exact() == Some(0);
+    let location = response.headers().get(LOCATION).and_then(|place| place.to_str().ok());
+    match location.filter(|_| response.status().is_redirection() && is_wordless) {
+        None => response,
+        Some(place) => {
+            let words = format!("go on at {place}\n");
+            let (mut head, _) = response.into_parts();
+            head.headers.remove(CONTENT_LENGTH);
+            head.headers.insert(CONTENT_TYPE, HeaderValue::from_static(PLAIN_TEXT));
+            Response::from_parts(head, Body::from(words))
+        }
+    }
+}
+
 async fn start_sealer(
     log: Arc<dyn EventStore>,
     data: PathBuf,
@@ -325,20 +342,6 @@ fn settled<T: std::fmt::Debug>(part: &str, ended: Result<T, tokio::task::JoinErr
     if let Err(error) = ended {
         tracing::error!(part, %error, "a part did not end as it should");
     }
-}
-
-fn listen(address: SocketAddr, door: &str) -> anyhow::Result<TcpListener> {
-    let socket = match address {
-        SocketAddr::V4(_) => TcpSocket::new_v4(),
-        SocketAddr::V6(_) => TcpSocket::new_v6(),
-    }?;
-    socket.set_reuseaddr(true)?;
-    socket.bind(address).and_then(|()| socket.listen(LISTEN_BACKLOG)).with_context(|| {
-        format!(
-            "cannot listen on {address} ({door}): another server may be running there, or the \
-             address is not one of this machine's"
-        )
-    })
 }
 
 async fn open_vault(data: &Path, origin: Option<&str>) -> anyhow::Result<KeyVault> {

@@ -2,6 +2,7 @@
 
 pub(crate) mod api_client;
 
+use crate::output::output;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -302,7 +303,7 @@ impl Recorder {
 }
 
 fn print_outcome(outcome: &Outcome, json: bool) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
+    let mut out = output();
     if json {
         serde_json::to_writer_pretty(&mut out, outcome)?;
         writeln!(out)?;

@@ -91,7 +91,7 @@ impl FromStr for PinnedKey {
         if text.contains('+') {
             text.parse().map(Self::Key)
         } else {
-            text.parse().map(Self::Fingerprint)
+            text.parse().map(Self::Fingerprint).map_err(|_| KeyError::NeitherForm)
         }
     }
 }

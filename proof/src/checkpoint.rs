@@ -80,6 +80,9 @@ pub enum KeyError {
     /// Not the 64 hexadecimal digits of a fingerprint.
     #[error("a fingerprint has 64 hexadecimal digits")]
     Fingerprint,
+    /// Neither a key's text nor a key's fingerprint.
+    #[error("neither a key (`name+id+base64`) nor a fingerprint (64 hexadecimal digits)")]
+    NeitherForm,
 }
 
 /// Why a signed note is refused.

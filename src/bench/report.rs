@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::Settings;
 use super::machine::Machine;
+use crate::output::output;
 use crate::simulate::align_numbers;
 
 /// How both servers make an event durable.
@@ -161,7 +162,7 @@ pub(super) struct Rebuild {
 }
 
 pub(super) fn print_machine(machine: &Machine) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
+    let mut out = output();
     writeln!(
         out,
         "{}, {} cores, {} MiB, Linux {}, load {}",
@@ -176,7 +177,7 @@ pub(super) fn print_machine(machine: &Machine) -> anyhow::Result<()> {
 }
 
 pub(super) fn print_results(report: &Report) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
+    let mut out = output();
     writeln!(out, "durability: {}", report.fsync_mode)?;
     if report.quick {
         writeln!(out, "a quick look: the figures are not a measurement")?;

@@ -121,3 +121,17 @@ fn the_log_says_ready_once_and_each_line_is_json() {
     let ready = lines.iter().filter(|line| line.to_string().contains(r#""ready""#)).count();
     assert_eq!(ready, 1, "{log:#?}");
 }
+
+#[test]
+fn a_redirect_says_in_words_where_it_leads() {
+    let csms = TestCsms::start();
+    let config = ureq::Agent::config_builder().max_redirects(0).http_status_as_error(false);
+    let agent = ureq::Agent::new_with_config(config.max_redirects_will_error(false).build());
+    for (path, place) in [("/docs", "/docs/"), ("/", "/login")] {
+        let url = format!("http://{}{path}", csms.http_address());
+        let mut answer = agent.get(url).call().expect("an answer");
+        assert_eq!(answer.status(), 303, "{path}");
+        let words = answer.body_mut().read_to_string().expect("a text");
+        assert_eq!(words, format!("go on at {place}\n"));
+    }
+}

@@ -15,13 +15,14 @@ const DEMO_STATIONS: usize = 12;
 struct Demo {
     process: Child,
     http: Http,
+    /// What it said until it said how to end it.
+    words: String,
 }
 
 impl Demo {
-    fn start(folder: &Path) -> Self {
-        let address = free_address();
+    fn start(folder: &Path, http: &str) -> Self {
         let mut process = binary()
-            .args(["demo", "--ocpp", &free_address(), "--http", &address])
+            .args(["demo", "--ocpp", "127.0.0.1:0", "--http", http])
             .env("CHARGEBOOK_ADMIN_TOKEN", ADMIN_TOKEN)
             .current_dir(folder)
             .stdout(Stdio::piped())
@@ -29,11 +30,19 @@ impl Demo {
             .spawn()
             .expect("the binary starts");
         let mut said = BufReader::new(process.stdout.take().expect("piped")).lines();
-        let demo = Self { process, http: Http::new(&address, Some(ADMIN_TOKEN)) };
-        let invited = said.any(|line| line.expect("a line").contains("Ctrl-C"));
-        assert!(invited, "the demo ended before it said how to end it");
+        let mut words = String::new();
+        for line in said.by_ref() {
+            words.push_str(&line.expect("a line"));
+            words.push('\n');
+            if words.contains("Ctrl-C") {
+                break;
+            }
+        }
         std::thread::spawn(move || said.for_each(drop));
-        demo
+        let address = words.split_once("http://").and_then(|(_, rest)| rest.split_once('/'));
+        let (address, _) = address.expect("an address that the demo tells");
+        let http = Http::new(address, Some(ADMIN_TOKEN));
+        Self { process, http, words }
     }
 
     /// As Ctrl-C does.
@@ -54,15 +63,10 @@ impl Drop for Demo {
     }
 }
 
-fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").to_string()
-}
-
 #[test]
 fn a_new_user_sees_invoices_proves_one_and_goes_on_after_ctrl_c() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let demo = Demo::start(folder.path());
+    let demo = Demo::start(folder.path(), "127.0.0.1:0");
     assert_eq!(demo.http.list("/v1/stations").len(), DEMO_STATIONS);
     let invoices = demo.http.list("/v1/invoices");
     assert!(!invoices.is_empty(), "a new user finds invoices");
@@ -82,7 +86,10 @@ fn a_new_user_sees_invoices_proves_one_and_goes_on_after_ctrl_c() {
     demo.interrupt();
 
     run(&["log", "verify"]);
-    let again = Demo::start(folder.path());
+    let other_program = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let taken = other_program.local_addr().expect("an address").to_string();
+    let again = Demo::start(folder.path(), &taken);
+    assert!(again.words.contains(&format!("{taken} is taken")), "{}", again.words);
     let kept = again.http.list("/v1/invoices");
     assert!(invoices.iter().all(|invoice| kept.contains(invoice)), "invoices are for ever");
     again.interrupt();

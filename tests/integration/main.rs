@@ -36,6 +36,7 @@ mod security_cases;
 mod station_commands;
 mod station_reports;
 mod strict_charge_point;
+mod subcommands;
 mod test_cases_16;
 mod test_cases_2x;
 mod tls;
