@@ -8,7 +8,7 @@ use std::time::Duration;
 /// How long a statement waits for a lock that another connection holds.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Why a file of the data folder cannot be opened.
+/// Why a file of the data folder, or a log elsewhere, cannot be opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
     /// Another process writes to the folder.
@@ -79,6 +79,33 @@ pub enum OpenError {
         path: PathBuf,
         /// What SQLite says.
         reason: String,
+    },
+    /// A database server.
+    #[error("cannot open the log in {address}: {reason}")]
+    Database {
+        /// Its address, without the password.
+        address: String,
+        /// What it says.
+        reason: String,
+    },
+    /// A database to be opened for reading only, without a log.
+    #[error("there is no log in {address}: a server that is started with it makes one")]
+    NoDatabaseLog {
+        /// Its address, without the password.
+        address: String,
+    },
+    /// Written by another version of this program.
+    #[error(
+        "the log in {address} has schema version {found}, this program knows {known}: use a \
+         newer program"
+    )]
+    DatabaseSchema {
+        /// Its address, without the password.
+        address: String,
+        /// Its version.
+        found: i64,
+        /// The one that this program reads.
+        known: i64,
     },
 }
 

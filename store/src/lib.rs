@@ -13,6 +13,7 @@ mod lock;
 mod lru;
 pub mod memory;
 pub mod port;
+pub mod postgres;
 mod prepare;
 mod ring;
 pub mod sealer;
@@ -28,6 +29,7 @@ pub use port::{
     Append, AppendError, Appended, EventStore, ExpectedVersion, LookupKey, NewEvent, Position,
     RecordedEvent, StoreError, StreamName, Subscription,
 };
+pub use postgres::{PostgresStore, PostgresUrl};
 pub use sealer::{Sealer, SealerError, SealerOptions, SignedCheckpoint, Tree, TreeAt, TreeError};
 pub use sqlite::{OpenMode, SqliteStore};
 pub use vault::{KeyVault, Opened, Sealed, Unsealable, VaultError};

@@ -39,7 +39,7 @@ impl Position {
     pub const START: Self = Self(0);
 
     /// From an engine's own number, or from a client that got it from us.
-    pub fn from_u64(position: u64) -> Self {
+    pub const fn from_u64(position: u64) -> Self {
         Self(position)
     }
 

@@ -1,0 +1,112 @@
+//! Where a PostgreSQL log is, and how its connections are set.
+
+use sqlx::ConnectOptions as _;
+use sqlx::postgres::PgConnectOptions;
+use std::fmt;
+use std::str::FromStr;
+
+/// What every connection is set to, whatever the database's defaults are.
+///
+/// Every statement of this engine finds its rows by an index. The planner, which knows little of
+/// a log that has just begun to grow, must not think of anything else.
+const SESSION: [(&str, &str); 6] = [
+    ("default_transaction_isolation", "read committed"),
+    // The deadlines are ours; a statement that PostgreSQL gives up while it waits for its
+    // standbys would be taken for a durable one.
+    ("statement_timeout", "0"),
+    ("jit", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("enable_seqscan", "off"),
+];
+/// After which a node that is cut off in the middle of a transaction no longer holds up the
+/// others.
+const ABANDONED_TRANSACTION_ENDS: &str = "10s";
+
+/// The address of a log in PostgreSQL: `postgres://user:password@host:port/database`, with the
+/// parameters of libpq, such as `?sslmode=verify-full`. A log has a schema to itself: the first
+/// of the search path. Never shows its password.
+#[derive(Clone)]
+pub struct PostgresUrl {
+    options: PgConnectOptions,
+    shown: String,
+}
+
+/// A text that is no address of a PostgreSQL database.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it is no address such as postgres://user:password@host:5432/database: {0}")]
+pub struct PostgresUrlError(String);
+
+impl FromStr for PostgresUrl {
+    type Err = PostgresUrlError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if !Self::is_one(text) {
+            return Err(PostgresUrlError("it begins with something else".to_owned()));
+        }
+        let options = PgConnectOptions::from_str(text);
+        let options = options.map_err(|error| PostgresUrlError(error.to_string()))?;
+        let name = options.get_application_name().unwrap_or("chargebook").to_owned();
+        let options = options
+            .disable_statement_logging()
+            .application_name(&name)
+            .options(SESSION)
+            .options([("idle_in_transaction_session_timeout", ABANDONED_TRANSACTION_ENDS)]);
+        let database = options.get_database().unwrap_or(options.get_username());
+        let shown = format!("postgres://{}:{}/{database}", options.get_host(), options.get_port());
+        Ok(Self { options, shown })
+    }
+}
+
+impl PostgresUrl {
+    /// Whether a text is meant to be such an address.
+    pub fn is_one(text: &str) -> bool {
+        text.starts_with("postgres://") || text.starts_with("postgresql://")
+    }
+
+    /// A connection that may write.
+    pub(super) fn writing(&self) -> PgConnectOptions {
+        self.options.clone()
+    }
+
+    /// A connection that cannot write, whatever is asked of it.
+    pub(super) fn reading(&self) -> PgConnectOptions {
+        self.options.clone().options([("default_transaction_read_only", "on")])
+    }
+}
+
+impl fmt::Display for PostgresUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+impl fmt::Debug for PostgresUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PostgresUrl({})", self.shown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_never_shows_its_password() {
+        let text = "postgres://writer:very-secret@db.example:6543/charging?sslmode=require";
+        let address: PostgresUrl = text.parse().expect("an address");
+        assert_eq!(address.to_string(), "postgres://db.example:6543/charging");
+        assert!(!format!("{address:?}").contains("very-secret"));
+        let error = "postgres://writer:very-secret@db.example:x/".parse::<PostgresUrl>();
+        let error = error.expect_err("no port");
+        assert!(!format!("{error} {error:?}").contains("very-secret"));
+    }
+
+    #[test]
+    fn only_an_address_of_postgresql_is_taken() {
+        for text in ["", "sqlite:", "mysql://host/database", "/var/lib/log.db"] {
+            assert!(text.parse::<PostgresUrl>().is_err(), "{text}");
+        }
+        assert!("postgresql:///charging".parse::<PostgresUrl>().is_ok());
+    }
+}

@@ -1,0 +1,269 @@
+//! The engine for many processes: one log in a PostgreSQL database, which any of them may read and
+//! write. Dense positions, group commit in each process, and whoever follows the log is told of
+//! what the others write.
+//!
+//! Visible means durable: PostgreSQL shows a commit to readers after it is on disk, and with
+//! synchronous standbys after it is on theirs; the head moves after that.
+
+mod address;
+mod follow;
+mod insert;
+mod read;
+mod schema;
+mod stored;
+mod term;
+mod writer;
+
+pub use address::{PostgresUrl, PostgresUrlError};
+
+use crate::file::OpenError;
+use crate::group_commit::CommitFaults;
+use crate::group_commit::queue::{Inbox, QUEUE_APPENDS_MAX, QUEUE_WAIT_MAX, WriterHandle};
+use crate::port::{
+    Append, AppendError, Appended, EventStore, LookupKey, Position, RecordedEvent, StoreError,
+    StreamName, Subscription,
+};
+use crate::ring::Ring;
+use crate::sqlite::OpenMode;
+use crate::tail::Tail;
+use async_trait::async_trait;
+use read::Reader;
+use schema::{PARTITION_EVENTS, open_error};
+use sqlx::postgres::PgConnection;
+use sqlx::{ConnectOptions as _, Connection as _, Row as _};
+use std::sync::Arc;
+use std::time::Duration;
+use term::{Seen, Standing};
+use tokio::sync::{oneshot, watch};
+use tokio::task::AbortHandle;
+use writer::{Writer, WriterParts};
+
+/// Recent events kept in memory for live subscribers.
+const RING_EVENTS_MAX: usize = 64 * 1024;
+/// Their bytes.
+const RING_BYTES_MAX: usize = 96 * 1024 * 1024;
+
+/// Settings; the defaults are right for a server.
+#[derive(Clone)]
+pub struct PostgresOptions {
+    /// How long a caller waits for a place in the writer's queue.
+    pub queue_wait: Duration,
+    /// Appends that may wait for the writer.
+    pub queue_appends_max: usize,
+    /// Whether [`EventStore::read_stream`] recomputes the leaf of every event it returns, about
+    /// a microsecond each.
+    pub verify_stream_reads: bool,
+    /// Positions in one partition of a log that is made now.
+    pub partition_events: u32,
+    /// Faults that tests inject into commits.
+    #[doc(hidden)]
+    pub commit_faults: Option<Arc<dyn CommitFaults>>,
+}
+
+impl Default for PostgresOptions {
+    fn default() -> Self {
+        Self {
+            queue_wait: QUEUE_WAIT_MAX,
+            queue_appends_max: QUEUE_APPENDS_MAX,
+            verify_stream_reads: true,
+            partition_events: PARTITION_EVENTS,
+            commit_faults: None,
+        }
+    }
+}
+
+/// A log in PostgreSQL. Clones share it.
+#[derive(Clone)]
+pub struct PostgresStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    reader: Arc<Reader>,
+    writer: Option<WriterHandle>,
+    follow: AbortHandle,
+}
+
+impl PostgresStore {
+    /// Opens the log at an address, with the default settings. A writer makes the tables where
+    /// there are none.
+    pub async fn open(address: &PostgresUrl, mode: OpenMode) -> Result<Self, OpenError> {
+        Self::open_with(address, mode, PostgresOptions::default()).await
+    }
+
+    /// Opens the log at an address.
+    pub async fn open_with(
+        address: &PostgresUrl,
+        mode: OpenMode,
+        options: PostgresOptions,
+    ) -> Result<Self, OpenError> {
+        let (reader, writer) = match mode {
+            OpenMode::Writer => open_writer(address, options).await?,
+            OpenMode::ReadOnly => (open_read_only(address, &options).await?, None),
+        };
+        let follow = tokio::spawn(follow::follow(address.clone(), Arc::clone(&reader)));
+        let follow = follow.abort_handle();
+        Ok(Self { inner: Arc::new(Inner { reader, writer, follow }) })
+    }
+
+    /// Takes no more appends, finishes the queued ones, and lets go of the database.
+    /// Subscriptions end with an error. Also waits where another clone closes.
+    pub async fn close(&self) {
+        if let Some(writer) = &self.inner.writer {
+            writer.close().await;
+        }
+        self.inner.follow.abort();
+        self.inner.reader.close().await;
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.follow.abort();
+        self.reader.head().end();
+    }
+}
+
+impl std::fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PostgresStore").finish_non_exhaustive()
+    }
+}
+
+async fn open_read_only(
+    address: &PostgresUrl,
+    options: &PostgresOptions,
+) -> Result<Arc<Reader>, OpenError> {
+    let connected = address.reading().connect().await;
+    let mut connection = connected.map_err(|error| open_error(address, &error))?;
+    schema::check(address, &mut connection).await?;
+    close(connection).await;
+    let reader = new_reader(address, Position::START, options);
+    let refreshed = reader.refresh_head().await;
+    let failed = |error: StoreError| OpenError::Database {
+        address: address.to_string(),
+        reason: error.to_string(),
+    };
+    refreshed.map_err(failed).map(|()| reader)
+}
+
+async fn open_writer(
+    address: &PostgresUrl,
+    options: PostgresOptions,
+) -> Result<(Arc<Reader>, Option<WriterHandle>), OpenError> {
+    let (standing, channel) = enter_log(address, options.partition_events).await?;
+    let reader = new_reader(address, standing.head, &options);
+    let start = |inbox: Inbox| {
+        let (address, reader) = (address.clone(), Arc::clone(&reader));
+        let faults = options.commit_faults;
+        let parts = WriterParts { address, channel, reader, inbox, faults };
+        start(Writer::new(standing, parts))
+    };
+    let writer = WriterHandle::start(options.queue_appends_max, options.queue_wait, start);
+    let failed = |error: std::io::Error| OpenError::Database {
+        address: address.to_string(),
+        reason: format!("no thread for the writer: {error}"),
+    };
+    let writer = writer.map_err(failed)?;
+    Ok((reader, Some(writer)))
+}
+
+fn new_reader(address: &PostgresUrl, head: Position, options: &PostgresOptions) -> Arc<Reader> {
+    let ring = Ring::new(head, RING_EVENTS_MAX, RING_BYTES_MAX);
+    Arc::new(Reader::new(address, ring, head, options.verify_stream_reads))
+}
+
+/// Makes the log where there is none, and looks where it stands and on which channel it is told.
+async fn enter_log(
+    address: &PostgresUrl,
+    partition_events: u32,
+) -> Result<(Standing, String), OpenError> {
+    let failed = |error: sqlx::Error| open_error(address, &error);
+    let mut connection = address.writing().connect().await.map_err(failed)?;
+    schema::create_or_check(address, &mut connection, partition_events).await?;
+    warn_of_weak_durability(&mut connection).await.map_err(failed)?;
+    let standing = term::enter(&mut connection, &Seen::default()).await;
+    let standing = standing.map_err(|error| OpenError::Database {
+        address: address.to_string(),
+        reason: error.to_string(),
+    })?;
+    let channel = sqlx::query(follow::CHANNEL_SQL).fetch_one(&mut connection).await;
+    let channel = channel.and_then(|row| row.try_get(0)).map_err(failed)?;
+    close(connection).await;
+    Ok((standing, channel))
+}
+
+/// A database can be set so that a commit is not on disk with the answer. That is for its owner to
+/// decide, and to be said aloud.
+async fn warn_of_weak_durability(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    const SETTINGS: &str = "SELECT current_setting('fsync'), current_setting('synchronous_commit')";
+    let row = sqlx::query(SETTINGS).fetch_one(connection).await?;
+    let (fsync, synchronous_commit): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+    if fsync == "off" || synchronous_commit == "off" {
+        tracing::warn!(
+            fsync,
+            synchronous_commit,
+            "this database answers before a commit is on disk: what it has acknowledged may be \
+             lost with the power"
+        );
+    }
+    Ok(())
+}
+
+async fn close(connection: PgConnection) {
+    // What was asked has been answered; whatever closing says changes nothing.
+    let _ = connection.close().await;
+}
+
+/// Gives the writer a thread of its own: beside the tasks of thousands of connections it would
+/// wait for its turn at every statement, and everybody waits for it.
+fn start(writer: Writer) -> std::io::Result<oneshot::Receiver<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (end, ended) = oneshot::channel();
+    std::thread::Builder::new().name("log-writer".to_owned()).spawn(move || {
+        runtime.block_on(writer.run());
+        // Nobody need wait for the end.
+        let _ = end.send(());
+    })?;
+    Ok(ended)
+}
+
+#[async_trait]
+impl EventStore for PostgresStore {
+    async fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        match &self.inner.writer {
+            Some(writer) => writer.append(append).await,
+            None => Err(AppendError::Down("the store was opened read-only".to_owned())),
+        }
+    }
+
+    async fn read_stream(
+        &self,
+        stream: &StreamName,
+        from_version: u64,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, StoreError> {
+        self.inner.reader.read_stream(stream, from_version, limit).await
+    }
+
+    async fn read_all(
+        &self,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, StoreError> {
+        self.inner.reader.read_all(after, limit).await
+    }
+
+    async fn lookup(&self, key: &LookupKey) -> Result<Option<StreamName>, StoreError> {
+        self.inner.reader.lookup(key).await
+    }
+
+    fn head(&self) -> watch::Receiver<Position> {
+        self.inner.reader.head().subscribe()
+    }
+
+    fn subscribe(&self, after: Position) -> Subscription {
+        let reader = Arc::clone(&self.inner.reader);
+        Subscription::new(Tail::new(reader, after, self.head()))
+    }
+}
