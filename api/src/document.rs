@@ -1,13 +1,14 @@
 //! The OpenAPI document: what the routes say of themselves, and what is true of all of them.
 
 use crate::problem::{MEDIA_TYPE, Problem};
+use crate::request::WaitParameters;
 use crate::routes::{guarded_routes, open_routes};
-use utoipa::OpenApi;
 use utoipa::openapi::header::HeaderBuilder;
-use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::{IntoParams as _, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 
 /// The header of writes, as people write it.
@@ -17,6 +18,13 @@ const ANY_STATUS: &str = "default";
 
 /// The OpenAPI document, pretty JSON that ends with a newline.
 pub fn openapi() -> String {
+    // A document of plain maps and strings always has a JSON form.
+    let text = document().to_pretty_json().unwrap_or_default();
+    format!("{text}\n")
+}
+
+/// The OpenAPI document.
+pub(crate) fn document() -> utoipa::openapi::OpenApi {
     let mut document = OpenApiRouter::with_openapi(Description::openapi())
         .merge(open_routes())
         .merge(guarded_routes())
@@ -24,14 +32,15 @@ pub fn openapi() -> String {
     for (path, item) in &mut document.paths.paths {
         describe(path, item);
     }
-    // A document of plain maps and strings always has a JSON form.
-    let text = document.to_pretty_json().unwrap_or_default();
-    format!("{text}\n")
+    document
 }
 
-/// Adds what every route has: its problems, and the position of its writes.
+/// Adds what every route has: its problems, the position of its writes, and that its reads wait.
 fn describe(path: &str, item: &mut PathItem) {
     let guarded = path.starts_with("/v1/");
+    if let Some(read) = item.get.as_mut().filter(|_| guarded) {
+        add_wait_for(read);
+    }
     let reads = item.get.iter_mut().map(|operation| (operation, false));
     let writes = [&mut item.put, &mut item.post, &mut item.patch];
     let writes = writes.into_iter().flatten().map(|operation| (operation, true));
@@ -67,6 +76,16 @@ fn add_problems(operation: &mut Operation) {
     }
 }
 
+fn add_wait_for(operation: &mut Operation) {
+    let parameters = operation.parameters.get_or_insert_default();
+    for parameter in WaitParameters::into_params(|| Some(ParameterIn::Query)) {
+        let parameter = RefOr::T(parameter);
+        if !parameters.contains(&parameter) {
+            parameters.push(parameter);
+        }
+    }
+}
+
 fn add_position(response: &mut Response) {
     let position = HeaderBuilder::new()
         .schema(Some(ObjectBuilder::new().schema_type(Type::Integer)))
@@ -95,7 +114,8 @@ fn problem_content() -> RefOr<Content> {
             must have seen it takes `?wait_for=POSITION`. Lists are pages: send `next` as \
             `after` to get the next one. Instants are RFC 3339 in UTC, money is a decimal \
             string in major units, energy is in Wh. What cannot be done is answered with a \
-            problem (RFC 9457). Members and parameters that are not known are ignored.",
+            problem (RFC 9457). A parameter that a route does not take is refused \
+            by name; a filter by a thing that there is not gives an empty list.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     components(schemas(Problem)),

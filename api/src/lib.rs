@@ -7,12 +7,14 @@
 //!
 //! - Everything under `/v1` needs `Authorization: Bearer TOKEN`.
 //! - Every write answers `Chargebook-Position`; every read takes `?wait_for=POSITION`.
+//! - A parameter that a route does not take is refused by name.
 //! - What cannot be done is answered with a problem (RFC 9457).
 
 mod answer;
 mod auth;
 mod document;
 mod observe;
+mod parameters;
 mod problem;
 mod request;
 mod routes;

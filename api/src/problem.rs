@@ -103,6 +103,16 @@ impl Problem {
         Self { errors: vec![fault], ..problem }
     }
 
+    /// 400: the route takes no parameter of that name.
+    pub(crate) fn unknown_parameter(name: &str, known: &[String]) -> Self {
+        let known: Vec<_> = known.iter().map(|known| format!("`{known}`")).collect();
+        let known = match known.is_empty() {
+            true => "none".to_owned(),
+            false => known.join(", "),
+        };
+        Self::parameter(name, format!("there is no such parameter; this request takes {known}"))
+    }
+
     /// 422: a parameter of the query is none of the words that it can be.
     pub(crate) fn unknown_word(name: &str, found: &str, words: &[String]) -> Self {
         let words: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();

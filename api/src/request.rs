@@ -69,7 +69,8 @@ async fn read_text<S: Send + Sync>(request: Request, state: &S) -> Result<String
         .map_err(|error| Problem::malformed(format!("it is not UTF-8: {error}")))
 }
 
-/// The query as `T`; parameters that are not known are ignored.
+/// The query as `T`, which takes its own of the parameters; those that nobody takes are refused
+/// before.
 pub(crate) struct Query<T>(pub(crate) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {

@@ -216,6 +216,7 @@ impl Outbox {
             action: action.to_owned(),
             request,
             reply: ReplyFrame { text: reply.text, personal: reading.personal },
+            result_error: complaint.clone(),
             received_at,
             result: reading.result,
             nothing_follows: reading.nothing_follows,
@@ -235,6 +236,7 @@ impl Outbox {
                 failed(desk, command_id, &error);
                 // The station says it once: what came of the command will not be known.
                 leave_halfway(desk, command_id, "its answer could not be stored").await;
+                return Ok(None);
             }
         }
         Ok(complaint)

@@ -37,6 +37,14 @@ pub enum ProjectionError {
         /// Why it failed.
         source: std::io::Error,
     },
+    /// The generation was written by a release with other tables or folds.
+    #[error("the read models are of another release (schema {found}, not {own})")]
+    OtherRelease {
+        /// Its schema version.
+        found: i64,
+        /// This release's.
+        own: i64,
+    },
     /// A row does not hold what was written there: delete the folder, it is rebuilt.
     #[error("the read models are damaged ({0}); they can be deleted and are rebuilt from the log")]
     Damaged(String),

@@ -247,9 +247,7 @@ pub(crate) async fn read_checkpoint(
     let row = sqlx::query(sql).fetch_one(&mut *connection).await?;
     let schema_version: i64 = row.try_get(0)?;
     if schema_version != SCHEMA_VERSION {
-        return Err(ProjectionError::Damaged(format!(
-            "their schema is of version {schema_version}, not {SCHEMA_VERSION}"
-        )));
+        return Err(ProjectionError::OtherRelease { found: schema_version, own: SCHEMA_VERSION });
     }
     let position: i64 = row.try_get(1)?;
     u64::try_from(position)
@@ -259,4 +257,27 @@ pub(crate) async fn read_checkpoint(
 
 fn failed(path: &Path, source: std::io::Error) -> ProjectionError {
     ProjectionError::Folder { path: path.display().to_string(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_generation_of_another_release_is_not_called_damaged() {
+        let directory = tempfile::tempdir().expect("a folder");
+        let folder = ReadFolder::open(directory.path()).expect("the folder");
+        let generation = folder.create().await.expect("a generation");
+        assert_eq!(generation.checkpoint().await.expect("its checkpoint"), Position::START);
+        let mut connection = generation.connect_writer(Durability::Live).await.expect("open");
+        let older = sqlx::query("UPDATE generation SET schema_version = schema_version - 1");
+        older.execute(&mut connection).await.expect("an older schema");
+        connection.close().await.expect("closed");
+        let found = generation.checkpoint().await.expect_err("of another release");
+        let (found, own) = match &found {
+            ProjectionError::OtherRelease { found, own } => (*found, *own),
+            other => panic!("{other}"),
+        };
+        assert_eq!((found, own), (SCHEMA_VERSION - 1, SCHEMA_VERSION));
+    }
 }

@@ -117,6 +117,12 @@ async fn usable_generation(
                 head = head.as_u64(),
                 "the read models are ahead of the log and are rebuilt"
             ),
+            // So it is after every upgrade that folds otherwise: nothing is wrong.
+            Err(e @ ProjectionError::OtherRelease { .. }) => tracing::info!(
+                generation = generation.name,
+                reason = %e,
+                "the read models are rebuilt from the log"
+            ),
             Err(e) => tracing::warn!(
                 generation = generation.name,
                 error = %e,

@@ -23,7 +23,7 @@ const EVENTS_MAX: usize = 1000;
 /// Longest that an empty page is waited with, in seconds.
 const WAIT_SECONDS_MAX: u64 = 60;
 /// Members of an exchange that hold a frame.
-const FRAMES: [&str; 2] = ["request", "reply"];
+const FRAMES: [&str; 3] = ["request", "reply", "result_error"];
 
 /// An event.
 #[derive(Debug, Serialize, ToSchema)]

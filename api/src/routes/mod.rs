@@ -32,8 +32,9 @@ mod v2g_authority;
 mod web_payments;
 
 use crate::auth::require_token;
-use crate::document::openapi;
+use crate::document::{document, openapi};
 use crate::observe::observe;
+use crate::parameters::{KnownParameters, known_parameters};
 use crate::problem::Problem;
 use crate::request::{BODY_BYTES_MAX, Query, WaitParameters};
 use crate::state::{ApiState, WAIT_FOR_MAX};
@@ -61,11 +62,12 @@ pub fn router(state: ApiState) -> Router {
     let guarded = guarded
         .method_not_allowed_fallback(wrong_method)
         .route_layer(from_fn_with_state(state.clone(), wait_for))
+        .route_layer(from_fn_with_state(KnownParameters::of(&document()), known_parameters))
         .route_layer(from_fn_with_state(state.clone(), require_token));
     let (open, _) = open_routes().split_for_parts();
-    let document = axum::body::Bytes::from(openapi());
-    let document = get(|| async move { ([(CONTENT_TYPE, "application/json")], document) });
-    open.route(DOCUMENT_PATH, document)
+    let text = axum::body::Bytes::from(openapi());
+    let text = get(|| async move { ([(CONTENT_TYPE, "application/json")], text) });
+    open.route(DOCUMENT_PATH, text)
         .merge(SwaggerUi::new(PAGE_PATH).config(Config::new([DOCUMENT_PATH])))
         .method_not_allowed_fallback(wrong_method)
         .merge(guarded)

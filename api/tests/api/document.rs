@@ -71,3 +71,69 @@ async fn every_path_of_the_document_answers_and_is_guarded() {
         }
     }
 }
+
+/// A misspelt filter would give the whole list: every route names what it does not take, and takes
+/// what the document says.
+#[tokio::test]
+async fn every_route_refuses_parameters_that_the_document_does_not_have() {
+    let api = TestApi::start().await;
+    let document: Value = serde_json::from_str(&chargebook_api::openapi()).expect("JSON");
+    let mut known = 0;
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        if !path.starts_with("/v1/") {
+            continue;
+        }
+        for (method, operation) in item.as_object().expect("methods") {
+            let Ok(verb) = method.to_uppercase().parse::<Method>() else { continue };
+            let path = path.replace(['{', '}'], "");
+            let refused = api.send(verb.clone(), &format!("{path}?statoin=CP-1"), &[], "").await;
+            let problem = refused.problem(400, "invalid_parameter");
+            assert_eq!(problem["errors"][0]["parameter"], "statoin", "{method} {path}");
+            let said = problem["detail"].as_str().expect("words").to_owned();
+            let parameters = operation["parameters"].as_array().into_iter().flatten();
+            for parameter in parameters.filter(|parameter| parameter["in"] == "query") {
+                known += 1;
+                let name = parameter["name"].as_str().expect("a name");
+                assert!(said.contains(&format!("`{name}`")), "{method} {path}: {said}");
+                // Whatever is wrong with the value, the name is not.
+                let answer = api.send(verb.clone(), &format!("{path}?{name}="), &[], "").await;
+                assert!(!answer.text.contains("no such parameter"), "{method} {path}: {answer:?}");
+            }
+            if verb == Method::GET {
+                assert!(said.contains("`wait_for`"), "{path}: {said}");
+            }
+        }
+    }
+    assert!(known > 50, "{known}");
+    let head = api.send(Method::HEAD, "/v1/stations?limit=1", &[], "").await;
+    assert_eq!(head.status, 200, "{head:?}");
+}
+
+/// A filter by a thing that there is not narrows a list to nothing, in every list.
+#[tokio::test]
+async fn a_filter_by_an_unknown_thing_gives_an_empty_list() {
+    let api = TestApi::start().await;
+    api.post("/v1/stations", &serde_json::json!({ "id": "CP-1" })).await.expect(201);
+    let document: Value = serde_json::from_str(&chargebook_api::openapi()).expect("JSON");
+    let mut filtered = 0;
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        // Sums are no list: a site also says in which zone its days are.
+        if path == "/v1/analytics" {
+            continue;
+        }
+        let parameters = item["get"]["parameters"].as_array().into_iter().flatten();
+        for parameter in parameters.filter(|parameter| parameter["in"] == "query") {
+            let value = match parameter["name"].as_str().expect("a name") {
+                "station" | "site" => "nowhere",
+                "token_id" | "account_id" | "driver_id" | "session" => {
+                    "018f0000-0000-7000-8000-000000000000"
+                }
+                _ => continue,
+            };
+            filtered += 1;
+            let path = format!("{path}?{}={value}", parameter["name"].as_str().expect("a name"));
+            assert_eq!(api.list(&path).await, Vec::<Value>::new(), "{path}");
+        }
+    }
+    assert!(filtered >= 10, "{filtered}");
+}

@@ -183,6 +183,7 @@ impl Station {
                 text: format!(r#"[3,"c",{payload}]"#),
                 personal: Personal::Places(Vec::new()),
             },
+            result_error: None,
             received_at: Timestamp::new(Utc::now()),
             result: CommandResult::Result { status: Some(status.to_owned()) },
             nothing_follows: false,

@@ -179,6 +179,7 @@ impl World {
             reply: Some(SealedText::plain(format!("[3,\"{message_id}\",{reply}]"))),
             received_at: at(time),
             station_time: Some(format!("2026-11-22T{time}Z")),
+            result_error: None,
             verdict: Verdict::Answered,
             error_code: None,
             duplicate_of: None,

@@ -10,6 +10,7 @@ use chargebook_domain::events::v1::{
     ExchangeRecorded, FollowUp, Intent, ReportTopic, Verdict,
 };
 use chargebook_domain::ids::{CommandId, EventId};
+use chargebook_domain::sealed::SealedText;
 use chargebook_domain::units::Timestamp;
 use chargebook_store::{AppendError, ExpectedVersion, LookupKey, StreamName};
 
@@ -36,6 +37,9 @@ pub struct CommandReply {
     pub request: RenderedReply,
     /// The station's frame.
     pub reply: ReplyFrame,
+    /// What the station is to be told about it: the whole frame, which names members and rules
+    /// and repeats nothing that the station said.
+    pub result_error: Option<String>,
     /// When it came.
     pub received_at: Timestamp,
     /// What it says.
@@ -157,10 +161,7 @@ impl StationDesk {
         self.chargebook.personal().report_key(self.state.station_id, topic, request_id)
     }
 
-    async fn sealed(
-        &self,
-        frame: &RenderedReply,
-    ) -> Result<chargebook_domain::sealed::SealedText, DeskError> {
+    async fn sealed(&self, frame: &RenderedReply) -> Result<SealedText, DeskError> {
         let places = Personal::Places(frame.personal.clone());
         let personal = self.chargebook.personal();
         Ok(personal.seal_frame(self.state.station_id, &frame.frame, &places).await?)
@@ -203,6 +204,7 @@ impl StationDesk {
             action: Some(outcome.action.clone()),
             request: Some(self.sealed(&outcome.request).await?),
             reply: Some(reply),
+            result_error: outcome.result_error.as_deref().map(SealedText::plain),
             received_at: outcome.received_at,
             station_time: None,
             verdict,

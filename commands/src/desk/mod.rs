@@ -342,6 +342,7 @@ impl StationDesk {
             action: receipt.action.clone(),
             request,
             reply,
+            result_error: None,
             received_at: receipt.received_at,
             station_time: receipt.station_time.clone(),
             verdict,

@@ -100,7 +100,12 @@ async fn who_knows_a_callresulterror_is_told_of_an_answer_that_cannot_be_used() 
         let mut station = gateway.station_of("ocpp2.1").await;
         let id = request(&gateway, Intent::Reset { hard: true, evse: None }).await.to_string();
         answer(&mut station, &payload).await;
-        assert_eq!(station.text().await, json!([5, id, code, description, {}]));
+        let told = station.text().await;
+        assert_eq!(told, json!([5, id, code, description, {}]));
+        let answers = gateway.facts("exchange.recorded").await;
+        let answer = answers.iter().find(|exchange| exchange["message_id"] == id);
+        let kept = &answer.expect("the exchange")["result_error"];
+        assert_eq!(serde_json::from_str::<Value>(kept.as_str().expect("text")).ok(), Some(told));
         let failed = gateway.facts_once("command.failed", 1).await;
         assert_eq!(failed[0]["failure"], "outcome_unknown");
     }

@@ -284,6 +284,7 @@ impl History {
             reply: None,
             received_at: self.now,
             station_time: None,
+            result_error: None,
             verdict: Verdict::Answered,
             error_code: None,
             duplicate_of: None,

@@ -25,6 +25,10 @@ pub struct ExchangeRecorded {
     pub request: Option<SealedText>,
     /// The answer, verbatim; `None` where there is none.
     pub reply: Option<SealedText>,
+    /// Where the station's answer to a message of ours could not be used: what it was told about
+    /// that, verbatim (CALLRESULTERROR, OCPP 2.1 part 4, 4.2.3).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result_error: Option<SealedText>,
     /// When the message (or, for a message of ours, its answer) reached us.
     pub received_at: Timestamp,
     /// The message's own time stamp, as the station wrote it.
