@@ -1,6 +1,6 @@
 //! `chargebook audit export | verify`: an invoice with its proof, and the proof's proof.
 
-use crate::config::DATA_DEFAULT;
+use crate::config::LogPlace;
 use crate::output::output;
 use anyhow::{Context, anyhow, bail};
 use chargebook_api::BundleFailure;
@@ -16,7 +16,7 @@ use chargebook_proof::bundle::{Bundle, ProvenEvent};
 use chargebook_proof::merkle::NodeAddress;
 use chargebook_store::sealer::{Sealer, SealerOptions, SignedCheckpoint, Tree};
 use chargebook_store::vault::KeyVault;
-use chargebook_store::{EventStore, OpenMode, Position, RecordedEvent, SqliteStore, StreamName};
+use chargebook_store::{EventStore, OpenMode, Position, RecordedEvent, StreamName};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -42,9 +42,8 @@ pub(crate) enum AuditCommand {
 /// Options of `chargebook audit export`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ExportArgs {
-    /// The data folder
-    #[arg(long, env = "CHARGEBOOK_DATA", default_value = DATA_DEFAULT, value_name = "DIR")]
-    data: PathBuf,
+    #[command(flatten)]
+    place: LogPlace,
     /// The invoice's number
     #[arg(long, value_name = "NUMBER")]
     invoice: String,
@@ -104,7 +103,7 @@ fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
 }
 
 async fn export(args: &ExportArgs) -> anyhow::Result<()> {
-    let text = bundle_of(&args.data, &args.invoice).await?;
+    let text = bundle_of(&args.place, &args.invoice).await?;
     if args.output == Path::new("-") {
         output().write_all(text.as_bytes())?;
         return Ok(());
@@ -123,13 +122,13 @@ async fn export(args: &ExportArgs) -> anyhow::Result<()> {
 
 /// Exports bundles for the API.
 pub(crate) struct Bundles {
-    pub(crate) data: PathBuf,
+    pub(crate) place: LogPlace,
 }
 
 #[async_trait::async_trait]
 impl chargebook_api::BundleSource for Bundles {
     async fn bundle(&self, invoice: &str) -> Result<Vec<u8>, BundleFailure> {
-        match bundle_of(&self.data, invoice).await {
+        match bundle_of(&self.place, invoice).await {
             Ok(text) => Ok(text.into_bytes()),
             Err(error) if error.is::<NoSuchInvoice>() => Err(BundleFailure::NotFound),
             Err(error) if error.is::<NotSealed>() => Err(BundleFailure::NotSealedYet),
@@ -148,19 +147,21 @@ struct NoSuchInvoice(String);
 #[error("the invoice is not under a signed checkpoint yet; try again in a moment")]
 struct NotSealed;
 
-async fn bundle_of(data: &Path, number: &str) -> anyhow::Result<String> {
-    let store = SqliteStore::open(data, OpenMode::ReadOnly).await?;
+async fn bundle_of(place: &LogPlace, number: &str) -> anyhow::Result<String> {
+    let data = &place.data;
+    let log = place.open(OpenMode::ReadOnly).await?;
+    let store = log.store();
     let vault = Arc::new(KeyVault::open_read_only(data).await?);
-    let events = Evidence::of(&store, &vault, number).await?.events;
+    let events = Evidence::of(&*store, &vault, number).await?.events;
     let tree = Tree::open(data);
     let mut indices = BTreeMap::new();
     for position in events.keys() {
-        let index = tree.leaf_index(&store, *position).await?;
+        let index = tree.leaf_index(&*store, *position).await?;
         let index = index.ok_or_else(|| anyhow!("no event at position {position}"))?;
         indices.insert(*position, index);
     }
     let last = indices.values().max().copied().unwrap_or(0);
-    let sealed = sealed_beyond(data, &tree, &vault, last).await?;
+    let sealed = sealed_beyond(place, &tree, &vault, last).await?;
     let proven = events
         .iter()
         .map(|(position, event)| ProvenEvent {
@@ -172,12 +173,13 @@ async fn bundle_of(data: &Path, number: &str) -> anyhow::Result<String> {
     let mut reader = |address: NodeAddress| at.hash(address);
     let key = vault.verifier_key();
     let bundle = Bundle::build(key, sealed.note, proven, Vec::new(), &mut reader)?;
+    log.close().await;
     Ok(bundle.to_canonical()?.into_string())
 }
 
 /// A checkpoint that covers the leaf: the server's, or, where none runs, one signed now.
 async fn sealed_beyond(
-    data: &Path,
+    place: &LogPlace,
     tree: &Tree,
     vault: &KeyVault,
     leaf: u64,
@@ -189,11 +191,11 @@ async fn sealed_beyond(
         {
             return Ok(sealed);
         }
-        if let Ok(writer) = SqliteStore::open(data, OpenMode::Writer).await {
-            let head = *writer.head().borrow();
-            let log: Arc<dyn EventStore> = Arc::new(writer.clone());
+        if let Ok(writer) = place.open(OpenMode::Writer).await {
+            let log = writer.store();
+            let head = *log.head().borrow();
             let key = vault.signing_key().clone();
-            let sealer = Sealer::start(log, data, key, SealerOptions::default()).await?;
+            let sealer = Sealer::start(log, &place.data, key, SealerOptions::default()).await?;
             sealer.seal_now(head).await?;
             sealer.stop().await?;
             writer.close().await;
@@ -206,7 +208,7 @@ async fn sealed_beyond(
 
 /// The events that prove an invoice, by position.
 struct Evidence<'a> {
-    store: &'a SqliteStore,
+    store: &'a dyn EventStore,
     /// Finds what was read again.
     personal: PersonalData,
     events: BTreeMap<Position, RecordedEvent>,
@@ -214,7 +216,7 @@ struct Evidence<'a> {
 
 impl<'a> Evidence<'a> {
     async fn of(
-        store: &'a SqliteStore,
+        store: &'a dyn EventStore,
         vault: &Arc<KeyVault>,
         number: &str,
     ) -> anyhow::Result<Self> {
@@ -377,7 +379,7 @@ fn month_stream(station: StationId, at: Timestamp) -> Option<StreamName> {
 
 /// The register entry of an invoice: its number names the series and the place in it.
 async fn find_invoice(
-    store: &SqliteStore,
+    store: &dyn EventStore,
     number: &str,
 ) -> anyhow::Result<(RecordedEvent, InvoiceIssued)> {
     let unknown = || NoSuchInvoice(number.to_owned());
@@ -394,7 +396,7 @@ async fn find_invoice(
 }
 
 async fn read_whole(
-    store: &SqliteStore,
+    store: &dyn EventStore,
     stream: &StreamName,
 ) -> anyhow::Result<Vec<RecordedEvent>> {
     let mut events: Vec<RecordedEvent> = Vec::new();

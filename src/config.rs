@@ -4,6 +4,7 @@
 use crate::outside::OutsideSettings;
 use crate::tls::TlsFiles;
 use anyhow::{Context, bail};
+use chargebook_store::{LogAddress, OpenError, OpenMode, OpenedLog};
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,6 +15,10 @@ pub(crate) struct ServeArgs {
     /// Folder of the data; created where it is missing [default: ./chargebook-data]
     #[arg(long, env = "CHARGEBOOK_DATA", value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
+    /// Where the log is kept: `sqlite:` (in the data folder) or
+    /// `postgres://user:password@host/database` [default: sqlite:]
+    #[arg(long, env = "CHARGEBOOK_STORE", value_name = "URL", hide_env_values = true)]
+    pub(crate) store: Option<LogAddress>,
     /// Where charge points connect; port 0 picks a free one [default: 127.0.0.1:9000]
     #[arg(long, env = "CHARGEBOOK_OCPP", value_name = "ADDR")]
     pub(crate) ocpp: Option<SocketAddr>,
@@ -90,11 +95,36 @@ pub(crate) struct ServeArgs {
     pub(crate) accept_lost_keys: bool,
 }
 
+/// Where a log is, and the folder that belongs to it: for commands that look into one.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct LogPlace {
+    /// The data folder
+    #[arg(long, env = "CHARGEBOOK_DATA", default_value = DATA_DEFAULT, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Where the log is kept: `sqlite:` (in the data folder) or `postgres://…`
+    #[arg(
+        long,
+        env = "CHARGEBOOK_STORE",
+        default_value = "sqlite:",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    pub(crate) store: LogAddress,
+}
+
+impl LogPlace {
+    /// Opens the log.
+    pub(crate) async fn open(&self, mode: OpenMode) -> Result<OpenedLog, OpenError> {
+        self.store.open(&self.data, mode).await
+    }
+}
+
 /// The file; every member may be absent.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     data: Option<PathBuf>,
+    store: Option<String>,
     ocpp: Option<SocketAddr>,
     http: Option<SocketAddr>,
     #[serde(alias = "admin-token")]
@@ -133,6 +163,7 @@ struct File {
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
     pub(crate) data: PathBuf,
+    pub(crate) store: LogAddress,
     pub(crate) ocpp: SocketAddr,
     pub(crate) http: SocketAddr,
     pub(crate) admin_token: Option<String>,
@@ -169,6 +200,11 @@ impl Config {
         };
         let config = Self {
             data: args.data.or(file.data).unwrap_or_else(|| DATA_DEFAULT.into()),
+            store: match (args.store, file.store) {
+                (Some(given), _) => given,
+                (None, Some(text)) => text.parse().context("`store` in the configuration")?,
+                (None, None) => LogAddress::default(),
+            },
             ocpp: args.ocpp.or(file.ocpp).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9000))),
             http: args.http.or(file.http).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080))),
             admin_token: args.admin_token.or(file.admin_token),

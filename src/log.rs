@@ -1,18 +1,18 @@
 //! `chargebook log stats | verify`: what is in the log, and whether it is what was signed.
 
-use crate::config::DATA_DEFAULT;
+use crate::config::LogPlace;
 use crate::output::output;
 use anyhow::bail;
 use chargebook_store::sealer::Tree;
 use chargebook_store::vault::KeyVault;
 use chargebook_store::verify_log;
-use chargebook_store::{EventStore, OpenMode, Position, RecordedEvent, SqliteStore};
+use chargebook_store::{EventStore, OpenMode, Position, RecordedEvent};
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+
 use std::time::Instant;
 
 /// Events read at a time.
@@ -32,9 +32,8 @@ pub(crate) enum LogCommand {
 /// Options of `chargebook log stats` and `verify`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct LogArgs {
-    /// The data folder
-    #[arg(long, env = "CHARGEBOOK_DATA", default_value = DATA_DEFAULT, value_name = "DIR")]
-    data: PathBuf,
+    #[command(flatten)]
+    place: LogPlace,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -50,7 +49,7 @@ pub(crate) async fn run(command: LogCommand) -> anyhow::Result<()> {
 }
 
 async fn key(args: &LogArgs) -> anyhow::Result<()> {
-    let key = KeyVault::open_read_only(&args.data).await?.verifier_key();
+    let key = KeyVault::open_read_only(&args.place.data).await?.verifier_key();
     let mut out = output();
     match args.json {
         true => {
@@ -84,7 +83,7 @@ struct Stats {
 
 /// Gives every event to `visit`, with a progress bar.
 async fn scan(
-    store: &SqliteStore,
+    store: &dyn EventStore,
     mut visit: impl FnMut(&RecordedEvent) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let head = *store.head().borrow();
@@ -104,11 +103,12 @@ async fn scan(
 }
 
 async fn stats(args: &LogArgs) -> anyhow::Result<()> {
-    let store = SqliteStore::open(&args.data, OpenMode::ReadOnly).await?;
+    let log = args.place.open(OpenMode::ReadOnly).await?;
+    let store = log.store();
     let mut by_type: BTreeMap<String, Row> = BTreeMap::new();
     let mut events = 0;
     let begun = Instant::now();
-    scan(&store, |event| {
+    scan(&*store, |event| {
         events += 1;
         let name = format!("{} {}", event.stream.category(), event.event_type);
         let row = by_type.entry(name).or_default();
@@ -121,7 +121,7 @@ async fn stats(args: &LogArgs) -> anyhow::Result<()> {
     let stats = Stats {
         events,
         head: store.head().borrow().as_u64(),
-        log_file_bytes: file_bytes(&args.data),
+        log_file_bytes: log.size_bytes(&args.place.data).await?,
         read_seconds: begun.elapsed().as_secs_f64(),
         by_type,
     };
@@ -153,18 +153,10 @@ async fn stats(args: &LogArgs) -> anyhow::Result<()> {
     writeln!(out, "{table}")?;
     writeln!(
         out,
-        "{} events, head {}, log.db {} bytes, read in {:.2} s",
+        "{} events, head {}, {} bytes where it is kept, read in {:.2} s",
         stats.events, stats.head, stats.log_file_bytes, stats.read_seconds
     )?;
     Ok(())
-}
-
-fn file_bytes(data: &Path) -> u64 {
-    ["log.db", "log.db-wal"]
-        .iter()
-        .filter_map(|name| std::fs::metadata(data.join(name)).ok())
-        .map(|metadata| metadata.len())
-        .sum()
 }
 
 #[derive(Serialize)]
@@ -179,11 +171,11 @@ struct Verified {
 }
 
 async fn verify(args: &LogArgs) -> anyhow::Result<()> {
-    let store = SqliteStore::open(&args.data, OpenMode::ReadOnly).await?;
-    let key = KeyVault::open_read_only(&args.data).await?.verifier_key();
+    let store = args.place.open(OpenMode::ReadOnly).await?.store();
+    let key = KeyVault::open_read_only(&args.place.data).await?.verifier_key();
     let bar = progress_bar(store.head().borrow().as_u64())?;
-    let tree = Tree::open(&args.data);
-    let report = verify_log(&store, &tree, Some(&key), |events| bar.set_position(events)).await?;
+    let tree = Tree::open(&args.place.data);
+    let report = verify_log(&*store, &tree, Some(&key), |events| bar.set_position(events)).await?;
     bar.finish_and_clear();
     let verified = Verified {
         events: report.events,
@@ -206,7 +198,7 @@ async fn verify(args: &LogArgs) -> anyhow::Result<()> {
         bail!(
             "there is no signed checkpoint in {} to compare the log with: a server signs one \
              within seconds; if this one had run before, its `tree` folder was removed",
-            args.data.display()
+            args.place.data.display()
         );
     }
     Ok(())

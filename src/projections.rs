@@ -1,13 +1,11 @@
 //! `chargebook projections rebuild`: the read models anew from the log, beside the live ones.
 
-use crate::config::DATA_DEFAULT;
+use crate::config::LogPlace;
 use crate::output::output;
 use chargebook_projections::{RebuildOptions, rebuild};
-use chargebook_store::{OpenMode, SqliteStore};
+use chargebook_store::OpenMode;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::Write as _;
-use std::path::PathBuf;
-use std::sync::Arc;
 
 /// Options of `chargebook projections`.
 #[derive(Debug, clap::Subcommand)]
@@ -19,9 +17,8 @@ pub(crate) enum ProjectionsCommand {
 /// Options of `chargebook projections rebuild`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct RebuildArgs {
-    /// The data folder
-    #[arg(long, env = "CHARGEBOOK_DATA", default_value = DATA_DEFAULT, value_name = "DIR")]
-    data: PathBuf,
+    #[command(flatten)]
+    place: LogPlace,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -30,12 +27,12 @@ pub(crate) struct RebuildArgs {
 /// Runs it.
 pub(crate) async fn run(command: ProjectionsCommand) -> anyhow::Result<()> {
     let ProjectionsCommand::Rebuild(args) = command;
-    let store = SqliteStore::open(&args.data, OpenMode::ReadOnly).await?;
+    let store = args.place.open(OpenMode::ReadOnly).await?.store();
     let bar = ProgressBar::new(0).with_style(ProgressStyle::with_template(
         "{bar:40} {pos}/{len} events, {per_sec}, {eta} left",
     )?);
     let report =
-        rebuild(Arc::new(store), &args.data.join("read"), RebuildOptions::default(), |progress| {
+        rebuild(store, &args.place.data.join("read"), RebuildOptions::default(), |progress| {
             bar.set_length(progress.head.as_u64());
             bar.set_position(progress.position.as_u64());
         })

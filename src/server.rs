@@ -2,7 +2,7 @@
 //! taken down in order.
 
 use crate::audit::Bundles;
-use crate::config::Config;
+use crate::config::{Config, LogPlace};
 use crate::doors::Doors;
 use anyhow::{Context, bail};
 use axum::body::{Body, HttpBody as _};
@@ -20,7 +20,7 @@ use chargebook_projections::{PAGE_ROWS_MAX, Paging, ProjectorOptions, ReadModels
 use chargebook_proof::checkpoint::{Origin, SigningKey};
 use chargebook_store::sealer::{Sealer, SealerOptions};
 use chargebook_store::vault::KeyVault;
-use chargebook_store::{EventStore, OpenMode, Position, SqliteStore};
+use chargebook_store::{EventStore, LogAddress, OpenMode, OpenedLog, Position};
 use chrono::TimeDelta;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::net::SocketAddr;
@@ -54,13 +54,34 @@ pub(crate) struct LostKeys {
 }
 
 /// What to say of a log that cannot be read on.
-fn unreadable(data: &Path) -> String {
-    let (log, data) = (data.join("log.db"), data.display());
-    format!(
-        "the log {} cannot be read (`chargebook log verify --data {data}` finds what is damaged; \
-         a backup of the folder restores it)",
-        log.display()
-    )
+fn unreadable(config: &Config) -> String {
+    let data = config.data.display();
+    match &config.store {
+        LogAddress::Embedded => format!(
+            "the log {} cannot be read (`chargebook log verify --data {data}` finds what is \
+             damaged; a backup of the folder restores it)",
+            config.data.join("log.db").display()
+        ),
+        LogAddress::Postgres(address) => format!(
+            "the log {address} cannot be read (`chargebook log verify --store {address} --data \
+             {data}` finds what is damaged)"
+        ),
+    }
+}
+
+/// The keys of a log with events are not there: an operator has to have said that it is meant.
+fn go_on_without_keys(config: &Config) -> anyhow::Result<()> {
+    let data = &config.data;
+    if !config.accept_lost_keys {
+        bail!(LostKeys { data: data.clone() });
+    }
+    tracing::warn!(
+        folder = %data.display(),
+        "the key vault is missing beside an existing log: a new one is made; what was sealed \
+         before stays sealed, keyed hashes no longer find what they found, and checkpoints are \
+         signed with a new key under a new name"
+    );
+    Ok(())
 }
 
 /// A running server.
@@ -70,7 +91,7 @@ pub(crate) struct Server {
     pub(crate) admin_token: String,
     pub(crate) read_models: ReadModels,
     pub(crate) chargebook: Chargebook,
-    store: SqliteStore,
+    log: OpenedLog,
     sealer: Sealer,
     stop: Stop,
     tasks: Tasks,
@@ -106,14 +127,15 @@ impl Server {
         let data = &config.data;
         std::fs::create_dir_all(data)
             .with_context(|| format!("cannot create the data folder {}", data.display()))?;
-        if KeyVault::is_lost(data) && !config.accept_lost_keys {
-            bail!(LostKeys { data: data.clone() });
+        let opened = config.store.open(data, OpenMode::Writer).await;
+        let opened =
+            opened.with_context(|| format!("cannot open the log in {}", data.display()))?;
+        let log = opened.store();
+        let has_events = *log.head().borrow() != Position::START;
+        if has_events && KeyVault::is_missing(data) {
+            go_on_without_keys(config)?;
         }
         let vault = open_vault(data, config.origin.as_deref()).await?;
-        let store = SqliteStore::open(data, OpenMode::Writer)
-            .await
-            .with_context(|| format!("cannot open the log in {}", data.display()))?;
-        let log: Arc<dyn EventStore> = Arc::new(store.clone());
         let key = vault.signing_key().clone();
         let sealer = start_sealer(log.clone(), data.clone(), key);
         let sealer = background.spawn(sealer).await??;
@@ -127,12 +149,15 @@ impl Server {
         let clock = Arc::new(SystemClock);
         let chargebook = Chargebook::open(log.clone(), Arc::new(vault), clock, settings)
             .await
-            .with_context(|| unreadable(data))?
+            .with_context(|| unreadable(config))?
             .speaking(Arc::new(OcppVersions))
             .asking(config.outside.open().context("nobody outside can be asked")?);
-        let (read_models, projector) =
-            chargebook_projections::open(log, &data.join("read"), ProjectorOptions::default())
-                .await?;
+        let (read_models, projector) = chargebook_projections::open(
+            log.clone(),
+            &data.join("read"),
+            ProjectorOptions::default(),
+        )
+        .await?;
         let admin_token = admin_token(data, config.admin_token.as_deref())?;
         let stop = Stop {
             doors: CancellationToken::new(),
@@ -148,6 +173,7 @@ impl Server {
         let stop_projector = stop.projector.clone();
         let policies = chargebook.clone();
         let stop_policies = stop.policies.clone();
+        let place = LogPlace { data: data.clone(), store: config.store.clone() };
         let web = Web {
             chargebook: chargebook.clone(),
             read_models: read_models.clone(),
@@ -165,11 +191,11 @@ impl Server {
                 limits(config),
                 stop.doors.clone(),
             )),
-            http: tokio::spawn(web.serve(http, data.clone(), stop.doors.clone())),
+            http: tokio::spawn(web.serve(http, place, stop.doors.clone())),
         };
         // Whoever reads after this line sees what was there before; a long rebuild is not waited
         // for, stations are served meanwhile, and `/health/ready` tells when it is done.
-        let head = *store.head().borrow();
+        let head = *log.head().borrow();
         if read_models.wait_for(head, READ_MODELS_PATIENCE).await.is_err() {
             tracing::warn!("the read models are still catching up");
         }
@@ -187,7 +213,7 @@ impl Server {
             admin_token,
             read_models,
             chargebook,
-            store,
+            log: opened,
             sealer,
             stop,
             tasks,
@@ -224,7 +250,7 @@ impl Server {
             settled("read models", self.tasks.projector.await);
         }
         self.sealer.stop().await?;
-        self.store.close().await;
+        self.log.close().await;
         tracing::info!("stopped");
         Ok(())
     }
@@ -273,7 +299,7 @@ impl Web {
     async fn serve(
         self,
         listener: TcpListener,
-        data: PathBuf,
+        place: LogPlace,
         shutdown: CancellationToken,
     ) -> anyhow::Result<()> {
         let authenticator = Authenticator::new([&self.admin_token]);
@@ -281,8 +307,8 @@ impl Web {
         let mut state =
             ApiState::new(self.chargebook, self.read_models, authenticator, shutdown.clone());
         state.metrics = Some(self.metrics);
-        state.checkpoint_file = Some(data.join("tree").join("checkpoint"));
-        state.bundles = Some(Arc::new(Bundles { data }));
+        state.checkpoint_file = Some(place.data.join("tree").join("checkpoint"));
+        state.bundles = Some(Arc::new(Bundles { place }));
         let router = chargebook_api::router(state)
             .merge(chargebook_console::router(console))
             .layer(axum::middleware::from_fn(page_for_people))

@@ -1,19 +1,20 @@
-//! How fast the embedded engine is, as ratios within one run: appends by many writers against
-//! one commit per event, and paged reading. Prints the machine's part in it too, since only the
-//! ratios carry over.
+//! How fast an engine is, as ratios within one run: appends by many writers against one commit per
+//! event, and paged reading. Prints the machine's part in it too, since only the ratios carry over.
 //!
-//! `cargo run --release -p chargebook-store --example throughput [FOLDER]`
+//! `cargo run --release -p chargebook-store --example throughput [FOLDER | postgres://…]`
+//!
+//! In PostgreSQL it writes to an empty schema that is named by the address.
 
 #![allow(clippy::print_stdout, reason = "printing is what this program is for")]
 
 use chargebook_proof::CanonicalJson;
 use chargebook_store::port::{EventStore, PAGE_EVENTS_MAX};
 use chargebook_store::{
-    Append, ExpectedVersion, NewEvent, OpenMode, Position, Sealer, SealerOptions, SqliteStore,
-    StreamName,
+    Append, ExpectedVersion, KeyVault, LogAddress, NewEvent, OpenMode, Position, Sealer,
+    SealerOptions, StreamName,
 };
 use chrono::Utc;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -25,17 +26,27 @@ const DURATION: Duration = Duration::from_secs(4);
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let folder = std::env::args().nth(1).map_or_else(
-        || std::env::temp_dir().join(format!("chargebook-throughput-{}", std::process::id())),
-        PathBuf::from,
-    );
-    let cores = std::thread::available_parallelism()?;
-    println!(
-        "{cores} cores; fsync at every commit (WAL, synchronous=FULL); {PAYLOAD_BYTES}-byte events"
-    );
-    println!("fsync of one appended page: {:.0}/s", raw_syncs(&folder)?);
+    let given = std::env::args().nth(1);
+    let address = given.as_deref().and_then(|text| text.parse::<LogAddress>().ok());
+    let own_folder = given.is_none() || address.is_some();
+    let folder = match given {
+        Some(folder) if !own_folder => PathBuf::from(folder),
+        _ => std::env::temp_dir().join(format!("chargebook-throughput-{}", std::process::id())),
+    };
+    let measured = measure(&address.unwrap_or_default(), &folder).await;
+    if own_folder {
+        std::fs::remove_dir_all(&folder)?;
+    }
+    measured
+}
 
-    let store = SqliteStore::open(&folder, OpenMode::Writer).await?;
+async fn measure(address: &LogAddress, folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let cores = std::thread::available_parallelism()?;
+    println!("{address}, {cores} cores; durable at every commit; {PAYLOAD_BYTES}-byte events");
+    println!("fsync of one appended page: {:.0}/s", raw_syncs(folder)?);
+
+    let log = address.open(folder, OpenMode::Writer).await?;
+    let store = log.store();
     let one = appends(&store, 1, 1).await?;
     println!("{:<44} {one:>10.0} events/s   1.0x", "1 writer, one commit per event");
     for (writers, events) in [(16, 1), (128, 1), (1000, 1), (1000, 4), (8, 100)] {
@@ -43,10 +54,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let name = format!("{writers} writers, {events} event(s) an append");
         println!("{name:<44} {rate:>10.0} events/s {:>5.1}x", rate / one);
     }
-    let key = chargebook_store::KeyVault::open(&folder).await?.signing_key().clone();
-    let shared: Arc<dyn EventStore> = Arc::new(store.clone());
+    let key = KeyVault::open(folder).await?.signing_key().clone();
     let sealing = Instant::now();
-    let sealer = Sealer::start(shared, &folder, key, SealerOptions::default()).await?;
+    let sealer = Sealer::start(Arc::clone(&store), folder, key, SealerOptions::default()).await?;
     sealer.seal_now(*store.head().borrow()).await?;
     let events = store.head().borrow().as_u64() as f64;
     println!(
@@ -57,25 +67,23 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let rate = appends(&store, 1000, 1).await?;
     println!("{:<44} {rate:>10.0} events/s {:>5.1}x", "1000 writers, sealer running", rate / one);
     sealer.stop().await?;
-    store.close().await;
+    log.close().await;
 
-    // Read-only: no recent events in memory, every page comes from the file.
-    let store = SqliteStore::open(&folder, OpenMode::ReadOnly).await?;
+    // Read-only: no recent events in memory, every page comes from where the log is kept.
+    let log = address.open(folder, OpenMode::ReadOnly).await?;
+    let store = log.store();
     for page in [100, 1000, PAGE_EVENTS_MAX] {
         let rate = read_pages(&store, page).await?;
         println!("{:<44} {rate:>10.0} events/s", format!("reading, pages of {page}"));
     }
-    let bytes = std::fs::metadata(folder.join("log.db"))?.len() as f64;
+    let bytes = log.size_bytes(folder).await? as f64;
     let events = store.head().borrow().as_u64() as f64;
-    println!("{events} events, {:.0} bytes on disk each", bytes / events);
-    store.close().await;
-    if std::env::args().nth(1).is_none() {
-        std::fs::remove_dir_all(&folder)?;
-    }
+    println!("{events} events, {:.0} bytes each where they are kept", bytes / events);
+    log.close().await;
     Ok(())
 }
 
-fn raw_syncs(folder: &PathBuf) -> std::io::Result<f64> {
+fn raw_syncs(folder: &Path) -> std::io::Result<f64> {
     use std::io::Write;
     std::fs::create_dir_all(folder)?;
     let path = folder.join("raw");
@@ -92,13 +100,13 @@ fn raw_syncs(folder: &PathBuf) -> std::io::Result<f64> {
 }
 
 async fn appends(
-    store: &SqliteStore,
+    store: &Arc<dyn EventStore>,
     writers: usize,
     events: usize,
 ) -> Result<f64, Box<dyn std::error::Error>> {
     let begun = Instant::now();
     let writer = |_| {
-        let store = store.clone();
+        let store = Arc::clone(store);
         tokio::spawn(async move {
             let mut written = 0;
             let stream = StreamName::of("throughput", Uuid::new_v4());
@@ -134,7 +142,10 @@ fn event() -> NewEvent {
     }
 }
 
-async fn read_pages(store: &SqliteStore, page: usize) -> Result<f64, chargebook_store::StoreError> {
+async fn read_pages(
+    store: &Arc<dyn EventStore>,
+    page: usize,
+) -> Result<f64, chargebook_store::StoreError> {
     let begun = Instant::now();
     let mut after = Position::START;
     let mut count = 0;

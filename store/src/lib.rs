@@ -6,6 +6,7 @@
 
 #[doc(hidden)]
 pub mod contract;
+pub mod engine;
 mod file;
 mod group_commit;
 mod head;
@@ -23,6 +24,7 @@ pub mod vault;
 pub mod verify;
 
 pub use chargebook_proof::{CanonicalError, CanonicalJson, Envelope, LeafHash};
+pub use engine::{LogAddress, OpenedLog};
 pub use file::OpenError;
 pub use memory::MemoryStore;
 pub use port::{

@@ -3,6 +3,7 @@
 mod browser;
 mod charge_point;
 mod csms;
+mod database;
 mod http;
 mod line_process;
 mod node;
@@ -13,6 +14,7 @@ mod schemas;
 pub(crate) use browser::Browser;
 pub(crate) use charge_point::ChargePoint;
 pub(crate) use csms::{ADMIN_TOKEN, Settings, TestCsms, binary, chargebook};
+pub(crate) use database::new_postgres_log;
 pub(crate) use http::{Answer, Http};
 pub(crate) use partner::Partner;
 pub(crate) use python::python;

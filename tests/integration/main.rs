@@ -26,6 +26,7 @@ mod ocpp_input;
 mod offline_replay;
 mod personal_data;
 mod plug_and_charge;
+mod postgres_log;
 mod rate_command;
 mod read_models;
 mod rereading;

@@ -28,7 +28,8 @@ const ABANDONED_TRANSACTION_ENDS: &str = "10s";
 /// of the search path. Never shows its password.
 #[derive(Clone)]
 pub struct PostgresUrl {
-    options: PgConnectOptions,
+    /// In a box, since it is large.
+    options: Box<PgConnectOptions>,
     shown: String,
 }
 
@@ -54,7 +55,7 @@ impl FromStr for PostgresUrl {
             .options([("idle_in_transaction_session_timeout", ABANDONED_TRANSACTION_ENDS)]);
         let database = options.get_database().unwrap_or(options.get_username());
         let shown = format!("postgres://{}:{}/{database}", options.get_host(), options.get_port());
-        Ok(Self { options, shown })
+        Ok(Self { options: Box::new(options), shown })
     }
 }
 
@@ -66,12 +67,12 @@ impl PostgresUrl {
 
     /// A connection that may write.
     pub(super) fn writing(&self) -> PgConnectOptions {
-        self.options.clone()
+        PgConnectOptions::clone(&self.options)
     }
 
     /// A connection that cannot write, whatever is asked of it.
     pub(super) fn reading(&self) -> PgConnectOptions {
-        self.options.clone().options([("default_transaction_read_only", "on")])
+        self.writing().options([("default_transaction_read_only", "on")])
     }
 }
 

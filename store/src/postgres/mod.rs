@@ -106,6 +106,11 @@ impl PostgresStore {
         Ok(Self { inner: Arc::new(Inner { reader, writer, follow }) })
     }
 
+    /// What the tables and their indexes take up.
+    pub async fn size_bytes(&self) -> Result<u64, StoreError> {
+        self.inner.reader.size_bytes().await
+    }
+
     /// Takes no more appends, finishes the queued ones, and lets go of the database.
     /// Subscriptions end with an error. Also waits where another clone closes.
     pub async fn close(&self) {

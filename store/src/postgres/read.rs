@@ -116,6 +116,15 @@ impl Reader {
         Ok(())
     }
 
+    /// What the tables and their indexes take up.
+    pub(super) async fn size_bytes(&self) -> Result<u64, StoreError> {
+        const SQL: &str = "SELECT sum(pg_total_relation_size(relid))::bigint FROM ( \
+                           SELECT relid FROM pg_partition_tree('event') UNION SELECT \
+                           unnest('{log_head,stream,event_index,lookup}'::regclass[])) AS tables";
+        let row = sqlx::query(SQL).fetch_one(&self.pages).await.map_err(engine)?;
+        row.try_get(0).map(i64::unsigned_abs).map_err(engine)
+    }
+
     pub(super) async fn read_all(
         &self,
         after: Position,

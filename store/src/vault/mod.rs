@@ -92,14 +92,14 @@ pub struct KeyVault {
 }
 
 impl KeyVault {
-    /// Whether the vault of a data folder is lost: there is a log, and no vault beside it.
-    pub fn is_lost(folder: &Path) -> bool {
-        folder.join(crate::sqlite::LOG_FILE).exists() && !folder.join(table::VAULT_FILE).exists()
+    /// Whether a data folder has no vault. Where its log has events, they were lost.
+    pub fn is_missing(folder: &Path) -> bool {
+        !folder.join(table::VAULT_FILE).exists()
     }
 
     /// Opens the vault of a data folder, or makes a new one: a lost vault never keeps the log
-    /// from opening, it is only said loudly. Whether an operator means it so is for the caller to
-    /// ask ([`KeyVault::is_lost`]).
+    /// from opening. Whether an operator means it so is for the caller to ask
+    /// ([`KeyVault::is_missing`]).
     pub async fn open(folder: &Path) -> Result<Self, VaultError> {
         Self::open_named(folder, None).await
     }
@@ -107,14 +107,6 @@ impl KeyVault {
     /// As [`KeyVault::open`]; a new vault gives the log this name instead of a random one.
     pub async fn open_named(folder: &Path, origin: Option<Origin>) -> Result<Self, VaultError> {
         let (mut connection, is_new) = table::open(folder).await?;
-        if is_new && folder.join(crate::sqlite::LOG_FILE).exists() {
-            tracing::warn!(
-                folder = %folder.display(),
-                "the key vault is missing beside an existing log: a new one is made; what was \
-                 sealed before stays sealed, keyed hashes no longer find what they found, and \
-                 checkpoints are signed with a new key under a new name"
-            );
-        }
         if is_new {
             table::make_secrets(&mut connection, origin).await?;
         }

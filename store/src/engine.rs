@@ -1,0 +1,136 @@
+//! Which engine keeps a log: chosen by an address, opened with the folder that belongs to it.
+
+use crate::StoreError;
+use crate::file::{OpenError, io_error};
+use crate::lock::FolderLock;
+use crate::port::EventStore;
+use crate::postgres::{PostgresStore, PostgresUrl, PostgresUrlError};
+use crate::sqlite::{LOG_FILE, OpenMode, SqliteStore};
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// Where a log is kept. Keys, tree and read models are in its data folder, whatever it says.
+#[derive(Clone, Debug, Default)]
+pub enum LogAddress {
+    /// `sqlite:`: in the data folder.
+    #[default]
+    Embedded,
+    /// `postgres://…`: in a PostgreSQL database.
+    Postgres(PostgresUrl),
+}
+
+/// A text that says of no engine where it keeps a log.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LogAddressError {
+    /// An address of no engine.
+    #[error("a log is kept in `sqlite:`, which is the data folder, or in `postgres://…`")]
+    UnknownEngine,
+    /// Meant for PostgreSQL.
+    #[error(transparent)]
+    Postgres(#[from] PostgresUrlError),
+}
+
+impl FromStr for LogAddress {
+    type Err = LogAddressError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "sqlite:" => Ok(Self::Embedded),
+            text if PostgresUrl::is_one(text) => Ok(Self::Postgres(text.parse()?)),
+            _ => Err(LogAddressError::UnknownEngine),
+        }
+    }
+}
+
+/// Without a password.
+impl fmt::Display for LogAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Embedded => f.write_str("sqlite:"),
+            Self::Postgres(address) => address.fmt(f),
+        }
+    }
+}
+
+/// A log that was opened at its address.
+#[derive(Debug)]
+pub struct OpenedLog {
+    engine: Engine,
+    /// Keys, tree and read models have one writing process, wherever the log is.
+    _lock: Option<FolderLock>,
+}
+
+#[derive(Debug)]
+enum Engine {
+    /// Locks the folder itself.
+    Sqlite(SqliteStore),
+    Postgres(PostgresStore),
+}
+
+impl LogAddress {
+    /// Opens the log. A writer has the data folder to itself, and makes what is missing.
+    pub async fn open(&self, folder: &Path, mode: OpenMode) -> Result<OpenedLog, OpenError> {
+        let (engine, lock) = match self {
+            Self::Embedded => (Engine::Sqlite(SqliteStore::open(folder, mode).await?), None),
+            Self::Postgres(address) => {
+                let lock = match mode {
+                    OpenMode::ReadOnly => None,
+                    OpenMode::Writer => {
+                        std::fs::create_dir_all(folder)
+                            .map_err(|error| io_error(folder, &error))?;
+                        Some(FolderLock::acquire(folder)?)
+                    }
+                };
+                (Engine::Postgres(PostgresStore::open(address, mode).await?), lock)
+            }
+        };
+        Ok(OpenedLog { engine, _lock: lock })
+    }
+}
+
+impl OpenedLog {
+    /// The log.
+    pub fn store(&self) -> Arc<dyn EventStore> {
+        match &self.engine {
+            Engine::Sqlite(store) => Arc::new(store.clone()),
+            Engine::Postgres(store) => Arc::new(store.clone()),
+        }
+    }
+
+    /// What it takes up where it is kept, with its indexes.
+    pub async fn size_bytes(&self, folder: &Path) -> Result<u64, StoreError> {
+        match &self.engine {
+            Engine::Sqlite(_) => {
+                let files = [LOG_FILE.to_owned(), format!("{LOG_FILE}-wal")];
+                let files = files.iter().filter_map(|name| folder.join(name).metadata().ok());
+                Ok(files.map(|file| file.len()).sum())
+            }
+            Engine::Postgres(store) => store.size_bytes().await,
+        }
+    }
+
+    /// Finishes what is queued, and lets go of the log and of the folder.
+    pub async fn close(self) {
+        match &self.engine {
+            Engine::Sqlite(store) => store.close().await,
+            Engine::Postgres(store) => store.close().await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_names_its_engine() {
+        assert!(matches!("sqlite:".parse(), Ok(LogAddress::Embedded)));
+        let address: LogAddress = "postgres://a:secret@b/c".parse().expect("an address");
+        assert_eq!(address.to_string(), "postgres://b:5432/c");
+        for text in ["", "sqlite", "sqlite:elsewhere.db", "esdb://host", "log.db"] {
+            assert!(text.parse::<LogAddress>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The log in PostgreSQL: the same server, the same bills, the same proofs.
+
+use std::path::Path;
+use std::process::Output;
+
+use crate::harness::{ChargePoint, Settings, TestCsms, chargebook, new_postgres_log};
+use crate::messages::{
+    after, an_hour_ago, begin, boot, end, invoice_of, meter, only_session, prepare,
+};
+
+fn csms_on(log: &str) -> TestCsms {
+    let arguments = vec!["--store".to_owned(), log.to_owned()];
+    let csms = TestCsms::start_with(Settings { arguments, ..Settings::default() });
+    prepare(&csms, &["CP-1"]);
+    csms
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
+}
+
+#[track_caller]
+fn succeeded(output: &Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn a_session_lives_through_a_kill_and_is_billed_and_proven() {
+    let log = new_postgres_log();
+    let mut csms = csms_on(&log);
+    let mut station = ChargePoint::connected(&csms, "CP-1");
+    station.call("BootNotification", boot());
+    let begun = an_hour_ago();
+    let transaction = begin(&mut station, 1_000, begun);
+    station.call("MeterValues", meter(1, transaction, 3_500, &after(begun, 10)));
+    let events_before = csms.events();
+    csms.kill9();
+    csms.restart();
+    assert_eq!(csms.events()[..events_before.len()], events_before[..], "the log has changed");
+    station.connect(&csms);
+    station.call("MeterValues", meter(1, transaction, 8_500, &after(begun, 30)));
+    end(&mut station, transaction, 11_000, &after(begun, 40));
+    let invoice = invoice_of(&csms, &only_session(&csms, "CP-1"), 10_000);
+    assert_eq!(invoice["totals"]["gross"], "5.95", "{invoice:#}");
+    assert!(csms.terminate().success());
+
+    let data = csms.data();
+    assert!(!data.join("log.db").exists(), "the log is elsewhere");
+    let place = ["--store", log.as_str(), "--data", text(&data)];
+    let verified = csms.run(&[&["log", "verify"][..], &place].concat());
+    assert!(succeeded(&verified).contains("signed checkpoints"));
+    let counted = succeeded(&csms.run(&[&["log", "stats", "--json"][..], &place].concat()));
+    assert!(counted.contains("session session.started"), "{counted}");
+    let rebuilt = csms.run(&[&["projections", "rebuild"][..], &place].concat());
+    assert!(succeeded(&rebuilt).contains("equal to the live one"), "{rebuilt:?}");
+
+    let number = invoice["number"].as_str().expect("a number");
+    let bundle = csms.scratch().join("bundle.json");
+    let export = ["audit", "export", "--invoice", number, "--output", text(&bundle)];
+    succeeded(&csms.run(&[&export[..], &place].concat()));
+    let proven = succeeded(&csms.run(&["audit", "verify", text(&bundle)]));
+    assert!(proven.contains("PROVEN"), "{proven}");
+}
+
+#[test]
+fn a_server_without_the_keys_of_the_log_is_refused_and_makes_none() {
+    let log = new_postgres_log();
+    let csms = csms_on(&log);
+    let another = csms.scratch().join("another");
+    let doors = ["--ocpp", "127.0.0.1:0", "--http", "127.0.0.1:0"];
+    let serve = |data: &Path| {
+        let arguments = ["serve", "--store", &log, "--data", text(data)];
+        chargebook(&[&arguments[..], &doors].concat(), csms.scratch())
+    };
+    for _ in 0..2 {
+        let refused = serve(&another);
+        assert_eq!(refused.status.code(), Some(3), "{refused:?}");
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("keys.db"), "{refused:?}");
+        assert!(!another.join("keys.db").exists(), "it made keys of its own");
+    }
+    let second = serve(&csms.data());
+    assert!(!second.status.success(), "two servers would write one data folder");
+    assert!(String::from_utf8_lossy(&second.stderr).contains("is locked by"), "{second:?}");
+}
+
+#[test]
+fn an_address_that_leads_nowhere_is_told_without_its_password() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let serve = |store: &str| {
+        let doors = ["--ocpp", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data", "data"];
+        let output =
+            chargebook(&[&["serve", "--store", store][..], &doors].concat(), folder.path());
+        assert!(!output.status.success(), "{output:?}");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!said.contains("very-secret"), "{said}");
+        said
+    };
+    let said = serve("postgres://writer:very-secret@127.0.0.1:1/charging");
+    assert!(said.contains("cannot open the log in postgres://127.0.0.1:1/charging"), "{said}");
+    let said = serve("esdb://127.0.0.1:2113");
+    assert!(said.contains("`sqlite:`"), "{said}");
+    let missing = new_postgres_log();
+    let looked = chargebook(&["log", "verify", "--store", &missing], folder.path());
+    let said = String::from_utf8_lossy(&looked.stderr).into_owned();
+    assert!(said.contains("there is no log in postgres://"), "{said}");
+}
