@@ -1,4 +1,7 @@
-//! `chargebook log stats | verify`: what is in the log, and whether it is what was signed.
+//! `chargebook log stats | verify | copy`: what is in the log, whether it is what was signed, and
+//! the same log elsewhere.
+
+mod copy;
 
 use crate::config::LogPlace;
 use crate::output::output;
@@ -25,6 +28,8 @@ pub(crate) enum LogCommand {
     Stats(LogArgs),
     /// Read every event, compare it with its leaf, and the tree with the signed checkpoint
     Verify(LogArgs),
+    /// Copy the log to another engine, and read the copy back; while no server runs on it
+    Copy(copy::CopyArgs),
     /// Print the key that the log's checkpoints are signed with
     Key(LogArgs),
 }
@@ -44,6 +49,7 @@ pub(crate) async fn run(command: LogCommand) -> anyhow::Result<()> {
     match command {
         LogCommand::Stats(args) => stats(&args).await,
         LogCommand::Verify(args) => verify(&args).await,
+        LogCommand::Copy(args) => copy::copy(&args).await,
         LogCommand::Key(args) => key(&args).await,
     }
 }
@@ -229,6 +235,7 @@ fn write_verified(out: &mut impl std::io::Write, verified: &Verified) -> std::io
 }
 
 fn progress_bar(events: u64) -> anyhow::Result<ProgressBar> {
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} events, {per_sec}, {eta} left")?;
+    let style =
+        ProgressStyle::with_template("{msg} {bar:40} {pos}/{len} events, {per_sec}, {eta} left")?;
     Ok(ProgressBar::new(events).with_style(style))
 }

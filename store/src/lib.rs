@@ -6,6 +6,7 @@
 
 #[doc(hidden)]
 pub mod contract;
+pub mod copy;
 pub mod engine;
 mod file;
 mod group_commit;

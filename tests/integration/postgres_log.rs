@@ -5,7 +5,8 @@ use std::process::Output;
 
 use crate::harness::{ChargePoint, Settings, TestCsms, chargebook, new_postgres_log};
 use crate::messages::{
-    after, an_hour_ago, begin, boot, end, invoice_of, meter, only_session, prepare,
+    after, an_hour_ago, begin, boot, csms_with_station, end, invoice_of, meter, only_session,
+    prepare,
 };
 
 fn csms_on(log: &str) -> TestCsms {
@@ -61,6 +62,36 @@ fn a_session_lives_through_a_kill_and_is_billed_and_proven() {
     succeeded(&csms.run(&[&export[..], &place].concat()));
     let proven = succeeded(&csms.run(&["audit", "verify", text(&bundle)]));
     assert!(proven.contains("PROVEN"), "{proven}");
+}
+
+#[test]
+fn a_log_moves_to_postgresql_and_the_server_goes_on_there() {
+    let log = new_postgres_log();
+    let mut csms = csms_with_station("CP-1");
+    let mut station = ChargePoint::connected(&csms, "CP-1");
+    station.call("BootNotification", boot());
+    let begun = an_hour_ago();
+    let transaction = begin(&mut station, 1_000, begun);
+    let data = csms.data();
+    let copy = ["log", "copy", "--from", "sqlite:", "--to", &log, "--data", text(&data)];
+    let refused = csms.run(&copy);
+    assert!(!refused.status.success(), "a server writes to it");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("is locked by"), "{refused:?}");
+    let events_before = csms.events();
+    assert!(csms.terminate().success());
+    assert!(succeeded(&csms.run(&copy)).contains("the same on both sides"));
+    let again = succeeded(&csms.run(&copy));
+    assert!(again.contains("were there already"), "{again}");
+
+    csms.restart_with(&["--store", &log]);
+    assert_eq!(csms.events()[..events_before.len()], events_before[..], "the log has changed");
+    // Its transaction is found by a key that was copied with the events.
+    station.connect(&csms);
+    end(&mut station, transaction, 11_000, &after(begun, 40));
+    invoice_of(&csms, &only_session(&csms, "CP-1"), 10_000);
+    assert!(csms.terminate().success());
+    let verified = csms.run(&["log", "verify", "--store", &log, "--data", text(&data)]);
+    assert!(succeeded(&verified).contains("signed checkpoints"), "{verified:?}");
 }
 
 #[test]

@@ -169,6 +169,8 @@ impl Writer {
         batch: &mut [Request],
     ) -> Result<Vec<Result<Appended, AppendError>>, BatchError> {
         self.recover().await.map_err(BatchError::NotWritten)?;
+        let events: usize = batch.iter().map(|request| request.append.events.len()).sum();
+        self.partition(self.seen.head, events).await.map_err(BatchError::NotWritten)?;
         let mut trust = Trust::Memory;
         let mut attempt = 0;
         let written = loop {
@@ -180,7 +182,7 @@ impl Writer {
             let may_go_on = attempt < ATTEMPTS_MAX;
             match error {
                 BatchError::Conflict if may_go_on => trust = Trust::Nothing,
-                BatchError::Unpartitioned if may_go_on => self.grow(batch).await?,
+                BatchError::Unpartitioned if may_go_on => self.grow(events).await?,
                 BatchError::OtherTerm if may_go_on => {
                     self.disconnect(&error.to_string());
                     self.recover_from = Instant::now();
@@ -272,32 +274,35 @@ impl Writer {
         plan.outcomes
     }
 
-    /// Makes the partitions that the log needs for the batch and for a while after it.
-    async fn grow(&mut self, batch: &[Request]) -> Result<(), BatchError> {
-        let events: usize = batch.iter().map(|request| request.append.events.len()).sum();
-        self.cache.clear();
-        self.reader
-            .refresh_head()
-            .await
-            .map_err(|error| BatchError::NotWritten(error.to_string()))?;
+    /// Others have written beyond the partitions that this process has made: looks where the log
+    /// stands, and goes on from there.
+    async fn grow(&mut self, events: usize) -> Result<(), BatchError> {
+        let refreshed = self.reader.refresh_head().await;
+        refreshed.map_err(|error| BatchError::NotWritten(error.to_string()))?;
         let head = *self.reader.head().subscribe().borrow();
-        self.partition(head, events as u64).await.map_err(BatchError::NotWritten)
+        self.partition(head, events).await.map_err(BatchError::NotWritten)
     }
 
-    async fn partition(&mut self, head: Position, events: u64) -> Result<(), String> {
+    /// Makes the partitions for so many events after the head, and for half a partition more.
+    async fn partition(&mut self, head: Position, events: usize) -> Result<(), String> {
         let Some(connection) = &mut self.connection else { return Ok(()) };
         let first = head.as_u64() + 1;
-        let last = head.as_u64() + events + self.partition_events / 2 + 1;
+        let last = head.as_u64() + events as u64 + self.partition_events / 2 + 1;
         if last <= self.partitioned_to {
             return Ok(());
         }
         let made = ensure_partitions(connection, first, last, self.partition_events);
-        match timeout(STATEMENT_WAIT_MAX, made).await {
-            Ok(Ok(())) => self.partitioned_to = last,
-            Ok(Err(error)) => return Err(error.to_string()),
-            Err(_) => return Err("PostgreSQL does not answer".to_owned()),
-        }
-        Ok(())
+        let reason = match timeout(STATEMENT_WAIT_MAX, made).await {
+            Ok(Ok(())) => {
+                let partitions = last.div_ceil(self.partition_events);
+                self.partitioned_to = partitions.saturating_mul(self.partition_events);
+                return Ok(());
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "PostgreSQL does not answer".to_owned(),
+        };
+        self.disconnect(&reason);
+        Err(reason)
     }
 
     /// Lets go of the connection and forgets what was known through it.

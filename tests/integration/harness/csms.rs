@@ -133,6 +133,12 @@ impl TestCsms {
         self.server = Server::start(&self.data(), &self.settings, &ocpp, &http);
     }
 
+    /// The same, with further arguments of `serve` in the place of those before.
+    pub(crate) fn restart_with(&mut self, arguments: &[&str]) {
+        self.settings.arguments = arguments.iter().map(ToString::to_string).collect();
+        self.restart();
+    }
+
     /// Runs a subcommand of the binary to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         chargebook(arguments, self.scratch())
