@@ -250,6 +250,39 @@ impl Journal {
         Ok(self.store.lookup(key).await?)
     }
 
+    /// The event that brought a key to a stream. Where its last version is known the search goes
+    /// from there back: what is looked for again is mostly recent.
+    pub async fn find_keyed(
+        &self,
+        stream: &StreamName,
+        key: &LookupKey,
+        last_version: Option<u64>,
+    ) -> Result<Option<RecordedEvent>, JournalError> {
+        let key = hex::encode(key.0);
+        let page_events = PAGE_EVENTS as u64;
+        let (mut from, mut until) = match last_version {
+            Some(last) => (last.saturating_sub(page_events), last.saturating_add(1)),
+            None => (0, u64::MAX),
+        };
+        loop {
+            let mut next = from;
+            while next < until {
+                let page = self.store.read_stream(stream, next, PAGE_EVENTS).await?;
+                let Some(last) = page.last() else { break };
+                next = last.version + 1;
+                let found = page.into_iter().find(|event| event.meta.as_str().contains(&key));
+                if found.is_some() {
+                    return Ok(found);
+                }
+            }
+            if from == 0 {
+                return Ok(None);
+            }
+            until = from;
+            from = from.saturating_sub(page_events);
+        }
+    }
+
     /// Every event after a position, history first, then live.
     pub fn subscribe(&self, after: Position) -> Subscription {
         self.store.subscribe(after)

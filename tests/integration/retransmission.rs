@@ -1,6 +1,6 @@
 //! A charge point that got no answer asks again: the facts occur once, the receipts are all kept.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::{ChargePoint, TestCsms};
 use crate::messages::{
@@ -114,6 +114,56 @@ fn after_a_kill_with_the_same_id() {
 #[test]
 fn after_a_kill_with_a_new_id() {
     every_message_twice(Between::Kill, false);
+}
+
+/// What belongs to no session of the station: a security event, a reading, the stop of another
+/// station's transaction. Each comes again with a new message id.
+fn of_no_session_twice(between: Between) {
+    let mut csms = csms_with_station("CP-1");
+    csms.add_station("CP-2");
+    let mut owner = ChargePoint::connected(&csms, "CP-2");
+    let begun = an_hour_ago();
+    let answer = owner.call("StartTransaction", start(1, TAG, 1_000, &time(begun)));
+    let foreign = transaction_of(&answer);
+    drop(owner);
+    let mut station = ChargePoint::connected(&csms, "CP-1");
+    station.call("BootNotification", boot());
+    let reading = json!({
+        "connectorId": 1,
+        "meterValue": [{ "timestamp": time(begun), "sampledValue": [{ "value": "5000" }] }],
+    });
+    let tampered = json!({
+        "type": "TamperDetectionActivated", "timestamp": time(begun), "techInfo": "door",
+    });
+    let messages = [
+        ("SecurityEventNotification", tampered),
+        ("MeterValues", reading),
+        ("StopTransaction", stop(foreign, TAG, 6_000, &after(begun, 20))),
+    ];
+    for (action, payload) in &messages {
+        station.call(action, payload.clone());
+    }
+    between.happens(&mut csms, &mut station);
+    for (action, payload) in &messages {
+        station.call(action, payload.clone());
+    }
+    for (action, _) in &messages {
+        let mut receipts = csms.exchanges();
+        receipts.retain(|exchange| exchange["data"]["action"] == *action);
+        assert_eq!(receipts.len(), 2, "{action}: every receipt is kept: {receipts:#?}");
+        assert!(receipts[0]["data"]["duplicate_of"].is_null(), "{receipts:#?}");
+        assert_eq!(receipts[1]["data"]["duplicate_of"], receipts[0]["id"], "{receipts:#?}");
+    }
+}
+
+#[test]
+fn what_is_of_no_session_after_a_reconnect() {
+    of_no_session_twice(Between::Reconnect);
+}
+
+#[test]
+fn what_is_of_no_session_after_a_restart() {
+    of_no_session_twice(Between::Restart);
 }
 
 #[test]

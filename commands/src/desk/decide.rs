@@ -128,8 +128,9 @@ impl StationDesk {
         let words = (station_id, at.as_millis(), kind, detail);
         let key = personal.name_key("security-event", &format!("{words:?}"));
         let is_dated = clock_trust(at, case.receipt.received_at) == ClockTrust::Plausible;
-        if is_dated && self.lookup(&key).await?.is_some() {
-            return Ok(Decision::station(Answer::Empty, Vec::new()));
+        if is_dated && let Some(stream) = self.lookup(&key).await? {
+            let told_by = self.first_told(&stream, &key).await?;
+            return Ok(Decision::station(Answer::Empty, Vec::new()).repeating(told_by));
         }
         let detail = match detail {
             Some(detail) => Some(personal.seal(SubjectId(station_id.0), detail).await?),

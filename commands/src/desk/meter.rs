@@ -40,8 +40,11 @@ impl StationDesk {
         let samples: Vec<MeterSample> =
             report.samples.iter().map(|sample| with_evidence(case, sample)).collect();
         let key = self.readings_key(report)?;
-        if !samples.is_empty() && self.lookup(&key).await?.is_some() {
-            return Ok(Decision::station(Answer::Empty, Vec::new()));
+        if !samples.is_empty()
+            && let Some(stream) = self.lookup(&key).await?
+        {
+            let told_by = self.first_told(&stream, &key).await?;
+            return Ok(Decision::station(Answer::Empty, Vec::new()).repeating(told_by));
         }
         if !samples.is_empty() {
             facts.push(

@@ -25,6 +25,7 @@ mod meter;
 mod monitoring;
 mod other_token;
 mod payment;
+mod repeats;
 mod reports;
 mod reread;
 mod sessions;

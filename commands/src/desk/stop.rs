@@ -44,9 +44,13 @@ impl StationDesk {
                     .stop_session(case, report, stream, answer, matched_by, Vec::new())
                     .await;
             }
-            // One that a person has dismissed is no more among them, and a repeat all the same.
-            let exchange = self.known_orphan(report).map(|orphan| orphan.exchange);
-            return Ok(Decision::station(answer, Vec::new()).repeating(exchange));
+            // One that a person has dismissed is no more among the orphans, and a repeat all the
+            // same.
+            let told_by = match self.known_orphan(report) {
+                Some(orphan) => Some(orphan.exchange),
+                None => self.first_told(&stream, &key).await?,
+            };
+            return Ok(Decision::station(answer, Vec::new()).repeating(told_by));
         }
         let personal = self.chargebook.personal();
         let anywhere = personal.any_transaction_key(report.transaction_id);

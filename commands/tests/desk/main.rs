@@ -9,6 +9,7 @@ mod groups;
 mod open_commands;
 mod payments;
 mod registering;
+mod repeats;
 mod reservations;
 mod reviews;
 mod sessions;
