@@ -12,10 +12,10 @@ use chargebook_domain::events::v1::{
     Outcome, SessionOutcomeDecided, SessionRated, SessionSettled, SettledBecause,
 };
 use chargebook_domain::ids::EventId;
-use chargebook_domain::rating::RULES_VERSION;
+use chargebook_domain::rating::{RULES_VERSION, Rating};
 use chargebook_domain::session::{
     NOT_RATABLE, Review, Session, Settlement, SettlementRules, began_at, changes_the_bill,
-    rate_settled, settle, station_cost_differs, tariff_by_hand,
+    payment_differs, rate_settled, settle, station_cost_differs, tariff_by_hand,
 };
 use chargebook_domain::units::{Timestamp, WattHours};
 use std::sync::Arc;
@@ -90,7 +90,11 @@ pub(crate) fn drafts_of(
         }
         Settlement::ChargedElsewhere { settlement } => {
             let elsewhere = outcome(Outcome::ChargedElsewhere, Some(PAID_DIRECTLY), None);
-            vec![draft(SessionOutcomeDecided { settlement: Some(settlement), ..elsewhere }.into())]
+            let elsewhere = SessionOutcomeDecided { settlement: Some(settlement), ..elsewhere };
+            let mut drafts = vec![draft(elsewhere.into())];
+            let rating = session.rated().map(|(_, rated)| &rated.rating);
+            drafts.extend(rating.and_then(|rating| payment_noted(session, rating, ordinal)));
+            drafts
         }
         Settlement::Review(review) => {
             // What has been invoiced stays invoiced until the doubt is gone.
@@ -108,10 +112,24 @@ pub(crate) fn drafts_of(
             {
                 return Vec::new();
             }
+            let noted = match follows.first() {
+                Some(Event::SessionRated(rated)) => payment_noted(session, &rated.rating, ordinal),
+                _ => None,
+            };
             drafts.extend(follows.into_iter().map(draft));
+            drafts.extend(noted);
             drafts
         }
     }
+}
+
+/// That another amount was paid directly than was rated. It follows from what told of the
+/// payment, and so has another id than what follows from the stop.
+fn payment_noted(session: &Session, rating: &Rating, ordinal: u32) -> Option<Draft> {
+    let (session_id, station_id, _) = session.identity()?;
+    let noted = payment_differs(session, rating)?;
+    let draft = Draft::following(noted.exchange?, ordinal, noted).by("policy:billing");
+    Some(draft.about(station_id).within(session_id.0))
 }
 
 /// The rating of a settled session; and its outcome, where no invoice will follow.

@@ -9,7 +9,8 @@ use chargebook_domain::events::v1::{
     BootInformation, CarriedConnector, CarriedEvent, CarriedStation, Dialect, MessageLimit,
     MeterSample, OrphanStop, PasswordVerifier, Quantity, Registration, ReportedEvent, SeenBy,
     SessionConnectorStatus, StationCertificateRequested, StationCertificateWithdrawn,
-    StationConnectorDeclared, StationConnectorStatus, StationMeterRecorded, StationSettings,
+    StationConnectorDeclared, StationConnectorStatus, StationMeterRecorded, StationPaymentTold,
+    StationSettings,
 };
 use chargebook_domain::ids::{
     ConnectorNumber, EventId, Outlet, SiteId, StationId, StationIdentity,
@@ -28,6 +29,9 @@ const CERTIFICATES_MAX: usize = 8;
 /// Most stops without a session that a station keeps; the oldest gives way (it stays in the
 /// log and on the list for review).
 pub(crate) const ORPHANS_MAX: usize = 64;
+
+/// Most payments that a station told of before their transactions; the oldest gives way.
+const PAYMENTS_MAX: usize = 16;
 
 /// Reported events that are known again when a station repeats them; the oldest gives way.
 const REPORTED_EVENTS_MAX: usize = 128;
@@ -89,6 +93,9 @@ pub struct StationState {
     pub protocol: Option<String>,
     /// Stops that have found no session yet.
     pub orphans: Vec<OrphanStop>,
+    /// Payments that it told of before their transactions, oldest first. One that its session
+    /// has taken in stays until it gives way, and no other session takes it.
+    pub payments: VecDeque<StationPaymentTold>,
     /// What is known of the charging there.
     pub charging: ChargingPlan,
     /// The last events that it reported (NotifyEvent), oldest first.
@@ -186,6 +193,7 @@ impl StationState {
             epoch: 0,
             protocol: None,
             orphans: Vec::new(),
+            payments: VecDeque::new(),
             charging: ChargingPlan::default(),
             reported_events: VecDeque::new(),
             message_limits: Vec::new(),
@@ -313,6 +321,12 @@ impl StationState {
                 }
                 self.orphans.push(fact.orphan.clone());
             }
+            Event::StationPaymentTold(fact) => {
+                if self.payments.len() >= PAYMENTS_MAX {
+                    self.payments.pop_front();
+                }
+                self.payments.push_back(fact.as_ref().clone());
+            }
             Event::StationOrphanResolved(fact) => {
                 self.orphans.retain(|orphan| orphan.exchange != fact.exchange);
             }
@@ -413,6 +427,7 @@ impl StationState {
         self.epoch = carried.epoch;
         self.protocol.clone_from(&carried.protocol);
         self.orphans = carried.orphans.clone();
+        self.payments = carried.payments.clone().into();
         self.message_limits.clone_from(&carried.message_limits);
         let charging = carried.charging.as_deref().cloned().unwrap_or_default();
         self.charging = ChargingPlan::carried(charging);
@@ -457,6 +472,7 @@ impl StationState {
             epoch: self.epoch,
             protocol: self.protocol.clone(),
             orphans: self.orphans.clone(),
+            payments: self.payments.iter().cloned().collect(),
             reported_events: self.reported_events.iter().cloned().collect(),
             charging: self.charging.carry().map(Box::new),
             settings: Some(self.settings).filter(|set| *set != StationSettings::default()),

@@ -1,18 +1,50 @@
 //! Payments at a station's own terminal (2.1, C18 to C24): what the station tells of one belongs to
 //! the session that it paid for. No money of ours moves by it.
 
+use super::reports::notified;
 use super::{Case, Decision, DeskError, StationDesk};
-use crate::message::{Answer, PresentedToken};
+use crate::message::{Answer, Notice, PresentedToken};
+use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
-    Intent, SessionPaymentSettled, TerminalPayment, TransactionLimit,
+    Intent, SessionPaymentSettled, StationPaymentTold, TerminalPayment, TransactionLimit,
 };
-use chargebook_domain::ids::SubjectId;
-use chargebook_store::StreamName;
+use chargebook_domain::ids::{SubjectId, TransactionName};
+use chargebook_store::{LookupKey, StreamName};
 use std::sync::Arc;
 
 impl StationDesk {
-    /// A payment for the session of a stream; one that was told before changes nothing.
+    /// A payment is told to the session that it is for. Where that has not begun, it is kept with
+    /// the station until it has; one without a transaction was over before one began (C19). What
+    /// was told before changes nothing.
     pub(super) async fn decide_payment(
+        &mut self,
+        case: &Case<'_>,
+        notice: &Notice,
+        told: &TerminalPayment<String>,
+    ) -> Result<Decision, DeskError> {
+        let transaction = notice.transaction_id.as_ref();
+        if let Some(transaction) = transaction
+            && let Some(stream) = self.latest_of_transaction(transaction).await?
+        {
+            return self.decide_payment_of(case, told, stream).await;
+        }
+        let key = self.payment_told_key(told, transaction);
+        if let Some(stream) = self.lookup(&key).await? {
+            let told_by = self.first_told(&stream, &key).await?;
+            return Ok(Decision::station(Answer::Empty, Vec::new()).repeating(told_by));
+        }
+        let mut facts = vec![notified(notice, case.receipt_id).into()];
+        if let Some(transaction) = transaction {
+            let (transaction, payment) = (transaction.clone(), self.seal_payment(told).await?);
+            let exchange = case.receipt_id;
+            facts.push(StationPaymentTold { transaction, payment, exchange }.into());
+        }
+        let mut decision = Decision::station(Answer::Empty, facts);
+        decision.keys.push(key);
+        Ok(decision)
+    }
+
+    async fn decide_payment_of(
         &mut self,
         case: &Case<'_>,
         told: &TerminalPayment<String>,
@@ -28,6 +60,28 @@ impl StationDesk {
         let payment = self.seal_payment(told).await?;
         let fact = SessionPaymentSettled { payment, exchange: case.receipt_id };
         Ok(Decision::session(stream, Answer::Empty, vec![fact.into()]))
+    }
+
+    /// The payments that were told for a transaction before any of its messages came.
+    pub(super) fn payments_told_early(&self, transaction: &TransactionName) -> Vec<Event> {
+        let told = self.state.payments.iter().filter(|told| told.transaction == *transaction);
+        let settled = |told: &StationPaymentTold| {
+            SessionPaymentSettled { payment: told.payment.clone(), exchange: told.exchange }.into()
+        };
+        told.map(settled).collect()
+    }
+
+    /// Finds again what was told of a payment whose session is not known, or that has none.
+    fn payment_told_key(
+        &self,
+        told: &TerminalPayment<String>,
+        transaction: Option<&TransactionName>,
+    ) -> LookupKey {
+        let station_id = self.state.station_id;
+        let transaction = transaction.map(TransactionName::as_str);
+        let (at, amount) = (told.at.as_millis(), told.amount.normalize());
+        let words = (station_id, transaction, at, &told.status, amount, &told.reference);
+        self.chargebook.personal().name_key("payment-told", &format!("{words:?}"))
     }
 
     /// What a session may come to that begins with a payment, where somebody who took the payment

@@ -1,5 +1,5 @@
 //! What was told first, where a repeat is recognized by a key in the log and no fold remembers
-//! who told it: security events, readings of no session, stops of no session.
+//! who told it: security events, readings, stops and payments of no session.
 
 use super::{DeskError, StationDesk};
 use crate::journal::read_event;
@@ -29,6 +29,7 @@ fn exchange_of(event: &Event) -> Option<EventId> {
         Event::StationSecurityNoted(fact) => fact.exchange,
         Event::StationMeterRecorded(fact) => Some(fact.exchange),
         Event::StationOrphanRecorded(fact) => Some(fact.orphan.exchange),
+        Event::StationNotified(fact) => Some(fact.exchange),
         _ => None,
     }
 }

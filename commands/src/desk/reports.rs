@@ -128,11 +128,8 @@ impl StationDesk {
         case: &Case<'_>,
         notice: &Notice,
     ) -> Result<Decision, DeskError> {
-        if let NoticeContent::Payment(payment) = &notice.content
-            && let Some(transaction) = &notice.transaction_id
-            && let Some(stream) = self.latest_of_transaction(transaction).await?
-        {
-            return self.decide_payment(case, payment, stream).await;
+        if let NoticeContent::Payment(payment) = &notice.content {
+            return self.decide_payment(case, notice, payment).await;
         }
         let stream = match (notice.subject.topic(), notice.request_id) {
             (Some(topic), Some(number)) => self.reported_on(topic, Some(number)).await?,
@@ -173,17 +170,9 @@ impl StationDesk {
             return Ok(decision.repeating(meaning.repeats));
         }
         let fact = StationNotified {
-            action: notice.subject.action().to_owned(),
-            request_id: notice.request_id,
             command: stream.as_ref().and_then(|stream| self.command_of(stream)),
-            sequence,
             key: key.filter(|_| stream.is_some() && sequence.is_some()),
-            to_be_continued: notice.part.map(|part| part.to_be_continued),
-            evse: notice.evse,
-            transaction: notice.transaction_id.clone(),
-            status: notice.status.clone(),
-            at: notice.at,
-            exchange: case.receipt_id,
+            ..notified(notice, case.receipt_id)
         };
         let mut facts = vec![fact.into()];
         facts.extend(meaning.facts);
@@ -320,6 +309,23 @@ async fn load(journal: &Journal, stream: &StreamName) -> Result<Option<Reported>
         })
         .await?;
     Ok(reported)
+}
+
+/// That a notification came, of no command as far as it says itself.
+pub(super) fn notified(notice: &Notice, exchange: EventId) -> StationNotified {
+    StationNotified {
+        action: notice.subject.action().to_owned(),
+        request_id: notice.request_id,
+        command: None,
+        sequence: notice.part.and_then(|part| part.sequence),
+        key: None,
+        to_be_continued: notice.part.map(|part| part.to_be_continued),
+        evse: notice.evse,
+        transaction: notice.transaction_id.clone(),
+        status: notice.status.clone(),
+        at: notice.at,
+        exchange,
+    }
 }
 
 /// What a notification is answered: that it came; and where it asks for something, that nothing

@@ -61,6 +61,10 @@ impl StationDesk {
                 keys.push(personal.named_transaction_key(self.state.station_id, name));
                 let stream = StreamName::of("session", opened.session_id.0);
                 facts.push(opened.into());
+                // What was told before any session had that id is of the first one that has it.
+                if *occurrence == 0 {
+                    facts.extend(self.payments_told_early(&report.transaction_id));
+                }
                 (stream, Arc::default())
             }
         };

@@ -11,8 +11,9 @@ use chargebook_domain::events::v1::{
     Anomaly, Authorization, Intent, Outcome, SessionOutcomeDecided, StationCost, TerminalPayment,
     TransactionLimit,
 };
-use chargebook_domain::ids::{EvseNumber, TransactionName};
+use chargebook_domain::ids::{EventId, EvseNumber, TransactionName};
 use chargebook_domain::units::WattHours;
+use chargebook_store::RecordedEvent;
 use rust_decimal::Decimal;
 use std::time::Duration;
 
@@ -257,4 +258,115 @@ async fn a_payment_taken_elsewhere_limits_the_session_that_begins_with_it() {
     let answer = station.tell(other).await;
     assert_eq!(answer.token.map(|token| token.authorization), Some(Authorization::Accepted));
     assert_eq!(answer.limit, TransactionLimit::default(), "that payment has none");
+}
+
+fn told_of(status: &str, amount_minor: i64) -> StationMessage {
+    let payment = TerminalPayment {
+        status: status.to_owned(),
+        amount: Decimal::new(amount_minor, 2),
+        at: at("2026-11-22T11:31:00Z"),
+        reference: PAYMENT.to_owned(),
+        receipt_id: None,
+        receipt_url: None,
+    };
+    StationMessage::Notice(Notice {
+        transaction_id: Some(TransactionName::parse("tx-1").unwrap()),
+        content: NoticeContent::Payment(payment),
+        ..Notice::about(NoticeSubject::NotifySettlement)
+    })
+}
+
+/// The payments that sessions have, and what the exchanges of the log repeat.
+async fn payments(service: &Service) -> (usize, Vec<Option<EventId>>) {
+    let mut repeats = Vec::new();
+    let mut payments = 0;
+    for event in service.facts(Some).await {
+        match event {
+            Event::ExchangeRecorded(exchange) => repeats.push(exchange.duplicate_of),
+            Event::SessionPaymentSettled(_) => payments += 1,
+            _ => {}
+        }
+    }
+    (payments, repeats)
+}
+
+#[tokio::test]
+async fn a_payment_told_before_its_transaction_is_taken_in_when_that_begins() {
+    for between in ["nothing", "a restart", "a month"] {
+        let mut service = Service::start().await;
+        let mut station = service.station("CP-1").await;
+        station.say(told_of("Settled", 595)).await;
+        let first = service.events().await.iter().rfind(|it| is_exchange(it)).map(|it| it.id);
+        match between {
+            "a restart" => {
+                service = service.restart().await;
+                station = service.station("CP-1").await;
+            }
+            "a month" => service.pass(10 * 24 * 60 * 60),
+            _ => {}
+        }
+        station.say(told_of("Settled", 595)).await;
+        assert_eq!(payments(&service).await.0, 0, "after {between}");
+        station.tell(begin()).await;
+        station.say(told_of("Settled", 595)).await;
+        station.tell(end()).await;
+        becomes(&service, Outcome::ChargedElsewhere, "paid_directly").await;
+        service.settled_bill(0).await;
+        let first = first.map(EventId);
+        let repeats = vec![None, first, None, first, None];
+        assert_eq!(payments(&service).await, (1, repeats), "after {between}");
+        assert_eq!(anomalies(&service).await, []);
+        // Another transaction that is given the same id is another one's to pay.
+        let again = TransactionReport { at: at("2026-11-22T11:50:00Z"), ..begin() };
+        station.tell(again).await;
+        assert_eq!(payments(&service).await.0, 1, "after {between}");
+    }
+}
+
+fn is_exchange(event: &RecordedEvent) -> bool {
+    &*event.event_type == "exchange.recorded"
+}
+
+#[tokio::test]
+async fn what_is_paid_directly_is_held_against_the_rating() {
+    for (paid_minor, told_first) in
+        [(595, true), (595, false), (594, true), (594, false), (10_000, false)]
+    {
+        let service = Service::start().await;
+        let mut station = service.station("CP-1").await;
+        if told_first {
+            station.say(told_of("Settled", paid_minor)).await;
+        }
+        station.tell(begin()).await;
+        station.tell(end()).await;
+        if !told_first {
+            station.say(told_of("Settled", paid_minor)).await;
+        }
+        becomes(&service, Outcome::ChargedElsewhere, "paid_directly").await;
+        service.settled_bill(0).await;
+        let paid = Decimal::new(paid_minor, 2);
+        let differs = (Anomaly::PaymentDiffers, format!("paid were {paid}, rated are 5.95 EUR"));
+        let expected: Vec<_> = (paid_minor != 595).then_some(differs).into_iter().collect();
+        assert_eq!(anomalies(&service).await, expected, "{paid_minor}, first: {told_first}");
+    }
+}
+
+/// The end comes in two parts: a reading that raises the sum is told after all was settled.
+#[tokio::test]
+async fn a_payment_is_held_against_the_corrected_rating_too() {
+    let service = Service::start().await;
+    let mut station = service.station("CP-1").await;
+    station.tell(begin()).await;
+    let end = ended(1, "11:30:00").reading(6_000, "Sample.Periodic");
+    station.tell(TransactionReport { is_priced_on_the_way: true, ..end }).await;
+    // 5 kWh at 0.40 plus 1.00 flat, 19 % VAT.
+    station.say(told_of("Settled", 357)).await;
+    becomes(&service, Outcome::ChargedElsewhere, "paid_directly").await;
+    service.settled_bill(0).await;
+    assert_eq!(anomalies(&service).await, []);
+    let late = updated(1, "11:30:00").reading(11_000, "Transaction.End");
+    station.tell(TransactionReport { is_priced_on_the_way: true, ..late }).await;
+    service.settled_bill(0).await;
+    let differs = (Anomaly::PaymentDiffers, "paid were 3.57, rated are 5.95 EUR".to_owned());
+    assert_eq!(anomalies(&service).await, [differs]);
 }

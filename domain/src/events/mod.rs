@@ -211,6 +211,7 @@ events! {
     "station.password_changed" StationPasswordChanged(v1::StationPasswordChanged);
     "station.password_declined" StationPasswordDeclined(v1::StationPasswordDeclined);
     "station.password_offered" StationPasswordOffered(v1::StationPasswordOffered);
+    "station.payment_told" StationPaymentTold(v1::StationPaymentTold);
     "station.priority_charging_told"
         StationPriorityChargingTold(v1::StationPriorityChargingTold);
     "station.quirk_noticed" StationQuirkNoticed(v1::StationQuirkNoticed);

@@ -4,8 +4,12 @@
 
 use super::fold::Session;
 use super::settlement::{Review, Settlement, reviewed};
-use crate::events::v1::{Authorization, Outcome, SessionTokenPresented};
+use crate::events::v1::{
+    Anomaly, Authorization, Outcome, SessionAnomalyNoted, SessionTokenPresented,
+};
 use crate::ids::EventId;
+use crate::invoice::InvoiceFigures;
+use crate::rating::Rating;
 use crate::units::Timestamp;
 use rust_decimal::Decimal;
 
@@ -98,6 +102,23 @@ pub(super) fn taken_elsewhere(session: &Session, judged: &Settlement) -> Option<
         Some(Outcome::ChargedElsewhere) => Settlement::Unchanged,
         _ => Settlement::ChargedElsewhere { settlement: told.exchange },
     })
+}
+
+/// What to note where another amount was paid directly than was rated, taxes included; once for
+/// each session. The message names no currency: it is taken to be the rating's. What was paid is
+/// whole minor units, so any difference is one.
+pub fn payment_differs(session: &Session, rating: &Rating) -> Option<SessionAnomalyNoted> {
+    let anomaly = Anomaly::PaymentDiffers;
+    let is_noted = session.anomalies().any(|noted| noted == anomaly);
+    if is_noted || !session.is_paid_directly() {
+        return None;
+    }
+    let told = session.transaction()?.payment_told().filter(PaymentTold::is_taken)?;
+    let rated = InvoiceFigures::of(rating).ok()?;
+    let (paid, due) = (told.amount, rated.total_gross());
+    let detail = format!("paid were {paid}, rated are {due} {}", rated.currency);
+    let noted = SessionAnomalyNoted { anomaly, detail, exchange: Some(told.exchange) };
+    (paid != due).then_some(noted)
 }
 
 /// What resolves a payment that did not come about.

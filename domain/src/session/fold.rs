@@ -94,7 +94,7 @@ impl Session {
                 | Event::SessionRated(_)
                 | Event::SessionOutcomeDecided(_)
                 | Event::SessionReviewDecided(_)
-        ) || is_judged_cost(event);
+        ) || is_judged_sum(event);
         if changes_no_bill {
             return;
         }
@@ -373,9 +373,10 @@ impl Session {
     }
 }
 
-/// Whether it is what our rating has shown about the station's own.
-fn is_judged_cost(event: &Event) -> bool {
-    matches!(event, Event::SessionAnomalyNoted(f) if f.anomaly == Anomaly::StationCostDiffers)
+/// Whether it is what our rating has shown about a sum that the station told.
+fn is_judged_sum(event: &Event) -> bool {
+    let Event::SessionAnomalyNoted(noted) = event else { return false };
+    matches!(noted.anomaly, Anomaly::StationCostDiffers | Anomaly::PaymentDiffers)
 }
 
 fn names_transaction(stop: &Stop) -> bool {

@@ -28,7 +28,7 @@ pub use by_hand::{
     tariff_by_hand,
 };
 pub use clock::began_at;
-pub use direct_payment::{DIRECT_PAYMENT, PaymentTold};
+pub use direct_payment::{DIRECT_PAYMENT, PaymentTold, payment_differs};
 pub use fold::Session;
 pub use periods::{billing_input, rate_settled};
 pub use running::{begin_reading, registers_as_told, running_price};

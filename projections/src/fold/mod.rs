@@ -297,6 +297,7 @@ impl State {
             | Event::StationMessageLimitsTold(_)
             | Event::StationMeterRecorded(_)
             | Event::StationMonthOpened(_)
+            | Event::StationPaymentTold(_)
             | Event::StationPasswordChanged(_)
             | Event::StationPasswordDeclined(_)
             | Event::StationPasswordOffered(_)

@@ -62,6 +62,18 @@ fn a_session_paid_at_the_terminal_becomes_what_its_settlement_says() {
     }
 }
 
+/// A terminal may be quicker than the station's queue, and may have taken another amount.
+#[test]
+fn a_settlement_that_comes_first_is_its_sessions_and_held_against_the_rating() {
+    let mut bench = Bench::booted(V21);
+    settles(&mut bench, "Settled", 6.95);
+    charges(&mut bench, &Value::Null);
+    let session = only_session(&bench.csms, "CP-1");
+    assert_eq!(session["outcome"], "charged_elsewhere", "{session:#}");
+    assert_eq!(session["settlement"]["reference"], REFERENCE);
+    assert_eq!(session["anomalies"], json!(["payment_differs"]));
+}
+
 /// TC_C_113: cancelled after the transaction has begun, before anything was drawn.
 #[test]
 fn a_payment_cancelled_before_anything_was_drawn_costs_nothing() {

@@ -238,6 +238,8 @@ pub enum Anomaly {
     StoppedByAnother,
     /// What the station says that it has cost differs from our rating.
     StationCostDiffers,
+    /// What was paid directly for it differs from our rating.
+    PaymentDiffers,
 }
 
 /// `session.superseded`: another session began at the connector of this one.

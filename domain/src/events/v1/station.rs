@@ -5,6 +5,7 @@ use super::charging::CarriedCharging;
 use super::device_model::MessageLimit;
 use super::exchange::Evidence;
 use super::session::MeterSample;
+use super::transaction::StationPaymentTold;
 use super::treatment::{Dialect, StationSettings};
 use crate::ids::{
     CommandId, ConnectorNumber, EventId, EvseNumber, ReportedEventKey, SessionId, SiteId,
@@ -156,6 +157,9 @@ pub struct CarriedStation {
     /// What is known of the charging there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub charging: Option<Box<CarriedCharging>>,
+    /// Payments that it told of before the transaction that they are for, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub payments: Vec<StationPaymentTold>,
 }
 
 /// An event that a station reported (NotifyEvent), as carried into a new month.

@@ -130,6 +130,19 @@ pub struct SessionPaymentSettled {
     pub exchange: EventId,
 }
 
+/// `station.payment_told`: the station has told how a payment at its terminal ended, and nothing
+/// yet of the transaction that it is for (2.1, NotifySettlement). The session takes it in when it
+/// begins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationPaymentTold {
+    /// The station's id of the transaction.
+    pub transaction: TransactionName,
+    /// What it says of the payment.
+    pub payment: TerminalPayment,
+    /// The exchange that said so.
+    pub exchange: EventId,
+}
+
 /// A payment at a station's terminal, as the station tells of it. Who may pay with which card is
 /// between the driver and the terminal: its texts are sealed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
