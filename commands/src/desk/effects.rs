@@ -7,15 +7,15 @@ use crate::registry::StationChange;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
     CertificateHash, ChargingPlace, ChargingProfile, HeldTariff, InstalledCertificate, LearntValue,
-    ReservationCancelled, ReservationMade, StationCertificateDeleted, StationCertificateDelivered,
-    StationCertificateInstalled, StationCertificatesReported, StationChargingProfileSet,
-    StationChargingProfilesCleared, StationChargingScheduleUpdated, StationDefaultTariffSet,
-    StationPriorityChargingTold, StationTariffsCleared, StationTariffsReported,
-    StationTransactionTariffChanged,
+    ReservationCancelled, ReservationMade, SessionDeliveryTold, StationCertificateDeleted,
+    StationCertificateDelivered, StationCertificateInstalled, StationCertificatesReported,
+    StationChargingProfileSet, StationChargingProfilesCleared, StationChargingScheduleUpdated,
+    StationDefaultTariffSet, StationPriorityChargingTold, StationTariffsCleared,
+    StationTariffsReported, StationTransactionTariffChanged,
 };
 use chargebook_domain::ids::{EventId, EvseNumber, ReservationId, TransactionName};
 use chargebook_domain::units::Timestamp;
-use chargebook_store::AppendError;
+use chargebook_store::{AppendError, ExpectedVersion};
 
 /// What a station has taken over or given up with its answer to a CALL of ours, whichever way
 /// the CALL was asked for.
@@ -68,6 +68,16 @@ pub enum StationEffect {
     ChargingScheduleUpdated(i64, DynamicValues),
     /// It charges a transaction before others, or does so no more (2.1: part 2, K21).
     PriorityCharging(TransactionName, bool),
+    /// It has told whether a transaction goes on, and whether messages of it wait (2.x: part 2,
+    /// E14).
+    DeliveryTold {
+        /// Which transaction.
+        transaction: TransactionName,
+        /// Whether it goes on.
+        is_ongoing: bool,
+        /// Whether messages of it wait.
+        has_messages: bool,
+    },
     /// It keeps a place for a token (1.6: section 5.13; 2.x: part 2, H01).
     ReservationMade(ReservationTerms),
     /// It keeps that place no more (1.6: section 5.2; 2.x: part 2, H02).
@@ -182,6 +192,11 @@ impl StationDesk {
                     self.note_of_station(exchange, fact).await?;
                 }
             }
+            StationEffect::DeliveryTold { transaction, is_ongoing, has_messages } => {
+                let (is_ongoing, has_messages) = (*is_ongoing, *has_messages);
+                let fact = SessionDeliveryTold { is_ongoing, has_messages, exchange };
+                self.note_of_session(transaction, exchange, fact.into()).await?;
+            }
             StationEffect::CertificateInstalled(_)
             | StationEffect::CertificateDelivered { .. }
             | StationEffect::CertificateDeleted(_)
@@ -210,6 +225,7 @@ impl StationDesk {
             | StationEffect::ChargingProfilesCleared(_)
             | StationEffect::ChargingScheduleUpdated(..)
             | StationEffect::PriorityCharging(..)
+            | StationEffect::DeliveryTold { .. }
             | StationEffect::WillSend(_) => return Ok(None),
             StationEffect::CertificateInstalled(certificate) => {
                 let certificate = certificate.clone();
@@ -257,6 +273,35 @@ impl StationDesk {
                 Err(JournalError::Append(AppendError::WrongVersion { .. })) => {
                     self.load_state().await?;
                 }
+                appended => {
+                    appended?;
+                    return Ok(());
+                }
+            }
+        }
+        Err(DeskError::Contended)
+    }
+
+    /// Writes to a session's stream what the station told of its transaction, where that is known.
+    /// A second time changes nothing.
+    async fn note_of_session(
+        &mut self,
+        transaction: &TransactionName,
+        exchange: EventId,
+        fact: Event,
+    ) -> Result<(), DeskError> {
+        for _ in 0..DECISION_RETRIES_MAX {
+            let Some(stream) = self.latest_of_transaction(transaction).await? else {
+                return Ok(());
+            };
+            let Some(session) = self.session(&stream).await? else { return Ok(()) };
+            let Some(version) = session.version() else { return Ok(()) };
+            let (expected, station_id) = (ExpectedVersion::Exact(version), self.state.station_id);
+            let draft = Draft::following(exchange, 0, fact.clone()).by("station").about(station_id);
+            let appended = self.chargebook.journal().append(&stream, expected, &[draft]).await;
+            self.sessions.forget(&stream);
+            match appended {
+                Err(JournalError::Append(AppendError::WrongVersion { .. })) => {}
                 appended => {
                     appended?;
                     return Ok(());

@@ -9,7 +9,7 @@ use chargebook_commands::message::{
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
     Anomaly, Authorization, Evidence, MeterSample, Outcome, Quantity, SessionOpened,
-    SessionOutcomeDecided,
+    SessionOutcomeDecided, SettledBecause,
 };
 use chargebook_domain::ids::{ConnectorNumber, EventId, EvseNumber, TransactionName};
 use proptest::prelude::*;
@@ -274,10 +274,32 @@ async fn an_end_before_its_start_waits_for_it() {
 }
 
 #[tokio::test]
-async fn a_gap_is_waited_for_and_then_reviewed() {
+async fn a_gap_is_waited_for_and_then_billed_by_the_registers_of_both_ends() {
     let service = Service::start().await;
     let mut station = service.station("CP-1").await;
     let [start, update, end] = session();
+    station.tell(start).await;
+    assert_eq!(station.tell(end).await.total_cost, None);
+    service.pass(61);
+    service.settled_bill(TEN_KWH_GROSS_MINOR).await;
+    station.tell(update).await;
+    service.pass(61);
+    service.settled_bill(TEN_KWH_GROSS_MINOR).await;
+    let settled = service.facts(|event| match event {
+        Event::SessionSettled(settled) => Some((settled.because, settled.anomalies)),
+        _ => None,
+    });
+    let billed = (SettledBecause::Deadline, vec![Anomaly::MessagesMissing]);
+    assert_eq!(settled.await, [billed], "what comes late says nothing else");
+}
+
+#[tokio::test]
+async fn a_gap_between_ends_that_were_not_read_is_reviewed() {
+    let service = Service::start().await;
+    let mut station = service.station("CP-1").await;
+    let [start, update, mut end] = session();
+    let update = update.reading(11_000, "Sample.Periodic");
+    end.samples.clear();
     station.tell(start).await;
     assert_eq!(station.tell(end).await.total_cost, None);
     service.pass(61);

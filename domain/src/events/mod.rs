@@ -149,6 +149,7 @@ events! {
     "reservation.used" ReservationUsed(v1::ReservationUsed);
     "session.anomaly_noted" SessionAnomalyNoted(v1::SessionAnomalyNoted);
     "session.connector_status" SessionConnectorStatus(v1::SessionConnectorStatus);
+    "session.delivery_told" SessionDeliveryTold(v1::SessionDeliveryTold);
     "session.meter_recorded" SessionMeterRecorded(v1::SessionMeterRecorded);
     "session.opened" SessionOpened(v1::SessionOpened);
     "session.outcome_decided" SessionOutcomeDecided(v1::SessionOutcomeDecided);

@@ -69,6 +69,9 @@ impl Session {
             Event::SessionPaymentSettled(fact) => {
                 self.transaction.get_or_insert_default().pay(fact);
             }
+            Event::SessionDeliveryTold(fact) => {
+                self.transaction.get_or_insert_default().deliver(fact);
+            }
             Event::SessionMeterRecorded(fact) => self.add_samples(&fact.samples),
             Event::SessionConnectorStatus(fact) => self.add_status(fact),
             Event::SessionSuperseded(fact) => self.superseded = Some(fact.as_ref().clone()),
@@ -90,6 +93,7 @@ impl Session {
         let changes_no_bill = matches!(
             event,
             Event::SessionPaymentSettled(_)
+                | Event::SessionDeliveryTold(_)
                 | Event::SessionSettled(_)
                 | Event::SessionRated(_)
                 | Event::SessionOutcomeDecided(_)

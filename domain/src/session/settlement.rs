@@ -4,7 +4,10 @@ use super::basis::{Basis, Doubt};
 use super::by_hand::{Decided, settled_by_hand};
 use super::direct_payment::{settle_directly, taken_elsewhere};
 use super::fold::Session;
-use crate::events::v1::{Authorization, Outcome, ReviewDecision, SessionSettled, SettledBecause};
+use super::transaction::Transaction;
+use crate::events::v1::{
+    Anomaly, Authorization, Outcome, ReviewDecision, SessionSettled, SettledBecause,
+};
 use crate::ids::EventId;
 use crate::invoice::InvoiceFigures;
 use crate::rating::Rating;
@@ -118,6 +121,12 @@ fn settle_by_facts(session: &Session, now: Timestamp, rules: SettlementRules) ->
         }
         Err(_) => return Settlement::NotYet { look_again_at: deadline },
     };
+    // What a gap's messages would say, beside how much was drawn, may yet come.
+    let has_gap = basis.anomalies.contains(&Anomaly::MessagesMissing);
+    let is_delivered = session.transaction().is_some_and(Transaction::is_delivered);
+    if has_gap && !is_delivered && !overdue {
+        return Settlement::NotYet { look_again_at: deadline };
+    }
     let stop_known = session.stop().is_some();
     // Who was refused pays no parking either: nothing is gained by waiting for the connector.
     let occupancy_matters = rules.occupancy_is_priced && accepted;
@@ -150,7 +159,9 @@ fn settle_by_facts(session: &Session, now: Timestamp, rules: SettlementRules) ->
         }
         Some((_, before)) if stands(session, before, &basis) => return Settlement::Unchanged,
         Some(_) => SettledBecause::LateFacts,
-        None if stop_known && occupancy_known => SettledBecause::Complete,
+        None if stop_known && occupancy_known && (!has_gap || is_delivered) => {
+            SettledBecause::Complete
+        }
         None => SettledBecause::Deadline,
     };
     Settlement::Settled(Box::new(SessionSettled {
@@ -295,7 +306,7 @@ fn review_of(doubt: Doubt) -> Review {
         ),
         Doubt::MessagesMissing => (
             "messages_missing",
-            "messages of the transaction have not come: their numbers have gaps",
+            "messages of the transaction have not come, and no registers of both its ends",
             "the missing messages arrive, or an operator enters the energy",
         ),
         Doubt::RegisterMissing => (

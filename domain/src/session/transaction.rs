@@ -3,9 +3,9 @@
 use super::beginning::Beginning;
 use super::direct_payment::{PaymentTold, is_a_payment};
 use crate::events::v1::{
-    Authorization, ReservationUsed, SessionOpened, SessionPaymentSettled, SessionTokenPresented,
-    SessionTransactionReported, StationCost, TerminalPayment, TransactionEventKind,
-    TransactionLimit,
+    Authorization, ReservationUsed, SessionDeliveryTold, SessionOpened, SessionPaymentSettled,
+    SessionTokenPresented, SessionTransactionReported, StationCost, TerminalPayment,
+    TransactionEventKind, TransactionLimit,
 };
 use crate::ids::{ConnectorNumber, EventId, EvseNumber, ReservationId, TransactionId};
 use crate::units::Timestamp;
@@ -50,6 +50,7 @@ pub struct Transaction {
     costs: BTreeMap<(u32, Timestamp), StationCost>,
     payments: BTreeMap<PaymentKey, EventId>,
     limits_answered: Vec<(EventId, Decimal)>,
+    is_delivered: bool,
 }
 
 impl Transaction {
@@ -92,6 +93,12 @@ impl Transaction {
 
     pub(super) fn pay(&mut self, fact: &SessionPaymentSettled) {
         self.payments.entry(payment_key(&fact.payment)).or_insert(fact.exchange);
+    }
+
+    /// What a station says before its end has come is disproven by the end.
+    pub(super) fn deliver(&mut self, fact: &SessionDeliveryTold) {
+        let is_over = !fact.is_ongoing && self.end().is_some();
+        self.is_delivered |= is_over && !fact.has_messages;
     }
 
     pub(super) fn use_up(&mut self, fact: &ReservationUsed) {
@@ -200,6 +207,11 @@ impl Transaction {
         let Some(span) = last.checked_sub(started.sequence) else { return false };
         let come = self.sequences.range(started.sequence..=last).count();
         u64::try_from(come).ok() == Some(u64::from(span) + 1)
+    }
+
+    /// Whether the station has said after the end that nothing more of it is to come.
+    pub fn is_delivered(&self) -> bool {
+        self.is_delivered
     }
 
     /// What the car was doing, earliest first: since when, in the station's words.

@@ -6,8 +6,9 @@ use super::{
 use crate::events::Event;
 use crate::events::v1::{
     Anomaly, Authorization, ClockTrust, Evidence, MeterSample, Quantity, SessionConnectorStatus,
-    SessionMeterRecorded, SessionOpened, SessionPaymentSettled, SessionTokenPresented,
-    SessionTransactionReported, TerminalPayment, TransactionEventKind as Kind,
+    SessionDeliveryTold, SessionMeterRecorded, SessionOpened, SessionPaymentSettled,
+    SessionTokenPresented, SessionTransactionReported, TerminalPayment,
+    TransactionEventKind as Kind,
 };
 use crate::ids::{
     AccountId, ConnectorNumber, EventId, EvseNumber, SessionId, StationId, StationIdentity,
@@ -180,8 +181,12 @@ fn what_the_bill_rests_on() {
     check(&story(), Ok((8_000, &[])));
     check(&changed(&[1], &[]), Err(Doubt::StartMissing));
     check(&changed(&[9], &[]), Err(Doubt::StopMissing));
+    // A message of the middle is lost: how much was drawn the two ends tell, if both were read.
     for gap in [3, 5, 6, 8] {
-        check(&changed(&[gap], &[]), Err(Doubt::MessagesMissing));
+        check(&changed(&[gap], &[]), Ok((8_000, &[Anomaly::MessagesMissing])));
+        for end in [2, 10] {
+            check(&changed(&[gap, end], &[]), Err(Doubt::MessagesMissing));
+        }
     }
     // A value that did not come is no 0: the nearest reading stands for it.
     check(&changed(&[2], &[]), Ok((3_000, &[Anomaly::StartMissing])));
@@ -256,11 +261,31 @@ fn when_the_bill_is_made() {
     assert_eq!(judge(&stays(&[]), "13:01", true), "not yet");
     assert_eq!(judge(&stays(&[]), "14:00", true), "Deadline");
     assert_eq!(judge(&stays(&[connector("13:20", "Available")]), "13:21", true), "Complete");
-    for (without, overdue) in [(1, "start_missing"), (6, "messages_missing"), (9, "stop_missing")] {
-        let facts = changed(&[without], &[]);
+    for (without, overdue) in [
+        (&[1][..], "start_missing"),
+        (&[6], "Deadline"),
+        (&[6, 10], "messages_missing"),
+        (&[9], "stop_missing"),
+    ] {
+        let facts = changed(without, &[]);
         assert_eq!(judge(&facts, "13:30", false), "not yet", "{overdue}");
         assert_eq!(judge(&facts, "14:00", false), overdue);
     }
+    // The station says that nothing more is to come; its end disproves what it said before.
+    let told = |is_ongoing, has_messages| -> Event {
+        SessionDeliveryTold { is_ongoing, has_messages, exchange: exchange(70) }.into()
+    };
+    for (is_ongoing, has_messages, becomes) in
+        [(false, false, "Complete"), (false, true, "not yet"), (true, false, "not yet")]
+    {
+        let facts = changed(&[6], &[told(is_ongoing, has_messages)]);
+        assert_eq!(judge(&facts, "13:01", false), becomes);
+        let unread = changed(&[6, 10], &[told(is_ongoing, has_messages)]);
+        assert_eq!(judge(&unread, "13:01", false), "not yet");
+    }
+    let mut disproven = changed(&[6], &[]);
+    disproven.insert(6, told(false, false));
+    assert_eq!(judge(&disproven, "13:01", false), "not yet");
     assert_eq!(judge(&changed(&[4], &[]), "13:01", false), "nobody_to_charge");
     let refused = [token(1, "12:05", Authorization::Blocked)];
     assert_eq!(judge(&changed(&[4], &refused), "13:01", false), "refused_yet_charged");

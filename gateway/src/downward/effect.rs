@@ -7,6 +7,7 @@ use crate::rpc::frame::Frame;
 use crate::rpc::json::Document;
 use chargebook_commands::{StationEffect, first_certificate};
 use chargebook_domain::events::v1::InstalledCertificate;
+use chargebook_domain::ids::TransactionName;
 use ocpp_kit::Version;
 
 /// The configuration key that holds a 1.6 station's password (security white paper, A01).
@@ -51,6 +52,7 @@ pub(super) fn of_payloads(
         .or_else(|| profiles::of_answer(action, call, answer))
         .or_else(|| tariffs::of_answer(action, call, answer))
         .or_else(|| monitoring::of_answer(action, call, answer))
+        .or_else(|| delivery_told(action, call, answer))
         .or_else(|| will_send(action, call, answer).map(StationEffect::WillSend));
     let values = values::of_answer(version, action, call, answer);
     effect.into_iter().chain(values).collect()
@@ -64,6 +66,23 @@ pub(super) fn of_error(version: Version, action: &str, call: &str) -> Vec<Statio
     let call = Payload { document: &document, node };
     let declined = password_in(version, action, &call).map(StationEffect::PasswordDeclined);
     declined.into_iter().collect()
+}
+
+/// How things stand with a transaction that was asked about (2.x: part 2, E14). An answer about
+/// none in particular says nothing of any one.
+fn delivery_told(
+    action: &str,
+    call: &Payload<'_, '_>,
+    answer: &Payload<'_, '_>,
+) -> Option<StationEffect> {
+    if action != "GetTransactionStatus" {
+        return None;
+    }
+    Some(StationEffect::DeliveryTold {
+        transaction: TransactionName::parse(&call.string("transactionId")?).ok()?,
+        is_ongoing: answer.boolean("ongoingIndicator")?,
+        has_messages: answer.boolean("messagesInQueue")?,
+    })
 }
 
 /// What a station sends because of an accepted request, even while it waits for its acceptance

@@ -3,7 +3,7 @@
 
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
-    ClockTrust, FollowUp, Quantity, StopMatch, TransactionEventKind,
+    Anomaly, ClockTrust, FollowUp, Quantity, StopMatch, TransactionEventKind,
 };
 use chargebook_domain::ids::{ConnectorNumber, EventId, EvseNumber, StationId};
 use chargebook_domain::rating::Rating;
@@ -98,6 +98,7 @@ pub(crate) struct Settled {
     pub(crate) started_at: Timestamp,
     pub(crate) ended_at: Timestamp,
     pub(crate) energy_wh: WattHours,
+    pub(crate) anomalies: Vec<Anomaly>,
 }
 
 /// `session.rated`.

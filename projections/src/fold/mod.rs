@@ -288,6 +288,7 @@ impl State {
             | Event::MasterPassGroupSet(_)
             | Event::ModelDialectSet(_)
             | Event::PolicyCheckpointed(_)
+            | Event::SessionDeliveryTold(_)
             | Event::SessionMeterRecorded(_)
             | Event::SessionRated(_)
             | Event::SessionReviewDecided(_)

@@ -275,6 +275,8 @@ impl State {
             row.energy_wh = Some(fact.energy_wh);
             row.settled_event = Some(event.id);
             row.clock_plausible = true;
+            // Those that were noted before are among them.
+            row.anomalies.0.clone_from(&fact.anomalies);
         }
         self.count_energy(id, fact.energy_wh, fact.ended_at, event.recorded_at);
         Ok(())

@@ -195,6 +195,11 @@ fn detail_of(event: &Event) -> Option<String> {
         Event::SessionPaymentSettled(fact) => {
             Some(format!("{}: {}", fact.payment.status, fact.payment.amount))
         }
+        Event::SessionDeliveryTold(fact) => {
+            let transaction = if fact.is_ongoing { "goes on" } else { "is over" };
+            let messages = if fact.has_messages { "messages wait" } else { "nothing waits" };
+            Some(format!("{transaction}, {messages}"))
+        }
         Event::SessionConnectorStatus(fact) => Some(fact.status.clone()),
         Event::SessionAnomalyNoted(fact) => Some(fact.detail.clone()),
         Event::SessionSettled(fact) => Some(format!("{} Wh", fact.energy_wh)),

@@ -273,6 +273,47 @@ fn an_ended_transaction_waits_for_what_is_missing_of_it() {
     });
 }
 
+/// It has ended, and nothing waits. A message of its middle is lost for good, and what
+/// was drawn is billed by the registers of both ends, long before the deadline. Should it come all
+/// the same, it is a fact like any other.
+#[test]
+fn what_is_lost_of_an_ended_transaction_is_not_waited_for() {
+    in_both(|bench| {
+        let mut transaction = bench.charges("T-1");
+        bench.station.drop_connection();
+        let offline = [json!({ "offline": true }), register("Sample.Periodic", 4_000)];
+        let lost = transaction.event("Updated", "MeterValuePeriodic", &offline);
+        bench.comes_back();
+        bench.ends(&mut transaction);
+        bench.connector_is("Available");
+        let over = json!({ "ongoingIndicator": false, "messagesInQueue": false });
+        bench.asks("GetTransactionStatus", json!({ "transactionId": "T-1" }), over);
+        let session = only_session(&bench.csms, "CP-1");
+        assert_eq!(session["anomalies"], json!(["messages_missing"]));
+        invoice_of(&bench.csms, &session, 10_000);
+        bench.station.call("TransactionEvent", lost);
+        invoice_of(&bench.csms, &only_session(&bench.csms, "CP-1"), 10_000);
+    });
+}
+
+/// Ended after GetTransactionStatus said "not ongoing", with nothing waiting: the end counts all
+/// the same, and the bill is right.
+#[test]
+fn an_end_after_the_station_said_that_it_is_over_counts() {
+    in_both(|bench| {
+        let mut transaction = bench.charges("T-1");
+        let over = json!({ "ongoingIndicator": false, "messagesInQueue": false });
+        bench.asks("GetTransactionStatus", json!({ "transactionId": "T-1" }), over);
+        let session = eventually("the session", || bench.csms.sessions("CP-1").pop());
+        assert_eq!(session["outcome"], Value::Null, "it has no end");
+        bench.ends(&mut transaction);
+        bench.connector_is("Available");
+        let session = only_session(&bench.csms, "CP-1");
+        assert_eq!(session["anomalies"], json!([]));
+        invoice_of(&bench.csms, &session, 10_000);
+    });
+}
+
 /// TC_E_106 (energy), TC_E_107 (time), TC_E_108 (cost), of 2.1: the driver sets a limit at the
 /// station, which says so and ends the session when it is reached.
 #[test]

@@ -240,6 +240,8 @@ pub enum Anomaly {
     StationCostDiffers,
     /// What was paid directly for it differs from our rating.
     PaymentDiffers,
+    /// Messages of its middle have not come; the registers it began and ended with have.
+    MessagesMissing,
 }
 
 /// `session.superseded`: another session began at the connector of this one.

@@ -130,6 +130,19 @@ pub struct SessionPaymentSettled {
     pub exchange: EventId,
 }
 
+/// `session.delivery_told`: the station was asked, and told whether its transaction goes on and
+/// whether messages of it still wait with the station (2.x part 2, E14).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionDeliveryTold {
+    /// Whether it goes on (`ongoingIndicator`). A transaction that the station does not know any
+    /// more does not.
+    pub is_ongoing: bool,
+    /// Whether messages of it are still to be delivered (`messagesInQueue`).
+    pub has_messages: bool,
+    /// The exchange that said so.
+    pub exchange: EventId,
+}
+
 /// `station.payment_told`: the station has told how a payment at its terminal ended, and nothing
 /// yet of the transaction that it is for (2.1, NotifySettlement). The session takes it in when it
 /// begins.
