@@ -185,18 +185,7 @@ fn occupancy_is_billed_and_proven_whichever_way_it_is_told() {
             let csms = TestCsms::start();
             csms.add_token(TAG);
             csms.add_station("CP-1");
-            let component = |kind: &str, price: &str| {
-                let text = format!(r#"{{"type":"{kind}","price":{price},"vat":19,"step_size":1}}"#);
-                serde_json::from_str::<Value>(&text).expect("a component")
-            };
-            let components = [component("ENERGY", "0.50"), component("PARKING_TIME", "6.00")];
-            let tariff = json!({
-                "country_code": "DE", "party_id": "CHB", "id": "parking", "currency": "EUR",
-                "elements": [{ "price_components": components }],
-                "last_updated": "2026-01-01T00:00:00Z",
-            });
-            csms.put("/v1/tariffs/parking", &tariff).expect(201);
-            csms.put("/v1/settings/default-tariff", &json!({ "tariff": "parking" })).expect(200);
+            csms.set_prices(&[("ENERGY", "0.50"), ("PARKING_TIME", "6.00")]);
             let mut station = booted_2x(&csms, version);
             let begun = an_hour_ago();
             tell(&mut station, told, "Occupied", &after(begun, -1));

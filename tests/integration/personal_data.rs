@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::harness::{ChargePoint, TestCsms};
 use crate::messages::{
-    TAG, after, an_hour_ago, begin, boot, end, invoice_of, only_session, prepare,
+    TAG, after, an_hour_ago, begin, boot, end, invoice_of, only_session, prepare, stop,
 };
 
 const NAME: &str = "Friederike Mustermann";
@@ -94,6 +94,37 @@ fn a_forgotten_subjects_bill_still_verifies() {
         assert!(verified.status.success(), "{verified:?}");
     }
     let verified = csms.run(&["log", "verify", "--data", data]);
+    assert!(verified.status.success(), "{verified:?}");
+}
+
+/// When the cable was out a station tells in a text of a text, and may say more there: that is
+/// sealed, and the rest still proves the bill.
+#[test]
+fn a_bill_that_rests_on_a_message_with_a_name_in_it_verifies() {
+    let csms = TestCsms::start();
+    csms.set_prices(&[("ENERGY", "0.50"), ("PARKING_TIME", "6.00")]);
+    csms.add_token(TAG);
+    csms.add_station("CP-1");
+    let change = json!({ "shows_cost": true, "quiet": true });
+    csms.patch("/v1/stations/CP-1", &change).expect(200);
+    let mut station = ChargePoint::connected(&csms, "CP-1");
+    station.call("BootNotification", boot());
+    let begun = an_hour_ago();
+    let transaction = begin(&mut station, 1_000, begun);
+    station.call("StopTransaction", stop(transaction, TAG, 11_000, &after(begun, 40)));
+    let data = json!({ "transactionId": transaction, "timestamp": after(begun, 50),
+        "note": format!("\"{NAME}\" left"), NAME: 1, "seen": [{ "by": E_MAIL }] });
+    let unplugged = json!({ "vendorId": "org.openchargealliance.costmsg",
+        "messageId": "ConnectorUnplugged", "data": data.to_string() });
+    assert_eq!(station.call("DataTransfer", unplugged)["status"], "Accepted");
+
+    let invoice = invoice_of(&csms, &only_session(&csms, "CP-1"), 10_000);
+    assert_eq!(invoice["totals"]["gross"], "7.14", "ten minutes of parking: {invoice:#}");
+    assert_eq!(findings(&csms.data()), Vec::<String>::new());
+    let number = invoice["number"].as_str().expect("a number");
+    let data = csms.data();
+    let bundle = export(&csms, data.to_str().expect("a UTF-8 path"), number, "bundle.json");
+    let verified = csms.run(&["audit", "verify", &bundle]);
     assert!(verified.status.success(), "{verified:?}");
 }
 

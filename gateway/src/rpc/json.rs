@@ -511,7 +511,7 @@ fn unescape(inside: &str) -> String {
 }
 
 /// The character that an escape means, and how many bytes follow the backslash.
-fn unescape_one(escape: &[u8]) -> (char, usize) {
+pub(crate) fn unescape_one(escape: &[u8]) -> (char, usize) {
     let unit = |from: usize| escape.get(from..from + 4).and_then(hex4).unwrap_or(0xFFFD);
     match escape.first() {
         Some(b'b') => ('\u{8}', 1),

@@ -87,12 +87,15 @@ impl Edition for V16 {
     ) -> Result<Findings, Violation> {
         let mut findings = shape::check(document, payload, shape)?;
         let said = Payload { document, node: payload };
-        if let Some(data) = said.member("data").filter(|_| unplugged::is_plain(&said)) {
+        if let Some(data) = said.member("data")
+            && let Some(places) = unplugged::personal_places(&said)
+        {
             let data = document.range(data);
-            let is_within = |place: &PersonalPlace| {
-                data.start <= place.range.start && place.range.end <= data.end
-            };
-            findings.personal.retain(|place| !is_within(place));
+            let before = |place: &PersonalPlace| place.range.start < data.start;
+            let from = findings.personal.partition_point(before);
+            let is_within = |place: &&PersonalPlace| place.range.end <= data.end;
+            let within = findings.personal[from..].iter().take_while(is_within).count();
+            findings.personal.splice(from..from + within, places);
         }
         Ok(findings)
     }

@@ -171,6 +171,11 @@ async fn a_1_6_station_tells_when_the_cable_is_out() {
     }
     let events = gateway.events().await;
     assert!(events.iter().all(|event| !event.data.as_str().contains("Bob")), "it is sealed");
+    for exchange in gateway.facts("exchange.recorded").await {
+        let request = exchange["request"].to_string();
+        let is_it = exchange["action"] == "DataTransfer";
+        assert_eq!(request.contains(&out_at), is_it, "what a bill rests on is not: {request}");
+    }
 
     let foreign = unplugged(transaction + 1, &out_at);
     assert_eq!(told(&mut station, "DataTransfer", &foreign).await, r#"{"status":"Rejected"}"#);

@@ -166,6 +166,24 @@ impl TestCsms {
         assert!(matches!(default.status, 200 | 201), "{default:?}");
     }
 
+    /// Prices by the dimension, net, with 19 % VAT, as the default for every station.
+    #[track_caller]
+    pub(crate) fn set_prices(&self, prices: &[(&str, &str)]) {
+        let component = |(dimension, price): &(&str, &str)| {
+            format!(r#"{{"type":"{dimension}","price":{price},"vat":19,"step_size":1}}"#)
+        };
+        let components: Vec<String> = prices.iter().map(component).collect();
+        let components: Value =
+            serde_json::from_str(&format!("[{}]", components.join(","))).expect("components");
+        let tariff = json!({
+            "country_code": "DE", "party_id": "CHB", "id": "prices", "currency": "EUR",
+            "elements": [{ "price_components": components }],
+            "last_updated": "2026-01-01T00:00:00Z",
+        });
+        self.put("/v1/tariffs/prices", &tariff).expect(201);
+        self.put("/v1/settings/default-tariff", &json!({ "tariff": "prices" })).expect(200);
+    }
+
     /// Every event of the log, in order.
     pub(crate) fn events(&self) -> Vec<Value> {
         self.list("/v1/events?limit=1000")
