@@ -2,6 +2,7 @@
 
 use crate::config::LogPlace;
 use crate::output::output;
+use crate::whole_file;
 use anyhow::{Context, anyhow, bail};
 use chargebook_api::BundleFailure;
 use chargebook_audit::{AuditError, cited_exchanges};
@@ -108,7 +109,7 @@ async fn export(args: &ExportArgs) -> anyhow::Result<()> {
         output().write_all(text.as_bytes())?;
         return Ok(());
     }
-    std::fs::write(&args.output, &text)
+    whole_file::write(&args.output, text.as_bytes())
         .with_context(|| format!("cannot write {}", args.output.display()))?;
     let name = args.output.display();
     writeln!(

@@ -83,6 +83,9 @@ pub(crate) struct ServeArgs {
         hide_env_values = true
     )]
     pub(crate) contract_service_token: Option<String>,
+    /// More roots (PEM) that those who are asked over https may lead to, beside the machine's own
+    #[arg(long, env = "CHARGEBOOK_OUTSIDE_AUTHORITY", value_name = "FILE")]
+    pub(crate) outside_authority: Option<PathBuf>,
     /// Name that the log's checkpoints are signed under; kept from the first start on
     #[arg(long, env = "CHARGEBOOK_ORIGIN", value_name = "NAME")]
     pub(crate) origin: Option<String>,
@@ -155,6 +158,8 @@ struct File {
     contract_service: Option<String>,
     #[serde(alias = "contract-service-token")]
     contract_service_token: Option<String>,
+    #[serde(alias = "outside-authority")]
+    outside_authority: Option<PathBuf>,
     origin: Option<String>,
     node: Option<String>,
 }
@@ -233,6 +238,7 @@ impl Config {
                     .unwrap_or_default(),
                 args.contract_service.or(file.contract_service).as_deref(),
                 args.contract_service_token.or(file.contract_service_token).as_deref(),
+                args.outside_authority.or(file.outside_authority),
             )?,
             origin: args.origin.or(file.origin),
             node: args.node.or(file.node).unwrap_or_else(|| "node-1".to_owned()),

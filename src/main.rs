@@ -14,6 +14,7 @@ mod rate;
 mod server;
 mod simulate;
 mod tls;
+mod whole_file;
 
 use chargebook_store::OpenError;
 use chargebook_store::vault::VaultError;

@@ -14,10 +14,12 @@ use hyper::client::conn::http1;
 use hyper::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use serde::Deserialize;
 use serde_json::json;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -42,6 +44,8 @@ pub(crate) struct OutsideSettings {
     /// Hosts of OCSP responders, with their port where it is not the usual one, in lower case.
     responders: Vec<String>,
     contract_service: Option<ContractServiceSettings>,
+    /// Roots that those asked may lead to, beside the machine's own.
+    authority: Option<PathBuf>,
 }
 
 #[derive(Clone)]
@@ -62,6 +66,7 @@ impl OutsideSettings {
         responders: Vec<String>,
         contract_service: Option<&str>,
         token: Option<&str>,
+        authority: Option<PathBuf>,
     ) -> anyhow::Result<Self> {
         if responders.len() > HOSTS_MAX {
             bail!("at most {HOSTS_MAX} hosts of OCSP responders");
@@ -88,12 +93,12 @@ impl OutsideSettings {
             }
         };
         let responders = responders.into_iter().map(|host| host.to_ascii_lowercase()).collect();
-        Ok(Self { responders, contract_service })
+        Ok(Self { responders, contract_service, authority })
     }
 
     /// Who is asked.
     pub(crate) fn open(&self) -> anyhow::Result<Outside> {
-        let client = Arc::new(Client::new()?);
+        let client = Arc::new(Client::new(self.authority.as_deref())?);
         let mut outside = Outside::default();
         if !self.responders.is_empty() {
             let (hosts, client) = (self.responders.clone(), Arc::clone(&client));
@@ -214,11 +219,15 @@ struct Client {
 }
 
 impl Client {
-    fn new() -> anyhow::Result<Self> {
+    fn new(authority: Option<&Path>) -> anyhow::Result<Self> {
         let mut roots = RootCertStore::empty();
         let found = rustls_native_certs::load_native_certs();
         // A machine without roots asks nobody over TLS, and says so when it is to.
         roots.add_parsable_certificates(found.certs);
+        if let Some(file) = authority {
+            add_authority(&mut roots, file)
+                .with_context(|| format!("--outside-authority {}", file.display()))?;
+        }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
@@ -266,6 +275,19 @@ impl Client {
     }
 }
 
+fn add_authority(roots: &mut RootCertStore, file: &Path) -> anyhow::Result<()> {
+    let pem = std::fs::read(file)?;
+    let mut count = 0;
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        roots.add(certificate.context("it holds no PEM that can be read")?)?;
+        count += 1;
+    }
+    match count {
+        0 => bail!("it holds no certificate in PEM"),
+        _ => Ok(()),
+    }
+}
+
 async fn exchange(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     request: Request<Full<Bytes>>,
@@ -297,7 +319,7 @@ mod tests {
         token: Option<&str>,
     ) -> anyhow::Result<OutsideSettings> {
         let responders = responders.iter().map(|host| (*host).to_owned()).collect();
-        OutsideSettings::of(responders, service, token)
+        OutsideSettings::of(responders, service, token, None)
     }
 
     #[test]
@@ -312,6 +334,15 @@ mod tests {
         assert!(settings(&[], None, Some("secret")).is_err());
         let known = settings(&[], Some("https://pool.example/"), Some("secret")).expect("usable");
         assert!(!format!("{known:?}").contains("secret"), "{known:?}");
+    }
+
+    #[test]
+    fn a_file_without_a_root_is_refused() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let path = Some(file.path().to_owned());
+        let settings = OutsideSettings::of(Vec::new(), None, None, path).expect("settings");
+        let error = settings.open().err().map(|error| format!("{error:#}")).unwrap_or_default();
+        assert!(error.starts_with("--outside-authority") && error.contains("no certificate"));
     }
 
     #[test]

@@ -15,6 +15,10 @@ use crate::messages::{
 const FLIPS: usize = 60;
 const FLIPS_LONG: usize = 2_000;
 
+/// Largest file that a failing export may write, and what `ulimit` counts it in.
+const FILE_BYTES_MAX: usize = 4_096;
+const FILE_BLOCK_BYTES: usize = 512;
+
 /// One session of 10 kWh at connector 1, every message a well-behaved charge point sends.
 fn charge_ten_kwh(csms: &TestCsms) -> ChargePoint {
     let mut station = ChargePoint::connected(csms, "CP-1");
@@ -115,6 +119,43 @@ fn a_bundle_with_any_byte_changed_is_refused() {
         assert!(!verified.status.success(), "byte {position} changed and nobody noticed");
         assert!(!verified.stderr.is_empty(), "byte {position}: refused without a word");
     }
+}
+
+/// The bundle is larger than a file may be: what was written of it is taken away again, and the
+/// bundle of before is still there.
+#[test]
+fn an_export_that_fails_half_way_leaves_nothing_behind() {
+    let csms = csms_with_station("CP-1");
+    charge_ten_kwh(&csms);
+    let bundle = export_bundle(&csms);
+    let before = std::fs::read(&bundle).expect("the bundle");
+    assert!(before.len() > 2 * FILE_BYTES_MAX, "{}", before.len());
+    let session = only_session(&csms, "CP-1");
+    let invoice = invoice_of(&csms, &session, 10_000);
+    let number = invoice["number"].as_str().expect("an invoice number");
+    let blocks = FILE_BYTES_MAX / FILE_BLOCK_BYTES;
+    let export = format!(
+        "trap '' XFSZ; ulimit -f {blocks}; \
+         exec \"$0\" audit export --data \"$1\" --invoice \"$2\" -o \"$3\""
+    );
+    for name in ["bundle.json", "new.json"] {
+        let output = csms.scratch().join(name);
+        let failed = std::process::Command::new("sh")
+            .args(["-c", &export, env!("CARGO_BIN_EXE_chargebook")])
+            .args([path(&csms.data()), number, path(&output)])
+            .output()
+            .expect("a shell");
+        let said = String::from_utf8_lossy(&failed.stderr).into_owned();
+        assert_eq!((failed.status.success(), said.lines().count()), (false, 1), "{said}");
+        assert!(said.contains(name), "{said}");
+    }
+    let left: Vec<_> = std::fs::read_dir(csms.scratch())
+        .expect("the folder")
+        .filter_map(|entry| entry.expect("an entry").file_name().into_string().ok())
+        .filter(|name| name.contains("new.json") || name.ends_with(".part"))
+        .collect();
+    assert_eq!(left, Vec::<String>::new());
+    assert_eq!(std::fs::read(&bundle).expect("the bundle"), before);
 }
 
 #[test]

@@ -16,7 +16,7 @@ pub(crate) use charge_point::ChargePoint;
 pub(crate) use csms::{ADMIN_TOKEN, Settings, TestCsms, binary, chargebook};
 pub(crate) use database::new_postgres_log;
 pub(crate) use http::{Answer, Http};
-pub(crate) use partner::Partner;
+pub(crate) use partner::{Asked, Partner};
 pub(crate) use python::python;
 pub(crate) use schemas::{Direction, Schemas};
 

@@ -5,8 +5,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 
-use crate::harness::{ChargePoint, Partner, Settings, TestCsms};
+use crate::harness::{Asked, ChargePoint, Partner, Settings, TestCsms};
 use crate::messages::{boot, booted_2x};
+use crate::tls::Files;
 
 /// What `openssl ocsp` answers about two certificates of one authority: it counts, it is revoked.
 const GOOD: &str = include_str!("../../commands/src/ocsp/wire/good.response.txt");
@@ -137,15 +138,17 @@ fn a_contract_counts_while_none_of_its_certificates_is_revoked() {
 
 /// A service that gives contracts for one request, and nothing for others.
 fn contract_service() -> Partner {
-    Partner::answering(|asked| {
-        let body: Value = serde_json::from_slice(&asked.body).expect("JSON");
-        if body["certificateInstallationReq"] != "gJgCAAAA" {
-            return ("404 Not Found", Vec::new());
-        }
-        let contract = json!({ "messageDef": { "certificateInstallationRes": "gJgCBBBB" } });
-        let answer = json!({ "CCPResponse": { "emaidContent": [contract, contract] } });
-        ("200 OK", answer.to_string().into_bytes())
-    })
+    Partner::answering(contract_for)
+}
+
+fn contract_for(asked: &Asked) -> (&'static str, Vec<u8>) {
+    let body: Value = serde_json::from_slice(&asked.body).expect("JSON");
+    if body["certificateInstallationReq"] != "gJgCAAAA" {
+        return ("404 Not Found", Vec::new());
+    }
+    let contract = json!({ "messageDef": { "certificateInstallationRes": "gJgCBBBB" } });
+    let answer = json!({ "CCPResponse": { "emaidContent": [contract, contract] } });
+    ("200 OK", answer.to_string().into_bytes())
 }
 
 const SCHEMA_2: &str = "urn:iso:15118:2:2013:MsgDef";
@@ -182,6 +185,24 @@ fn a_vehicle_gets_its_contract_from_the_service_that_was_named() {
         // A contract's keys are the vehicle's alone.
         assert!(!is_in_the_log(&csms, "gJgC") && !is_in_the_log(&csms, "secret"));
         assert!(!csms.log().iter().any(|line| line.contains("secret")));
+    }
+}
+
+/// Over TLS a service is told something only where its certificate leads to a root that is known.
+#[test]
+fn a_service_over_tls_is_known_by_a_root_that_was_named() {
+    let files = Files::new();
+    let read = |name: &str| std::fs::read_to_string(files.path(name)).expect("a file");
+    let (certificate, key) = (read("server.pem"), read("server.key"));
+    let service = Partner::answering_over_tls(&certificate, &key, contract_for);
+    let url = format!("https://{}/v1/ccp/signedContractData", service.address);
+    let authority = files.path("authority.pem");
+    let named = ["--outside-authority", authority.to_str().expect("UTF-8")];
+    for (further, status) in [(&named[..], "Accepted"), (&[], "Failed")] {
+        let csms = csms(&[&["--contract-service", &url], further].concat());
+        let mut station = booted_2x(&csms, "ocpp2.0.1");
+        let answer = station.call("Get15118EVCertificate", wish("Install", "gJgCAAAA"));
+        assert_eq!((&answer["status"], service.asked().len()), (&json!(status), 1));
     }
 }
 

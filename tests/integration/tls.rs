@@ -14,18 +14,18 @@ use crate::harness::{ChargePoint, Settings, TestCsms, eventually};
 use crate::messages::{boot, prepare};
 
 /// The files of one server, in a folder of their own.
-struct Files {
+pub(crate) struct Files {
     folder: tempfile::TempDir,
 }
 
 impl Files {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let files = Self { folder: tempfile::tempdir().expect("a temporary folder") };
         files.renew();
         files
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
