@@ -61,6 +61,7 @@ fn started(register_wh: i64) -> Event {
         clock: ClockTrust::Plausible,
         reservation_id: None,
         register_before: None,
+        follows: None,
         exchange: exchange(),
     })
 }

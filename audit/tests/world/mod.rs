@@ -289,6 +289,7 @@ impl World {
                 session_id: SessionId(uuid(8)),
                 register: reading(exchange, "/3/meterStop", register_wh),
             }),
+            follows: None,
             exchange,
         };
         self.append(&session_stream(), at(time), fact);

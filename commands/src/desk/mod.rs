@@ -23,6 +23,7 @@ mod intents;
 mod message_limits;
 mod meter;
 mod monitoring;
+mod neighbours;
 mod other_token;
 mod payment;
 mod repeats;

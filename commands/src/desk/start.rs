@@ -1,6 +1,7 @@
 //! StartTransaction: a fact, whatever we think of the token. The same start is the same
 //! session, whenever and however often it comes.
 
+use super::neighbours::superseded_by;
 use super::sessions::Bay;
 use super::{Case, DECISION_RETRIES_MAX, Decision, DeskError, StationDesk, Target};
 use crate::clock::derived_id;
@@ -15,7 +16,7 @@ use chargebook_domain::events::v1::{
 use chargebook_domain::ids::{
     ConnectorNumber, EventId, Outlet, ReservationId, SessionId, TransactionId,
 };
-use chargebook_domain::session::{Beginning, Session, began_at};
+use chargebook_domain::session::{Beginning, Session};
 use chargebook_domain::units::{Timestamp, WattHours};
 use chargebook_store::{AppendError, ExpectedVersion, StreamName};
 use chrono::{TimeDelta, TimeZone, Utc};
@@ -81,9 +82,8 @@ impl StationDesk {
         };
         case.transaction_id = Some(transaction_id);
         let (site_id, time_zone) = self.place().await?;
-        let register_before = self.register_before(report).await?;
         let accepted = presented.answer.authorization == Authorization::Accepted;
-        let fact = SessionStarted {
+        let mut fact = SessionStarted {
             session_id,
             station_id: self.state.station_id,
             station: self.state.identity.clone(),
@@ -96,21 +96,27 @@ impl StationDesk {
             account_id: presented.account_id,
             authorization: presented.answer.authorization,
             meter_start: reading(case, &report.meter_start),
-            register_before,
+            register_before: None,
             started_at: report.started_at,
             received_at: case.receipt.received_at,
             clock: clock_trust(report.started_at, case.receipt.received_at),
             reservation_id: report.reservation_id,
+            follows: None,
             exchange: case.receipt_id,
         };
+        let neighbours = self.neighbours(&Beginning::from(&fact)).await?;
+        fact.register_before = register_before(report, neighbours.before.as_deref());
         let personal = self.chargebook.personal().clone();
         let mut keys = vec![
             personal.transaction_key(self.state.station_id, transaction_id),
             personal.any_transaction_key(transaction_id),
         ];
-        let began_at = began_at(&Beginning::from(&fact));
-        if accepted && self.is_latest(report.connector, began_at).await? {
-            keys.push(personal.connector_key(self.state.station_id, report.connector));
+        if accepted {
+            fact.follows = neighbours.began_before().map(|before| before.session_id);
+            keys.push(match neighbours.began_after() {
+                None => personal.connector_key(self.state.station_id, report.connector),
+                Some(after) => self.before_key(after.session_id),
+            });
         }
         let used = report.reservation_id.filter(|_| accepted);
         let mut facts: Vec<Event> = vec![fact.into()];
@@ -127,6 +133,8 @@ impl StationDesk {
                 facts.push(SessionMeterRecorded { samples, exchange: orphan.exchange }.into());
             }
             facts.push(adopted(&orphan).into());
+        } else if let Some(after) = neighbours.began_after().filter(|_| accepted) {
+            facts.extend(superseded_by(after).map(Event::from));
         }
         self.claim_early(report.connector, &mut facts);
         let answer = Answer::Start { transaction_id, token: presented.answer };
@@ -160,34 +168,6 @@ impl StationDesk {
         let Some(site_id) = self.state.site_id else { return Ok((None, default())) };
         let site = self.chargebook.registry().site_by_id(site_id).await?;
         Ok((Some(site_id), site.map_or_else(default, |site| site.time_zone.clone())))
-    }
-
-    /// What the connector's meter stood at after the session before, where the start itself
-    /// gives no reading that counts.
-    async fn register_before(
-        &mut self,
-        report: &StartReport,
-    ) -> Result<Option<RegisterBefore>, DeskError> {
-        if report.meter_start.value > WattHours::ZERO {
-            return Ok(None);
-        }
-        let Some(stream) = self.latest_at(Bay::Connector(report.connector)).await? else {
-            return Ok(None);
-        };
-        let before = self.session(&stream).await?;
-        Ok(before.and_then(|before| before.register_left_at(report.started_at)))
-    }
-
-    /// Whether it began after the session that is known as the connector's latest.
-    async fn is_latest(
-        &mut self,
-        connector: ConnectorNumber,
-        began: Timestamp,
-    ) -> Result<bool, DeskError> {
-        let bay = Bay::Connector(connector);
-        let Some(stream) = self.latest_at(bay).await? else { return Ok(true) };
-        let latest = self.session(&stream).await?.and_then(|session| session.started());
-        Ok(latest.is_none_or(|latest| began_at(latest) <= began))
     }
 
     /// What the connector said of the session before its start came: from its state when the
@@ -249,17 +229,16 @@ impl StationDesk {
                 Event::SessionStarted(fact) if fact.authorization == Authorization::Accepted => {
                     let stream = StreamName::of("session", fact.session_id.0);
                     let bay = Bay::Connector(fact.connector);
-                    if decision.keys.contains(&self.bay_key(bay)) {
-                        let superseded = SessionSuperseded {
-                            by: fact.session_id,
-                            at: fact.started_at,
-                            register: fact.meter_start.clone(),
-                        };
+                    let superseded = superseded_by(&Beginning::from(fact.as_ref()));
+                    if let (Some(before), Some(superseded)) = (fact.follows, superseded) {
+                        let before = StreamName::of("session", before.0);
                         let cause = derived_id(case.cause, "session.started", 0);
-                        self.supersede(bay, superseded, cause).await;
-                        self.sessions.set_latest(bay, stream);
-                        self.has_moved();
+                        self.supersede(before, superseded, cause).await;
                     }
+                    if decision.keys.contains(&self.bay_key(bay)) {
+                        self.sessions.set_latest(bay, stream);
+                    }
+                    self.has_moved();
                 }
                 Event::SessionOpened(fact) => {
                     let stream = StreamName::of("session", fact.session_id.0);
@@ -285,17 +264,21 @@ impl StationDesk {
         }
     }
 
-    /// Tells the session that was going on in the bay, if its stop has not come. Should this
-    /// fail, the billing policy does it: both write the same event.
-    pub(super) async fn supersede(&mut self, bay: Bay, fact: SessionSuperseded, cause: EventId) {
-        let Ok(Some(stream)) = self.latest_at(bay).await else { return };
+    /// Tells the session before it in the bay, if its stop has not come. Should this fail, the
+    /// billing policy does it: both write the same event.
+    pub(super) async fn supersede(
+        &mut self,
+        stream: StreamName,
+        fact: SessionSuperseded,
+        cause: EventId,
+    ) {
         if stream == StreamName::of("session", fact.by.0) {
             return;
         }
         let station_id = self.state.station_id;
         for _ in 0..DECISION_RETRIES_MAX {
             let Ok(Some(session)) = self.session(&stream).await else { return };
-            let open = session.stop().is_none() && session.superseded().is_none();
+            let open = session.stop().is_none() && session.may_be_superseded(fact.at);
             let Some(version) = session.version().filter(|_| open) else { return };
             let draft = Draft::following(cause, 0, fact.clone()).by("station").about(station_id);
             let journal = self.chargebook.journal();
@@ -334,6 +317,15 @@ impl StationDesk {
         if let Err(error) = registry.append_to_station(&mut self.state, vec![draft]).await {
             tracing::warn!(%error, "a joined stop could not be taken off the station's list");
         }
+    }
+}
+
+/// What the connector's meter stood at after the session before, where the start itself gives no
+/// reading that counts.
+fn register_before(report: &StartReport, before: Option<&Session>) -> Option<RegisterBefore> {
+    match report.meter_start.value > WattHours::ZERO {
+        true => None,
+        false => before?.register_left_at(report.started_at),
     }
 }
 

@@ -312,14 +312,15 @@ impl StationDesk {
         if decision.keys.is_empty() || !decision.keys.contains(&self.bay_key(bay)) {
             return;
         }
-        if let Ok(Some(session)) = self.session(stream).await
+        if let Ok(Some(before)) = self.latest_at(bay).await
+            && let Ok(Some(session)) = self.session(stream).await
             && let Some(started) = session.started()
             && let Some(register) = begin_reading(session)
         {
             let fact =
                 SessionSuperseded { by: started.session_id, at: started.started_at, register };
             let cause = derived_id(case.cause, "session.superseded", 0);
-            self.supersede(bay, fact, cause).await;
+            self.supersede(before, fact, cause).await;
         }
         self.sessions.set_latest(bay, stream.clone());
         self.has_moved();

@@ -9,8 +9,8 @@ use crate::registry::TariffChoice;
 use crate::settling;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{Authorization, SessionStarted, SessionSuperseded};
-use chargebook_domain::ids::{ConnectorNumber, EventId, StationId};
-use chargebook_domain::session::{Beginning, Session, Settlement, began_at, settle};
+use chargebook_domain::ids::EventId;
+use chargebook_domain::session::{Session, Settlement, settle};
 use chargebook_domain::units::Timestamp;
 use chargebook_store::{AppendError, ExpectedVersion, Position, RecordedEvent, StreamName};
 use futures::StreamExt;
@@ -18,8 +18,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// Sessions that are written to at the same time.
 const WRITES_AT_ONCE_MAX: usize = 256;
-/// Connectors whose latest session is remembered; beyond that it starts afresh.
-const CONNECTORS_REMEMBERED_MAX: usize = 200_000;
 
 /// A session that has no outcome yet.
 struct Tracked {
@@ -35,7 +33,6 @@ pub(super) struct Billing {
     invoicing: Invoicing,
     tracked: HashMap<StreamName, Tracked>,
     waiting: BTreeSet<(Timestamp, StreamName)>,
-    latest: HashMap<(StationId, ConnectorNumber), (StreamName, Timestamp)>,
     position: Position,
     unsaved: bool,
 }
@@ -54,7 +51,6 @@ impl Billing {
             chargebook,
             tracked: HashMap::new(),
             waiting: BTreeSet::new(),
-            latest: HashMap::new(),
             position,
             unsaved: false,
         }
@@ -110,7 +106,7 @@ impl Billing {
                         .insert(recorded.position, (recorded.stream.clone(), EventId(recorded.id)));
                 }
                 Event::SessionStarted(started) => {
-                    superseded.extend(self.superseded_by(recorded, started));
+                    superseded.extend(superseded_by(recorded, started));
                     changed.insert(recorded.stream.clone());
                 }
                 Event::SessionOutcomeDecided(_) => {
@@ -163,29 +159,6 @@ impl Billing {
         Ok(())
     }
 
-    /// The session that was the latest at the connector before this one.
-    fn superseded_by(
-        &mut self,
-        recorded: &RecordedEvent,
-        started: &SessionStarted,
-    ) -> Option<(StreamName, SessionStarted, EventId)> {
-        if started.authorization != Authorization::Accepted {
-            return None;
-        }
-        let place = (started.station_id, started.connector);
-        if self.latest.len() >= CONNECTORS_REMEMBERED_MAX {
-            self.latest.clear();
-        }
-        let began = began_at(&Beginning::from(started));
-        let previous = self.latest.get(&place).cloned();
-        if previous.as_ref().is_none_or(|(_, before)| *before <= began) {
-            self.latest.insert(place, (recorded.stream.clone(), began));
-        }
-        let (stream, _) =
-            previous.filter(|(stream, before)| *stream != recorded.stream && *before <= began)?;
-        Some((stream, started.clone(), EventId(recorded.id)))
-    }
-
     /// Tells a session without a stop that another one began at its connector, unless the desk
     /// has: both write the same event.
     async fn supersede(
@@ -195,7 +168,7 @@ impl Billing {
         cause: EventId,
     ) -> Result<(), PolicyError> {
         let tracked = self.tracked.get(stream).map(|tracked| &tracked.session);
-        if tracked.is_some_and(|session| !awaits_stop(session)) {
+        if tracked.is_some_and(|session| !awaits_stop(session, by.started_at)) {
             return Ok(());
         }
         let fact = SessionSuperseded {
@@ -208,7 +181,8 @@ impl Billing {
         for _ in 0..CONTENTION_RETRIES_MAX {
             let mut session = Session::default();
             crate::desk::load_session(journal, stream, &mut session).await?;
-            let Some(version) = session.version().filter(|_| awaits_stop(&session)) else {
+            let Some(version) = session.version().filter(|_| awaits_stop(&session, by.started_at))
+            else {
                 return Ok(());
             };
             let expected = ExpectedVersion::Exact(version);
@@ -339,8 +313,20 @@ async fn decide(
     }
 }
 
-fn awaits_stop(session: &Session) -> bool {
-    session.stop().is_none() && session.superseded().is_none()
+/// The session before it at the connector, the start that tells how that one ended if nothing else
+/// does, and the start's id.
+fn superseded_by(
+    recorded: &RecordedEvent,
+    started: &SessionStarted,
+) -> Option<(StreamName, SessionStarted, EventId)> {
+    let is_accepted = started.authorization == Authorization::Accepted;
+    let before = started.follows.filter(|_| is_accepted)?;
+    Some((StreamName::of("session", before.0), started.clone(), EventId(recorded.id)))
+}
+
+/// Whether another session's start at that time tells how it ended.
+fn awaits_stop(session: &Session, next_at: Timestamp) -> bool {
+    session.stop().is_none() && session.may_be_superseded(next_at)
 }
 
 fn write_of(

@@ -17,3 +17,4 @@ mod statuses;
 mod stories;
 mod support;
 mod transactions;
+mod unstopped;

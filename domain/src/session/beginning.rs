@@ -52,6 +52,8 @@ pub struct Beginning {
     pub clock: ClockTrust,
     /// The reservation it used.
     pub reservation_id: Option<i32>,
+    /// The session before it at the connector, as known when it was told (1.6).
+    pub follows: Option<SessionId>,
     /// The exchange that said so.
     pub exchange: EventId,
 }
@@ -85,6 +87,7 @@ impl From<&SessionStarted> for Beginning {
             received_at: fact.received_at,
             clock: fact.clock,
             reservation_id: fact.reservation_id,
+            follows: fact.follows,
             exchange: fact.exchange,
         }
     }

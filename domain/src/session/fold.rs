@@ -74,7 +74,11 @@ impl Session {
             }
             Event::SessionMeterRecorded(fact) => self.add_samples(&fact.samples),
             Event::SessionConnectorStatus(fact) => self.add_status(fact),
-            Event::SessionSuperseded(fact) => self.superseded = Some(fact.as_ref().clone()),
+            Event::SessionSuperseded(fact) => {
+                if self.may_be_superseded(fact.at) {
+                    self.superseded = Some(fact.as_ref().clone());
+                }
+            }
             Event::SessionAnomalyNoted(fact) => {
                 self.anomalies.insert(fact.anomaly);
             }
@@ -215,6 +219,12 @@ impl Session {
     /// The session that began at the connector before this one's stop came.
     pub fn superseded(&self) -> Option<&SessionSuperseded> {
         self.superseded.as_ref()
+    }
+
+    /// Whether no other session is known that began at the connector before that time, and after
+    /// this one.
+    pub fn may_be_superseded(&self, at: Timestamp) -> bool {
+        self.superseded.as_ref().is_none_or(|known| at < known.at)
     }
 
     /// What has been noted as odd.

@@ -67,6 +67,7 @@ fn started(clock: &str, register_wh: i64) -> SessionStarted {
         clock: ClockTrust::Plausible,
         reservation_id: None,
         register_before: None,
+        follows: None,
         exchange: EventId(Uuid::from_u128(10)),
     }
 }

@@ -264,6 +264,7 @@ impl Transaction {
             authorization: token.map(|token| token.authorization),
             meter_start: None,
             register_before: None,
+            follows: None,
             started_at: started.at,
             received_at: started.received_at,
             clock: started.clock,

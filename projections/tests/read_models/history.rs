@@ -314,6 +314,7 @@ impl History {
             clock: ClockTrust::Plausible,
             reservation_id: None,
             register_before: None,
+            follows: None,
             exchange: EventId(uuid(8, 3)),
         };
         self.write(Self::session_stream(place.session), fact).await;

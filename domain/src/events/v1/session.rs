@@ -50,6 +50,10 @@ pub struct SessionStarted {
     pub clock: ClockTrust,
     /// The reservation it used.
     pub reservation_id: Option<i32>,
+    /// The session that is known to have begun before this one at the connector, as the last of
+    /// them: where its stop has not come, this one tells how it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<SessionId>,
     /// The exchange that said so.
     pub exchange: EventId,
 }

@@ -1,0 +1,79 @@
+//! Which sessions of a connector (1.6) come before and after one that is told, by when they
+//! began. Stations deliver late what they had queued: the last one told need not be the latest.
+
+use super::sessions::Bay;
+use super::{DeskError, StationDesk};
+use chargebook_domain::events::v1::SessionSuperseded;
+use chargebook_domain::ids::SessionId;
+use chargebook_domain::session::{Beginning, Session, began_at};
+use chargebook_domain::units::{Timestamp, WattHours};
+use chargebook_store::{LookupKey, StreamName};
+use std::sync::Arc;
+
+/// Sessions that are gone back through for the place of one that is told late.
+const NEIGHBOURS_SEARCHED_MAX: u32 = 64;
+
+/// The sessions that began next to one at its connector, as far as they are known.
+pub(super) struct Neighbours {
+    /// The last one before it.
+    pub(super) before: Option<Arc<Session>>,
+    /// The first one after it; none where it is the latest.
+    pub(super) after: Option<Arc<Session>>,
+}
+
+impl Neighbours {
+    /// How the one before it began.
+    pub(super) fn began_before(&self) -> Option<&Beginning> {
+        self.before.as_ref().and_then(|session| session.started())
+    }
+
+    /// How the one after it began.
+    pub(super) fn began_after(&self) -> Option<&Beginning> {
+        self.after.as_ref().and_then(|session| session.started())
+    }
+}
+
+impl StationDesk {
+    /// Goes back from the connector's latest session to the place of this one.
+    pub(super) async fn neighbours(
+        &mut self,
+        beginning: &Beginning,
+    ) -> Result<Neighbours, DeskError> {
+        let mut neighbours = Neighbours { before: None, after: None };
+        let Some(connector) = beginning.connector else { return Ok(neighbours) };
+        let mut stream = self.latest_at(Bay::Connector(connector)).await?;
+        for _ in 0..NEIGHBOURS_SEARCHED_MAX {
+            let Some(known) = stream else { break };
+            let Some(session) = self.session(&known).await?.map(Arc::clone) else { break };
+            let Some(started) = session.started() else { break };
+            if place(started) <= place(beginning) {
+                neighbours.before = Some(session);
+                break;
+            }
+            // One that was told after it, and began before it.
+            let told_late = self.lookup(&self.before_key(started.session_id)).await?;
+            let follows = started.follows.map(|id| StreamName::of("session", id.0));
+            stream = told_late.or(follows);
+            neighbours.after = Some(session);
+        }
+        Ok(neighbours)
+    }
+
+    /// Finds the session before one where that was told after it.
+    pub(super) fn before_key(&self, session: SessionId) -> LookupKey {
+        self.chargebook.personal().name_key("session-before", &session.to_string())
+    }
+}
+
+/// What orders the sessions of a connector. A clock that counts whole seconds or stands still may
+/// give several the same time; the register still rises.
+fn place(started: &Beginning) -> (Timestamp, Option<WattHours>, SessionId) {
+    let register = started.meter_start.as_ref().map(|reading| reading.register_wh);
+    (began_at(started), register, started.session_id)
+}
+
+/// What the start of the next session tells of one whose stop has not come.
+pub(super) fn superseded_by(next: &Beginning) -> Option<SessionSuperseded> {
+    let register = next.meter_start.clone()?;
+    Some(SessionSuperseded { by: next.session_id, at: next.started_at, register })
+}
