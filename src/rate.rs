@@ -42,6 +42,12 @@ pub(crate) fn run(args: &RateArgs) -> anyhow::Result<()> {
     let cdr = read(&args.cdr)?;
     let tariff = args.tariff.as_deref().map(read).transpose()?;
     let report = rate_cdr(&cdr, tariff.as_deref(), zone)?;
+    for place in &report.ignored {
+        writeln!(
+            std::io::stderr().lock(),
+            "the tariff's {place} is none of OCPI 2.2.1 and prices nothing: is it misspelt?"
+        )?;
+    }
     let mut out = output();
     let text = match args.json {
         true => serde_json::to_string_pretty(&report.to_json())?,

@@ -151,6 +151,20 @@ fn what_cannot_be_rated_is_said_and_fails() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("nothing.json"), "{output:?}");
 }
 
+/// OCPI has unknown members ignored; whoever may have misspelt one is told, beside the result.
+#[test]
+fn what_a_price_is_not_computed_by_is_said() {
+    let mut misspelt = tariff();
+    misspelt["elements"][0]["price_components"][1]["vatt"] = json!(19);
+    let folder = Folder::new();
+    let cdr = folder.write("cdr.json", &cdr(vec![misspelt]));
+    let output = chargebook(&["rate", "--cdr", text(&cdr), "--json"], folder.0.path());
+    assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("/elements/0/price_components/1/vatt"), "{said}");
+    is_priced_right(&serde_json::from_slice(&output.stdout).expect("JSON"));
+}
+
 #[test]
 fn the_table_shows_quantities_and_sums_to_the_cent() {
     let folder = Folder::new();

@@ -51,6 +51,9 @@ pub(crate) struct Published {
     version: u64,
     /// Whether that version is new; false where the content was the same.
     changed: bool,
+    /// JSON pointers to members that OCPI 2.2.1 does not name: nothing is priced by them. They may
+    /// be extensions, or misspelt.
+    ignored: Vec<String>,
     /// Where the log stands with it, as in the header `Chargebook-Position`.
     position: u64,
 }
@@ -118,11 +121,13 @@ pub(crate) async fn publish(
     crate::request::read_json::<Box<RawValue>>(&content)?;
     let _alone = state.alone_with("tariff", &id).await;
     let published = state.chargebook.registry().publish_tariff(&id, &content).await?;
-    let PublishedTariff { registered, version } = published;
+    let PublishedTariff { registered, version, ignored } = published;
     let position = registered.position;
     let changed = registered.created;
     let is_first = changed && version == 1;
-    let body = Json(Published { id: id.clone(), version, changed, position: position.as_u64() });
+    let position_now = position.as_u64();
+    let body = Published { id: id.clone(), version, changed, ignored, position: position_now };
+    let body = Json(body);
     let answer = match is_first {
         true => {
             let location = located(&Written::path("/v1/tariffs", &id));

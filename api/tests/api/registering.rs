@@ -232,6 +232,19 @@ async fn a_tariff_has_versions_and_keeps_its_digits() {
 }
 
 #[tokio::test]
+async fn what_a_tariff_is_not_priced_by_is_told_to_who_publishes_it() {
+    let api = TestApi::start().await;
+    let misspelt = tariff("0.10").replace(r#""vat""#, r#""vatt""#);
+    let place = "/elements/0/price_components/0/vatt";
+    for status in [201, 200] {
+        let answer = put_tariff(&api, &misspelt).await.expect(status).json();
+        assert_eq!(answer["ignored"], json!([place]), "it is taken, and told: {answer:#}");
+    }
+    let right = put_tariff(&api, &tariff("0.10")).await.expect(200).json();
+    assert_eq!(right["ignored"], json!([]));
+}
+
+#[tokio::test]
 async fn the_default_tariff_is_set_among_those_published() {
     let api = TestApi::start().await;
     let path = "/v1/settings/default-tariff";

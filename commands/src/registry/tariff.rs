@@ -48,6 +48,8 @@ pub struct PublishedTariff {
     pub registered: Registered,
     /// The version in force now.
     pub version: u64,
+    /// Places in the text that nothing is priced by, since OCPI does not name them.
+    pub ignored: Vec<String>,
 }
 
 /// All versions of one tariff.
@@ -73,6 +75,7 @@ impl Registry {
         named("/id", tariff)?;
         let parsed = Tariff::parse(content)
             .map_err(|error| RegistryError::invalid(&error.pointer, error.problem.to_string()))?;
+        let ignored = parsed.ignored_members();
         let text = parsed.canonical_text();
         let content_sha256 = hex::encode(Sha256::digest(text.as_bytes()));
         let key = self.personal.name_key("tariff", tariff);
@@ -87,8 +90,8 @@ impl Registry {
             if let Some((_, latest)) = latest
                 && latest.reference.content_sha256 == content_sha256
             {
-                let registered = self.unchanged();
-                return Ok(PublishedTariff { registered, version: latest.reference.version });
+                let (registered, version) = (self.unchanged(), latest.reference.version);
+                return Ok(PublishedTariff { registered, version, ignored });
             }
             let before = latest.map_or(0, |(_, choice)| choice.reference.version);
             let tariff_id = latest.map_or_else(
@@ -115,7 +118,7 @@ impl Registry {
                 appended => {
                     self.tariffs.forget(stream.as_str());
                     let registered = Registered { created: true, position: appended?.position };
-                    return Ok(PublishedTariff { registered, version: before + 1 });
+                    return Ok(PublishedTariff { registered, version: before + 1, ignored });
                 }
             }
         }

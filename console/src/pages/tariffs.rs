@@ -34,6 +34,7 @@ struct TariffRow {
     prices: Vec<PriceRow>,
     limits: Vec<String>,
     problem: Option<String>,
+    ignored: Vec<String>,
     content: String,
     sha256: String,
 }
@@ -60,9 +61,9 @@ pub(crate) async fn list(
 }
 
 fn row_of(version: TariffVersion, now: Timestamp, zone: Tz) -> TariffRow {
-    let (prices, limits, problem) = match Tariff::parse(&version.content) {
-        Ok(tariff) => (prices(&tariff), limits(&tariff), None),
-        Err(error) => (Vec::new(), Vec::new(), Some(error.to_string())),
+    let (prices, limits, ignored, problem) = match Tariff::parse(&version.content) {
+        Ok(tariff) => (prices(&tariff), limits(&tariff), tariff.ignored_members(), None),
+        Err(error) => (Vec::new(), Vec::new(), Vec::new(), Some(error.to_string())),
     };
     TariffRow {
         name: version.id,
@@ -72,6 +73,7 @@ fn row_of(version: TariffVersion, now: Timestamp, zone: Tz) -> TariffRow {
         prices,
         limits,
         problem,
+        ignored,
         content: version.content,
         sha256: version.content_sha256,
     }

@@ -29,6 +29,7 @@ async fn an_empty_house_says_what_to_do_next() {
     browser.get("/reviews").await.shows("Nothing to review");
     let tariffs = browser.get("/tariffs").await;
     tariffs.shows("standard").shows("0.49 EUR / kWh").shows("22:00–06:00");
+    tariffs.shows("Nothing is priced by <code>/x_origin</code>");
 }
 
 #[tokio::test]

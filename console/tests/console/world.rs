@@ -33,7 +33,8 @@ const TARIFF: &str = r#"{"id":"standard","currency":"EUR","min_price":{"excl_vat
      "restrictions":{"start_time":"22:00","end_time":"06:00"}},
     {"price_components":[{"type":"ENERGY","price":0.49,"vat":19,"step_size":1},
      {"type":"FLAT","price":0.35,"vat":19,"step_size":1},
-     {"type":"PARKING_TIME","price":2.4,"vat":19,"step_size":60}]}]}"#;
+     {"type":"PARKING_TIME","price":2.4,"vat":19,"step_size":60}]}],
+    "x_origin":"spreadsheet"}"#;
 
 /// Stands at an instant until it is moved, or runs beside the machine's.
 pub(crate) struct WorldClock {

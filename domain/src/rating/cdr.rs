@@ -99,10 +99,11 @@ pub fn rate_cdr(
     Ok(RateReport {
         rating: rate(&tariff, &input)?,
         record_id: record.id,
-        tariff_id: tariff.id,
+        tariff_id: tariff.id.clone(),
         credit: record.credit,
         zone_source,
         notes,
+        ignored: tariff.ignored_members(),
     })
 }
 

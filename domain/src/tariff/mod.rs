@@ -17,10 +17,13 @@
 //! - `end_time` 00:00 is the end of the day, as the specification says; any other `end_time`
 //!   equal to `start_time` is an empty span, for only a smaller one wraps to the next day.
 //! - an empty `day_of_week` restricts nothing (cardinality `*`).
+//! - a member that OCPI does not name changes nothing, at whichever level: whoever wrote it is told
+//!   its place ([`Tariff::ignored_members`]), for it may be one that is misspelt.
 //! - of two components of one type in one element the first counts.
 
 mod canonical;
 pub(crate) mod document;
+mod ignored;
 mod in_force;
 pub(crate) mod parse;
 mod price_text;

@@ -21,6 +21,8 @@ pub struct RateReport {
     pub zone_source: ZoneSource,
     /// What a reader should know: oddities of the record that did not stop it.
     pub notes: Vec<String>,
+    /// Places in the tariff that no price was computed by, since OCPI does not name them.
+    pub ignored: Vec<String>,
 }
 
 /// Where the time zone came from.
