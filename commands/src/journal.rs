@@ -9,6 +9,7 @@ use chargebook_store::{
     Append, AppendError, Appended, CanonicalError, CanonicalJson, EventStore, ExpectedVersion,
     LookupKey, NewEvent, Position, RecordedEvent, StoreError, StreamName, Subscription,
 };
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
@@ -32,7 +33,7 @@ pub struct Draft {
     caused_by: Option<EventId>,
     correlation: Option<Uuid>,
     station: Option<StationId>,
-    actor: Option<String>,
+    actor: Option<Cow<'static, str>>,
     keys: Vec<LookupKey>,
 }
 
@@ -67,6 +68,11 @@ impl Draft {
         &self.event
     }
 
+    /// The fact, owned.
+    pub fn into_event(self) -> Event {
+        self.event
+    }
+
     /// Names the station it is about.
     pub fn about(mut self, station: StationId) -> Self {
         self.station = Some(station);
@@ -80,7 +86,7 @@ impl Draft {
     }
 
     /// Names who decided it; `system` otherwise.
-    pub fn by(mut self, actor: impl Into<String>) -> Self {
+    pub fn by(mut self, actor: impl Into<Cow<'static, str>>) -> Self {
         self.actor = Some(actor.into());
         self
     }
@@ -205,11 +211,11 @@ impl Journal {
     fn envelope(&self, draft: &Draft, recorded_at: Timestamp) -> Result<NewEvent, JournalError> {
         let unwritable = |error: CanonicalError| JournalError::Unwritable(error.to_string());
         let meta = Meta {
-            actor: draft.actor.clone().unwrap_or_else(|| "system".to_owned()),
+            actor: draft.actor.as_deref().unwrap_or("system").into(),
             caused_by: draft.caused_by,
             correlation: draft.correlation,
             station: draft.station,
-            node: self.node.to_string(),
+            node: (&*self.node).into(),
             keys: draft.keys.iter().map(|key| hex::encode(key.0)).collect(),
         };
         Ok(NewEvent {

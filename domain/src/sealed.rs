@@ -3,15 +3,16 @@
 
 use crate::ids::SubjectId;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use std::sync::Arc;
 
 /// Most parts of one text; more personal fields than this are sealed as one hole.
 pub const SEALED_PARTS_MAX: usize = 256;
 
 /// A text as the log keeps it. In JSON a plain string where nothing is sealed, else an array
-/// of strings (plain spans) and objects (holes).
+/// of strings (plain spans) and objects (holes). Shared, so that a copy costs nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealedText {
-    parts: Vec<Part>,
+    parts: Arc<[Part]>,
 }
 
 /// A part of a [`SealedText`].
@@ -52,17 +53,17 @@ pub const HOLE_PLACEHOLDER: &str = "(sealed)";
 impl SealedText {
     /// Text without anything personal in it.
     pub fn plain(text: impl Into<String>) -> Self {
-        Self { parts: vec![Part::Plain(text.into())] }
+        Self { parts: Arc::new([Part::Plain(text.into())]) }
     }
 
     /// One hole and nothing else.
     pub fn hole(hole: Hole) -> Self {
-        Self { parts: vec![Part::Hole(hole)] }
+        Self { parts: Arc::new([Part::Hole(hole)]) }
     }
 
     /// From parts in order.
     pub fn from_parts(parts: Vec<Part>) -> Self {
-        Self { parts }
+        Self { parts: parts.into() }
     }
 
     /// The parts in order.
@@ -88,7 +89,7 @@ impl SealedText {
     /// that stands for one; the placeholder for a number gets quotes, so the frame is still JSON.
     pub fn filled(&self, mut fill: impl FnMut(&Hole) -> Option<String>) -> String {
         let mut text = String::new();
-        for part in &self.parts {
+        for part in self.parts.iter() {
             match part {
                 Part::Plain(plain) => text.push_str(plain),
                 Part::Hole(hole) => match fill(hole) {
@@ -110,7 +111,7 @@ impl SealedText {
 
 impl Serialize for SealedText {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.parts.as_slice() {
+        match &*self.parts {
             [Part::Plain(text)] => serializer.serialize_str(text),
             parts => parts.serialize(serializer),
         }
@@ -127,7 +128,9 @@ impl<'de> Deserialize<'de> for SealedText {
         }
         match Form::deserialize(deserializer)? {
             Form::Plain(text) => Ok(Self::plain(text)),
-            Form::Parts(parts) if parts.len() <= SEALED_PARTS_MAX => Ok(Self { parts }),
+            Form::Parts(parts) if parts.len() <= SEALED_PARTS_MAX => {
+                Ok(Self { parts: parts.into() })
+            }
             Form::Parts(_) => Err(D::Error::custom("too many parts in a sealed text")),
         }
     }

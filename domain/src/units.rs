@@ -1,6 +1,6 @@
 //! Quantities and instants as the log writes them: exact, with the unit in the type.
 
-use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
+use chrono::{DateTime, Datelike, SecondsFormat, SubsecRound, Timelike, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::fmt;
@@ -38,7 +38,33 @@ impl Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.to_rfc3339_opts(SecondsFormat::Millis, true))
+        let year = u32::try_from(self.0.year()).ok().filter(|year| *year <= 9999);
+        let Some(year) = year else {
+            return f.write_str(&self.0.to_rfc3339_opts(SecondsFormat::Millis, true));
+        };
+        // By hand, since every event is full of them: chrono's own writing takes memory for each.
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let parts = [
+            (0..4, year),
+            (5..7, self.0.month()),
+            (8..10, self.0.day()),
+            (11..13, self.0.hour()),
+            (14..16, self.0.minute()),
+            (17..19, self.0.second()),
+            (20..23, self.0.timestamp_subsec_millis()),
+        ];
+        for (place, number) in parts {
+            write_digits(&mut text[place], number);
+        }
+        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
+    }
+}
+
+/// Fills a place with a number's last digits.
+fn write_digits(place: &mut [u8], mut number: u32) {
+    for digit in place.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
     }
 }
 
@@ -82,5 +108,21 @@ impl WattHours {
 impl fmt::Display for WattHours {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.normalize().fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Timestamp;
+    use chrono::SecondsFormat;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn an_instant_is_written_as_rfc_3339_says(millis in -70_000_000_000_000_i64..300_000_000_000_000) {
+            let instant = Timestamp::from_millis(millis).expect("in range");
+            let expected = instant.utc().to_rfc3339_opts(SecondsFormat::Millis, true);
+            prop_assert_eq!(instant.to_string(), expected);
+        }
     }
 }

@@ -100,7 +100,7 @@ fn event(event_type: &str, data: &Value, second: i64) -> Result<NewEvent, Failur
     let meta = json!({ "actor": "station", "node": "node-1", "correlation": Uuid::new_v4() });
     Ok(NewEvent {
         id: Uuid::new_v4(),
-        event_type: event_type.to_owned(),
+        event_type: event_type.to_owned().into(),
         schema_version: 1,
         recorded_at: instant(second),
         data: CanonicalJson::from_value(data)?,

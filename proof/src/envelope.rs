@@ -2,8 +2,12 @@
 
 use crate::canonical::{CanonicalJson, push_string};
 use sha2::{Digest, Sha256};
+use std::cell::Cell;
 use std::fmt::{self, Write};
 use uuid::Uuid;
+
+/// Memory for hashing beyond this many bytes is given back after use.
+const HASHED_KEPT_BYTES_MAX: usize = 64 * 1024;
 
 /// One event as the log's tree commits to it. Its position in an engine is no part of it, so
 /// a log copied to another engine keeps its root.
@@ -25,6 +29,27 @@ pub struct Envelope {
     pub data: CanonicalJson,
     /// Who, why, in answer to what.
     pub meta: CanonicalJson,
+}
+
+/// The parts of an [`Envelope`], wherever they are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct EnvelopeParts<'a> {
+    /// See [`Envelope::id`].
+    pub id: Uuid,
+    /// See [`Envelope::stream`].
+    pub stream: &'a str,
+    /// See [`Envelope::version`].
+    pub version: u64,
+    /// See [`Envelope::event_type`].
+    pub event_type: &'a str,
+    /// See [`Envelope::schema_version`].
+    pub schema_version: u32,
+    /// See [`Envelope::recorded_at`].
+    pub recorded_at: &'a str,
+    /// See [`Envelope::data`].
+    pub data: &'a CanonicalJson,
+    /// See [`Envelope::meta`].
+    pub meta: &'a CanonicalJson,
 }
 
 /// Why a JSON value is no envelope.
@@ -64,25 +89,26 @@ impl Envelope {
 
     /// The leaf that the tree commits to.
     pub fn leaf_hash(&self) -> LeafHash {
-        LeafHash::of(self.text().as_bytes())
+        self.parts().leaf_hash()
     }
 
     fn text(&self) -> String {
-        let mut text =
-            String::with_capacity(self.data.as_str().len() + self.meta.as_str().len() + 256);
-        text.push_str("{\"data\":");
-        text.push_str(self.data.as_str());
-        // Writing to a String cannot fail.
-        let _ = write!(text, ",\"id\":\"{}\",\"meta\":", self.id);
-        text.push_str(self.meta.as_str());
-        text.push_str(",\"recorded_at\":");
-        push_string(&mut text, &self.recorded_at);
-        let _ = write!(text, ",\"schema_version\":{},\"stream\":", self.schema_version);
-        push_string(&mut text, &self.stream);
-        text.push_str(",\"type\":");
-        push_string(&mut text, &self.event_type);
-        let _ = write!(text, ",\"version\":{}}}", self.version);
+        let mut text = String::new();
+        self.parts().write(&mut text);
         text
+    }
+
+    fn parts(&self) -> EnvelopeParts<'_> {
+        EnvelopeParts {
+            id: self.id,
+            stream: &self.stream,
+            version: self.version,
+            event_type: &self.event_type,
+            schema_version: self.schema_version,
+            recorded_at: &self.recorded_at,
+            data: &self.data,
+            meta: &self.meta,
+        }
     }
 
     /// Reads the object form that [`Envelope::canonical`] writes; every member is required and
@@ -121,5 +147,41 @@ impl Envelope {
             data: canonical("data")?,
             meta: canonical("meta")?,
         })
+    }
+}
+
+thread_local! {
+    /// What is hashed is written here, so that its memory is asked for once.
+    static HASHED: Cell<String> = const { Cell::new(String::new()) };
+}
+
+impl EnvelopeParts<'_> {
+    /// The leaf that the tree commits to.
+    pub fn leaf_hash(&self) -> LeafHash {
+        let mut text = HASHED.take();
+        text.clear();
+        self.write(&mut text);
+        let leaf = LeafHash::of(text.as_bytes());
+        text.shrink_to(HASHED_KEPT_BYTES_MAX);
+        HASHED.set(text);
+        leaf
+    }
+
+    fn write(&self, text: &mut String) {
+        text.reserve(self.data.as_str().len() + self.meta.as_str().len() + 256);
+        text.push_str("{\"data\":");
+        text.push_str(self.data.as_str());
+        text.push_str(",\"id\":\"");
+        text.push_str(self.id.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
+        text.push_str("\",\"meta\":");
+        text.push_str(self.meta.as_str());
+        text.push_str(",\"recorded_at\":");
+        push_string(text, self.recorded_at);
+        // Writing to a String cannot fail.
+        let _ = write!(text, ",\"schema_version\":{},\"stream\":", self.schema_version);
+        push_string(text, self.stream);
+        text.push_str(",\"type\":");
+        push_string(text, self.event_type);
+        let _ = write!(text, ",\"version\":{}}}", self.version);
     }
 }

@@ -14,4 +14,4 @@ pub mod multiproof;
 pub mod tile;
 
 pub use canonical::{CanonicalError, CanonicalJson, NESTING_DEPTH_MAX};
-pub use envelope::{Envelope, EnvelopeError, LeafHash};
+pub use envelope::{Envelope, EnvelopeError, EnvelopeParts, LeafHash};

@@ -133,7 +133,7 @@ fn event() -> NewEvent {
     let data = format!("{{\"sample\":\"{}\"}}", "4".repeat(PAYLOAD_BYTES - 60));
     NewEvent {
         id: Uuid::now_v7(),
-        event_type: "throughput.measured".to_owned(),
+        event_type: "throughput.measured".into(),
         schema_version: 1,
         recorded_at: Utc::now(),
         data: CanonicalJson::from_stored(data),

@@ -2,8 +2,9 @@
 //! promises more, and nothing above may need more.
 
 use async_trait::async_trait;
-use chargebook_proof::{CanonicalJson, Envelope, LeafHash};
+use chargebook_proof::{CanonicalJson, Envelope, EnvelopeParts, LeafHash};
 use chrono::{DateTime, SecondsFormat, Utc};
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -115,7 +116,7 @@ pub struct NewEvent {
     /// Unique in its stream; the same id again is the same event.
     pub id: Uuid,
     /// Past tense, dotted: `session.started`.
-    pub event_type: String,
+    pub event_type: Cow<'static, str>,
     /// Version of the schema of `data`, from 1.
     pub schema_version: u32,
     /// Our clock when it was decided.
@@ -141,7 +142,7 @@ pub struct RecordedEvent {
     /// Its place in the stream, from 0 without holes.
     pub version: u64,
     /// Past tense, dotted.
-    pub event_type: String,
+    pub event_type: Cow<'static, str>,
     /// Version of the schema of `data`.
     pub schema_version: u32,
     /// Our clock, whole milliseconds.
@@ -161,7 +162,7 @@ impl RecordedEvent {
             id: self.id,
             stream: self.stream.as_str().to_owned(),
             version: self.version,
-            event_type: self.event_type.clone(),
+            event_type: self.event_type.clone().into_owned(),
             schema_version: self.schema_version,
             recorded_at: format_instant(self.recorded_at),
             data: self.data.clone(),
@@ -172,7 +173,18 @@ impl RecordedEvent {
     /// Recomputes the leaf from the event as it was read: a flipped byte in the store shows
     /// here. Costs about a microsecond per kilobyte.
     pub fn verify_leaf(&self) -> Result<(), StoreError> {
-        if self.envelope().leaf_hash() == self.leaf {
+        let leaf = EnvelopeParts {
+            id: self.id,
+            stream: self.stream.as_str(),
+            version: self.version,
+            event_type: &self.event_type,
+            schema_version: self.schema_version,
+            recorded_at: &format_instant(self.recorded_at),
+            data: &self.data,
+            meta: &self.meta,
+        }
+        .leaf_hash();
+        if leaf == self.leaf {
             return Ok(());
         }
         Err(StoreError::Damaged {

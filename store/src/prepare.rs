@@ -7,7 +7,7 @@ use crate::port::{
     EVENT_LOOKUP_KEYS_MAX, EVENT_TYPE_BYTES_MAX, ExpectedVersion, LookupKey, NewEvent, Position,
     RecordedEvent, StreamName, format_instant,
 };
-use chargebook_proof::Envelope;
+use chargebook_proof::EnvelopeParts;
 use chrono::{DateTime, Utc};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -154,27 +154,27 @@ fn check_event(event: &NewEvent) -> Result<usize, AppendError> {
 
 fn record(stream: &StreamName, version: u64, event: NewEvent) -> RecordedEvent {
     let recorded_at = whole_milliseconds(event.recorded_at);
-    let envelope = Envelope {
+    let leaf = EnvelopeParts {
         id: event.id,
-        stream: stream.as_str().to_owned(),
+        stream: stream.as_str(),
+        version,
+        event_type: &event.event_type,
+        schema_version: event.schema_version,
+        recorded_at: &format_instant(recorded_at),
+        data: &event.data,
+        meta: &event.meta,
+    }
+    .leaf_hash();
+    RecordedEvent {
+        position: Position::START,
+        id: event.id,
+        stream: stream.clone(),
         version,
         event_type: event.event_type,
         schema_version: event.schema_version,
-        recorded_at: format_instant(recorded_at),
+        recorded_at,
         data: event.data,
         meta: event.meta,
-    };
-    let leaf = envelope.leaf_hash();
-    RecordedEvent {
-        position: Position::START,
-        id: envelope.id,
-        stream: stream.clone(),
-        version,
-        event_type: envelope.event_type,
-        schema_version: envelope.schema_version,
-        recorded_at,
-        data: envelope.data,
-        meta: envelope.meta,
         leaf,
     }
 }

@@ -225,7 +225,7 @@ async fn item(
         id: recorded.id,
         stream: recorded.stream.as_str().to_owned(),
         version: recorded.version,
-        event_type: recorded.event_type,
+        event_type: recorded.event_type.into_owned(),
         schema_version: recorded.schema_version,
         recorded_at: format_instant(recorded.recorded_at),
         data: data.map_err(|error| Problem::internal(&error))?,

@@ -86,20 +86,29 @@ impl StationDesk {
         if self.state.settings.quiet || !decision.facts.iter().any(goes_on) {
             return;
         }
+        let session = match self.session(stream).await {
+            Ok(Some(session)) => Arc::clone(session),
+            Ok(None) => return,
+            Err(error) => return tell_not_ended(&error),
+        };
+        match self.has_limit(&session).await {
+            Ok(false) => return,
+            Ok(true) => {}
+            Err(error) => return tell_not_ended(&error),
+        }
         // Boxed: hardly any session has a limit.
-        if let Err(error) = Box::pin(self.ask_to_stop_if_spent(stream)).await {
-            tracing::warn!(%error, "a session whose payer has nothing left could not be ended");
+        if let Err(error) = Box::pin(self.ask_to_stop_if_spent(&session)).await {
+            tell_not_ended(&error);
         }
     }
 
-    async fn ask_to_stop_if_spent(&mut self, stream: &StreamName) -> Result<(), DeskError> {
-        let Some(session) = self.session(stream).await?.map(Arc::clone) else { return Ok(()) };
-        if session.stop().is_some() || !self.has_limit(&session).await? {
+    async fn ask_to_stop_if_spent(&self, session: &Session) -> Result<(), DeskError> {
+        if session.stop().is_some() {
             return Ok(());
         }
         let told = session.transaction().and_then(|transaction| transaction.cost_limit());
-        let is_kept_by_station = told.is_some() && told <= self.cost_limit(&session).await?;
-        if is_kept_by_station || !self.is_spent(&session).await? {
+        let is_kept_by_station = told.is_some() && told <= self.cost_limit(session).await?;
+        if is_kept_by_station || !self.is_spent(session).await? {
             return Ok(());
         }
         match session.started() {
@@ -136,6 +145,10 @@ impl StationDesk {
         }
         Ok(())
     }
+}
+
+fn tell_not_ended(error: &DeskError) {
+    tracing::warn!(%error, "a session whose payer has nothing left could not be ended");
 }
 
 /// Whether a station has to be told a limit, by what it was `answered` last and what it has `said`

@@ -274,11 +274,11 @@ impl StationDesk {
         let mut case = Case::new(receipt_id, receipt_id, &receipt, &judged);
         for _ in 0..DECISION_RETRIES_MAX {
             self.follow_other_desks().await?;
-            let decision = self.decide(&mut case).await?;
+            let mut decision = self.decide(&mut case).await?;
             let (frame, reply) = self.reply(&judged, decision.answer.as_ref(), render).await?;
             let exchange = self.exchange(&case, request.clone(), reply, decision.duplicate_of);
             let exchange = Draft::new(case.receipt_id, exchange).by("station");
-            match self.append(exchange, &decision).await {
+            match self.append(exchange, &mut decision).await {
                 Ok(()) => {
                     self.after(&case, &decision).await;
                     self.take_statuses(&case, &decision).await?;
@@ -357,13 +357,14 @@ impl StationDesk {
     }
 
     /// Appends what was received, or read again, and the facts that follow it.
-    async fn append(&mut self, cause: Draft, decision: &Decision) -> Result<(), JournalError> {
+    async fn append(&mut self, cause: Draft, decision: &mut Decision) -> Result<(), JournalError> {
         let station_id = self.state.station_id;
         let cause_id = cause.id();
+        let facts = decision.facts.len();
         let mut drafts = vec![cause.about(station_id)];
-        for (ordinal, fact) in (0..).zip(&decision.facts) {
+        for (ordinal, fact) in (0..).zip(decision.facts.drain(..)) {
             let mut draft =
-                Draft::following(cause_id, ordinal, fact.clone()).by("station").about(station_id);
+                Draft::following(cause_id, ordinal, fact).by("station").about(station_id);
             if ordinal == 0 {
                 for key in &decision.keys {
                     draft = draft.keyed(*key);
@@ -371,18 +372,21 @@ impl StationDesk {
             }
             drafts.push(draft);
         }
-        self.write(drafts, decision).await
+        let drafts = self.write(drafts, &decision.target).await?;
+        decision.facts.extend(drafts.into_iter().skip(1).take(facts).map(Draft::into_event));
+        Ok(())
     }
 
+    /// Appends drafts to where they belong; gives them back, and after them what followed.
     async fn write(
         &mut self,
         mut drafts: Vec<Draft>,
-        decision: &Decision,
-    ) -> Result<(), JournalError> {
-        match &decision.target {
+        target: &Target,
+    ) -> Result<Vec<Draft>, JournalError> {
+        match target {
             Target::Station => {
                 let registry = self.chargebook.registry();
-                registry.append_to_station(&mut self.state, drafts).await?;
+                registry.append_to_station(&mut self.state, drafts.clone()).await?;
             }
             Target::Command(stream) => {
                 let version = self.reports.version(stream);
@@ -391,7 +395,7 @@ impl StationDesk {
                 self.reports.take_in(stream, expected.next(), &drafts);
             }
             Target::Session(stream) | Target::NewSession(stream) => {
-                let version = match &decision.target {
+                let version = match target {
                     Target::NewSession(_) => None,
                     _ => self.sessions.version(stream),
                 };
@@ -407,7 +411,7 @@ impl StationDesk {
                     }
                     _ => false,
                 };
-                if decision.facts.iter().any(stops) {
+                if drafts.iter().map(Draft::event).any(stops) {
                     let session =
                         self.sessions.foresee(stream, expected.next(), recorded_at, &drafts);
                     drafts.extend(self.conclude(&session, recorded_at).await);
@@ -416,7 +420,7 @@ impl StationDesk {
                 self.sessions.take_in(stream, expected.next(), recorded_at, &drafts);
             }
         }
-        Ok(())
+        Ok(drafts)
     }
 
     /// What follows at once from a session that a stop makes complete. Should this fail, the

@@ -54,7 +54,7 @@ impl StationDesk {
         let mut case = Case::new(exchange, cause, receipt, judged);
         for _ in 0..DECISION_RETRIES_MAX {
             self.follow_other_desks().await?;
-            let decision = self.decide(&mut case).await?;
+            let mut decision = self.decide(&mut case).await?;
             let is_of_station = matches!(decision.target, Target::Station);
             let is_status = matches!(judged, Judged::Message(StationMessage::Status(_)));
             let says_nothing = decision.facts.is_empty() && decision.duplicate_of.is_none();
@@ -69,7 +69,7 @@ impl StationDesk {
             };
             let key = self.chargebook.personal().reread_key(exchange);
             let draft = Draft::new(cause, reread).by("operator").keyed(key);
-            match self.append(draft, &decision).await {
+            match self.append(draft, &mut decision).await {
                 Ok(()) => {
                     self.after(&case, &decision).await;
                     self.has_moved();

@@ -76,13 +76,16 @@ impl StationDesk {
             let station_id = self.state.station_id;
             let draft = Draft::following(case.receipt_id, ordinal, fact.clone());
             decision.facts.push(fact);
-            match self.write(vec![draft.by("station").about(station_id)], &decision).await {
+            match self.write(vec![draft.by("station").about(station_id)], &decision.target).await {
                 Err(JournalError::Append(AppendError::WrongVersion { .. })) => {
                     if let Target::Session(stream) = &decision.target {
                         self.sessions.forget(stream);
                     }
                 }
-                written => return Ok(written?),
+                written => {
+                    written?;
+                    return Ok(());
+                }
             }
         }
         Err(DeskError::Contended)

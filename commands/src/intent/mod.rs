@@ -260,7 +260,8 @@ impl Chargebook {
             waits,
         };
         let cause = self.journal().fresh_id();
-        let mut draft = Draft::new(cause, requested.clone()).by(actor).about(state.station_id);
+        let mut draft =
+            Draft::new(cause, requested.clone()).by(actor.to_owned()).about(state.station_id);
         if let Intent::StartPaid { reference, .. } = &requested.intent {
             let reference = self.personal().open(reference).await;
             draft = draft.keyed(self.personal().payment_key(state.station_id, &reference));

@@ -13,7 +13,7 @@ pub(super) async fn deliver(
     page: &[RecordedEvent],
 ) -> Result<(), PolicyError> {
     let is_request =
-        |recorded: &&RecordedEvent| recorded.event_type.as_str() == "station.certificate_requested";
+        |recorded: &&RecordedEvent| recorded.event_type == "station.certificate_requested";
     for recorded in page.iter().filter(is_request) {
         let Event::StationCertificateRequested(request) = read_event(recorded)? else { continue };
         if request.issued.is_none() {

@@ -18,7 +18,7 @@ pub(super) async fn deliver(
 ) -> Result<(), PolicyError> {
     let now = chargebook.journal().now();
     let promises = |recorded: &&RecordedEvent| {
-        let kind = recorded.event_type.as_str();
+        let kind = &*recorded.event_type;
         let is_promise =
             kind == "station.charging_needs_told" || kind == "station.vehicle_schedule_told";
         is_promise && now.utc() - recorded.recorded_at <= WANTED_WITHIN

@@ -37,7 +37,7 @@ impl OpenCommands {
         let seen = self.position;
         for recorded in page.iter().filter(|recorded| recorded.position > seen) {
             let before = std::mem::replace(&mut self.position, recorded.position);
-            match recorded.event_type.as_str() {
+            match &*recorded.event_type {
                 "command.requested" => {
                     self.begins_after.insert(recorded.stream.as_str().to_owned(), before);
                 }

@@ -69,7 +69,7 @@ impl Registry {
         let stream = stream_of(account_id);
         let draft = Draft::new(self.journal.fresh_id(), fact).by("operator");
         self.journal.append(&stream, ExpectedVersion::NoStream, &[draft]).await?;
-        self.accounts.put(stream.as_str(), Arc::new(Ledger::opened(account_id, kind)));
+        self.accounts.put(account_id, Arc::new(Ledger::opened(account_id, kind)));
         Ok(account_id)
     }
 
@@ -104,7 +104,7 @@ impl Registry {
         self.follow(&mut ledger).await?;
         if ledger.version > known.version {
             let followed = Arc::new(ledger.clone());
-            self.accounts.put_unchanged(stream_of(account_id).as_str(), followed, seen);
+            self.accounts.put_unchanged(account_id, followed, seen);
         }
         let owed_minor = ledger.owed.get(currency.code()).copied().unwrap_or_default();
         let exponent = currency.exponent().map_or(0, u32::from);
@@ -140,17 +140,17 @@ impl Registry {
                 })
             })
             .await?;
-        self.accounts.forget(stream_of(account_id).as_str());
+        self.accounts.forget(&account_id);
         Ok(Registered { created, position })
     }
 
     /// An account, as it was when it was last looked at; its limits are always those in force.
     async fn ledger(&self, account_id: AccountId) -> Result<Arc<Ledger>, RegistryError> {
-        let stream = stream_of(account_id);
-        if let Some(known) = self.accounts.get(stream.as_str()) {
+        if let Some(known) = self.accounts.get(&account_id) {
             return Ok(known);
         }
         let seen = self.accounts.changes();
+        let stream = stream_of(account_id);
         let first = self.journal.store().read_stream(&stream, 0, 1).await;
         let first = first.map_err(JournalError::from)?;
         let unknown = || RegistryError::NotFound(format!("no account `{account_id}`"));
@@ -160,7 +160,7 @@ impl Registry {
         let mut ledger = Ledger::opened(account_id, opened.kind);
         self.follow(&mut ledger).await?;
         let ledger = Arc::new(ledger);
-        self.accounts.put_unchanged(stream.as_str(), Arc::clone(&ledger), seen);
+        self.accounts.put_unchanged(account_id, Arc::clone(&ledger), seen);
         Ok(ledger)
     }
 

@@ -23,10 +23,12 @@ use crate::journal::{Draft, Journal, JournalError, is_exchange, read_event};
 use crate::personal::PersonalData;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{AccountKind, DriverRegistered, SiteRegistered, SubjectErased};
-use chargebook_domain::ids::{DriverId, SiteId, SubjectId};
+use chargebook_domain::ids::{AccountId, DriverId, SiteId, SubjectId};
 use chargebook_store::vault::VaultError;
 use chargebook_store::{AppendError, ExpectedVersion, LookupKey, Position, StreamName};
+use std::borrow::Borrow;
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Entries of one cache; a full cache is emptied and fills again from the log.
@@ -85,7 +87,7 @@ pub struct Registry {
     tokens: Cache<KnownToken>,
     tariffs: Cache<tariff::TariffHistory>,
     sites: Cache<SiteRegistered>,
-    accounts: Cache<account::Ledger>,
+    accounts: Cache<account::Ledger, AccountId>,
     defaults: Mutex<Option<Arc<tariff::DefaultHistory>>>,
     master_pass: tokio::sync::Mutex<Option<Option<Arc<str>>>>,
     dialects: tokio::sync::Mutex<Option<Arc<model::ModelDialects>>>,
@@ -95,28 +97,32 @@ pub struct Registry {
     registering: [tokio::sync::Mutex<()>; REGISTRATIONS_AT_ONCE_MAX],
 }
 
-/// What was loaded once, by a name of its own.
-struct Cache<T>(Mutex<Cached<T>>);
+/// What was loaded once, by a name or an id of its own.
+struct Cache<T, K = String>(Mutex<Cached<T, K>>);
 
-struct Cached<T> {
-    entries: HashMap<String, Arc<T>>,
+struct Cached<T, K> {
+    entries: HashMap<K, Arc<T>>,
     /// Counts what was forgotten: what was being loaded meanwhile may be out of date.
     changes: u64,
 }
 
-impl<T> Default for Cache<T> {
+impl<T, K> Default for Cache<T, K> {
     fn default() -> Self {
         Self(Mutex::new(Cached { entries: HashMap::new(), changes: 0 }))
     }
 }
 
-impl<T> Cache<T> {
-    fn cached(&self) -> MutexGuard<'_, Cached<T>> {
+impl<T, K: Eq + Hash> Cache<T, K> {
+    fn cached(&self) -> MutexGuard<'_, Cached<T, K>> {
         // A panic elsewhere leaves whole entries behind: each is put in at once.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn get(&self, name: &str) -> Option<Arc<T>> {
+    fn get<Q>(&self, name: &Q) -> Option<Arc<T>>
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
         self.cached().entries.get(name).cloned()
     }
 
@@ -124,13 +130,13 @@ impl<T> Cache<T> {
         self.cached().changes
     }
 
-    fn put(&self, name: &str, value: Arc<T>) {
+    fn put(&self, name: impl Into<K>, value: Arc<T>) {
         let seen = self.changes();
         self.put_unchanged(name, value, seen);
     }
 
     /// Keeps what was loaded, unless something was forgotten since `seen`.
-    fn put_unchanged(&self, name: &str, value: Arc<T>, seen: u64) {
+    fn put_unchanged(&self, name: impl Into<K>, value: Arc<T>, seen: u64) {
         let mut cached = self.cached();
         if cached.changes != seen {
             return;
@@ -138,10 +144,14 @@ impl<T> Cache<T> {
         if cached.entries.len() >= CACHE_ENTRIES_MAX {
             cached.entries.clear();
         }
-        cached.entries.insert(name.to_owned(), value);
+        cached.entries.insert(name.into(), value);
     }
 
-    fn forget(&self, name: &str) {
+    fn forget<Q>(&self, name: &Q)
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
         let mut cached = self.cached();
         cached.changes += 1;
         cached.entries.remove(name);

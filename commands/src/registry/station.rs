@@ -202,7 +202,7 @@ impl Registry {
             }
             let drafts = events
                 .into_iter()
-                .map(|event| Draft::new(self.journal.fresh_id(), event).by(actor))
+                .map(|event| Draft::new(self.journal.fresh_id(), event).by(actor.to_owned()))
                 .collect();
             match self.append_to_station(&mut state, drafts).await {
                 Err(JournalError::Append(AppendError::WrongVersion { .. })) => {}

@@ -23,7 +23,7 @@ async fn busy_day(service: &Service, name: &str) {
         };
         let event = |_| NewEvent {
             id: Uuid::new_v4(),
-            event_type: "filler.added".to_owned(),
+            event_type: "filler.added".into(),
             schema_version: 1,
             recorded_at: Utc::now(),
             data: CanonicalJson::from_stored("{}"),

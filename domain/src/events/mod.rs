@@ -7,12 +7,13 @@ pub mod reference;
 pub mod v1;
 
 use serde::{Serialize, Serializer};
+use std::borrow::Cow;
 
 /// Who decided an event, in answer to what.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
-pub struct Meta {
+pub struct Meta<'a> {
     /// `station`, `operator`, `policy:{name}`, `system`.
-    pub actor: String,
+    pub actor: Cow<'a, str>,
     /// The event it answers.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub caused_by: Option<crate::ids::EventId>,
@@ -23,7 +24,7 @@ pub struct Meta {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub station: Option<crate::ids::StationId>,
     /// The process that wrote it.
-    pub node: String,
+    pub node: Cow<'a, str>,
     /// Lookup keys (hex) that point to this stream.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub keys: Vec<String>,

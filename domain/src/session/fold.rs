@@ -274,7 +274,9 @@ impl Session {
 
     /// Whether this very sample is known.
     pub fn knows_sample(&self, sample: &MeterSample) -> bool {
-        self.samples.contains_key(&key_of(sample))
+        // Most samples are later than all that are known.
+        let last = self.samples.last_key_value().map(|((sampled_at, ..), _)| *sampled_at);
+        last >= Some(sample.sampled_at) && self.samples.contains_key(&key_of(sample))
     }
 
     /// The exchange that first brought this very sample.

@@ -50,7 +50,7 @@ async fn an_accepted_certificate_is_a_fact_in_every_version() {
         // In one append with the exchange that shows it.
         let events = gateway.events().await;
         let of_answer = events.iter().rev().take(3);
-        let types: Vec<_> = of_answer.map(|event| event.event_type.as_str()).collect();
+        let types: Vec<_> = of_answer.map(|event| &*event.event_type).collect();
         let together = ["station.certificate_installed", "command.answered", "exchange.recorded"];
         assert_eq!(types, together);
     }

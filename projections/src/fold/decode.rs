@@ -28,7 +28,7 @@ pub(crate) struct Decoded {
     /// The uuid in the stream's name, where there is one.
     pub(crate) stream_id: Option<Uuid>,
     pub(crate) stream: StreamName,
-    pub(crate) event_type: String,
+    pub(crate) event_type: Cow<'static, str>,
     pub(crate) schema_version: u32,
     /// What it says, or why that cannot be told.
     pub(crate) fact: Result<Fact, String>,
@@ -142,7 +142,7 @@ fn read(event: &RecordedEvent, stream_id: Option<Uuid>) -> Result<Fact, String> 
     if event.schema_version != 1 {
         return other(event);
     }
-    match event.event_type.as_str() {
+    match &*event.event_type {
         "exchange.recorded" if is_from_station(data) => Ok(station()),
         // What was understood by reading again is told by the facts beside it.
         "exchange.recorded" | "exchange.reread" => Ok(Fact::Nothing),

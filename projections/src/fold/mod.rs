@@ -317,7 +317,7 @@ impl State {
             position: event.position.as_u64(),
             event_id: event.id,
             stream: event.stream.as_str().to_owned(),
-            event_type: event.event_type,
+            event_type: event.event_type.into_owned(),
             schema_version: event.schema_version,
             reason,
         });

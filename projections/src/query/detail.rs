@@ -145,7 +145,7 @@ impl Told {
             self.timeline.push(TimelineEntry {
                 position: recorded.position.as_u64(),
                 event_id: EventId(recorded.id),
-                event_type: recorded.event_type.clone(),
+                event_type: recorded.event_type.clone().into_owned(),
                 recorded_at,
                 detail: detail_of(&event),
             });

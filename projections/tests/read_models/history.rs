@@ -130,11 +130,11 @@ impl History {
         let id = uuid(9, self.events);
         let version = self.versions.get(&stream).copied();
         let meta = Meta {
-            actor: "test".to_owned(),
+            actor: "test".into(),
             caused_by: None,
             correlation: None,
             station: None,
-            node: "test".to_owned(),
+            node: "test".into(),
             keys: Vec::new(),
         };
         let append = Append {
@@ -142,7 +142,7 @@ impl History {
             expected: version.map_or(ExpectedVersion::NoStream, ExpectedVersion::Exact),
             events: vec![NewEvent {
                 id,
-                event_type: event_type.to_owned(),
+                event_type: event_type.to_owned().into(),
                 schema_version,
                 recorded_at: self.now.utc(),
                 data,

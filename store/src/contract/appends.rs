@@ -251,9 +251,9 @@ pub async fn out_of_bounds_appends_are_refused(engine: &dyn Engine) {
             (0..17).map(|_| NewEvent { id: Uuid::new_v4(), ..largest.clone() }).collect()
         }),
         ("an id twice", vec![twice.clone(), twice]),
-        ("no type", vec![with(&|event| event.event_type.clear())]),
+        ("no type", vec![with(&|event| event.event_type = "".into())]),
         ("a long type", {
-            vec![with(&|event| event.event_type = "t".repeat(EVENT_TYPE_BYTES_MAX + 1))]
+            vec![with(&|event| event.event_type = "t".repeat(EVENT_TYPE_BYTES_MAX + 1).into())]
         }),
         ("too many keys", {
             vec![with(&|event| event.keys = vec![key; EVENT_LOOKUP_KEYS_MAX + 1])]

@@ -21,10 +21,10 @@ pub use unknown::unknown_outcomes_are_settled_by_the_same_ids;
 
 use crate::port::{
     Append, AppendError, Appended, EventStore, ExpectedVersion, NewEvent, Position, RecordedEvent,
-    StreamName, format_instant,
+    StreamName,
 };
 use async_trait::async_trait;
-use chargebook_proof::{CanonicalJson, Envelope};
+use chargebook_proof::{CanonicalJson, LeafHash};
 use chrono::DateTime;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -138,7 +138,7 @@ pub fn sample_event(number: u64) -> NewEvent {
 pub fn sample_event_with_id(id: Uuid, number: u64) -> NewEvent {
     NewEvent {
         id,
-        event_type: "sample.recorded".to_owned(),
+        event_type: "sample.recorded".into(),
         schema_version: 1,
         recorded_at: DateTime::from_timestamp_millis(1_767_225_600_123).unwrap_or_default(),
         data: CanonicalJson::from_stored(format!("{{\"number\":{number}}}")),
@@ -151,26 +151,18 @@ pub fn sample_event_with_id(id: Uuid, number: u64) -> NewEvent {
 pub fn sample_recorded(position: u64) -> RecordedEvent {
     let event = sample_event(position);
     let stream = StreamName::of("sample", event.id);
-    let envelope = Envelope {
+    let mut recorded = RecordedEvent {
+        position: Position::from_u64(position),
+        leaf: LeafHash([0; 32]),
         id: event.id,
-        stream: stream.as_str().to_owned(),
+        stream,
         version: 0,
         event_type: event.event_type,
         schema_version: event.schema_version,
-        recorded_at: format_instant(event.recorded_at),
+        recorded_at: event.recorded_at,
         data: event.data,
         meta: event.meta,
     };
-    RecordedEvent {
-        position: Position::from_u64(position),
-        leaf: envelope.leaf_hash(),
-        id: envelope.id,
-        stream,
-        version: 0,
-        event_type: envelope.event_type,
-        schema_version: envelope.schema_version,
-        recorded_at: event.recorded_at,
-        data: envelope.data,
-        meta: envelope.meta,
-    }
+    recorded.leaf = recorded.envelope().leaf_hash();
+    recorded
 }

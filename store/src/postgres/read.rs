@@ -249,7 +249,7 @@ fn decode_at(row: &PgRow, position: Position) -> Result<RecordedEvent, String> {
         id: get::<Uuid>(row, 3)?,
         stream: StreamName::new(stream).map_err(|error| error.to_string())?,
         version: integer(get(row, 2)?, "version")?,
-        event_type: get::<&str>(row, 4)?.to_owned(),
+        event_type: get::<&str>(row, 4)?.to_owned().into(),
         schema_version: integer(get(row, 5)?, "schema version")?,
         recorded_at: DateTime::from_timestamp_millis(milliseconds)
             .ok_or("its time is out of range")?,

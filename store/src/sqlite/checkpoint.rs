@@ -14,6 +14,9 @@ use std::time::Duration;
 /// Bytes of events after which the log is moved. Little at a time: while the database's pages
 /// are on their way to the disk, the commits' own syncs wait behind them.
 const CHECKPOINT_EVERY_BYTES: usize = 256 * 1024;
+/// While many appends share each commit, the same pages change again and again: then it is moved
+/// after so many bytes, each page once.
+const BUSY_CHECKPOINT_EVERY_BYTES: usize = 1024 * 1024;
 /// Pages of write-ahead log after which the writer itself waits for readers to let it start
 /// over; otherwise, under constant load, it would grow without end.
 const WRITE_AHEAD_PAGES_MAX: i64 = 16 * 1024;
@@ -42,10 +45,11 @@ impl Checkpointer {
         Ok(Self { due, too_long, bytes: 0, thread })
     }
 
-    /// Tells what was written since the last call.
-    pub(super) fn written(&mut self, bytes: usize) {
+    /// Tells what was written since the last call, and whether the log is busy.
+    pub(super) fn written(&mut self, bytes: usize, is_busy: bool) {
         self.bytes += bytes;
-        if self.bytes >= CHECKPOINT_EVERY_BYTES {
+        let every = if is_busy { BUSY_CHECKPOINT_EVERY_BYTES } else { CHECKPOINT_EVERY_BYTES };
+        if self.bytes >= every {
             self.bytes = 0;
             if let Err(TrySendError::Disconnected(())) = self.due.try_send(()) {
                 tracing::error!("nothing moves the write-ahead log into the database any more");

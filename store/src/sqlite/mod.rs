@@ -36,8 +36,9 @@ use writer::{Writer, WriterParts, read_base};
 
 /// Recent events kept in memory for live subscribers.
 const RING_EVENTS_MAX: usize = 64 * 1024;
-/// Their bytes.
-const RING_BYTES_MAX: usize = 96 * 1024 * 1024;
+/// Their bytes: more than the processor's caches hold would make every new event's memory a
+/// cold one.
+const RING_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How often a read-only store looks for events that another process has written.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 

@@ -10,7 +10,7 @@ use std::path::Path;
 pub(crate) const LOG_FILE: &str = "log.db";
 
 /// Page cache of the writer, in KiB.
-const WRITER_CACHE_KIB: u32 = 32 * 1024;
+const WRITER_CACHE_KIB: u32 = 8 * 1024;
 /// Page cache of each reader, in KiB.
 const READER_CACHE_KIB: u32 = 4 * 1024;
 /// Prepared statements kept by a reader.
