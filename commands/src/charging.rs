@@ -13,10 +13,12 @@ use chargebook_domain::charging_plan::{
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
     ChargingNeeds, ChargingPlace, ChargingProfile, ChargingSchedule, Intent, SchedulePeriod,
+    VehicleNeeds,
 };
 use chargebook_domain::ids::{CommandId, EventId, SessionId, StationId, TransactionName};
 use chargebook_domain::units::{Timestamp, WattHours};
 use rust_decimal::Decimal;
+use std::borrow::Cow;
 
 /// Volts of a phase against neutral, where the vehicle does not say.
 const VOLTAGE_V: u32 = 230;
@@ -141,15 +143,23 @@ pub(crate) fn plan_for(
 }
 
 /// Whether a vehicle means to draw no more than the limits at its place allow; `None` where none
-/// is known.
+/// is known. A profile that is on its way to the station counts as if it were there.
 pub(crate) fn is_within_limits(
     state: &StationState,
     ongoing: &Ongoing,
     place: ChargingPlace,
     schedule: &ChargingSchedule,
     time_base: Timestamp,
+    is_profile_on_its_way: bool,
 ) -> Option<bool> {
     let needs = state.charging.needs_at(place);
+    let charging = match needs.filter(|_| is_profile_on_its_way) {
+        None => Cow::Borrowed(&state.charging),
+        Some(VehicleNeeds { needs, told_at, .. }) => {
+            let planned = plan_for(state, ongoing, place, needs, *told_at);
+            Cow::Owned(state.charging.with(place, planned.profile, *told_at))
+        }
+    };
     let unit = match schedule.unit.as_str() {
         "A" => RateUnit::Milliamperes,
         _ => RateUnit::Watts,
@@ -160,8 +170,8 @@ pub(crate) fn is_within_limits(
     let measure = Measure { unit, phases: phases.unwrap_or(own_phases).max(1), voltage_v };
     let asked = ongoing.question(place, None);
     let until = time_base.utc() + chrono::TimeDelta::seconds(i64::from(HORIZON_SECONDS));
-    let changes = state.charging.changes(&asked, time_base, Timestamp::new(until));
-    let limit_at = |at| state.charging.limit_at(&asked, measure, at);
+    let changes = charging.changes(&asked, time_base, Timestamp::new(until));
+    let limit_at = |at| charging.limit_at(&asked, measure, at);
     let is_known = changes.iter().any(|at| limit_at(*at).is_some());
     is_known.then(|| !exceeds(schedule, time_base, measure, &changes, limit_at))
 }
@@ -189,9 +199,6 @@ impl Chargebook {
             _ => return Ok(()),
         };
         let (Some(evse), Some(profile)) = (place.evse, profile) else { return Ok(()) };
-        if state.settings.quiet {
-            return Ok(());
-        }
         let command_id = command_of(exchange);
         if !self.has_room_for_promise(state.station_id) {
             if self.board().stage(command_id) == CommandStage::Finished {

@@ -2,11 +2,12 @@
 
 use crate::Chargebook;
 use crate::registry::RegistryError;
+use crate::settling::tariff_so_far;
 use chargebook_domain::events::v1::TariffReference;
 use chargebook_domain::ids::SessionId;
 use chargebook_domain::invoice::InvoiceFigures;
 use chargebook_domain::rating::Rating;
-use chargebook_domain::session::{Session, began_at, registers_as_told, running_price};
+use chargebook_domain::session::{Session, registers_as_told, running_price};
 use chargebook_domain::units::WattHours;
 use chargebook_store::StreamName;
 use rust_decimal::Decimal;
@@ -52,12 +53,7 @@ impl Chargebook {
             let (tariff, rating) = (rated.tariff.clone(), rated.rating.clone());
             return Ok(Some(CostSoFar { tariff, rating, is_rated: true }));
         }
-        let Some(started) = session.started() else { return Ok(None) };
-        let began = began_at(started);
-        let Some(choice) = self.registry().tariff_for(began, started.received_at).await? else {
-            return Ok(None);
-        };
-        let zone = started.time_zone.parse().unwrap_or(chrono_tz::UTC);
+        let Some((choice, zone)) = tariff_so_far(self, &session).await? else { return Ok(None) };
         let price = running_price(&session, &choice.tariff, zone, self.journal().now());
         // What cannot be priced now is for the settlement to judge, not for a page to fail on.
         let rating = price.ok().flatten();

@@ -18,6 +18,7 @@ use chargebook_domain::session::{
     payment_differs, rate_settled, settle, station_cost_differs, tariff_by_hand,
 };
 use chargebook_domain::units::{Timestamp, WattHours};
+use chrono_tz::Tz;
 use std::sync::Arc;
 
 /// Who looks at what cannot be decided.
@@ -33,6 +34,18 @@ pub(crate) async fn tariff_of(
 ) -> Result<Option<TariffChoice>, RegistryError> {
     let Some(started) = session.started() else { return Ok(None) };
     chargebook.registry().tariff_for(began_at(started), started.received_at).await
+}
+
+/// The tariff that a session is priced by as far as is known, for what is told on the way; and
+/// the zone that its hours are read in.
+pub(crate) async fn tariff_so_far(
+    chargebook: &Chargebook,
+    session: &Session,
+) -> Result<Option<(TariffChoice, Tz)>, RegistryError> {
+    let Some(began) = session.beginning_so_far() else { return Ok(None) };
+    let zone = began.time_zone.parse().unwrap_or(Tz::UTC);
+    let choice = chargebook.registry().tariff_for(began_at(&began), began.received_at).await?;
+    Ok(choice.map(|choice| (choice, zone)))
 }
 
 /// The operator's rules for a session with this tariff.

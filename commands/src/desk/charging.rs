@@ -60,8 +60,8 @@ impl StationDesk {
     }
 
     /// Answered with the promise of a profile where there is one to give: for a transaction in
-    /// progress, at a station that is sent what nobody asked for. Energy flows back only where the
-    /// operator allows it (2.1: Q01.FR.04, Q01.FR.07).
+    /// progress. A quiet station gets it too, it has asked for it. Energy flows back only where
+    /// the operator allows it (2.1: Q01.FR.04, Q01.FR.07).
     async fn needs_told(
         &mut self,
         place: ChargingPlace,
@@ -115,7 +115,12 @@ impl StationDesk {
         let ongoing = self.ongoing_at(place).await?;
         let needs = self.state.charging.needs_at(place);
         let is_within_limits = ongoing.as_ref().and_then(|ongoing| {
-            charging::is_within_limits(&self.state, ongoing, place, schedule, time_base)
+            let is_on_its_way = needs.is_some_and(|needs| {
+                needs.transaction.as_ref() == Some(&ongoing.transaction)
+                    && self.is_profile_on_its_way(needs.exchange)
+            });
+            let (state, is_sent) = (&self.state, is_on_its_way);
+            charging::is_within_limits(state, ongoing, place, schedule, time_base, is_sent)
         });
         let mut fact = StationVehicleScheduleTold {
             place,
@@ -188,8 +193,7 @@ impl StationDesk {
     }
 
     fn may_promise(&self) -> bool {
-        let has_room = self.chargebook.has_room_for_promise(self.state.station_id);
-        has_room && !self.state.settings.quiet
+        self.chargebook.has_room_for_promise(self.state.station_id)
     }
 
     fn is_profile_on_its_way(&self, exchange: EventId) -> bool {

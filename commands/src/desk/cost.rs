@@ -3,7 +3,7 @@
 use super::{DeskError, StationDesk};
 use crate::message::{TransactionEventKind, TransactionReport};
 use crate::running::{FREE, gross};
-use crate::settling::{rules, tariff_of};
+use crate::settling::{rules, tariff_of, tariff_so_far};
 use chargebook_domain::rating::{RULES_VERSION, Rating};
 use chargebook_domain::session::{Session, Settlement, rate_settled, running_price, settle};
 use rust_decimal::Decimal;
@@ -62,9 +62,9 @@ impl StationDesk {
         if let Some((_, rated)) = session.rated() {
             return Ok(Some(rated.rating.clone()));
         }
-        let Some(started) = session.started() else { return Ok(None) };
-        let Some(choice) = tariff_of(&self.chargebook, session).await? else { return Ok(None) };
-        let zone = started.time_zone.parse().unwrap_or(chrono_tz::UTC);
+        let Some((choice, zone)) = tariff_so_far(&self.chargebook, session).await? else {
+            return Ok(None);
+        };
         let now = self.chargebook.journal().now();
         Ok(running_price(session, &choice.tariff, zone, now).ok().flatten())
     }

@@ -26,7 +26,8 @@ use rust_decimal::Decimal;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// How often a cost on the way is shown, unless its prices have changed.
+/// How often a cost on the way is shown on a 1.6 display, unless its prices have changed. A 2.0.1
+/// station has it with each of its messages that changes it (part 2, I02.FR.01).
 const SHOWN_EVERY: TimeDelta = TimeDelta::seconds(60);
 /// Sessions of a station whose shown cost is remembered; beyond that it is shown anew.
 const SESSIONS_MAX: usize = 16;
@@ -108,7 +109,7 @@ impl StationDesk {
             return Ok(());
         }
         let Some(session) = self.session(stream).await?.map(Arc::clone) else { return Ok(()) };
-        let is_accepted = session.started().is_some_and(|started| started.is_accepted());
+        let is_accepted = session.beginning_so_far().is_some_and(|began| began.is_accepted());
         match is_accepted && session.stop().is_none() {
             true => self.show_cost_so_far(stream, &session, case).await,
             false => Ok(()),
@@ -137,15 +138,16 @@ impl StationDesk {
         let prices =
             [so_far.price_per_kwh, so_far.price_per_hour, so_far.fee, so_far.price_per_idle_hour];
         if let Some(shown) = self.shown.get(stream) {
-            let is_due = now.utc() - shown.at.utc() >= SHOWN_EVERY && shown.cost != cost;
+            let is_long_ago = now.utc() - shown.at.utc() >= SHOWN_EVERY;
+            let is_due = (is_long_ago || session.transaction().is_some()) && shown.cost != cost;
             let is_on_its_way =
                 self.chargebook.board().stage(shown.command_id) != CommandStage::Finished;
             if is_on_its_way || !(is_due || shown.prices != prices) {
                 return Ok(());
             }
         }
-        let Some(started) = session.started() else { return Ok(()) };
-        let (transaction_id, transaction) = match &started.transaction_id {
+        let Some(began) = session.beginning_so_far() else { return Ok(()) };
+        let (transaction_id, transaction) = match &began.transaction_id {
             TransactionId::Number(number) => (*number, None),
             TransactionId::Name(name) => (TransactionNumber(0), Some(name.clone())),
         };

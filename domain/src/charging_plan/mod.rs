@@ -15,7 +15,7 @@ pub use planning::{Demand, Step, energy_wh, exceeds, plan};
 
 use crate::events::Event;
 use crate::events::v1::{
-    CarriedCharging, ChargingPlace, ChargingSchedule, KeptProfile, OutsideLimit,
+    CarriedCharging, ChargingPlace, ChargingProfile, ChargingSchedule, KeptProfile, OutsideLimit,
     StationChargingNeedsTold, StationChargingProfilesCleared, StationChargingScheduleUpdated,
     StationPriorityChargingTold, VehicleNeeds,
 };
@@ -137,6 +137,14 @@ impl ChargingPlan {
             kept.profile.profile_id == profile_id && kept.profile.kind == DYNAMIC
         };
         self.profiles().find(is_it)
+    }
+
+    /// The plan as it is once the station has a profile of ours.
+    #[must_use]
+    pub fn with(&self, place: ChargingPlace, profile: ChargingProfile, told_at: Timestamp) -> Self {
+        let mut plan = self.clone();
+        plan.keep(KeptProfile { place, source: OURSELVES.to_owned(), profile, told_at });
+        plan
     }
 
     /// The shelves whose profile has changed since this was last asked.

@@ -13,6 +13,7 @@ use crate::ids::{EventId, SessionId, StationId};
 use crate::units::{Timestamp, WattHours};
 use chrono::TimeDelta;
 use rust_decimal::Decimal;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What makes a sample the same sample when it comes again.
@@ -177,6 +178,13 @@ impl Session {
     /// How it began; `None` until its start has come.
     pub fn started(&self) -> Option<&Beginning> {
         self.beginning.as_ref()
+    }
+
+    /// How it began as far as is known: while a 2.x start is yet to come, as if with the first
+    /// message that has come. For what is told on the way; a bill waits for the start.
+    pub fn beginning_so_far(&self) -> Option<Cow<'_, Beginning>> {
+        let so_far = || self.transaction.as_ref()?.beginning_so_far().map(Cow::Owned);
+        self.beginning.as_ref().map(Cow::Borrowed).or_else(so_far)
     }
 
     /// What a 2.x station has told of it; `None` for 1.6.

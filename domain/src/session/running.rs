@@ -14,8 +14,9 @@ use chrono_tz::Tz;
 /// Rates a session as if it ended, or its connector became free, at `now`. After the stop, time
 /// only goes on costing while the station's own words say that the car is still there.
 ///
-/// `None` where it has no start yet, its registers do not join, or no charger delivers that much
-/// in that time: then the settlement, or a person, decides what it comes to.
+/// `None` where its registers do not join, or no charger delivers that much in that time: then
+/// the settlement, or a person, decides what it comes to. While a 2.x start is yet to come, this
+/// is what is known to have been delivered since the first message that has come.
 ///
 /// # Errors
 /// As [`rate_settled`].
@@ -40,11 +41,11 @@ pub fn registers_as_told(session: &Session) -> Option<(WattHours, WattHours)> {
 }
 
 fn as_if_settled(session: &Session, now: Timestamp) -> Option<SessionSettled> {
-    let started = session.started()?;
+    let started = session.beginning_so_far()?;
     let register_start = begin_reading(session)?;
     let register_end = end_of(session, &register_start);
     let energy_wh = register_end.register_wh.since(register_start.register_wh)?;
-    let started_at = began_at(started);
+    let started_at = began_at(&started);
     if energy_wh < WattHours::ZERO || !plausible(energy_wh, started_at, now) {
         return None;
     }
@@ -84,7 +85,7 @@ fn still_there(session: &Session, stopped_at: Timestamp) -> bool {
 /// start gives none that counts. In 2.x the station's own `Transaction.Begin`, else the first
 /// reading.
 pub fn begin_reading(session: &Session) -> Option<MeterReading> {
-    let Some(given) = session.started()?.meter_start.as_ref() else {
+    let Some(given) = &session.beginning_so_far()?.meter_start else {
         let is_begin = |sample: &&MeterSample| sample.context == TRANSACTION_BEGIN;
         let first = session.registers().find(is_begin).or_else(|| session.registers().next());
         return first.map(reading);

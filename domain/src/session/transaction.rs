@@ -41,6 +41,8 @@ pub struct Transaction {
     reports: BTreeMap<ReportKey, EventId>,
     sequences: BTreeSet<u32>,
     started: Option<SessionTransactionReported>,
+    /// The first of its messages, as long as its start is yet to come.
+    before_start: Option<SessionTransactionReported>,
     tokens: BTreeMap<(u32, Timestamp), SessionTokenPresented>,
     states: BTreeMap<(Timestamp, u32), String>,
     evses: BTreeMap<u32, EvseNumber>,
@@ -61,11 +63,17 @@ impl Transaction {
     pub(super) fn report(&mut self, fact: &SessionTransactionReported) {
         self.reports.entry((fact.sequence, fact.at, fact.kind)).or_insert(fact.exchange);
         self.sequences.insert(fact.sequence);
+        let place = |told: &SessionTransactionReported| (told.sequence, told.at);
+        let is_first = |known: &Option<SessionTransactionReported>| {
+            known.as_ref().is_none_or(|known| place(fact) < place(known))
+        };
         if fact.kind == TransactionEventKind::Started {
-            let place = |start: &SessionTransactionReported| (start.sequence, start.at);
-            if self.started.as_ref().is_none_or(|known| place(fact) < place(known)) {
+            self.before_start = None;
+            if is_first(&self.started) {
                 self.started = Some(fact.clone());
             }
+        } else if self.started.is_none() && is_first(&self.before_start) {
+            self.before_start = Some(fact.clone());
         }
         if let Some(state) = &fact.charging_state {
             self.states.entry((fact.at, fact.sequence)).or_insert_with(|| state.clone());
@@ -247,7 +255,16 @@ impl Transaction {
 
     /// How the session began; `None` until the start has come.
     pub(super) fn beginning(&self) -> Option<Beginning> {
-        let (opened, started) = (self.opened.as_ref()?, self.started.as_ref()?);
+        self.begun_with(self.started.as_ref()?)
+    }
+
+    /// As if it had begun with the first of its messages that has come.
+    pub(super) fn beginning_so_far(&self) -> Option<Beginning> {
+        self.begun_with(self.started.as_ref().or(self.before_start.as_ref())?)
+    }
+
+    fn begun_with(&self, started: &SessionTransactionReported) -> Option<Beginning> {
+        let opened = self.opened.as_ref()?;
         let token = self.token();
         Some(Beginning {
             session_id: opened.session_id,

@@ -106,6 +106,45 @@ async fn a_2_0_1_display_shows_the_price_and_the_cost_on_the_way() {
     let call = station.answer(&json!({})).await;
     let cost = json!({ "totalCost": 1.1, "transactionId": "tx-1" });
     assert_eq!((&call[2], &call[3]), (&json!("CostUpdated"), &cost));
+    // Not a minute later it costs more, and is shown.
+    gateway.facts_once("command.answered", 1).await;
+    let update = event("Updated", 2, &ago(&gateway, 20), 5_000);
+    assert_eq!(told(&mut station, "TransactionEvent", &update).await, "{}");
+    assert_eq!(station.answer(&json!({})).await[3]["totalCost"], json!(2.2));
+}
+
+/// As TC_I_01 of 2.0.1 has it: the start of the transaction never comes.
+#[tokio::test]
+async fn the_cost_on_the_way_does_not_wait_for_the_start() {
+    let gateway = gateway(false).await;
+    for (protocol, transaction) in [("ocpp2.0.1", "tx-1"), ("ocpp2.1", "tx-2")] {
+        let mut station = gateway.station_of(protocol).await;
+        let mut authorized = event("Updated", 1, &ago(&gateway, 30), 1_000);
+        authorized["triggerReason"] = json!("Authorized");
+        authorized["idToken"] = json!({ "idToken": TAG, "type": "ISO14443" });
+        authorized.as_object_mut().expect("an object").remove("meterValue");
+        let first = event("Updated", 2, &ago(&gateway, 20), 1_000);
+        let mut second = event("Updated", 3, &ago(&gateway, 10), 2_000);
+        second["transactionInfo"]["chargingState"] = json!("Charging");
+        for mut message in [authorized, first, second] {
+            message["transactionInfo"]["transactionId"] = json!(transaction);
+            let answer = told(&mut station, "TransactionEvent", &message).await;
+            let is_metered = message["meterValue"].is_array();
+            if protocol == "ocpp2.1" {
+                let is_told = answer.contains("totalCost");
+                assert_eq!(is_told, is_metered, "{answer}");
+            } else if is_metered {
+                let call = station.answer(&json!({})).await;
+                assert_eq!(
+                    (&call[2], &call[3]["transactionId"]),
+                    (&json!("CostUpdated"), &json!(transaction))
+                );
+                let answered = message["seqNo"].as_u64().expect("a number") - 1;
+                let answered = usize::try_from(answered).expect("a few");
+                gateway.facts_once("command.answered", answered).await;
+            }
+        }
+    }
 }
 
 #[tokio::test]

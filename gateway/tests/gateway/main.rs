@@ -25,3 +25,4 @@ mod tls;
 mod treatment;
 mod unaccepted;
 mod v2g;
+mod vehicles;

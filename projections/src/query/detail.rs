@@ -179,7 +179,7 @@ impl Told {
     /// `None` where it cannot be priced yet: the bill will tell, or a person.
     fn rate(&self, content: &str, now: Timestamp) -> Option<Rating> {
         let tariff = Tariff::parse(content).ok()?;
-        let zone = self.facts.started()?.time_zone.parse().ok()?;
+        let zone = self.facts.beginning_so_far()?.time_zone.parse().ok()?;
         running_price(&self.facts, &tariff, zone, now).ok()?
     }
 }

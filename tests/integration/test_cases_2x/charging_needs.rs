@@ -222,9 +222,9 @@ fn direct_current_is_planned_by_its_power() {
     });
 }
 
-/// Nothing is promised where no transaction is in progress, nor at a quiet station: a no of its
-/// own is only there for ISO 15118-20 (2.1: K15.FR.04, K18.FR.04). Of 2.1: TC_K_126 (dynamic
-/// control without a profile).
+/// Nothing is promised where no transaction is in progress: a no of its own is only there for
+/// ISO 15118-20 (2.1: K15.FR.04, K18.FR.04). Of 2.1: TC_K_126 (dynamic control without a
+/// profile).
 #[test]
 fn needs_without_a_profile_are_answered_so() {
     for version in [V201, V21] {
@@ -234,18 +234,27 @@ fn needs_without_a_profile_are_answered_so() {
             bench.station.call("NotifyEVChargingNeeds", needs)["status"].clone()
         };
         assert_eq!(told(&mut bench, needs(json!({}))), no_profile, "no transaction");
-        let mut transaction = bench.charges("T-1");
-        bench.csms.patch("/v1/stations/CP-1", &json!({ "quiet": true })).expect(200);
-        assert_eq!(told(&mut bench, needs(json!({}))), no_profile, "quiet");
         if version == V21 {
             let dynamic = needs_of_20("AC_three_phase", "DynamicControl", 8_000, 0);
-            assert_eq!(told(&mut bench, dynamic), "NoChargingProfile", "quiet");
+            assert_eq!(told(&mut bench, dynamic), "NoChargingProfile", "no transaction");
         }
-        bench.csms.patch("/v1/stations/CP-1", &json!({ "quiet": false })).expect(200);
+        let mut transaction = bench.charges("T-1");
         bench.ends(&mut transaction);
         assert_eq!(told(&mut bench, needs(json!({}))), no_profile, "it is over");
         commands(&bench, 0);
     }
+}
+
+/// A quiet station's vehicle has asked for it: it gets its profile, too.
+#[test]
+fn the_vehicle_of_a_quiet_station_gets_its_profile() {
+    in_both(|bench| {
+        bench.csms.patch("/v1/stations/CP-1", &json!({ "quiet": true })).expect(200);
+        bench.charges("T-1");
+        let profile = charges_by_a_profile(bench, needs(json!({})));
+        assert_eq!(means_to_charge(bench, &profile, 2), status_is("Rejected"));
+        profile_sent(bench, 1);
+    });
 }
 
 /// Of 2.1: TC_K_114 (by power, not both ways), TC_K_113 (renegotiated by the operator).
