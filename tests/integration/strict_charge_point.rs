@@ -1,10 +1,9 @@
 //! A charge point that takes nothing amiss of its own making and nothing of ours: npm's `ocpp-rpc`
-//! in strict mode holds every message of either side against its schemas. Of 2.1 it has them under
-//! names that its strict mode does not look for, so it speaks 1.6 and 2.0.1 here.
+//! in strict mode holds every message of either side against its schemas.
 
 use serde_json::{Value, json};
 
-use crate::every_request::{V16, V201, Version, boot, send_every_request, send_every_verb};
+use crate::every_request::{V16, V21, V201, Version, boot, send_every_request, send_every_verb};
 use crate::harness::{ChargePoint, Direction, Schemas, TestCsms};
 use crate::messages::{
     TAG, after, an_hour_ago, begin, csms_with_station, end, invoice_of, meter, only_session, status,
@@ -22,18 +21,20 @@ fn nothing_amiss(station: &mut ChargePoint) {
     assert_eq!(station.violations(), Vec::<Value>::new());
 }
 
-/// What the test stands on: that the strict charge point does complain.
+/// What the test stands on: that the strict charge point does complain, in every version.
 #[test]
 fn a_strict_station_complains() {
-    let csms = csms_with_station("CP-1");
-    let mut station = strict_station(&csms, &V16);
-    let invalid = station.try_call("Authorize", json!({ "idTag": "x".repeat(21) }), None);
-    assert!(invalid.is_err(), "{invalid:?}");
-    let violations = station.violations();
-    assert_eq!(violations.len(), 1, "{violations:#?}");
-    assert!(
-        violations[0].as_str().is_some_and(|text| text.starts_with("Authorize of the station"))
-    );
+    for version in [V16, V201, V21] {
+        let csms = csms_with_station("CP-1");
+        let mut station = strict_station(&csms, &version);
+        let invalid = station.try_call("Authorize", json!({ "idTag": "x".repeat(21) }), None);
+        assert!(invalid.is_err(), "{invalid:?}");
+        let violations = station.violations();
+        assert_eq!(violations.len(), 1, "{violations:#?}");
+        let complaint = violations[0].as_str().expect("a text");
+        assert!(complaint.starts_with("Authorize of the station: "), "{complaint}");
+        assert!(!complaint.contains("missing from subprotocol schema"), "{complaint}");
+    }
 }
 
 #[test]
@@ -56,8 +57,17 @@ fn a_strict_station_of_1_6_charges() {
 
 #[test]
 fn a_strict_station_of_2_0_1_charges() {
+    charges(&V201);
+}
+
+#[test]
+fn a_strict_station_of_2_1_charges() {
+    charges(&V21);
+}
+
+fn charges(version: &Version) {
     let csms = csms_with_station("CP-1");
-    let mut station = strict_station(&csms, &V201);
+    let mut station = strict_station(&csms, version);
     charge_ten_kwh(&mut station);
     invoice_of(&csms, &only_session(&csms, "CP-1"), 10_000);
     nothing_amiss(&mut station);
@@ -71,6 +81,11 @@ fn a_strict_station_of_1_6_takes_every_request() {
 #[test]
 fn a_strict_station_of_2_0_1_takes_every_request() {
     takes_every_request(&V201);
+}
+
+#[test]
+fn a_strict_station_of_2_1_takes_every_request() {
+    takes_every_request(&V21);
 }
 
 fn takes_every_request(version: &Version) {
@@ -89,6 +104,11 @@ fn a_strict_station_of_1_6_is_answered_whatever_it_sends() {
 #[test]
 fn a_strict_station_of_2_0_1_is_answered_whatever_it_sends() {
     is_answered_whatever_it_sends(&V201);
+}
+
+#[test]
+fn a_strict_station_of_2_1_is_answered_whatever_it_sends() {
+    is_answered_whatever_it_sends(&V21);
 }
 
 /// Every action of a station, with every member and with the required ones only.

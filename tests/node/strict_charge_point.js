@@ -8,9 +8,17 @@
 "use strict";
 
 const readline = require("readline");
-const { RPCClient, createRPCError } = require("ocpp-rpc");
+const { RPCClient, createRPCError, createValidator } = require("ocpp-rpc");
+const schemasOf21 = require("ocpp-rpc/lib/schemas/ocpp2_1.json");
 
 const MILLISECONDS_MAX = 45_000;
+
+// The package's schemas of 2.1 stand under other names than its strict mode asks for.
+const named = ($id) => $id.replace(/Request$/, ".req").replace(/Response$/, ".conf");
+const VALIDATOR_OF_21 = createValidator(
+  "ocpp2.1",
+  schemasOf21.map((schema) => ({ ...schema, $id: named(schema.$id) })),
+);
 
 const answers = new Map();
 const receivedCalls = [];
@@ -42,6 +50,7 @@ const HANDLERS = {
       password,
       protocols: subprotocols,
       strictMode: true,
+      strictModeValidators: [VALIDATOR_OF_21],
       reconnect: false,
       callTimeoutMs: MILLISECONDS_MAX,
     });
