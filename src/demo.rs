@@ -14,9 +14,9 @@ use chargebook_domain::events::v1::TokenStatus;
 use chargebook_projections::{InvoiceFilter, Paging};
 use chargebook_simulator::{
     Activity, FaultMix, Fleet, FleetPlan, FleetReport, Hardware, LivePlan, Quirks, StationPlan,
-    past_sessions,
+    past_session, past_sessions,
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use comfy_table::{Table, presets};
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -66,6 +66,19 @@ const DRIVERS: [[&str; 4]; 6] = [
     ["driver-5", "Elif Kaya", "elif.kaya@example.org", "04E5F6A1B2C3D4"],
     ["driver-6", "Femi Ojo", "femi.ojo@example.org", "04F6A1B2C3D4E5"],
 ];
+
+/// The charger with a connector that is out of order, and that connector: an alert.
+const BROKEN: (&str, u32) = ("HAM-HPC-4", 2);
+/// Where somebody charged with a card that nobody knows, while the charger was offline: a review.
+const STRANGER_AT: &str = "FRE-AC-1";
+/// That card.
+const STRANGER: &str = "04F00DF00DF00D";
+/// How long before the replayed sessions that was.
+const STRANGER_BEFORE: TimeDelta = TimeDelta::hours(2);
+/// How long they charged.
+const STRANGER_CHARGED_FOR: Duration = Duration::from_secs(40 * 60);
+/// How much.
+const STRANGER_ENERGY_WH: i64 = 6_800;
 
 /// How long a connector of a busy station is free between two cars.
 const BUSY_PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(120));
@@ -208,6 +221,10 @@ fn stations() -> Vec<DemoStation> {
                 .with_tags(DRIVERS.iter().map(|[.., uid]| *uid))
                 .with_live(live)
                 .with_quirks(Quirks::default());
+            let plan = match BROKEN {
+                (broken, connector) if broken == id => plan.with_broken_connector(connector),
+                _ => plan,
+            };
             stations.push(DemoStation { plan, site, plug, password });
         }
     }
@@ -225,6 +242,11 @@ fn start_fleet(
         let mut station = station.plan;
         if is_new {
             station.past = past_sessions(SEED, &station, PAST_SESSIONS_EACH, now, PAST_WINDOW);
+            if station.id == STRANGER_AT {
+                let at = now - PAST_WINDOW - STRANGER_BEFORE;
+                let by = past_session(STRANGER, at, STRANGER_CHARGED_FOR, STRANGER_ENERGY_WH);
+                station.past.push(by);
+            }
         }
         plan = plan.with_station(station);
     }

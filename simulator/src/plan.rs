@@ -137,6 +137,8 @@ pub struct StationPlan {
     pub connectors: u32,
     /// The kind of charger.
     pub hardware: Hardware,
+    /// A connector that is out of order until somebody sets it operative.
+    pub broken_connector: Option<u32>,
     /// Tokens of the drivers who charge here; none means no live sessions of its own.
     pub tags: Vec<String>,
     /// Finished sessions, sent on the first connection as an offline charger does.
@@ -156,6 +158,7 @@ impl StationPlan {
             password: None,
             connectors: 1,
             hardware: Hardware::AC_22,
+            broken_connector: None,
             tags: Vec::new(),
             past: Vec::new(),
             live: LivePlan::default(),
@@ -175,6 +178,13 @@ impl StationPlan {
     pub fn with_hardware(mut self, hardware: Hardware, connectors: u32) -> Self {
         self.hardware = hardware;
         self.connectors = connectors.max(1);
+        self
+    }
+
+    /// Puts a connector, from 1, out of order.
+    #[must_use]
+    pub fn with_broken_connector(mut self, connector: u32) -> Self {
+        self.broken_connector = Some(connector);
         self
     }
 

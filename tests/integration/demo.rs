@@ -70,6 +70,14 @@ fn a_new_user_sees_invoices_proves_one_and_goes_on_after_ctrl_c() {
     assert_eq!(demo.http.list("/v1/stations").len(), DEMO_STATIONS);
     let invoices = demo.http.list("/v1/invoices");
     assert!(!invoices.is_empty(), "a new user finds invoices");
+    eventually("a session that a person has to look at", || {
+        let reviews = demo.http.list("/v1/reviews");
+        reviews.iter().any(|review| review["reason"] == "refused_yet_charged").then_some(())
+    });
+    eventually("an alert", || {
+        let alerts = demo.http.list("/v1/alerts");
+        alerts.iter().any(|alert| alert["kind"] == "GroundFailure").then_some(())
+    });
     eventually("a live session", || {
         let open = demo.http.list("/v1/sessions?open=true");
         open.iter().any(|session| session["energy_wh"] != "0").then_some(())

@@ -120,12 +120,13 @@ impl Message {
             }
             Self::Heartbeat => wire::call(id, action, &HeartbeatRequest::new()),
             Self::Status { connector, status, at } => {
-                let request = StatusNotificationRequest::new(
-                    wire_integer(i64::from(*connector)),
-                    ChargePointErrorCode::NoError,
-                    status.clone(),
-                )
-                .with_timestamp(wire::ocpp_time(*at));
+                let error = match status {
+                    ChargePointStatus::Faulted => ChargePointErrorCode::GroundFailure,
+                    _ => ChargePointErrorCode::NoError,
+                };
+                let connector = wire_integer(i64::from(*connector));
+                let request = StatusNotificationRequest::new(connector, error, status.clone())
+                    .with_timestamp(wire::ocpp_time(*at));
                 wire::call(id, action, &request)
             }
             Self::Authorize { tag, .. } => {

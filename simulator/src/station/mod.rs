@@ -157,13 +157,17 @@ impl Station {
             .map(|number| {
                 let first = plan.past.iter().filter(|past| past.connector == number);
                 let from = first.map(|past| past.started_at).min().unwrap_or(now);
+                let is_broken = plan.broken_connector == Some(number);
                 Connector {
                     register_wh: register_at(from, offset_wh + i64::from(number) * 1_117),
                     session: None,
-                    operative: true,
+                    operative: !is_broken,
                     closes_after_session: false,
                     sessions_begun: 0,
-                    last_status: ChargePointStatus::Available,
+                    last_status: match is_broken {
+                        true => ChargePointStatus::Faulted,
+                        false => ChargePointStatus::Available,
+                    },
                 }
             })
             .collect();

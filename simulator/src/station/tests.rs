@@ -419,6 +419,22 @@ fn availability_waits_for_the_session_to_end() {
 }
 
 #[test]
+fn a_broken_connector_is_told_and_charges_nobody_until_it_is_operative() {
+    let broken = plan(Activity::Sessions(1), FaultMix::none()).with_broken_connector(1);
+    let mut world = World::new(broken);
+    let change = json!({"connectorId": 1, "type": "Operative"});
+    world.commands = vec![(4, json!([2, "a", "ChangeAvailability", change]))];
+    let world = world.run();
+    assert_eq!(world.answers, [json!([3, "a", {"status": "Accepted"}])]);
+    let told = world.seen.iter().find(|seen| seen.payload["connectorId"] == 1);
+    assert_eq!(told.expect("a status").payload["errorCode"], "GroundFailure");
+    let actions = world.actions();
+    let place = |action: &str| actions.iter().position(|one| one == action);
+    assert!(place("Faulted") < place("Heartbeat"), "{actions:?}");
+    assert!(place("Heartbeat") < place("StartTransaction"), "{actions:?}");
+}
+
+#[test]
 fn other_commands_are_answered_as_the_specification_says() {
     let cases = [
         ("UnlockConnector", json!({"connectorId": 1}), json!({"status": "Unlocked"})),
