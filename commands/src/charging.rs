@@ -12,8 +12,8 @@ use chargebook_domain::charging_plan::{
 };
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
-    ChargingNeeds, ChargingPlace, ChargingProfile, ChargingSchedule, Intent, SchedulePeriod,
-    VehicleNeeds,
+    ChargingAbilities, ChargingNeeds, ChargingPlace, ChargingProfile, ChargingSchedule, Intent,
+    LimitUnit, SchedulePeriod, VehicleNeeds,
 };
 use chargebook_domain::ids::{CommandId, EventId, SessionId, StationId, TransactionName};
 use chargebook_domain::units::{Timestamp, WattHours};
@@ -48,13 +48,21 @@ pub(crate) struct Ongoing {
     pub(crate) began_at: Timestamp,
     /// When it was first heard of, by our clock.
     pub(crate) heard_at: Timestamp,
+    /// The number of the remote start that began it, where one did.
+    pub(crate) remote_start_id: Option<i32>,
 }
 
 impl Ongoing {
     /// What limits it at a place, but for one profile.
     fn question(&self, place: ChargingPlace, except: Option<i64>) -> Question<'_> {
-        let (transaction, began_at) = (Some(self.transaction.as_str()), self.began_at);
-        Question { place, transaction, began_at, heard_at: self.heard_at, except }
+        Question {
+            place,
+            transaction: Some(self.transaction.as_str()),
+            began_at: self.began_at,
+            heard_at: self.heard_at,
+            remote_start_id: self.remote_start_id,
+            except,
+        }
     }
 }
 
@@ -88,11 +96,14 @@ pub(crate) fn plan_for(
     needs: &ChargingNeeds,
     now: Timestamp,
 ) -> Planned {
-    let measure = measure_of(needs);
+    let abilities = &state.charging_abilities;
+    let measure = in_unit_of_station(measure_of(needs), abilities);
     let is_dynamic = needs.control_mode.as_deref() == Some("DynamicControl");
     let steps_max = match is_dynamic {
         true => 1,
-        false => needs.periods_max.unwrap_or(PERIODS_MAX).clamp(1, PERIODS_MAX),
+        false => {
+            needs.periods_max.into_iter().chain(abilities.periods_max).fold(PERIODS_MAX, u32::min)
+        }
     };
     let profile_id = profile_number(ongoing.session_id);
     let asked = ongoing.question(place, Some(profile_id));
@@ -109,18 +120,18 @@ pub(crate) fn plan_for(
     let declared = rate_declared(state, place, measure);
     let demand = Demand {
         rate_max: rate_max(needs, measure).into_iter().chain(declared).min(),
-        rate_unlimited: match measure.unit {
-            RateUnit::Milliamperes => UNLIMITED_MA,
-            RateUnit::Watts => UNLIMITED_W,
-        },
-        steps_max: usize::try_from(steps_max).unwrap_or(1),
+        rate_unlimited: rate_unlimited(needs, measure),
+        steps_max: usize::try_from(steps_max).unwrap_or(1).max(1),
     };
     let steps = plan(demand, &limits, horizon);
     let shortfall_wh = departs_in.zip(needs.energy_wh).map(|(seconds, wanted)| {
         let given = Decimal::from(energy_wh(&steps, measure, seconds));
         WattHours((wanted.0 - given).max(Decimal::ZERO))
     });
-    let stack_level = level_above_others(state, &asked, profile_id);
+    // Where the station takes none above, ours takes the place of another's of the transaction:
+    // that limits ours already.
+    let level = level_above_others(state, &asked, profile_id);
+    let stack_level = abilities.stack_level_max.map_or(level, |most| level.min(most));
     let schedule = ChargingSchedule {
         starts_at: (!is_dynamic).then_some(now),
         duration_seconds: None,
@@ -224,10 +235,9 @@ impl Chargebook {
 /// What a vehicle's rates are counted in: amperes per phase where it speaks of them.
 fn measure_of(needs: &ChargingNeeds) -> Measure {
     let mode = needs.transfer_mode.as_str();
-    let is_direct = mode.starts_with("DC");
     let voltage_v = needs.voltage_max_v.and_then(|volts| u32::try_from(volts.trunc()).ok());
     let voltage_v = voltage_v.filter(|volts| *volts > 0);
-    match (is_direct, needs.power_max_w) {
+    match (is_direct(needs), needs.power_max_w) {
         (true, _) => Measure {
             unit: RateUnit::Watts,
             phases: 1,
@@ -240,6 +250,32 @@ fn measure_of(needs: &ChargingNeeds) -> Measure {
             voltage_v: VOLTAGE_V,
         },
     }
+}
+
+/// The same in the other unit, where the station takes limits in that one alone.
+fn in_unit_of_station(measure: Measure, abilities: &ChargingAbilities) -> Measure {
+    let other = match measure.unit {
+        RateUnit::Milliamperes => Measure { unit: RateUnit::Watts, ..measure },
+        RateUnit::Watts => Measure { unit: RateUnit::Milliamperes, ..measure },
+    };
+    match abilities.takes_unit(measure.word()) {
+        true => measure,
+        false => other,
+    }
+}
+
+/// What is offered where nothing is known to limit it.
+fn rate_unlimited(needs: &ChargingNeeds, measure: Measure) -> u64 {
+    let direct = || measure.rate(Decimal::from(UNLIMITED_W), "W").unwrap_or(UNLIMITED_MA);
+    match (measure.unit, is_direct(needs)) {
+        (RateUnit::Watts, _) => UNLIMITED_W,
+        (RateUnit::Milliamperes, true) => direct(),
+        (RateUnit::Milliamperes, false) => UNLIMITED_MA,
+    }
+}
+
+fn is_direct(needs: &ChargingNeeds) -> bool {
+    needs.transfer_mode.starts_with("DC")
 }
 
 fn phases_of(mode: &str) -> u8 {
@@ -262,6 +298,33 @@ fn rate_declared(state: &StationState, place: ChargingPlace, measure: Measure) -
     let of_place = state.connectors.iter().filter(|(outlet, _)| outlet.evse == place.evse);
     let declared = of_place.filter_map(|(_, known)| known.declared.as_ref()?.power_w_max);
     declared.max().and_then(|power| measure.rate(Decimal::from(power), "W"))
+}
+
+/// Whether a station takes a limit that an operator asks for, as far as it has said what it takes.
+///
+/// # Errors
+/// What it does not take.
+pub(crate) fn check_limit(
+    abilities: &ChargingAbilities,
+    intent: &Intent,
+) -> Result<(), RegistryError> {
+    let Intent::SetChargingLimit { unit, level, .. } = intent else { return Ok(()) };
+    let word = match unit {
+        LimitUnit::Amperes => "A",
+        LimitUnit::Watts => "W",
+    };
+    if !abilities.takes_unit(word) {
+        let taken = abilities.units.join(", ");
+        let why = format!("the station says that it takes limits in {taken} alone");
+        return Err(RegistryError::invalid("/unit", why));
+    }
+    match abilities.stack_level_max.filter(|most| u32::from(level.unwrap_or(0)) > *most) {
+        None => Ok(()),
+        Some(most) => {
+            let why = format!("the station says that it takes no level above {most}");
+            Err(RegistryError::invalid("/level", why))
+        }
+    }
 }
 
 /// One number for all profiles of a session: each takes the place of the one before.

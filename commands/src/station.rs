@@ -6,9 +6,9 @@ use crate::security_profile::REFUSALS;
 use chargebook_domain::charging_plan::ChargingPlan;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
-    BootInformation, CarriedConnector, CarriedEvent, CarriedStation, Dialect, MessageLimit,
-    MeterSample, OrphanStop, PasswordVerifier, Quantity, Registration, ReportedEvent, SeenBy,
-    SessionConnectorStatus, StationCertificateRequested, StationCertificateWithdrawn,
+    BootInformation, CarriedConnector, CarriedEvent, CarriedStation, ChargingAbilities, Dialect,
+    MessageLimit, MeterSample, OrphanStop, PasswordVerifier, Quantity, Registration, ReportedEvent,
+    SeenBy, SessionConnectorStatus, StationCertificateRequested, StationCertificateWithdrawn,
     StationConnectorDeclared, StationConnectorStatus, StationMeterRecorded, StationPaymentTold,
     StationSettings,
 };
@@ -102,6 +102,8 @@ pub struct StationState {
     pub reported_events: VecDeque<CarriedEvent>,
     /// How much it takes in one request of ours.
     pub message_limits: Vec<MessageLimit>,
+    /// What it takes of charging profiles.
+    pub charging_abilities: ChargingAbilities,
     /// The month of the stream that is being written: `2026-11`.
     pub month: String,
     /// The stream's last version.
@@ -197,6 +199,7 @@ impl StationState {
             charging: ChargingPlan::default(),
             reported_events: VecDeque::new(),
             message_limits: Vec::new(),
+            charging_abilities: ChargingAbilities::default(),
             month: month.to_owned(),
             version: None,
         }
@@ -314,6 +317,9 @@ impl StationState {
                 for told in &fact.limits {
                     learn(&mut self.message_limits, told);
                 }
+                if let Some(told) = &fact.charging {
+                    self.charging_abilities.learn(told);
+                }
             }
             Event::StationOrphanRecorded(fact) => {
                 if self.orphans.len() >= ORPHANS_MAX {
@@ -429,6 +435,7 @@ impl StationState {
         self.orphans = carried.orphans.clone();
         self.payments = carried.payments.clone().into();
         self.message_limits.clone_from(&carried.message_limits);
+        self.charging_abilities = carried.charging_abilities.clone().unwrap_or_default();
         let charging = carried.charging.as_deref().cloned().unwrap_or_default();
         self.charging = ChargingPlan::carried(charging);
         self.reported_events = carried.reported_events.clone().into();
@@ -486,6 +493,8 @@ impl StationState {
             v2g_certificates: self.v2g_certificates.clone(),
             certificates_withdrawn: self.certificates_withdrawn.clone(),
             message_limits: self.message_limits.clone(),
+            charging_abilities: Some(self.charging_abilities.clone())
+                .filter(|known| *known != ChargingAbilities::default()),
         }
     }
 }

@@ -74,6 +74,7 @@ impl StationDesk {
             needs: needs.clone(),
             exchange,
             transaction: ongoing.as_ref().map(|ongoing| ongoing.transaction.clone()),
+            remote_start_id: ongoing.as_ref().and_then(|ongoing| ongoing.remote_start_id),
             profile: None,
             shortfall_wh: None,
             allowed_modes: Vec::new(),
@@ -231,6 +232,7 @@ fn in_progress(session: &Session) -> Option<Ongoing> {
         transaction: opened.transaction_id.clone(),
         began_at: transaction.first_at().unwrap_or(opened.received_at),
         heard_at: opened.received_at,
+        remote_start_id: transaction.remote_start_id(),
     })
 }
 

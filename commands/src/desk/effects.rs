@@ -59,7 +59,14 @@ pub enum StationEffect {
     /// It has changed what it watches, or tells of it (2.x: part 2, block N).
     Monitoring(MonitoringNews),
     /// It keeps this charging profile (1.6: section 5.16; 2.x: part 2, K01).
-    ChargingProfileSet(ChargingPlace, ChargingProfile),
+    ChargingProfileSet {
+        /// Where it holds.
+        place: ChargingPlace,
+        /// Which.
+        profile: ChargingProfile,
+        /// The number of the remote start that brought it (2.x: F01.FR.08).
+        remote_start_id: Option<i32>,
+    },
     /// It has given up charging profiles (1.6: section 5.4; 2.x: part 2, K10).
     ChargingProfilesCleared(ClearedProfiles),
     /// Its tariffs have changed, or it has told which it holds (2.1, I07, I09 to I11).
@@ -184,7 +191,7 @@ impl StationDesk {
                 let identity = identity.as_str();
                 registry.withdraw_certificate(identity, serial_number, "station").await?;
             }
-            StationEffect::ChargingProfileSet(..)
+            StationEffect::ChargingProfileSet { .. }
             | StationEffect::ChargingProfilesCleared(_)
             | StationEffect::ChargingScheduleUpdated(..)
             | StationEffect::PriorityCharging(..) => {
@@ -221,7 +228,7 @@ impl StationDesk {
             | StationEffect::PasswordOffered(_)
             | StationEffect::PasswordDeclined(_)
             | StationEffect::SecurityProfileAgreed(_)
-            | StationEffect::ChargingProfileSet(..)
+            | StationEffect::ChargingProfileSet { .. }
             | StationEffect::ChargingProfilesCleared(_)
             | StationEffect::ChargingScheduleUpdated(..)
             | StationEffect::PriorityCharging(..)
@@ -338,8 +345,8 @@ impl StationDesk {
 /// What becomes of a station's charging profiles.
 fn charging_fact(effect: &StationEffect, exchange: EventId) -> Option<Event> {
     Some(match effect.clone() {
-        StationEffect::ChargingProfileSet(place, profile) => {
-            StationChargingProfileSet { place, profile, exchange }.into()
+        StationEffect::ChargingProfileSet { place, profile, remote_start_id } => {
+            StationChargingProfileSet { place, profile, remote_start_id, exchange }.into()
         }
         StationEffect::ChargingProfilesCleared(cleared) => {
             let ClearedProfiles { profile_id, place, purpose, stack_level } = cleared;

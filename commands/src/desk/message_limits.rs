@@ -1,12 +1,14 @@
-//! How much the station takes in one request of ours: learnt from whatever tells the values of its
-//! variables, kept in its own stream, and asked for before a request leaves.
+//! How much the station takes in one request of ours, and of charging profiles: learnt from
+//! whatever tells the values of its variables, kept in its own stream, and asked for before a
+//! request leaves.
 
 use super::{DECISION_RETRIES_MAX, DeskError, StationDesk};
 use crate::journal::{Draft, JournalError};
 use crate::message::{Judged, Notice, NoticeContent, StationMessage};
+use crate::station::StationState;
 use chargebook_domain::events::v1::{
-    ComponentName, LearntValue, MessageLimit, ReportedVariable, StationMessageLimitsTold,
-    VariableName,
+    ChargingAbilities, ComponentName, LearntValue, MessageLimit, ReportedVariable,
+    StationMessageLimitsTold, VariableName,
 };
 use chargebook_domain::message_limit::{learn, told_by};
 use chargebook_store::AppendError;
@@ -26,7 +28,7 @@ impl StationDesk {
         values: &[LearntValue<String>],
     ) -> Result<(), DeskError> {
         let told = values.iter().filter_map(|learnt| {
-            limit(&learnt.component, &learnt.variable, &learnt.attribute, learnt.value.as_deref())
+            told(&learnt.component, &learnt.variable, &learnt.attribute, learnt.value.as_deref())
         });
         self.learn_limits(told.collect()).await
     }
@@ -41,9 +43,9 @@ impl StationDesk {
         else {
             return;
         };
-        let of_variable = |reported: &ReportedVariable<String>| -> Vec<MessageLimit> {
+        let of_variable = |reported: &ReportedVariable<String>| -> Vec<Told> {
             let told = reported.attributes.iter().filter_map(|it| {
-                limit(&reported.component, &reported.variable, &it.attribute, it.value.as_deref())
+                told(&reported.component, &reported.variable, &it.attribute, it.value.as_deref())
             });
             told.collect()
         };
@@ -54,15 +56,9 @@ impl StationDesk {
         }
     }
 
-    async fn learn_limits(&mut self, told: Vec<MessageLimit>) -> Result<(), DeskError> {
+    async fn learn_limits(&mut self, told: Vec<Told>) -> Result<(), DeskError> {
         for _ in 0..DECISION_RETRIES_MAX {
-            let mut known = self.state.message_limits.clone();
-            let mut limits = told.clone();
-            limits.retain(|limit| learn(&mut known, limit));
-            if limits.is_empty() {
-                return Ok(());
-            }
-            let fact = StationMessageLimitsTold { limits };
+            let Some(fact) = news(&self.state, &told) else { return Ok(()) };
             let draft = Draft::new(self.chargebook.journal().fresh_id(), fact);
             let drafts = vec![draft.by("station").about(self.state.station_id)];
             let registry = self.chargebook.registry();
@@ -80,11 +76,37 @@ impl StationDesk {
     }
 }
 
-fn limit(
+/// What a value says.
+enum Told {
+    Limit(MessageLimit),
+    Charging(ChargingAbilities),
+}
+
+fn told(
     component: &ComponentName,
     variable: &VariableName,
     attribute: &str,
     value: Option<&str>,
-) -> Option<MessageLimit> {
-    told_by(component, variable, value.filter(|_| attribute == ACTUAL)?)
+) -> Option<Told> {
+    let value = value.filter(|_| attribute == ACTUAL)?;
+    let charging = || ChargingAbilities::told_by(component, variable, value);
+    told_by(component, variable, value).map(Told::Limit).or_else(|| charging().map(Told::Charging))
+}
+
+/// What of it was not known of the station; `None` where all was.
+fn news(state: &StationState, told: &[Told]) -> Option<StationMessageLimitsTold> {
+    let mut known = state.message_limits.clone();
+    let mut abilities = state.charging_abilities.clone();
+    let (mut limits, mut charging) = (Vec::new(), None);
+    for told in told {
+        match told {
+            Told::Limit(limit) if learn(&mut known, limit) => limits.push(limit.clone()),
+            Told::Charging(told) if abilities.learn(told) => {
+                charging.get_or_insert_with(ChargingAbilities::default).learn(told);
+            }
+            Told::Limit(_) | Told::Charging(_) => {}
+        }
+    }
+    let is_new = !limits.is_empty() || charging.is_some();
+    is_new.then_some(StationMessageLimitsTold { limits, charging })
 }

@@ -55,7 +55,7 @@ impl StationDesk {
             true => self.chargebook.certificate_status(&self.state, &asked.question).await,
             false => None,
         };
-        let status = match known.as_ref().map(|answer| answer.status) {
+        let status = match known.as_ref().and_then(|answer| answer.believed()) {
             Some(OcspStatus::Good) => ChainStatus::Good,
             Some(OcspStatus::Revoked(_)) => ChainStatus::Revoked,
             Some(OcspStatus::Unknown) => ChainStatus::Unknown,
@@ -98,7 +98,8 @@ impl StationDesk {
     ) -> Option<CertificateStatus> {
         let questions = questions.iter().take(CERTIFICATES_MAX);
         let answers = questions.map(|it| self.chargebook.certificate_status(&self.state, it));
-        let answers = join_all(answers).await.into_iter().map(|known| known.map(|it| it.status));
+        let answers =
+            join_all(answers).await.into_iter().map(|known| known.and_then(|it| it.believed()));
         let statuses: Vec<Option<OcspStatus>> = answers.collect();
         let is_revoked = |status: &Option<_>| matches!(status, Some(OcspStatus::Revoked(_)));
         if statuses.iter().any(is_revoked) {

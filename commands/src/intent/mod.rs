@@ -11,6 +11,7 @@ pub use view::{CommandView, Notification};
 pub(crate) use watch::read_board;
 
 use crate::Chargebook;
+use crate::charging::check_limit;
 use crate::journal::{Draft, JournalError};
 use crate::protocol::ExactRefused;
 use crate::registry::{Registered, RegistryError};
@@ -144,6 +145,7 @@ impl Chargebook {
             let whole = self.station_protocol().is_whole(protocol, &intent);
             whole.map_err(|lack| RegistryError::invalid(lack.pointer, lack.rule))?;
         }
+        check_limit(&state.charging_abilities, &intent)?;
         let waits = waits(&intent);
         self.write_request(&state, intent, waits, actor).await
     }

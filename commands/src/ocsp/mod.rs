@@ -3,6 +3,7 @@
 //!
 //! It must not know OCPP, nor how anybody outside is reached: that is behind the port.
 
+mod proof;
 mod wire;
 
 pub(crate) use wire::{CertificateId, OcspStatus};
@@ -10,15 +11,18 @@ pub(crate) use wire::{CertificateId, OcspStatus};
 use crate::Chargebook;
 use crate::message::CertificateQuestion;
 use crate::outside::OcspResponders;
+use crate::registry::TrustAnchor;
 use crate::station::StationState;
 use chargebook_domain::units::Timestamp;
 use chrono::TimeDelta;
+use proof::Proof;
 use rcgen::KeyPair;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::timeout;
 use x509_parser::certificate::X509Certificate;
+use x509_parser::time::ASN1Time;
 
 /// How long an answer of our own holds: a withdrawal is known everywhere a day later.
 const OWN_HOLDS_FOR: TimeDelta = TimeDelta::days(1);
@@ -35,6 +39,8 @@ pub(crate) struct OcspAnswer {
     /// The signed answer (OCSPResponse), in DER.
     pub(crate) response: Vec<u8>,
     pub(crate) status: OcspStatus,
+    /// Whether it is known to be the word of whoever issued the certificate.
+    pub(crate) is_proven: bool,
     /// When more will be known; `None`: at any time.
     pub(crate) next_update: Option<Timestamp>,
 }
@@ -62,6 +68,14 @@ impl OcspCache {
     }
 }
 
+impl OcspAnswer {
+    /// What may be gone by here. That a certificate counts is believed of whoever issued it alone;
+    /// an answer that is passed on is held against the issuer by whoever it is for.
+    pub(crate) fn believed(&self) -> Option<OcspStatus> {
+        Some(self.status).filter(|status| self.is_proven || *status != OcspStatus::Good)
+    }
+}
+
 impl Chargebook {
     /// The status of a certificate that a station asks for; `None` where nobody can tell.
     pub(crate) async fn certificate_status(
@@ -77,7 +91,9 @@ impl Chargebook {
         }
         let (responders, cache) = (&*self.outside.responders, &self.inner.ocsp_cache);
         let urls = &question.responders;
-        ask_in_turn(responders, cache, urls, &certificate, now, ASKING_TIMEOUT).await
+        let anchors = self.registry().trust_anchors().await.unwrap_or_default();
+        let asked = Asked { certificate: &certificate, anchors: &anchors, now };
+        ask_in_turn(responders, cache, urls, asked, ASKING_TIMEOUT).await
     }
 
     /// Of a certificate that was issued here. Only what the station that asks has, or had, is
@@ -95,7 +111,7 @@ impl Chargebook {
         let sign = |authority: &X509Certificate<'_>, key: &KeyPair| {
             let until = Timestamp::new(now.utc() + OWN_HOLDS_FOR);
             let response = wire::response(certificate, status, authority, key, now, until)?;
-            Some(OcspAnswer { response, status, next_update: Some(until) })
+            Some(OcspAnswer { response, status, is_proven: true, next_update: Some(until) })
         };
         let own = self.authority().await.ok()?;
         if let Some(answer) = own.answering(certificate, sign) {
@@ -108,24 +124,45 @@ impl Chargebook {
     }
 }
 
+/// What is asked.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    certificate: &'a CertificateId,
+    /// Where an issuer's certificate may be found.
+    anchors: &'a [Arc<TrustAnchor>],
+    now: Timestamp,
+}
+
+impl Asked<'_> {
+    /// Whose word a response is.
+    fn proof(&self, response: &[u8]) -> Proof {
+        let known: Vec<X509Certificate<'_>> =
+            self.anchors.iter().filter_map(|anchor| anchor.parsed()).collect();
+        match ASN1Time::from_timestamp(self.now.utc().timestamp()) {
+            Ok(now) => proof::proof(response, self.certificate, &known, now),
+            Err(_) => Proof::Missing,
+        }
+    }
+}
+
 /// What the first responder says that says something; of what is kept, without asking. Each has an
 /// equal share of the time, so that a silent one does not keep the next from being asked.
 async fn ask_in_turn(
     responders: &dyn OcspResponders,
     cache: &OcspCache,
     urls: &[String],
-    certificate: &CertificateId,
-    now: Timestamp,
+    asked: Asked<'_>,
     limit: Duration,
 ) -> Option<OcspAnswer> {
+    let Asked { certificate, now, .. } = asked;
     let share = limit / u32::try_from(urls.len()).unwrap_or(u32::MAX).max(1);
     for url in urls {
         let key = (url.clone(), certificate.clone());
         if let Some(known) = cache.get(&key, now) {
             return Some(known);
         }
-        let asked = timeout(share, responders.ask(url, wire::request(certificate))).await;
-        let Ok(Some(response)) = asked else { continue };
+        let answered = timeout(share, responders.ask(url, wire::request(certificate))).await;
+        let Ok(Some(response)) = answered else { continue };
         let Some(single) = wire::read_response(&response, certificate) else {
             tracing::warn!("an OCSP responder says nothing of what it was asked");
             continue;
@@ -135,8 +172,14 @@ async fn ask_in_turn(
             tracing::warn!("an OCSP responder gives an answer that is out of date");
             continue;
         }
+        let proof = asked.proof(&response);
+        if proof == Proof::Missing {
+            tracing::warn!("an OCSP responder gives an answer that its issuer has not signed");
+            continue;
+        }
         let (status, next_update) = (single.status, single.next_update);
-        let answer = OcspAnswer { response, status, next_update };
+        let is_proven = proof == Proof::Given;
+        let answer = OcspAnswer { response, status, is_proven, next_update };
         cache.keep(key, &answer, now);
         return Some(answer);
     }
@@ -174,8 +217,9 @@ mod tests {
         let (responders, cache) = (Silent::default(), OcspCache::default());
         let now = Timestamp::from_millis(0).expect("an instant");
         let limit = Duration::from_millis(50);
-        let asked = ask_in_turn(&responders, &cache, &urls, &certificate, now, limit);
-        assert_eq!(asked.await, None);
+        let asked = Asked { certificate: &certificate, anchors: &[], now };
+        let answer = ask_in_turn(&responders, &cache, &urls, asked, limit);
+        assert_eq!(answer.await, None);
         assert_eq!(*responders.0.lock().unwrap(), urls);
     }
 }

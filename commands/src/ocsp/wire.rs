@@ -14,6 +14,8 @@ use yasna::{ASN1Error, ASN1ErrorKind, ASN1Result, BERReader, DERWriter, Tag};
 const SERIAL_NUMBER_BYTES_MAX: usize = 20;
 /// Most single answers of one response that are looked at.
 const ANSWERS_MAX: usize = 16;
+/// Most certificates of one response that are looked at.
+const CERTIFICATES_MAX: usize = 8;
 /// id-pkix-ocsp-basic.
 const BASIC_RESPONSE: &[u64] = &[1, 3, 6, 1, 5, 5, 7, 48, 1, 1];
 /// ecdsa-with-SHA256.
@@ -164,10 +166,20 @@ pub(crate) fn request(certificate: &CertificateId) -> Vec<u8> {
     })
 }
 
-/// What a response (OCSPResponse) says of a certificate; `None` where it says nothing of it.
-/// Whoever it is for checks the signature: here the authorities it could be held against are not
-/// known.
-pub(crate) fn read_response(der: &[u8], certificate: &CertificateId) -> Option<SingleAnswer> {
+/// The parts of a response (OCSPResponse) that its signature is about.
+pub(crate) struct SignedParts {
+    /// What is signed (ResponseData).
+    pub(crate) data: Vec<u8>,
+    /// How (AlgorithmIdentifier).
+    pub(crate) algorithm: Vec<u8>,
+    /// The signature.
+    pub(crate) signature: Vec<u8>,
+    /// The certificates that came along.
+    pub(crate) certificates: Vec<Vec<u8>>,
+}
+
+/// Takes a response apart; `None` where it is none that says something.
+pub(crate) fn signed_parts(der: &[u8]) -> Option<SignedParts> {
     let basic = yasna::parse_der(der, |reader| {
         reader.read_sequence(|reader| {
             if reader.next().read_enum()? != SUCCESSFUL {
@@ -183,29 +195,50 @@ pub(crate) fn read_response(der: &[u8], certificate: &CertificateId) -> Option<S
             })
         })
     });
-    let found = yasna::parse_der(&basic.ok()?, |reader| {
+    let parts = yasna::parse_der(&basic.ok()?, |reader| {
         reader.read_sequence(|reader| {
-            let found = reader.next().read_sequence(|reader| {
-                reader.read_optional(|reader| {
-                    reader.read_tagged(Tag::context(0), |version| version.read_u8())
-                })?;
-                let _responder = reader.next().read_der()?;
-                let _produced_at = reader.next().read_generalized_time()?;
-                let mut answers = Vec::new();
-                reader.next().read_sequence_of(|reader| {
-                    let answer = single_answer(reader, certificate)?;
-                    if answers.len() < ANSWERS_MAX {
-                        answers.extend(answer);
-                    }
-                    Ok(())
-                })?;
-                reader.read_optional(|extensions| extensions.read_der())?;
-                Ok(answers.into_iter().next())
+            let (data, algorithm) = (reader.next().read_der()?, reader.next().read_der()?);
+            let (signature, _) = reader.next().read_bitvec_bytes()?;
+            let certificates = reader.read_optional(|reader| {
+                reader.read_tagged(Tag::context(0), |reader| {
+                    let mut certificates = Vec::new();
+                    reader.read_sequence_of(|reader| {
+                        let certificate = reader.read_der()?;
+                        if certificates.len() < CERTIFICATES_MAX {
+                            certificates.push(certificate);
+                        }
+                        Ok(())
+                    })?;
+                    Ok(certificates)
+                })
             })?;
-            let _algorithm = reader.next().read_der()?;
-            let _signature = reader.next().read_bitvec_bytes()?;
-            reader.read_optional(|certificates| certificates.read_der())?;
-            Ok(found)
+            let certificates = certificates.unwrap_or_default();
+            Ok(SignedParts { data, algorithm, signature, certificates })
+        })
+    });
+    parts.ok()
+}
+
+/// What a response (OCSPResponse) says of a certificate; `None` where it says nothing of it. Whose
+/// word that is, its signature shows (`proof`).
+pub(crate) fn read_response(der: &[u8], certificate: &CertificateId) -> Option<SingleAnswer> {
+    let found = yasna::parse_der(&signed_parts(der)?.data, |reader| {
+        reader.read_sequence(|reader| {
+            reader.read_optional(|reader| {
+                reader.read_tagged(Tag::context(0), |version| version.read_u8())
+            })?;
+            let _responder = reader.next().read_der()?;
+            let _produced_at = reader.next().read_generalized_time()?;
+            let mut answers = Vec::new();
+            reader.next().read_sequence_of(|reader| {
+                let answer = single_answer(reader, certificate)?;
+                if answers.len() < ANSWERS_MAX {
+                    answers.extend(answer);
+                }
+                Ok(())
+            })?;
+            reader.read_optional(|extensions| extensions.read_der())?;
+            Ok(answers.into_iter().next())
         })
     });
     found.ok().flatten()
@@ -292,26 +325,52 @@ pub(crate) fn response(
         });
     });
     let signature = key.sign(&data).ok()?;
-    let basic = yasna::construct_der(|writer| {
+    let algorithm = yasna::construct_der(|writer| {
         writer.write_sequence(|writer| {
-            writer.next().write_der(&data);
-            writer.next().write_sequence(|writer| {
-                writer.next().write_oid(&ObjectIdentifier::from_slice(ECDSA_WITH_SHA256));
-            });
-            writer.next().write_bitvec_bytes(&signature, signature.len() * 8);
+            writer.next().write_oid(&ObjectIdentifier::from_slice(ECDSA_WITH_SHA256));
         });
     });
-    Some(yasna::construct_der(|writer| {
-        writer.write_sequence(|writer| {
-            writer.next().write_enum(SUCCESSFUL);
-            writer.next().write_tagged(Tag::context(0), |writer| {
-                writer.write_sequence(|writer| {
-                    writer.next().write_oid(&ObjectIdentifier::from_slice(BASIC_RESPONSE));
-                    writer.next().write_bytes(&basic);
-                });
+    Some(SignedParts { data, algorithm, signature, certificates: Vec::new() }.write())
+}
+
+impl SignedParts {
+    fn write(&self) -> Vec<u8> {
+        let basic = yasna::construct_der(|writer| {
+            writer.write_sequence(|writer| {
+                writer.next().write_der(&self.data);
+                writer.next().write_der(&self.algorithm);
+                writer.next().write_bitvec_bytes(&self.signature, self.signature.len() * 8);
+                if !self.certificates.is_empty() {
+                    writer.next().write_tagged(Tag::context(0), |writer| {
+                        writer.write_sequence_of(|writer| {
+                            for certificate in &self.certificates {
+                                writer.next().write_der(certificate);
+                            }
+                        });
+                    });
+                }
             });
         });
-    }))
+        yasna::construct_der(|writer| {
+            writer.write_sequence(|writer| {
+                writer.next().write_enum(SUCCESSFUL);
+                writer.next().write_tagged(Tag::context(0), |writer| {
+                    writer.write_sequence(|writer| {
+                        writer.next().write_oid(&ObjectIdentifier::from_slice(BASIC_RESPONSE));
+                        writer.next().write_bytes(&basic);
+                    });
+                });
+            });
+        })
+    }
+}
+
+/// A response with certificates that come along.
+#[cfg(test)]
+pub(crate) fn with_certificates(response: &[u8], certificates: &[&[u8]]) -> Vec<u8> {
+    let parts = signed_parts(response).expect("a response");
+    let certificates = certificates.iter().map(|der| der.to_vec()).collect();
+    SignedParts { certificates, ..parts }.write()
 }
 
 fn generalized(at: Timestamp) -> Option<GeneralizedTime> {

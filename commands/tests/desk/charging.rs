@@ -38,6 +38,7 @@ async fn promise(service: &Service, profile_id: i64) {
         needs: serde_json::from_value(json!({ "transfer_mode": "DC" })).unwrap(),
         exchange: EventId(Uuid::new_v4()),
         transaction: None,
+        remote_start_id: None,
         profile: Some(Box::new(serde_json::from_value(profile).unwrap())),
         shortfall_wh: None,
         allowed_modes: Vec::new(),

@@ -106,7 +106,9 @@ fn chart(
     let until = Timestamp::new(now.utc() + SHOWN);
     let transaction = plan.needs_at(place).and_then(|needs| needs.transaction.as_ref());
     let transaction = transaction.map(|name| name.as_str());
-    let asked = Question { place, transaction, began_at: now, heard_at: now, except: None };
+    let (began_at, heard_at) = (now, now);
+    let (remote_start_id, except) = (None, None);
+    let asked = Question { place, transaction, began_at, heard_at, remote_start_id, except };
     let limit_at = |at| plan.limit_at(&asked, MEASURE, at);
     let steps: Vec<_> =
         plan.changes(&asked, now, until).into_iter().map(|at| (at, limit_at(at))).collect();

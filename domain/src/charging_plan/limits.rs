@@ -94,27 +94,38 @@ pub struct Question<'a> {
     pub began_at: Timestamp,
     /// When it was first heard of, by our clock.
     pub heard_at: Timestamp,
+    /// The number of the remote start that began it, where one did (2.x, `remoteStartId`).
+    pub remote_start_id: Option<i32>,
     /// The number of a profile that is to be replaced and limits nothing.
     pub except: Option<i64>,
 }
 
 impl Question<'_> {
-    /// Whether a profile is not for another transaction. One that names none came with a remote
-    /// start, shortly before its own began; that of an earlier one is over.
+    /// Whether a profile is not for another transaction. One that names none came with the remote
+    /// start that began its own.
     pub fn concerns(&self, kept: &KeptProfile) -> bool {
         let profile = &kept.profile;
         match profile.transaction.as_deref() {
             Some(of) => Some(of) == self.transaction,
             None => {
-                profile.purpose != FOR_A_TRANSACTION || is_told_for(kept.told_at, self.heard_at)
+                profile.purpose != FOR_A_TRANSACTION
+                    || is_brought_for(kept, self.remote_start_id, self.heard_at)
             }
         }
     }
 }
 
-/// Whether what a remote start brought can be for a transaction that was heard of then.
-pub(super) fn is_told_for(told_at: Timestamp, heard_at: Timestamp) -> bool {
-    told_at.as_millis() >= heard_at.as_millis() - REMOTE_START_MS_MAX
+/// Whether what a remote start brought is for a transaction that was heard of then. The start's
+/// number says so, where it is known; a start without one came shortly before its transaction.
+pub(super) fn is_brought_for(
+    kept: &KeptProfile,
+    remote_start_id: Option<i32>,
+    heard_at: Timestamp,
+) -> bool {
+    match kept.remote_start_id {
+        Some(brought_by) => Some(brought_by) == remote_start_id,
+        None => kept.told_at.as_millis() >= heard_at.as_millis() - REMOTE_START_MS_MAX,
+    }
 }
 
 impl ChargingPlan {

@@ -4,12 +4,13 @@
 //! It knows what a station said that it keeps. What of that holds at an instant, the station
 //! alone decides: what is said here about it is for planning ahead.
 
+mod abilities;
 mod limits;
 mod planning;
 #[cfg(test)]
 mod tests;
 
-use limits::is_told_for;
+use limits::is_brought_for;
 pub use limits::{Measure, Question, RateUnit};
 pub use planning::{Demand, Step, energy_wh, exceeds, plan};
 
@@ -143,7 +144,8 @@ impl ChargingPlan {
     #[must_use]
     pub fn with(&self, place: ChargingPlace, profile: ChargingProfile, told_at: Timestamp) -> Self {
         let mut plan = self.clone();
-        plan.keep(KeptProfile { place, source: OURSELVES.to_owned(), profile, told_at });
+        let (source, remote_start_id) = (OURSELVES.to_owned(), None);
+        plan.keep(KeptProfile { place, source, profile, remote_start_id, told_at });
         plan
     }
 
@@ -158,12 +160,19 @@ impl ChargingPlan {
             Event::StationChargingProfileSet(fact) => {
                 let (place, profile) = (fact.place, fact.profile.clone());
                 let source = OURSELVES.to_owned();
-                self.keep(KeptProfile { place, source, profile, told_at });
+                let remote_start_id = fact.remote_start_id;
+                self.keep(KeptProfile { place, source, profile, remote_start_id, told_at });
             }
             Event::StationChargingProfilesReported(fact) => {
                 for profile in &fact.profiles {
-                    let (place, profile) = (fact.place, profile.clone());
-                    self.keep(KeptProfile { place, source: fact.source.clone(), profile, told_at });
+                    let (place, source, profile) =
+                        (fact.place, fact.source.clone(), profile.clone());
+                    // A report says it of no profile: what was known of one stays so.
+                    let known = self.profiles().find(|kept| {
+                        kept.profile.profile_id == profile.profile_id && kept.source == source
+                    });
+                    let remote_start_id = known.and_then(|kept| kept.remote_start_id);
+                    self.keep(KeptProfile { place, source, profile, remote_start_id, told_at });
                 }
             }
             Event::StationChargingProfilesCleared(fact) => {
@@ -294,7 +303,7 @@ impl ChargingPlan {
     fn need(&mut self, fact: &StationChargingNeedsTold, told_at: Timestamp) {
         self.told.needs.retain(|it| it.place != fact.place);
         if let Some(transaction) = &fact.transaction {
-            self.name_transaction(transaction, fact.place, told_at);
+            self.name_transaction(transaction, fact, told_at);
         }
         let needs = VehicleNeeds {
             place: fact.place,
@@ -313,14 +322,15 @@ impl ChargingPlan {
     fn name_transaction(
         &mut self,
         transaction: &TransactionName,
-        place: ChargingPlace,
+        fact: &StationChargingNeedsTold,
         heard_at: Timestamp,
     ) {
         for (shelf, kept) in &mut self.profiles {
-            let profile = &mut kept.profile;
+            let profile = &kept.profile;
             let is_unnamed = profile.purpose == FOR_A_TRANSACTION && profile.transaction.is_none();
-            if is_unnamed && kept.place == place && is_told_for(kept.told_at, heard_at) {
-                profile.transaction = Some(transaction.as_str().to_owned());
+            let is_its = || is_brought_for(kept, fact.remote_start_id, heard_at);
+            if is_unnamed && kept.place == fact.place && is_its() {
+                kept.profile.transaction = Some(transaction.as_str().to_owned());
                 self.changed.insert(*shelf);
             }
         }

@@ -65,7 +65,8 @@ fn of_transaction(profile_id: i64, transaction: &str) -> ChargingProfile {
 }
 
 fn set(plan: &mut ChargingPlan, place: ChargingPlace, profile: ChargingProfile) {
-    let fact = StationChargingProfileSet { place, profile, exchange: EXCHANGE };
+    let fact =
+        StationChargingProfileSet { place, profile, remote_start_id: None, exchange: EXCHANGE };
     plan.apply(&fact.into(), at(0));
 }
 
@@ -83,6 +84,7 @@ fn needs(plan: &mut ChargingPlan, place: ChargingPlace, transaction: Option<&str
         needs: serde_json::from_value(needs).expect("needs"),
         exchange: EXCHANGE,
         transaction: transaction.map(name),
+        remote_start_id: None,
         profile: None,
         shortfall_wh: None,
         allowed_modes: Vec::new(),
@@ -143,7 +145,14 @@ fn what_a_remote_start_brought_is_for_its_own_transaction() {
     let offered = |plan: &ChargingPlan, transaction, heard_at| {
         let (place, began_at) = (evse(1), at(0));
         let transaction = Some(transaction);
-        let asked = Question { place, transaction, began_at, heard_at: at(heard_at), except: None };
+        let asked = Question {
+            place,
+            transaction,
+            began_at,
+            heard_at: at(heard_at),
+            remote_start_id: None,
+            except: None,
+        };
         plan.limit_at(&asked, AMPERES, at(heard_at))
     };
     assert_eq!(offered(&plan, "tx-1", 600), Some(16_000), "the driver took ten minutes");
@@ -158,6 +167,63 @@ fn what_a_remote_start_brought_is_for_its_own_transaction() {
     assert_eq!(numbers(&plan), [2, 4], "and goes with that");
 }
 
+/// However long the driver takes, and whoever began at the EVSE meanwhile.
+#[test]
+fn what_a_remote_start_with_a_number_brought_is_for_the_transaction_that_names_it() {
+    let mut plan = ChargingPlan::default();
+    let fact = StationChargingProfileSet {
+        place: evse(1),
+        profile: profile(1, FOR_A_TRANSACTION, 4),
+        remote_start_id: Some(42),
+        exchange: EXCHANGE,
+    };
+    plan.apply(&fact.into(), at(0));
+    let offered = |plan: &ChargingPlan, transaction, remote_start_id, heard_at| {
+        let (place, began_at, heard_at) = (evse(1), at(0), at(heard_at));
+        let transaction = Some(transaction);
+        let asked =
+            Question { place, transaction, began_at, heard_at, remote_start_id, except: None };
+        plan.limit_at(&asked, AMPERES, heard_at)
+    };
+    assert_eq!(offered(&plan, "tx-1", None, 1), None, "a card's, a second later");
+    assert_eq!(offered(&plan, "tx-2", Some(43), 1), None, "another start's");
+    assert_eq!(offered(&plan, "tx-3", Some(42), 3_600), Some(16_000), "an hour later");
+    needs(&mut plan, evse(1), Some("tx-1"));
+    assert_eq!(offered(&plan, "tx-1", None, 1), None, "its needs do not bind it");
+    let mut told = StationChargingNeedsTold {
+        place: evse(1),
+        needs: plan.needs_at(evse(1)).expect("needs").needs.clone(),
+        exchange: EXCHANGE,
+        transaction: Some(name("tx-3")),
+        remote_start_id: Some(42),
+        profile: None,
+        shortfall_wh: None,
+        allowed_modes: Vec::new(),
+    };
+    plan.apply(&told.clone().into(), at(3_600));
+    assert_eq!(offered(&plan, "tx-3", None, 3_600), Some(16_000), "it has its name now");
+    told.transaction = Some(name("tx-4"));
+    plan.apply(&told.into(), at(3_601));
+    assert_eq!(offered(&plan, "tx-4", Some(42), 3_601), None, "and keeps it");
+}
+
+/// Of profiles, places and what is carried over there are no more than is said.
+#[test]
+fn profiles_and_what_is_told_at_places_are_bounded() {
+    let mut plan = ChargingPlan::default();
+    for number in 1..=u32::from(PROFILES_MAX) + 1 {
+        set(&mut plan, evse(number), profile(i64::from(number), "TxDefaultProfile", 0));
+        needs(&mut plan, evse(number), Some(&format!("tx-{number}")));
+        let (transaction, is_active) = (name(&format!("tx-{number}")), true);
+        let told = StationPriorityChargingTold { transaction, is_active, exchange: EXCHANGE };
+        plan.apply(&told.into(), at(0));
+    }
+    assert_eq!((numbers(&plan).len(), plan.told().left_out), (usize::from(PROFILES_MAX), 1));
+    assert_eq!(plan.told().needs.len(), PLACES_MAX);
+    assert_eq!(plan.told().needs.last().map(|it| it.place), Some(evse(257)), "the newest stay");
+    assert_eq!(plan.told().priorities.len(), PLACES_MAX);
+}
+
 #[test]
 fn the_periods_of_all_profiles_are_bounded() {
     let mut plan = ChargingPlan::default();
@@ -167,7 +233,8 @@ fn the_periods_of_all_profiles_are_bounded() {
         let long =
             ChargingProfile { schedules, ..profile(i64::from(number), "TxDefaultProfile", 0) };
         let (place, exchange) = (evse(number), EXCHANGE);
-        let fact = StationChargingProfileSet { place, profile: long, exchange };
+        let fact =
+            StationChargingProfileSet { place, profile: long, remote_start_id: None, exchange };
         plan.apply(&fact.into(), at(i64::from(number)));
     }
     assert_eq!((numbers(&plan), plan.told().left_out), (vec![3, 4], 2));
@@ -255,7 +322,14 @@ fn a_dynamic_profile_takes_over_new_values() {
 /// What may be drawn at EVSE 1 by the transaction `tx-1`, which began at 0.
 fn limit(plan: &ChargingPlan, measure: Measure, seconds: i64) -> Option<u64> {
     let (place, transaction) = (evse(1), Some("tx-1"));
-    let asked = Question { place, transaction, began_at: at(0), heard_at: at(0), except: None };
+    let asked = Question {
+        place,
+        transaction,
+        began_at: at(0),
+        heard_at: at(0),
+        remote_start_id: None,
+        except: None,
+    };
     plan.limit_at(&asked, measure, at(seconds))
 }
 
@@ -365,7 +439,14 @@ fn drawing_more_than_the_limit_is_noticed() {
         };
         set(&mut plan, evse(1), limited);
         let (place, transaction) = (evse(1), Some("tx-1"));
-        let asked = Question { place, transaction, began_at: at(0), heard_at: at(0), except: None };
+        let asked = Question {
+            place,
+            transaction,
+            began_at: at(0),
+            heard_at: at(0),
+            remote_start_id: None,
+            except: None,
+        };
         let changes = plan.changes(&asked, at(begins), at(86_400));
         let limit_at = |at| plan.limit_at(&asked, AMPERES, at);
         let own = schedule("A", drawn);
@@ -387,7 +468,14 @@ fn where_nothing_limits_a_moment_later_nothing_is_exceeded() {
     let limited = of_transaction(1, "tx-1");
     set(&mut plan, evse(1), ChargingProfile { valid_to: Some(at(3_600)), ..limited });
     let (place, transaction) = (evse(1), Some("tx-1"));
-    let asked = Question { place, transaction, began_at: at(0), heard_at: at(0), except: None };
+    let asked = Question {
+        place,
+        transaction,
+        began_at: at(0),
+        heard_at: at(0),
+        remote_start_id: None,
+        except: None,
+    };
     let limit_at = |at| plan.limit_at(&asked, AMPERES, at);
     let check = |rises_after: u32, expected| {
         let own = schedule("A", &[(0, 16), (rises_after, 32)]);

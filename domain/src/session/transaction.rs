@@ -53,6 +53,7 @@ pub struct Transaction {
     payments: BTreeMap<PaymentKey, EventId>,
     limits_answered: Vec<(EventId, Decimal)>,
     is_delivered: bool,
+    remote_start_id: Option<i32>,
 }
 
 impl Transaction {
@@ -75,6 +76,8 @@ impl Transaction {
         } else if self.started.is_none() && is_first(&self.before_start) {
             self.before_start = Some(fact.clone());
         }
+        // A station says it once (2.x: part 2, F01.FR.25).
+        self.remote_start_id = self.remote_start_id.or(fact.remote_start_id);
         if let Some(state) = &fact.charging_state {
             self.states.entry((fact.at, fact.sequence)).or_insert_with(|| state.clone());
         }
@@ -111,6 +114,11 @@ impl Transaction {
 
     pub(super) fn use_up(&mut self, fact: &ReservationUsed) {
         self.used.get_or_insert(fact.reservation_id);
+    }
+
+    /// The number of the remote start that began it, where the station has said it.
+    pub fn remote_start_id(&self) -> Option<i32> {
+        self.remote_start_id
     }
 
     /// The reservation that it has used up.

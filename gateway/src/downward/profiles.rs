@@ -23,7 +23,9 @@ pub(super) fn of_answer(
         // One that a remote start brings is for the transaction that it begins.
         "RemoteStartTransaction" | "RequestStartTransaction" => {
             let profile = charging::profile(&call.object("chargingProfile")?)?;
-            Some(StationEffect::ChargingProfileSet(place(call).unwrap_or_default(), profile))
+            let place = place(call).unwrap_or_default();
+            let remote_start_id = call.integer("remoteStartId");
+            Some(StationEffect::ChargingProfileSet { place, profile, remote_start_id })
         }
         "UpdateDynamicSchedule" => {
             let update = call.object("scheduleUpdate")?;
@@ -42,8 +44,8 @@ pub(super) fn of_answer(
         "SetChargingProfile" => {
             let members = ["chargingProfile", "csChargingProfiles"];
             let data = members.iter().find_map(|name| call.object(name))?;
-            let place = place(call).unwrap_or_default();
-            Some(StationEffect::ChargingProfileSet(place, charging::profile(&data)?))
+            let (place, profile) = (place(call).unwrap_or_default(), charging::profile(&data)?);
+            Some(StationEffect::ChargingProfileSet { place, profile, remote_start_id: None })
         }
         "ClearChargingProfile" => Some(StationEffect::ChargingProfilesCleared(cleared(call))),
         _ => None,
@@ -97,7 +99,7 @@ mod tests {
             "chargingSchedulePeriod":[{"startPeriod":0,"limit":11000}]}]}}"#;
         let refused = r#"{"status":"Rejected"}"#;
         assert_eq!(effect("SetChargingProfile", of_1_6, refused), None);
-        let Some(StationEffect::ChargingProfileSet(place, profile)) =
+        let Some(StationEffect::ChargingProfileSet { place, profile, .. }) =
             effect("SetChargingProfile", of_1_6, YES)
         else {
             panic!("a profile")
@@ -106,7 +108,7 @@ mod tests {
         assert_eq!(profile.transaction.as_deref(), Some("42"));
         let period = &profile.schedules[0].periods[0];
         assert_eq!(period.limit.map(|limit| limit.to_string()).as_deref(), Some("16.5"));
-        let Some(StationEffect::ChargingProfileSet(place, profile)) =
+        let Some(StationEffect::ChargingProfileSet { place, profile, .. }) =
             effect("SetChargingProfile", of_2_x, YES)
         else {
             panic!("a profile")

@@ -315,6 +315,14 @@ fn a_transaction_event_is_understood() {
     }
 }
 
+/// Signed messages are optional (part 4, chapter 7) and are not read here: their action is one that
+/// is not known.
+#[test]
+fn a_signed_message_is_not_implemented() {
+    let signed = r#"{"payload":"e30","protected":"e30","signature":"AA"}"#;
+    check(&call("Heartbeat-Signed", signed), "1 NotImplemented: the action is not known");
+}
+
 #[test]
 fn other_messages_are_understood() {
     for edition in EDITIONS {

@@ -2,6 +2,7 @@
 
 mod bursts;
 mod certificates;
+mod charging;
 mod commands;
 mod compression;
 mod contracts;

@@ -272,6 +272,13 @@ fn needs_of_iso_15118_20_are_planned_by_power() {
     let profile = charges_by_a_profile(&mut bench, own);
     assert_eq!(limits(&profile), [(0, json!(5_000))]);
     assert_eq!(means_to_charge(&mut bench, &profile, 1), status_is("Accepted"));
+    // The car asks anew of its own accord: for less, then for more than it may have.
+    for (asked, given) in [(3_000, 3_000), (7_000, 5_000)] {
+        let anew = needs_of_20("AC_three_phase", "ScheduledControl", asked, 0);
+        let profile = charges_by_a_profile(&mut bench, anew);
+        assert_eq!(limits(&profile), [(0, json!(given))]);
+        assert_eq!(means_to_charge(&mut bench, &profile, 1), status_is("Accepted"));
+    }
 }
 
 /// Of 2.1: TC_K_115 (dynamic control, both ways), TC_K_117 (departure, and then energy, changed).
@@ -404,6 +411,8 @@ fn what_is_for_a_transaction_leaves_the_plan_with_it() {
             "unit": "amperes" });
         bench.commands(lasting, "SetChargingProfile", status_is("Accepted"));
         let mut transaction = bench.charges("T-1");
+        let named = json!({ "transactionInfo": { "remoteStartId": 7 } });
+        bench.tells(&mut transaction, ("Updated", "RemoteStart"), &[named]);
         let profile = charges_by_a_profile(bench, needs(json!({})));
         assert_eq!(limits(&profile), [(0, json!(12))], "what the remote start brought limits");
         assert_eq!(means_to_charge(bench, &profile, 1), status_is("Accepted"));

@@ -16,6 +16,10 @@ pub struct StationChargingProfileSet {
     pub place: ChargingPlace,
     /// The profile.
     pub profile: ChargingProfile,
+    /// The number of the remote start that brought it, for the transaction that names the same
+    /// (2.x, `remoteStartId`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote_start_id: Option<i32>,
     /// The exchange that said so.
     pub exchange: EventId,
 }
@@ -95,6 +99,9 @@ pub struct StationChargingNeedsTold {
     /// The transaction in progress there, where one is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction: Option<TransactionName>,
+    /// The number of the remote start that began it, where one did (`remoteStartId`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote_start_id: Option<i32>,
     /// The profile that the station is sent for it; absent: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<Box<ChargingProfile>>,
@@ -169,6 +176,10 @@ pub struct KeptProfile {
     pub source: String,
     /// The profile.
     pub profile: ChargingProfile,
+    /// The number of the remote start that brought it, for the transaction that names the same
+    /// (2.x, `remoteStartId`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote_start_id: Option<i32>,
     /// When the station said so, by our clock.
     pub told_at: Timestamp,
 }
@@ -349,4 +360,19 @@ pub struct ChargingNeeds {
     /// The most periods of a schedule that it can follow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub periods_max: Option<u32>,
+}
+
+/// What a station takes of charging profiles, as its own variables say (SmartChargingCtrlr; 1.6:
+/// section 9.4); what is absent it has not said.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChargingAbilities {
+    /// Most periods of a schedule (`PeriodsPerSchedule`, `ChargingScheduleMaxPeriods`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub periods_max: Option<u32>,
+    /// The highest level (`ProfileStackLevel`, `ChargeProfileMaxStackLevel`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack_level_max: Option<u32>,
+    /// What limits may be in: `A`, `W` (`RateUnit`, `ChargingScheduleAllowedChargingRateUnit`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub units: Vec<String>,
 }

@@ -1,6 +1,7 @@
 //! The device model of 2.x (part 1, section 4): components, their variables, and what monitors
 //! and events say of them.
 
+use super::charging::ChargingAbilities;
 use crate::ids::{ConnectorNumber, EventId, EvseNumber};
 use crate::sealed::SealedText;
 use rust_decimal::Decimal;
@@ -28,11 +29,14 @@ pub struct StationValuesLearnt {
 
 /// `station.message_limits_told`: how much a station takes in one request of ours, as its own
 /// variables say (ItemsPerMessage, BytesPerMessage; 1.6: GetConfigurationMaxKeys,
-/// SendLocalListMaxLength).
+/// SendLocalListMaxLength), and what it takes of charging profiles.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StationMessageLimitsTold {
     /// The limits that are new.
     pub limits: Vec<MessageLimit>,
+    /// What is new of the charging profiles that it takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charging: Option<ChargingAbilities>,
 }
 
 /// How much a station takes in one request of an action.

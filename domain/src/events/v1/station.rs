@@ -1,7 +1,7 @@
 //! A charge point: who it is, what it says outside sessions, whether it is there.
 
 use super::certificate::StationCertificateWithdrawn;
-use super::charging::CarriedCharging;
+use super::charging::{CarriedCharging, ChargingAbilities};
 use super::device_model::MessageLimit;
 use super::exchange::Evidence;
 use super::session::MeterSample;
@@ -148,6 +148,9 @@ pub struct CarriedStation {
     /// How much it takes in one request of ours.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub message_limits: Vec<MessageLimit>,
+    /// What it takes of charging profiles, where it has said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charging_abilities: Option<ChargingAbilities>,
     /// Passwords that were offered to it and that it has neither taken over nor declined.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub passwords_offered: Vec<PasswordVerifier>,
