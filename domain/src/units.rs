@@ -119,7 +119,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_instant_is_written_as_rfc_3339_says(millis in -70_000_000_000_000_i64..300_000_000_000_000) {
+        fn an_instant_is_written_as_rfc_3339_says(
+            millis in -70_000_000_000_000_i64..300_000_000_000_000,
+        ) {
             let instant = Timestamp::from_millis(millis).expect("in range");
             let expected = instant.utc().to_rfc3339_opts(SecondsFormat::Millis, true);
             prop_assert_eq!(instant.to_string(), expected);
