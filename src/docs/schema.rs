@@ -191,7 +191,7 @@ impl Schema {
         let name = type_text.rsplit("::").next().unwrap_or(type_text);
         let name = name.strip_suffix("<Text>").unwrap_or(name);
         Ok(match name {
-            "String" => Form::Text,
+            "String" | "Cow<'a, str>" => Form::Text,
             "bool" => Form::Boolean,
             "u8" | "u16" | "u32" | "u64" | "i32" | "i64" => Form::Integer,
             "Decimal" => Form::Decimal,
