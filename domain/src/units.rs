@@ -39,7 +39,9 @@ impl Timestamp {
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let year = u32::try_from(self.0.year()).ok().filter(|year| *year <= 9999);
-        let Some(year) = year else {
+        // A leap second is a second 59 with more than a thousand milliseconds.
+        let millis = Some(self.0.timestamp_subsec_millis()).filter(|millis| *millis < 1000);
+        let (Some(year), Some(millis)) = (year, millis) else {
             return f.write_str(&self.0.to_rfc3339_opts(SecondsFormat::Millis, true));
         };
         // By hand, since every event is full of them: chrono's own writing takes memory for each.
@@ -51,7 +53,7 @@ impl fmt::Display for Timestamp {
             (11..13, self.0.hour()),
             (14..16, self.0.minute()),
             (17..19, self.0.second()),
-            (20..23, self.0.timestamp_subsec_millis()),
+            (20..23, millis),
         ];
         for (place, number) in parts {
             write_digits(&mut text[place], number);
@@ -116,6 +118,18 @@ mod tests {
     use super::Timestamp;
     use chrono::SecondsFormat;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_leap_second_and_a_far_year_are_written_as_they_were_read() {
+        for text in
+            ["2016-12-31T23:59:60.500Z", "2026-11-22T10:15:60.000Z", "0001-01-01T00:00:00.001Z"]
+        {
+            let json = format!("\"{text}\"");
+            let instant: Timestamp = serde_json::from_str(&json).expect("an instant");
+            assert_eq!(instant.to_string(), text);
+            assert_eq!(serde_json::to_string(&instant).expect("JSON"), json);
+        }
+    }
 
     proptest! {
         #[test]

@@ -159,9 +159,9 @@ impl EnvelopeParts<'_> {
     /// The leaf that the tree commits to.
     pub fn leaf_hash(&self) -> LeafHash {
         let mut text = HASHED.take();
-        text.clear();
         self.write(&mut text);
         let leaf = LeafHash::of(text.as_bytes());
+        text.clear();
         text.shrink_to(HASHED_KEPT_BYTES_MAX);
         HASHED.set(text);
         leaf
