@@ -63,10 +63,16 @@ async fn hear(pool: &PgPool, reader: &Reader) -> Result<(), sqlx::Error> {
         return Ok(());
     }
     while let Some(told) = listener.try_recv().await? {
-        match told.payload().parse() {
-            Ok(position) => reader.head().raise(Position::from_u64(position)),
-            Err(_) => tracing::warn!(channel, "somebody else tells something on the log's channel"),
+        if is_news(told.payload(), reader) && reader.refresh_head().await.is_err() {
+            return Ok(());
         }
     }
     Ok(())
+}
+
+/// Whether the log is to be looked at. Anybody in the database may tell anything on the channel,
+/// so what is told is never the head itself; but a position that is known already, as all are that
+/// were written here, or that one look has found for many, is worth no look.
+fn is_news(told: &str, reader: &Reader) -> bool {
+    told.parse().map_or(true, |told| Position::from_u64(told) > *reader.head().subscribe().borrow())
 }

@@ -6,7 +6,7 @@
 //! looks at nothing but that row: what it was told wrongly, because another process has written
 //! meanwhile, a unique index refuses.
 
-use super::term::saturating_i64;
+use super::term::{Seen, saturating_i64};
 use crate::group_commit::plan::{Base, EventRow, Plan};
 use crate::port::Position;
 use sqlx::Row as _;
@@ -25,7 +25,7 @@ pub(super) const UNPLACED_BASE: Base =
 const SQL: &str = "
 WITH head AS (
     UPDATE log_head SET position = position + $1, last_stream_id = last_stream_id + $2
-    WHERE term = $3
+    WHERE term = $3 AND position >= $17
     RETURNING position - $1 AS position, last_stream_id - $2 AS last_stream_id
 ), new_stream AS (
     INSERT INTO stream (id, name)
@@ -67,12 +67,12 @@ pub(super) struct Placed {
     last_stream_id: u64,
 }
 
-/// Writes the batch under a term and tells those who listen; `None` where the log is under another
-/// term, and then nothing was written.
+/// Writes the batch under the term that was seen and tells those who listen; `None` where the log
+/// is under another term, or ends before what was seen, and then nothing was written.
 pub(super) async fn insert(
     connection: &mut PgConnection,
     plan: &Plan,
-    term: u64,
+    seen: &Seen,
     channel: &str,
 ) -> Result<Option<Placed>, sqlx::Error> {
     let Plan { rows, new_streams, keys, .. } = plan;
@@ -86,7 +86,7 @@ pub(super) async fn insert(
     let row = sqlx::query(SQL)
         .bind(saturating_i64(rows.len() as u64))
         .bind(saturating_i64(streams.len() as u64))
-        .bind(saturating_i64(term))
+        .bind(saturating_i64(seen.term))
         .bind(streams)
         .bind(column(|row| row.stream_id))
         .bind(column(|row| saturating_i64(row.event.version)))
@@ -100,6 +100,7 @@ pub(super) async fn insert(
         .bind(key_bytes)
         .bind(key_streams)
         .bind(channel)
+        .bind(saturating_i64(seen.head.as_u64()))
         .fetch_optional(connection)
         .await?;
     row.map(|row| Placed::of(&row)).transpose()

@@ -10,6 +10,9 @@
 //! - a term that is lower than one that was seen belongs to a primary that was replaced,
 //! - a log that lacks what was acknowledged has lost it.
 //!
+//! A backup that is restored into the same server changes neither timeline nor term, so an append
+//! names the end of the log as far as it was seen, too.
+//!
 //! Both are refused, and refused again until the right database answers.
 
 use crate::port::Position;

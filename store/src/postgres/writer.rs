@@ -66,9 +66,9 @@ enum BatchError {
     /// There is no partition for the positions.
     #[error("there is no partition for the next events")]
     Unpartitioned,
-    /// The log is under another term.
-    #[error("the log is under another term than when this process looked at it")]
-    OtherTerm,
+    /// The log is under another term, or ends before what was seen.
+    #[error("the log is not as it was when this process looked at it")]
+    OtherLog,
     /// Nothing of it was written.
     #[error("{0}")]
     NotWritten(String),
@@ -169,6 +169,7 @@ impl Writer {
         batch: &mut [Request],
     ) -> Result<Vec<Result<Appended, AppendError>>, BatchError> {
         self.recover().await.map_err(BatchError::NotWritten)?;
+        self.see_head();
         let events: usize = batch.iter().map(|request| request.append.events.len()).sum();
         self.partition(self.seen.head, events).await.map_err(BatchError::NotWritten)?;
         let mut trust = Trust::Memory;
@@ -183,7 +184,7 @@ impl Writer {
             match error {
                 BatchError::Conflict if may_go_on => trust = Trust::Nothing,
                 BatchError::Unpartitioned if may_go_on => self.grow(events).await?,
-                BatchError::OtherTerm if may_go_on => {
+                BatchError::OtherLog if may_go_on => {
                     self.disconnect(&error.to_string());
                     self.recover_from = Instant::now();
                     self.recover().await.map_err(BatchError::NotWritten)?;
@@ -225,10 +226,10 @@ impl Writer {
                     return Ok((plan, None));
                 }
                 let fault = at_commit(self.faults.as_deref()).await?;
-                let placed = insert(connection, &plan, self.seen.term, &self.channel);
+                let placed = insert(connection, &plan, &self.seen, &self.channel);
                 let placed = in_time(placed, judge_commit).await?;
                 told(fault)?;
-                Ok((plan, Some(placed.ok_or(BatchError::OtherTerm)?)))
+                Ok((plan, Some(placed.ok_or(BatchError::OtherLog)?)))
             }
             Trust::Nothing => {
                 let mut transaction = in_time(connection.begin(), judge_statement).await?;
@@ -240,9 +241,9 @@ impl Writer {
                     in_time(transaction.rollback(), judge_statement).await?;
                     return Ok((plan, None));
                 }
-                let placed = insert(&mut transaction, &plan, self.seen.term, &self.channel);
+                let placed = insert(&mut transaction, &plan, &self.seen, &self.channel);
                 let placed = in_time(placed, judge_statement).await?;
-                let placed = placed.ok_or(BatchError::OtherTerm)?;
+                let placed = placed.ok_or(BatchError::OtherLog)?;
                 let fault = at_commit(self.faults.as_deref()).await?;
                 in_time(transaction.commit(), judge_commit).await?;
                 told(fault)?;
@@ -305,6 +306,11 @@ impl Writer {
         Err(reason)
     }
 
+    /// What was followed of the log is seen, too.
+    fn see_head(&mut self) {
+        self.seen.head = self.seen.head.max(*self.reader.head().subscribe().borrow());
+    }
+
     /// Lets go of the connection and forgets what was known through it.
     fn disconnect(&mut self, reason: &str) {
         self.cache.clear();
@@ -344,7 +350,7 @@ impl Writer {
         let connected = timeout(CONNECT_WAIT_MAX, options.connect()).await;
         let connected = connected.map_err(|_| "PostgreSQL does not answer".to_owned())?;
         let mut connection = connected.map_err(|error| error.to_string())?;
-        self.seen.head = self.seen.head.max(*self.reader.head().subscribe().borrow());
+        self.see_head();
         let entered = timeout(STATEMENT_WAIT_MAX, enter(&mut connection, &self.seen)).await;
         let entered = entered.map_err(|_| "PostgreSQL does not answer".to_owned())?;
         let Standing { head, term, .. } = entered.map_err(|error| error.to_string())?;

@@ -187,3 +187,34 @@ async fn a_reader_follows_beside_the_writers_and_makes_nothing() {
     writer.close().await;
     assert!(matches!(append_new(&writer, 1).await, Err(AppendError::Down(_))), "it is closed");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_is_told_on_the_channel_is_no_head() {
+    let database = Database::create().await;
+    let (writer, other) = (database.open().await, database.open_read_only().await.expect("opens"));
+    let mut head = other.head();
+    let listening = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN \"chargebook%' \
+                     AND application_name = current_schema()";
+    while database.number(listening).await < 2 {
+        tokio::task::yield_now().await;
+    }
+    for lie in ["9223372036854775807", "18446744073709551615", "999999", "", "one"] {
+        let channel = "'chargebook_log_' || to_regclass('log_head')::oid";
+        database.run(&format!("SELECT pg_notify({channel}, '{lie}')")).await;
+    }
+    for count in 1..=3 {
+        append_new(&writer, 1).await.expect("the writer knows its head");
+        let seen = *head.wait_for(|head| head.as_u64() >= count).await.expect("lives");
+        assert_eq!(seen.as_u64(), count, "a lie was believed");
+    }
+    assert_eq!(follow(&other, 3).await.len(), 3);
+    // A new connection compares the log with what was seen.
+    let name = &database.name;
+    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name =";
+    database.run(&format!("{cut} '{name}'")).await;
+    while let Err(error) = append_new(&writer, 1).await {
+        let reason = error.to_string();
+        assert!(!reason.contains("was seen already"), "{reason}");
+        tokio::task::yield_now().await;
+    }
+}
