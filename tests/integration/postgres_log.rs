@@ -82,6 +82,10 @@ fn a_log_moves_to_postgresql_and_the_server_goes_on_there() {
     assert!(succeeded(&csms.run(&copy)).contains("the same on both sides"));
     let again = succeeded(&csms.run(&copy));
     assert!(again.contains("were there already"), "{again}");
+    let (first, log) = (log, new_postgres_log());
+    let onward = ["log", "copy", "--from", &first, "--to", &log, "--data", text(&data)];
+    let moved = succeeded(&csms.run(&onward));
+    assert!(moved.contains("the same on both sides"), "to another schema: {moved}");
 
     csms.restart_with(&["--store", &log]);
     assert_eq!(csms.events()[..events_before.len()], events_before[..], "the log has changed");

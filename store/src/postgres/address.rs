@@ -1,7 +1,7 @@
 //! Where a PostgreSQL log is, and how its connections are set.
 
 use sqlx::ConnectOptions as _;
-use sqlx::postgres::PgConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
 use std::fmt;
 use std::str::FromStr;
 
@@ -22,6 +22,12 @@ const SESSION: [(&str, &str); 6] = [
 /// After which a node that is cut off in the middle of a transaction no longer holds up the
 /// others.
 const ABANDONED_TRANSACTION_ENDS: &str = "10s";
+
+/// A commit is answered after it is on disk here and at the synchronous standbys; a stricter setting
+/// is kept.
+const DURABLE_SQL: &str = "SELECT set_config('synchronous_commit', CASE \
+     current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, \
+     false)";
 
 /// The address of a log in PostgreSQL: `postgres://user:password@host:port/database`, with the
 /// parameters of libpq, such as `?sslmode=verify-full`. A log has a schema to itself: the first
@@ -47,6 +53,7 @@ impl FromStr for PostgresUrl {
         }
         let options = PgConnectOptions::from_str(text);
         let options = options.map_err(|error| PostgresUrlError(error.to_string()))?;
+        let schema = options.get_options().and_then(search_path).map(ToOwned::to_owned);
         let name = options.get_application_name().unwrap_or("chargebook").to_owned();
         let options = options
             .disable_statement_logging()
@@ -54,7 +61,11 @@ impl FromStr for PostgresUrl {
             .options(SESSION)
             .options([("idle_in_transaction_session_timeout", ABANDONED_TRANSACTION_ENDS)]);
         let database = options.get_database().unwrap_or(options.get_username());
-        let shown = format!("postgres://{}:{}/{database}", options.get_host(), options.get_port());
+        let mut shown =
+            format!("postgres://{}:{}/{database}", options.get_host(), options.get_port());
+        if let Some(schema) = schema {
+            shown.push_str(&format!("?options[search_path]={schema}"));
+        }
         Ok(Self { options: Box::new(options), shown })
     }
 }
@@ -65,15 +76,25 @@ impl PostgresUrl {
         text.starts_with("postgres://") || text.starts_with("postgresql://")
     }
 
-    /// A connection that may write.
-    pub(super) fn writing(&self) -> PgConnectOptions {
-        PgConnectOptions::clone(&self.options)
+    /// Connects to write: what is committed is on disk, whatever the role's settings are.
+    pub(super) async fn connect_writing(&self) -> Result<PgConnection, sqlx::Error> {
+        let mut connection = self.options.connect().await?;
+        sqlx::query(DURABLE_SQL).execute(&mut connection).await?;
+        Ok(connection)
     }
 
     /// A connection that cannot write, whatever is asked of it.
     pub(super) fn reading(&self) -> PgConnectOptions {
-        self.writing().options([("default_transaction_read_only", "on")])
+        let options = PgConnectOptions::clone(&self.options);
+        options.options([("default_transaction_read_only", "on")])
     }
+}
+
+/// The search path among the settings of a connection, the last of which counts.
+fn search_path(settings: &str) -> Option<&str> {
+    const NAME: &str = "search_path=";
+    let (_, path) = settings.rsplit_once(NAME)?;
+    path.split_whitespace().next()
 }
 
 impl fmt::Display for PostgresUrl {
@@ -101,6 +122,18 @@ mod tests {
         let error = "postgres://writer:very-secret@db.example:x/".parse::<PostgresUrl>();
         let error = error.expect_err("no port");
         assert!(!format!("{error} {error:?}").contains("very-secret"));
+    }
+
+    #[test]
+    fn an_address_shows_its_schema() {
+        for written in ["options=-csearch_path%3Dsouth", "options[search_path]=south"] {
+            let address = format!("postgres://writer:very-secret@db/charging?{written}");
+            let address: PostgresUrl = address.parse().expect("an address");
+            let shown = address.to_string();
+            assert_eq!(shown, "postgres://db:5432/charging?options[search_path]=south");
+            let again: PostgresUrl = shown.parse().expect("it can be used again");
+            assert_eq!(again.to_string(), shown);
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use super::address::PostgresUrl;
 use super::read::Reader;
+use super::schema::own_table;
 use crate::port::Position;
 use sqlx::Row as _;
 use sqlx::postgres::{PgListener, PgPool, PgPoolOptions};
@@ -18,7 +19,8 @@ const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
 /// The channel of one log: names of channels are the whole database's, so it has the number of the
 /// log's own table.
-pub(super) const CHANNEL_SQL: &str = "SELECT 'chargebook_log_' || to_regclass('log_head')::oid";
+pub(super) const CHANNEL_SQL: &str =
+    concat!("SELECT 'chargebook_log_' || ", own_table!("'log_head'"), "::oid");
 
 /// Follows until it is aborted.
 pub(super) async fn follow(address: PostgresUrl, reader: Arc<Reader>) {

@@ -27,7 +27,7 @@ use crate::ring::Ring;
 use crate::sqlite::OpenMode;
 use crate::tail::Tail;
 use async_trait::async_trait;
-use read::Reader;
+use read::{READ_WAIT_MAX, Reader};
 use schema::{PARTITION_EVENTS, open_error};
 use sqlx::postgres::PgConnection;
 use sqlx::{ConnectOptions as _, Connection as _, Row as _};
@@ -50,6 +50,8 @@ pub struct PostgresOptions {
     pub queue_wait: Duration,
     /// Appends that may wait for the writer.
     pub queue_appends_max: usize,
+    /// How long a read may take before its connection is given up.
+    pub read_wait: Duration,
     /// Whether [`EventStore::read_stream`] recomputes the leaf of every event it returns, about
     /// a microsecond each.
     pub verify_stream_reads: bool,
@@ -65,6 +67,7 @@ impl Default for PostgresOptions {
         Self {
             queue_wait: QUEUE_WAIT_MAX,
             queue_appends_max: QUEUE_APPENDS_MAX,
+            read_wait: READ_WAIT_MAX,
             verify_stream_reads: true,
             partition_events: PARTITION_EVENTS,
             commit_faults: None,
@@ -175,7 +178,7 @@ async fn open_writer(
 
 fn new_reader(address: &PostgresUrl, head: Position, options: &PostgresOptions) -> Arc<Reader> {
     let ring = Ring::new(head, RING_EVENTS_MAX, RING_BYTES_MAX);
-    Arc::new(Reader::new(address, ring, head, options.verify_stream_reads))
+    Arc::new(Reader::new(address, ring, head, options))
 }
 
 /// Makes the log where there is none, and looks where it stands and on which channel it is told.
@@ -184,7 +187,7 @@ async fn enter_log(
     partition_events: u32,
 ) -> Result<(Standing, String), OpenError> {
     let failed = |error: sqlx::Error| open_error(address, &error);
-    let mut connection = address.writing().connect().await.map_err(failed)?;
+    let mut connection = address.connect_writing().await.map_err(failed)?;
     schema::create_or_check(address, &mut connection, partition_events).await?;
     warn_of_weak_durability(&mut connection).await.map_err(failed)?;
     let standing = term::enter(&mut connection, &Seen::default()).await;
@@ -198,16 +201,14 @@ async fn enter_log(
     Ok((standing, channel))
 }
 
-/// A database can be set so that a commit is not on disk with the answer. That is for its owner to
-/// decide, and to be said aloud.
+/// A whole server can be set so that a commit is not on disk with the answer. That is for its owner
+/// to decide, and to be said aloud.
 async fn warn_of_weak_durability(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    const SETTINGS: &str = "SELECT current_setting('fsync'), current_setting('synchronous_commit')";
-    let row = sqlx::query(SETTINGS).fetch_one(connection).await?;
-    let (fsync, synchronous_commit): (String, String) = (row.try_get(0)?, row.try_get(1)?);
-    if fsync == "off" || synchronous_commit == "off" {
+    let row = sqlx::query("SELECT current_setting('fsync')").fetch_one(connection).await?;
+    let fsync: String = row.try_get(0)?;
+    if fsync == "off" {
         tracing::warn!(
             fsync,
-            synchronous_commit,
             "this database answers before a commit is on disk: what it has acknowledged may be \
              lost with the power"
         );

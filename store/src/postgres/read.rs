@@ -1,6 +1,7 @@
 //! Reading the log: pages in order, one stream, a lookup key. A commit becomes visible before the
 //! next one gets its positions, so a position that is visible has all before it.
 
+use super::PostgresOptions;
 use super::address::PostgresUrl;
 use super::term::saturating_i64;
 use crate::head::Head;
@@ -15,18 +16,20 @@ use chargebook_proof::{CanonicalJson, LeafHash};
 use chrono::DateTime;
 use futures::TryStreamExt as _;
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgPool, PgPoolOptions, PgRow};
+use sqlx::postgres::{PgArguments, PgConnection, PgPool, PgPoolOptions, PgRow};
+use sqlx::query::Query;
 use sqlx::{Connection as _, Postgres, Row as _};
+use std::future::Future;
 use std::time::Duration;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 /// Connections that read single streams and keys, for which stations wait.
 const POINT_CONNECTIONS: u32 = 8;
 /// Connections that read pages of the log, for followers that are behind.
 const PAGE_CONNECTIONS: u32 = 3;
-/// How long a read waits for one of them.
-const READ_WAIT_MAX: Duration = Duration::from_secs(30);
-
+/// How long a read may take, with its wait for one of them.
+pub(super) const READ_WAIT_MAX: Duration = Duration::from_secs(30);
 /// How long a connection may lie idle before it is tested.
 const TESTED_AFTER: Duration = Duration::from_secs(1);
 
@@ -62,6 +65,7 @@ pub(super) struct Reader {
     /// Recent events that this process has written itself.
     ring: Ring,
     head: Head,
+    read_wait: Duration,
     verify_stream_reads: bool,
 }
 
@@ -70,12 +74,13 @@ impl Reader {
         address: &PostgresUrl,
         ring: Ring,
         head: Position,
-        verify_stream_reads: bool,
+        options: &PostgresOptions,
     ) -> Self {
+        let PostgresOptions { read_wait, verify_stream_reads, .. } = *options;
         let pool = |connections| {
             PgPoolOptions::new()
                 .max_connections(connections)
-                .acquire_timeout(READ_WAIT_MAX)
+                .acquire_timeout(read_wait)
                 .idle_timeout(None)
                 // A connection that has just been used is there still; another may have been lost.
                 .test_before_acquire(false)
@@ -90,7 +95,7 @@ impl Reader {
                 .connect_lazy_with(address.reading())
         };
         let (points, pages) = (pool(POINT_CONNECTIONS), pool(PAGE_CONNECTIONS));
-        Self { points, pages, ring, head: Head::new(head), verify_stream_reads }
+        Self { points, pages, ring, head: Head::new(head), read_wait, verify_stream_reads }
     }
 
     pub(super) fn head(&self) -> &Head {
@@ -110,7 +115,8 @@ impl Reader {
     /// Reads the head from the database, which other processes move too.
     pub(super) async fn refresh_head(&self) -> Result<(), StoreError> {
         let sql = "SELECT position FROM log_head";
-        let row = sqlx::query(sql).fetch_one(&self.points).await.map_err(engine)?;
+        let row = self.one_row(&self.points, sqlx::query(sql)).await?;
+        let row = row.ok_or_else(|| StoreError::Engine("log_head has no row".to_owned()))?;
         let head: i64 = row.try_get(0).map_err(engine)?;
         self.head.raise(Position::from_u64(head.unsigned_abs()));
         Ok(())
@@ -121,7 +127,8 @@ impl Reader {
         const SQL: &str = "SELECT sum(pg_total_relation_size(relid))::bigint FROM ( \
                            SELECT relid FROM pg_partition_tree('event') UNION SELECT \
                            unnest('{log_head,stream,event_index,lookup}'::regclass[])) AS tables";
-        let row = sqlx::query(SQL).fetch_one(&self.pages).await.map_err(engine)?;
+        let row = self.one_row(&self.pages, sqlx::query(SQL)).await?;
+        let row = row.ok_or_else(|| StoreError::Engine("a sum has a row".to_owned()))?;
         row.try_get(0).map(i64::unsigned_abs).map_err(engine)
     }
 
@@ -136,13 +143,10 @@ impl Reader {
         if let Some(page) = recent.filter(|page| !page.is_empty()) {
             return Ok(page);
         }
-        let mut connection = self.pages.acquire().await.map_err(engine)?;
-        let rows = sqlx::query(PAGE_SQL)
+        let page = sqlx::query(PAGE_SQL)
             .bind(saturating_i64(after.as_u64()))
-            .bind(saturating_i64(limit as u64))
-            .fetch(&mut *connection);
-        let Page { events, is_cut } = collect_page(rows).await?;
-        give_back(connection, is_cut);
+            .bind(saturating_i64(limit as u64));
+        let events = self.page(&self.pages, page).await?;
         if let Some(last) = events.last() {
             self.head.raise(last.position);
         }
@@ -155,14 +159,11 @@ impl Reader {
         from_version: u64,
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, StoreError> {
-        let mut connection = self.points.acquire().await.map_err(engine)?;
-        let rows = sqlx::query(STREAM_SQL)
+        let page = sqlx::query(STREAM_SQL)
             .bind(stream.as_str())
             .bind(saturating_i64(from_version))
-            .bind(saturating_i64(limit.min(PAGE_EVENTS_MAX) as u64))
-            .fetch(&mut *connection);
-        let Page { events, is_cut } = collect_page(rows).await?;
-        give_back(connection, is_cut);
+            .bind(saturating_i64(limit.min(PAGE_EVENTS_MAX) as u64));
+        let events = self.page(&self.points, page).await?;
         if self.verify_stream_reads {
             events.iter().try_for_each(RecordedEvent::verify_leaf)?;
         }
@@ -180,13 +181,79 @@ impl Reader {
 
     pub(super) async fn lookup(&self, key: &LookupKey) -> Result<Option<StreamName>, StoreError> {
         let query = sqlx::query(LOOKUP_SQL).bind(&key.0[..]);
-        let Some(row) = query.fetch_optional(&self.points).await.map_err(engine)? else {
-            return Ok(None);
-        };
+        let Some(row) = self.one_row(&self.points, query).await? else { return Ok(None) };
         let name: Option<&str> = row.try_get(0).map_err(engine)?;
         let damaged =
             || StoreError::Engine(format!("{key:?} points to a stream that is not there"));
         name.and_then(|name| StreamName::new(name).ok()).ok_or_else(damaged).map(Some)
+    }
+
+    async fn one_row(&self, pool: &PgPool, query: Asked<'_>) -> Result<Option<PgRow>, StoreError> {
+        self.in_time(async {
+            let mut lent = Lent::by(pool).await?;
+            let row = query.fetch_optional(lent.connection()?).await.map_err(engine)?;
+            lent.give_back();
+            Ok(row)
+        })
+        .await
+    }
+
+    async fn page(
+        &self,
+        pool: &PgPool,
+        query: Asked<'_>,
+    ) -> Result<Vec<RecordedEvent>, StoreError> {
+        self.in_time(async {
+            let mut lent = Lent::by(pool).await?;
+            let Page { events, is_cut } = collect_page(query.fetch(lent.connection()?)).await?;
+            // With rows on its wire it would have to read them all before the next query.
+            if !is_cut {
+                lent.give_back();
+            }
+            Ok(events)
+        })
+        .await
+    }
+
+    /// A database that says nothing must not hold those who read for ever.
+    async fn in_time<T>(
+        &self,
+        read: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let silent = |_| {
+            let seconds = self.read_wait.as_secs_f32();
+            StoreError::Engine(format!("PostgreSQL has not answered for {seconds} s"))
+        };
+        timeout(self.read_wait, read).await.map_err(silent)?
+    }
+}
+
+/// A query with its parameters.
+type Asked<'q> = Query<'q, Postgres, PgArguments>;
+
+/// A connection of a pool, which gets it back from whoever has read all of the answer. Otherwise it
+/// is closed: the pool would wait for the rest of the answer, of a silent database for ever.
+struct Lent(Option<PoolConnection<Postgres>>);
+
+impl Lent {
+    async fn by(pool: &PgPool) -> Result<Self, StoreError> {
+        pool.acquire().await.map(|connection| Self(Some(connection))).map_err(engine)
+    }
+
+    fn connection(&mut self) -> Result<&mut PgConnection, StoreError> {
+        self.0.as_deref_mut().ok_or_else(|| engine(sqlx::Error::PoolClosed))
+    }
+
+    fn give_back(mut self) {
+        drop(self.0.take());
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0.take() {
+            drop(connection.detach());
+        }
     }
 }
 
@@ -221,14 +288,6 @@ async fn collect_page(
         events.push(event);
     }
     Ok(Page { events, is_cut: false })
-}
-
-/// A connection with rows on its wire would have to read them all before the next query: it is
-/// closed instead.
-fn give_back(connection: PoolConnection<Postgres>, is_cut: bool) {
-    if is_cut {
-        drop(connection.detach());
-    }
 }
 
 /// An event from the columns of `event_columns!`. Checks the shape only; the leaf is what

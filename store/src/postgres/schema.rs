@@ -14,6 +14,15 @@ const SCHEMA_VERSION: i64 = 1;
 /// Positions in one partition of `event`, in a log that is made now.
 pub(super) const PARTITION_EVENTS: u32 = 1 << 24;
 
+/// A table of this log, or NULL: looked for in no other schema of the search path than the one
+/// where it would be made.
+macro_rules! own_table {
+    ($name:literal) => {
+        concat!("to_regclass(quote_ident(current_schema()) || '.' || ", $name, ")")
+    };
+}
+pub(super) use own_table;
+
 const SCHEMA: &str = r#"
 CREATE TABLE log_head (
     one boolean PRIMARY KEY DEFAULT true CHECK (one),
@@ -92,13 +101,16 @@ pub(super) async fn check(
 }
 
 async fn version(connection: &mut PgConnection) -> Result<Option<i64>, sqlx::Error> {
-    let there = "SELECT to_regclass('log_head') IS NOT NULL";
+    let there = concat!("SELECT ", own_table!("'log_head'"), " IS NOT NULL");
     if !sqlx::query(there).fetch_one(&mut *connection).await?.try_get(0)? {
         return Ok(None);
     }
     let found = sqlx::query("SELECT schema_version FROM log_head").fetch_optional(connection);
     found.await?.map(|row| row.try_get(0)).transpose()
 }
+
+/// How long making a partition waits for whoever holds the tables; appends wait as long.
+const LOCK_WAIT: &str = "SET LOCAL lock_timeout = '1s'";
 
 /// Makes the partitions that are missing for the positions from `first` to `last`. Attaching a
 /// partition lets everybody else read and write meanwhile.
@@ -110,10 +122,11 @@ pub(super) async fn ensure_partitions(
 ) -> Result<(), sqlx::Error> {
     let index_of = |position: u64| position.saturating_sub(1) / partition_events;
     let mut transaction = connection.begin().await?;
+    sqlx::query(LOCK_WAIT).execute(&mut *transaction).await?;
     sqlx::query(SCHEMA_LOCK).execute(&mut *transaction).await?;
     for index in index_of(first)..=index_of(last) {
-        let there =
-            sqlx::query("SELECT to_regclass($1) IS NOT NULL").bind(format!("event_{index}"));
+        let there = concat!("SELECT ", own_table!("$1"), " IS NOT NULL");
+        let there = sqlx::query(there).bind(format!("event_{index}"));
         if there.fetch_one(&mut *transaction).await?.try_get(0)? {
             continue;
         }

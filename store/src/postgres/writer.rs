@@ -18,8 +18,8 @@ use crate::group_commit::queue::{Inbox, Request};
 use crate::group_commit::{CommitFault, CommitFaults};
 use crate::port::{AppendError, Appended, Position};
 use crate::prepare::Prepared;
+use sqlx::Connection as _;
 use sqlx::postgres::{PgConnection, PgDatabaseError, PgSeverity};
-use sqlx::{ConnectOptions as _, Connection as _};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +37,10 @@ const CONNECT_WAIT_MAX: Duration = Duration::from_secs(5);
 /// How long a statement may take before its connection is taken for lost.
 const STATEMENT_WAIT_MAX: Duration = Duration::from_secs(30);
 
+/// After PostgreSQL has refused to make the next partition ahead of time, how long until the next
+/// attempt.
+const PARTITION_PAUSE: Duration = Duration::from_secs(60);
+
 /// What the writer's task owns.
 pub(super) struct Writer {
     address: PostgresUrl,
@@ -53,6 +57,8 @@ pub(super) struct Writer {
     partition_events: u64,
     /// Positions up to here have a partition.
     partitioned_to: u64,
+    /// When the next attempt is made after one that was refused.
+    partition_from: Instant,
     /// Where the recent events in memory end.
     ring_end: Position,
 }
@@ -113,6 +119,7 @@ impl Writer {
             seen: Seen { term, head, acknowledged: None },
             partition_events,
             partitioned_to: 0,
+            partition_from: Instant::now(),
             ring_end: head,
         }
     }
@@ -171,7 +178,7 @@ impl Writer {
         self.recover().await.map_err(BatchError::NotWritten)?;
         self.see_head();
         let events: usize = batch.iter().map(|request| request.append.events.len()).sum();
-        self.partition(self.seen.head, events).await.map_err(BatchError::NotWritten)?;
+        self.partition_ahead(self.seen.head, events).await.map_err(BatchError::NotWritten)?;
         let mut trust = Trust::Memory;
         let mut attempt = 0;
         let written = loop {
@@ -281,17 +288,38 @@ impl Writer {
         let refreshed = self.reader.refresh_head().await;
         refreshed.map_err(|error| BatchError::NotWritten(error.to_string()))?;
         let head = *self.reader.head().subscribe().borrow();
-        self.partition(head, events).await.map_err(BatchError::NotWritten)
+        let made = self.partition(head.as_u64() + 1, head.as_u64() + events as u64).await;
+        made.map_err(|reason| {
+            BatchError::NotWritten(format!("no partition for the next events: {reason}"))
+        })
     }
 
-    /// Makes the partitions for so many events after the head, and for half a partition more.
-    async fn partition(&mut self, head: Position, events: usize) -> Result<(), String> {
-        let Some(connection) = &mut self.connection else { return Ok(()) };
+    /// Makes the partitions for so many events after the head, and for half a partition more. That
+    /// PostgreSQL refuses it stops nobody: a batch that has no partition will say so itself.
+    async fn partition_ahead(&mut self, head: Position, events: usize) -> Result<(), String> {
         let first = head.as_u64() + 1;
         let last = head.as_u64() + events as u64 + self.partition_events / 2 + 1;
-        if last <= self.partitioned_to {
+        if last <= self.partitioned_to || Instant::now() < self.partition_from {
             return Ok(());
         }
+        match self.partition(first, last).await {
+            Err(reason) if self.connection.is_some() => {
+                self.partition_from = Instant::now() + PARTITION_PAUSE;
+                tracing::warn!(
+                    position = last,
+                    reason,
+                    "the log's next partition cannot be made; when the present one is full, the \
+                     log takes no more events"
+                );
+                Ok(())
+            }
+            made_or_lost => made_or_lost,
+        }
+    }
+
+    /// Makes the partitions for these positions; the connection stays where PostgreSQL refuses.
+    async fn partition(&mut self, first: u64, last: u64) -> Result<(), String> {
+        let Some(connection) = &mut self.connection else { return Ok(()) };
         let made = ensure_partitions(connection, first, last, self.partition_events);
         let reason = match timeout(STATEMENT_WAIT_MAX, made).await {
             Ok(Ok(())) => {
@@ -299,6 +327,7 @@ impl Writer {
                 self.partitioned_to = partitions.saturating_mul(self.partition_events);
                 return Ok(());
             }
+            Ok(Err(error)) if refusal(&error).is_some() => return Err(error.to_string()),
             Ok(Err(error)) => error.to_string(),
             Err(_) => "PostgreSQL does not answer".to_owned(),
         };
@@ -346,8 +375,7 @@ impl Writer {
     }
 
     async fn reconnect(&mut self) -> Result<(), String> {
-        let options = self.address.writing();
-        let connected = timeout(CONNECT_WAIT_MAX, options.connect()).await;
+        let connected = timeout(CONNECT_WAIT_MAX, self.address.connect_writing()).await;
         let connected = connected.map_err(|_| "PostgreSQL does not answer".to_owned())?;
         let mut connection = connected.map_err(|error| error.to_string())?;
         self.see_head();
@@ -356,7 +384,10 @@ impl Writer {
         let Standing { head, term, .. } = entered.map_err(|error| error.to_string())?;
         self.seen = Seen { term, head, ..self.seen };
         self.connection = Some(connection);
-        self.partition(head, 0).await?;
+        // What was made may have been undone meanwhile.
+        self.partitioned_to = 0;
+        self.partition_from = Instant::now();
+        self.partition_ahead(head, 0).await?;
         self.reader.head().raise(head);
         Ok(())
     }
@@ -420,14 +451,18 @@ fn judge_statement(error: &sqlx::Error) -> BatchError {
 /// A statement that PostgreSQL refuses, and goes on, has left nothing. After anything else it may
 /// have been committed.
 fn judge_commit(error: &sqlx::Error) -> BatchError {
-    let refused =
-        error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
-    match refused {
-        Some(refused) if refused.severity() == PgSeverity::Error => match refused.code() {
+    match refusal(error) {
+        Some(refused) => match refused.code() {
             code::UNIQUE_VIOLATION => BatchError::Conflict,
             code::CHECK_VIOLATION => BatchError::Unpartitioned,
             _ => BatchError::NotWritten(error.to_string()),
         },
-        _ => BatchError::Unknown(error.to_string()),
+        None => BatchError::Unknown(error.to_string()),
     }
+}
+
+/// What PostgreSQL says where it refuses a statement and goes on.
+fn refusal(error: &sqlx::Error) -> Option<&PgDatabaseError> {
+    let refused = error.as_database_error()?.try_downcast_ref::<PgDatabaseError>()?;
+    (refused.severity() == PgSeverity::Error).then_some(refused)
 }

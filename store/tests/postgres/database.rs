@@ -6,7 +6,7 @@ use chargebook_store::{
     Append, AppendError, Appended, EventStore, ExpectedVersion, OpenError, OpenMode, Position,
     PostgresStore, PostgresUrl, RecordedEvent, StreamName,
 };
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 use uuid::Uuid;
 
@@ -34,9 +34,38 @@ impl Database {
 
     /// Its address.
     pub(crate) fn address(&self) -> PostgresUrl {
+        self.address_with("")
+    }
+
+    /// Its address with more parameters, each after a `&`.
+    pub(crate) fn address_with(&self, parameters: &str) -> PostgresUrl {
         let Self { server, name } = self;
-        let url = format!("{server}?application_name={name}&options=-csearch_path%3D{name}");
+        let url =
+            format!("{server}?application_name={name}&options=-csearch_path%3D{name}{parameters}");
         url.parse().expect("an address")
+    }
+
+    /// Where the server listens.
+    pub(crate) fn server(&self) -> String {
+        let server: PgConnectOptions = self.server.parse().expect("an address");
+        format!("{}:{}", server.get_host(), server.get_port())
+    }
+
+    /// Makes a role that may read and write the log, is named as the schema, and owns nothing.
+    pub(crate) async fn create_role(&self) {
+        let name = &self.name;
+        let create = format!(
+            "CREATE ROLE {name} LOGIN; GRANT USAGE ON SCHEMA {name} TO {name};
+             ALTER DEFAULT PRIVILEGES IN SCHEMA {name}
+             GRANT SELECT, INSERT, UPDATE ON TABLES TO {name};"
+        );
+        self.run(&create).await;
+    }
+
+    /// Opens the log for writing with that role.
+    pub(crate) async fn open_as_role(&self) -> PostgresStore {
+        let address = self.address_with(&format!("&user={}", self.name));
+        PostgresStore::open(&address, OpenMode::Writer).await.expect("the log opens")
     }
 
     /// Opens its log for writing.

@@ -4,4 +4,6 @@ mod contract;
 mod database;
 mod failures;
 mod nodes;
+mod settings;
+mod silence;
 mod terms;
