@@ -23,8 +23,8 @@ const SESSION: [(&str, &str); 6] = [
 /// others.
 const ABANDONED_TRANSACTION_ENDS: &str = "10s";
 
-/// A commit is answered after it is on disk here and at the synchronous standbys; a stricter setting
-/// is kept.
+/// A commit is answered after it is on disk here and at the synchronous standbys; a stricter
+/// setting is kept.
 const DURABLE_SQL: &str = "SELECT set_config('synchronous_commit', CASE \
      current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, \
      false)";
