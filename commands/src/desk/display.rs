@@ -200,7 +200,7 @@ fn so_far(
     CostSoFarShown {
         at,
         register_wh,
-        is_idle: connector.or(state.map(|(_, state)| state)).is_some_and(is_suspended),
+        is_idle: connector.or(state.and_then(|(_, state)| state)).is_some_and(is_suspended),
         price_per_kwh: price(LineDimension::Energy),
         price_per_hour: price(LineDimension::Time),
         fee: price(LineDimension::Flat),

@@ -33,7 +33,7 @@ pub fn rate_settled(
 /// Energy is spread between the readings; time counts as charging from the start to the stop,
 /// but for what the connector, or the transaction, said: `SuspendedEV` and `Finishing` are
 /// parking, `SuspendedEVSE`, `Unavailable` and `Faulted` are nobody's fault but ours and cost no
-/// time. From the stop until the connector is free it is parking.
+/// time; nor does what messages that were lost would have told of. From the stop until the connector is free it is parking.
 ///
 /// # Errors
 /// As [`split_at_boundaries`].
@@ -95,7 +95,7 @@ fn registers(
 ///
 /// A 2.x transaction says so itself (`chargingState`); what its connector says counts for the
 /// time after it. A car that is connected (`EVConnected`) and has not drawn yet waits to be let;
-/// one that has is parked.
+/// one that has is parked. What it did while messages were lost nobody knows, and costs no time.
 fn told_activities(session: &Session) -> Vec<(Timestamp, Activity)> {
     let of_connector = session.statuses().iter().filter_map(|status| {
         let activity = match status.status.as_str() {
@@ -109,6 +109,7 @@ fn told_activities(session: &Session) -> Vec<(Timestamp, Activity)> {
     let Some(transaction) = session.transaction() else { return of_connector.collect() };
     let mut has_charged = false;
     let of_transaction = transaction.states().filter_map(|(at, state)| {
+        let Some(state) = state else { return Some((at, Activity::Withheld)) };
         has_charged |= state == "Charging";
         let activity = match state {
             "Charging" => Activity::Charging,

@@ -230,9 +230,30 @@ impl Transaction {
         self.is_delivered
     }
 
-    /// What the car was doing, earliest first: since when, in the station's words.
-    pub fn states(&self) -> impl Iterator<Item = (Timestamp, &str)> {
-        self.states.iter().map(|((at, _), state)| (*at, state.as_str()))
+    /// What the car was doing, earliest first: since when, in the station's words. A message
+    /// that names no state confirms the one before it; from the last message before a gap in the
+    /// numbers on nothing is known (`None`), until a state is told again.
+    pub fn states(&self) -> impl Iterator<Item = (Timestamp, Option<&str>)> {
+        let mut states: Vec<_> = self
+            .states
+            .iter()
+            .map(|((at, sequence), state)| ((*at, *sequence), Some(state.as_str())))
+            .chain(self.gaps().map(|last_before| (last_before, None)))
+            .collect();
+        // Stable: what the last message before a gap says itself held at its time.
+        states.sort_by_key(|(place, _)| *place);
+        states.into_iter().map(|((at, _), state)| (at, state))
+    }
+
+    /// Time and number of the last message before each gap in the numbers.
+    fn gaps(&self) -> impl Iterator<Item = (Timestamp, u32)> {
+        let messages = self.reports.keys().map(|(sequence, at, _)| (*sequence, *at));
+        let is_gap = |last: u32, next: u32| next > last.saturating_add(1);
+        messages
+            .clone()
+            .zip(messages.skip(1))
+            .filter(move |((last, _), (next, _))| is_gap(*last, *next))
+            .map(|((last, at), _)| (at, last))
     }
 
     /// Whether energy ever flowed, by the station's words.

@@ -354,19 +354,66 @@ fn bill(facts: &[Event]) -> InvoiceFigures {
     InvoiceFigures::of(&rating).unwrap()
 }
 
-/// 8 kWh; 34 minutes of charging; parked from 12:40 on. Waiting to be let costs nothing.
-#[test]
-fn what_the_car_was_doing_is_what_is_charged() {
-    let quantities: Vec<_> = bill(&story())
+#[track_caller]
+fn check_bill(facts: &[Event], expected: &[(&str, &str)]) {
+    let bill = bill(facts);
+    let quantities: Vec<_> = bill
         .lines
         .iter()
         .map(|line| (line.dimension.to_string(), line.quantity.to_string()))
         .collect();
+    let expected: Vec<_> =
+        expected.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    assert_eq!(quantities, expected, "{facts:#?}");
+}
+
+/// 8 kWh; 34 minutes of charging; parked from 12:40 on. Waiting to be let costs nothing.
+#[test]
+fn what_the_car_was_doing_is_what_is_charged() {
     let expected =
         [("FLAT", "1"), ("ENERGY", "8"), ("TIME", "0.566667"), ("PARKING_TIME", "0.333333")];
-    let expected: Vec<_> =
-        expected.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-    assert_eq!(quantities, expected);
+    check_bill(&story(), &expected);
+}
+
+/// From the last message before a gap to the next told state no time is charged, neither as
+/// charging nor as parking: a change of the state may be what was lost. The energy is.
+#[test]
+fn what_the_car_did_in_a_gap_costs_no_time() {
+    use Kind::{Ended, Started, Updated};
+    let with = |middle: &[Event]| {
+        let begin = [
+            opened(),
+            report(Started, 0, "12:00", Some("Charging")),
+            register(0, "12:00", 1_000, "Transaction.Begin"),
+            token(0, "12:00", Authorization::Accepted),
+            report(Updated, 1, "12:10", Some("SuspendedEV")),
+        ];
+        let end = [
+            report(Ended, 5, "15:00", Some("Idle")),
+            register(5, "15:00", 11_000, "Transaction.End"),
+        ];
+        [&begin, middle, &end].concat()
+    };
+    let again = report(Updated, 2, "12:15", Some("Charging"));
+    let read = report(Updated, 3, "12:30", None);
+    let parked = report(Updated, 4, "14:50", Some("SuspendedEV"));
+    let charged = |minutes: &'static str| [("FLAT", "1"), ("ENERGY", "10"), ("TIME", minutes)];
+    let and_parked = |minutes, parked| [&charged(minutes)[..], &[("PARKING_TIME", parked)]].concat();
+    // 10 minutes, and from 12:15 to 14:50.
+    let whole = with(&[again.clone(), read.clone(), parked.clone()]);
+    check_bill(&whole, &and_parked("2.75", "0.25"));
+    // That it charged on from 12:15 is lost, and all that follows it but a reading.
+    let only_read = with(slice::from_ref(&read));
+    check_bill(&only_read, &charged("0.166667"));
+    // A state that is told ends what is not known.
+    check_bill(&with(&[read.clone(), parked]), &and_parked("0.166667", "0.166667"));
+    // Up to the last message before the gap the state is known, though that does not name it.
+    check_bill(&with(&[again, read.clone()]), &and_parked("0.416667", "0.083333"));
+    // What comes late is not missing any more.
+    let mut late = only_read;
+    late.push(report(Updated, 2, "12:15", Some("Charging")));
+    late.push(report(Updated, 4, "14:50", Some("SuspendedEV")));
+    check_bill(&late, &and_parked("2.75", "0.25"));
 }
 
 proptest! {
