@@ -1,7 +1,7 @@
 //! StartTransaction: a fact, whatever we think of the token. The same start is the same
 //! session, whenever and however often it comes.
 
-use super::neighbours::superseded_by;
+use super::neighbours::{Neighbours, superseded_by};
 use super::sessions::Bay;
 use super::{Case, DECISION_RETRIES_MAX, Decision, DeskError, StationDesk, Target};
 use crate::clock::derived_id;
@@ -105,15 +105,17 @@ impl StationDesk {
             exchange: case.receipt_id,
         };
         let neighbours = self.neighbours(&Beginning::from(&fact)).await?;
-        fact.register_before = register_before(report, neighbours.before.as_deref());
+        let before = neighbours.as_ref().and_then(|known| known.before.as_deref());
+        let after = neighbours.as_ref().and_then(Neighbours::began_after);
+        fact.register_before = register_before(report, before);
         let personal = self.chargebook.personal().clone();
         let mut keys = vec![
             personal.transaction_key(self.state.station_id, transaction_id),
             personal.any_transaction_key(transaction_id),
         ];
-        if accepted {
+        if let Some(neighbours) = neighbours.as_ref().filter(|_| accepted) {
             fact.follows = neighbours.began_before().map(|before| before.session_id);
-            keys.push(match neighbours.began_after() {
+            keys.push(match after {
                 None => personal.connector_key(self.state.station_id, report.connector),
                 Some(after) => self.before_key(after.session_id),
             });
@@ -133,7 +135,7 @@ impl StationDesk {
                 facts.push(SessionMeterRecorded { samples, exchange: orphan.exchange }.into());
             }
             facts.push(adopted(&orphan).into());
-        } else if let Some(after) = neighbours.began_after().filter(|_| accepted) {
+        } else if let Some(after) = after.filter(|_| accepted) {
             facts.extend(superseded_by(after).map(Event::from));
         }
         self.claim_early(report.connector, &mut facts);

@@ -3,6 +3,7 @@
 
 mod certificates;
 mod charging;
+mod clock_set_back;
 mod crashes;
 mod credit;
 mod groups;

@@ -1,5 +1,6 @@
 //! How a session began and ended, in words that no OCPP version owns.
 
+use super::fold::late;
 use crate::events::v1::{
     Authorization, ClockTrust, MeterReading, RegisterBefore, SessionStarted, SessionStopped,
     SessionTransactionReported, StopMatch,
@@ -63,6 +64,11 @@ impl Beginning {
     /// button, the token type `NoAuthorization` of 2.x) names nobody, and is not contradicted.
     pub fn is_accepted(&self) -> bool {
         self.authorization == Some(Authorization::Accepted) && self.id_tag.is_some()
+    }
+
+    /// Whether the start came so long after its time that the station must have been offline.
+    pub fn was_late(&self) -> bool {
+        late(self.received_at, self.started_at)
     }
 }
 

@@ -409,7 +409,7 @@ fn names_transaction(stop: &Stop) -> bool {
 
 /// Whether a message was delivered so long after its time that the station must have been
 /// offline.
-fn late(received_at: Timestamp, at: Timestamp) -> bool {
+pub(super) fn late(received_at: Timestamp, at: Timestamp) -> bool {
     received_at.utc() - at.utc() > DELIVERY_DELAY_MAX
 }
 

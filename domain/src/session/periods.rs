@@ -33,7 +33,8 @@ pub fn rate_settled(
 /// Energy is spread between the readings; time counts as charging from the start to the stop,
 /// but for what the connector, or the transaction, said: `SuspendedEV` and `Finishing` are
 /// parking, `SuspendedEVSE`, `Unavailable` and `Faulted` are nobody's fault but ours and cost no
-/// time; nor does what messages that were lost would have told of. From the stop until the connector is free it is parking.
+/// time; nor does what messages that were lost would have told of. From the stop until the
+/// connector is free it is parking.
 ///
 /// # Errors
 /// As [`split_at_boundaries`].

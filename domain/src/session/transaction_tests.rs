@@ -398,7 +398,8 @@ fn what_the_car_did_in_a_gap_costs_no_time() {
     let read = report(Updated, 3, "12:30", None);
     let parked = report(Updated, 4, "14:50", Some("SuspendedEV"));
     let charged = |minutes: &'static str| [("FLAT", "1"), ("ENERGY", "10"), ("TIME", minutes)];
-    let and_parked = |minutes, parked| [&charged(minutes)[..], &[("PARKING_TIME", parked)]].concat();
+    let and_parked =
+        |minutes, parked| [&charged(minutes)[..], &[("PARKING_TIME", parked)]].concat();
     // 10 minutes, and from 12:15 to 14:50.
     let whole = with(&[again.clone(), read.clone(), parked.clone()]);
     check_bill(&whole, &and_parked("2.75", "0.25"));
@@ -408,7 +409,7 @@ fn what_the_car_did_in_a_gap_costs_no_time() {
     // A state that is told ends what is not known.
     check_bill(&with(&[read.clone(), parked]), &and_parked("0.166667", "0.166667"));
     // Up to the last message before the gap the state is known, though that does not name it.
-    check_bill(&with(&[again, read.clone()]), &and_parked("0.416667", "0.083333"));
+    check_bill(&with(&[again, read]), &and_parked("0.416667", "0.083333"));
     // What comes late is not missing any more.
     let mut late = only_read;
     late.push(report(Updated, 2, "12:15", Some("Charging")));
