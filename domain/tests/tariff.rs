@@ -57,17 +57,22 @@ fn equal_content_has_one_spelling() {
 #[test]
 fn members_that_ocpi_does_not_name_are_told_by_their_places() {
     assert_eq!(parse(TARIFF).ignored_members(), Vec::<String>::new());
-    let odd = r#"{"currency":"EUR","x/y":1,"elements":[
+    let odd = r#"{"currency":"EUR","x/y":1,"min_price":{"excl_vat":1,"inc_vat":1.19},
+        "max_price":{"excl_vat":50,"incl_vatt":59.5},"elements":[
         {"price_components":[{"type":"ENERGY","price":0.25}],"price_componets":[]},
         {"price_components":[{"type":"FLAT","price":1},{"type":"TIME","price":2,"vatt":19}],
          "restrictions":{"start_tme":"08:00","end_time":"20:00"}}]}"#;
     let places = [
         "/x~1y",
+        "/min_price/inc_vat",
+        "/max_price/incl_vatt",
         "/elements/0/price_componets",
         "/elements/1/price_components/1/vatt",
         "/elements/1/restrictions/start_tme",
     ];
     assert_eq!(parse(odd).ignored_members(), places);
+    let canonical = parse(odd).canonical_text();
+    assert_eq!(parse(&canonical).ignored_members(), places, "the canonical text keeps them");
 }
 
 #[test]

@@ -23,8 +23,8 @@ pub(super) fn text(tariff: &Tariff) -> String {
     put(&mut members, "id", tariff.id.as_deref().map(quoted));
     put(&mut members, "currency", Some(quoted(tariff.currency.code())));
     put(&mut members, "type", tariff.tariff_type.map(|word| quoted(tariff_type(word))));
-    put(&mut members, "min_price", tariff.min_price.map(price_limit));
-    put(&mut members, "max_price", tariff.max_price.map(price_limit));
+    put(&mut members, "min_price", tariff.min_price.as_ref().map(price_limit));
+    put(&mut members, "max_price", tariff.max_price.as_ref().map(price_limit));
     put(&mut members, "elements", Some(array(tariff.elements.iter().map(element))));
     put(&mut members, "start_date_time", tariff.start_date_time.map(instant));
     put(&mut members, "end_date_time", tariff.end_date_time.map(instant));
@@ -104,8 +104,8 @@ fn restrictions(of: &Restrictions) -> Members {
     members
 }
 
-fn price_limit(limit: PriceLimit) -> String {
-    let mut members = Members::new();
+fn price_limit(limit: &PriceLimit) -> String {
+    let mut members = limit.other.clone();
     put(&mut members, "excl_vat", Some(decimal(limit.excl_vat)));
     put(&mut members, "incl_vat", limit.incl_vat.map(decimal));
     object(&members)

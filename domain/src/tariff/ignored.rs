@@ -19,6 +19,11 @@ impl Tariff {
         let named = |(name, _): &(&String, &String)| !WITHOUT_A_PRICE.contains(&name.as_str());
         let own = self.other.iter().filter(named).map(|(name, _)| format!("/{}", escape(name)));
         places.extend(own);
+        for (name, limit) in [("min_price", &self.min_price), ("max_price", &self.max_price)] {
+            if let Some(limit) = limit {
+                add(&mut places, &format!("/{name}"), &limit.other);
+            }
+        }
         for (index, element) in self.elements.iter().enumerate() {
             let at = format!("/elements/{index}");
             add(&mut places, &at, &element.other);

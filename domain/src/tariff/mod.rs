@@ -91,12 +91,14 @@ pub enum TariffType {
 }
 
 /// A limit on what a whole session costs (OCPI Price). Each part limits its own total.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PriceLimit {
     /// Limit on the total without VAT.
     pub excl_vat: Decimal,
     /// Limit on the total with VAT.
     pub incl_vat: Option<Decimal>,
+    /// Members that OCPI does not name, as canonical JSON text.
+    pub other: BTreeMap<String, String>,
 }
 
 /// Price components that hold under the same restrictions (OCPI TariffElement).

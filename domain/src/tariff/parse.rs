@@ -24,6 +24,7 @@ const TARIFF_MEMBERS: &[&str] = &[
     "end_date_time",
     "last_updated",
 ];
+const PRICE_LIMIT_MEMBERS: &[&str] = &["excl_vat", "incl_vat"];
 const ELEMENT_MEMBERS: &[&str] = &["price_components", "restrictions"];
 const COMPONENT_MEMBERS: &[&str] = &["type", "price", "vat", "step_size"];
 const RESTRICTION_MEMBERS: &[&str] = &[
@@ -186,6 +187,7 @@ fn price_limit(node: &Node<'_>) -> Result<PriceLimit, DocumentError> {
     Ok(PriceLimit {
         excl_vat: amount(object.required("excl_vat")?)?,
         incl_vat: object.optional("incl_vat").map(amount).transpose()?,
+        other: other_members(&object, PRICE_LIMIT_MEMBERS)?,
     })
 }
 

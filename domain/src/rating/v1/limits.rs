@@ -19,7 +19,7 @@ pub(super) fn apply(
     unlimited: Price,
     is_session: bool,
 ) -> Result<(Price, Option<AppliedLimit>), RatingError> {
-    let min_price = tariff.min_price.filter(|_| is_session);
+    let min_price = tariff.min_price.as_ref().filter(|_| is_session);
     let mut total = unlimited;
     let mut kind = None;
     if let Some(limit) = min_price {
@@ -29,7 +29,7 @@ pub(super) fn apply(
         }
         total = raised;
     }
-    if let Some(limit) = tariff.max_price {
+    if let Some(limit) = &tariff.max_price {
         let lowered = clamp(tariff, total, limit, Decimal::min)?;
         if lowered != total {
             kind = Some((LimitKind::MaxPrice, limit));
@@ -44,7 +44,7 @@ pub(super) fn apply(
 fn clamp(
     tariff: &Tariff,
     total: Price,
-    limit: PriceLimit,
+    limit: &PriceLimit,
     choose: fn(Decimal, Decimal) -> Decimal,
 ) -> Result<Price, RatingError> {
     let excl_vat = choose(total.excl_vat, limit.excl_vat);
@@ -59,7 +59,7 @@ fn clamp(
 
 /// The VAT of an amount that no line carries: the tariff's one rate, or the one that the limit's
 /// two amounts imply where that is a plain rate.
-fn vat_of(tariff: &Tariff, limit: PriceLimit) -> Result<Option<Decimal>, RatingError> {
+fn vat_of(tariff: &Tariff, limit: &PriceLimit) -> Result<Option<Decimal>, RatingError> {
     if let Some(sole) = tariff.sole_vat_percent() {
         return Ok(Some(plain(sole)));
     }
