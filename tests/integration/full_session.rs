@@ -172,8 +172,13 @@ fn a_log_that_has_lived_a_session_verifies() {
 pub(crate) fn export_bundle(csms: &TestCsms) -> PathBuf {
     let session = only_session(csms, "CP-1");
     let invoice = invoice_of(csms, &session, 10_000);
+    export_invoice(csms, &invoice)
+}
+
+/// Exports the proof of one invoice, into a file named after it.
+pub(crate) fn export_invoice(csms: &TestCsms, invoice: &Value) -> PathBuf {
     let number = invoice["number"].as_str().expect("an invoice number");
-    let bundle = csms.scratch().join("bundle.json");
+    let bundle = csms.scratch().join(format!("{number}.json"));
     let data = csms.data();
     let exported = csms.run(&[
         "audit",

@@ -8,10 +8,12 @@ use chargebook_commands::message::{
 };
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
-    Anomaly, Authorization, Evidence, MeterSample, Outcome, Quantity, SessionOpened,
+    Anomaly, Authorization, Evidence, InvoiceKind, MeterSample, Outcome, Quantity, SessionOpened,
     SessionOutcomeDecided, SettledBecause,
 };
 use chargebook_domain::ids::{ConnectorNumber, EventId, EvseNumber, TransactionName};
+use chargebook_domain::units::Timestamp;
+use chrono::TimeDelta;
 use proptest::prelude::*;
 use rust_decimal::Decimal;
 use std::time::Duration;
@@ -19,6 +21,12 @@ use uuid::Uuid;
 
 /// 10 kWh at 0.40 plus 1.00 flat, 19 % VAT.
 const TEN_KWH_GROSS_MINOR: i64 = 595;
+
+/// The same, and parking at 6.00 an hour.
+const PARKING_TARIFF: &str = r#"{"id":"P","currency":"EUR","elements":[{"price_components":[
+    {"type":"ENERGY","price":0.40,"vat":19,"step_size":1},
+    {"type":"FLAT","price":1.00,"vat":19,"step_size":1},
+    {"type":"PARKING_TIME","price":6.00,"vat":19,"step_size":1}]}]}"#;
 
 fn report(kind: TransactionEventKind, sequence: u32, clock: &str) -> TransactionReport {
     TransactionReport {
@@ -291,6 +299,55 @@ async fn a_gap_is_waited_for_and_then_billed_by_the_registers_of_both_ends() {
     });
     let billed = (SettledBecause::Deadline, vec![Anomaly::MessagesMissing]);
     assert_eq!(settled.await, [billed], "what comes late says nothing else");
+}
+
+/// The lost message told that the car had stopped drawing: what was billed as charging was
+/// parking. The first bill stays as it is; a credit note and another one correct it.
+#[tokio::test]
+async fn what_comes_late_into_a_billed_gap_corrects_the_bill_by_the_difference() {
+    let mut service = Service::start().await;
+    let registry = service.chargebook.registry();
+    registry.publish_tariff("P", PARKING_TARIFF).await.unwrap();
+    service.pass(1);
+    service.chargebook.registry().set_default_tariff("P").await.unwrap();
+    let at_noon = at("2026-11-22T12:00:00Z");
+    let told = |report: TransactionReport, minute| TransactionReport {
+        at: Timestamp::new(at_noon.utc() + TimeDelta::minutes(minute)),
+        ..report
+    };
+    let begin = told(started("12:00:00").by(TAG).while_in("Charging"), 1);
+    let full = told(updated(1, "12:00:00").while_in("SuspendedEV"), 11);
+    let end = told(ended(2, "12:00:00").while_in("Idle"), 21);
+    service.pass(25 * 60);
+    let mut station = service.station("CP-1").await;
+    station.tell(begin.reading(1_000, "Transaction.Begin")).await;
+    station.tell(end.clone().reading(11_000, "Transaction.End")).await;
+    service.pass(61);
+    service.settled_bill(TEN_KWH_GROSS_MINOR).await;
+
+    service = service.restart().await;
+    let mut station = service.station("CP-1").await;
+    station.tell(full.clone()).await;
+    // 10 minutes at 6.00 an hour, 19 % VAT.
+    let corrected = TEN_KWH_GROSS_MINOR + 119;
+    service.settled_bill(corrected).await;
+    station.tell(full).await;
+    service.pass(61);
+    service.settled_bill(corrected).await;
+
+    let settled = service.facts(|event| match event {
+        Event::SessionSettled(settled) => Some((settled.because, settled.anomalies)),
+        _ => None,
+    });
+    let billed = (SettledBecause::Deadline, vec![Anomaly::MessagesMissing]);
+    assert_eq!(settled.await, [billed, (SettledBecause::LateFacts, Vec::new())]);
+    let issued = service.facts(|event| match event {
+        Event::InvoiceIssued(invoice) => Some((invoice.kind, invoice.total_gross_minor)),
+        _ => None,
+    });
+    let first = (InvoiceKind::Invoice, TEN_KWH_GROSS_MINOR);
+    let credited = (InvoiceKind::CreditNote, -TEN_KWH_GROSS_MINOR);
+    assert_eq!(issued.await, [first, credited, (InvoiceKind::Invoice, corrected)]);
 }
 
 #[tokio::test]

@@ -1,21 +1,22 @@
 //! What 2.x transactions come to, in whatever order their messages come.
 
 use super::{
-    Basis, DIRECT_PAYMENT, Doubt, Session, Settlement, SettlementRules, rate_settled, settle,
+    Basis, DIRECT_PAYMENT, Doubt, Session, Settlement, SettlementRules, changes_the_bill,
+    rate_settled, settle,
 };
 use crate::events::Event;
 use crate::events::v1::{
     Anomaly, Authorization, ClockTrust, Evidence, MeterSample, Quantity, SessionConnectorStatus,
-    SessionDeliveryTold, SessionMeterRecorded, SessionOpened, SessionPaymentSettled,
-    SessionTokenPresented, SessionTransactionReported, TerminalPayment,
-    TransactionEventKind as Kind,
+    SessionDeliveryTold, SessionMeterRecorded, SessionOpened, SessionPaymentSettled, SessionRated,
+    SessionSettled, SessionTokenPresented, SessionTransactionReported, SettledBecause,
+    TariffReference, TerminalPayment, TransactionEventKind as Kind,
 };
 use crate::ids::{
     AccountId, ConnectorNumber, EventId, EvseNumber, SessionId, StationId, StationIdentity,
-    TokenId, TransactionName,
+    TariffId, TokenId, TransactionName,
 };
 use crate::invoice::InvoiceFigures;
-use crate::rating::RULES_VERSION;
+use crate::rating::{RULES_VERSION, Rating};
 use crate::sealed::SealedText;
 use crate::tariff::Tariff;
 use crate::units::{Timestamp, WattHours};
@@ -343,15 +344,55 @@ fn a_payment_that_was_taken_outdoes_every_doubt() {
 }
 
 fn bill(facts: &[Event]) -> InvoiceFigures {
-    let session = session(facts);
+    InvoiceFigures::of(&priced(&session(facts)).1).unwrap()
+}
+
+/// What a session is settled as, long after its last fact, and what that costs.
+fn priced(session: &Session) -> (SessionSettled, Rating) {
     let rules = SettlementRules { settle_after: TimeDelta::hours(1), occupancy_is_priced: true };
-    let Settlement::Settled(settled) = settle(&session, at("23:00"), rules) else {
-        panic!("not settled: {facts:#?}")
+    let Settlement::Settled(settled) = settle(session, at("23:00"), rules) else {
+        panic!("not settled: {session:#?}")
     };
     let tariff = Tariff::parse(TARIFF).unwrap();
     let zone = chrono_tz::Europe::Berlin;
-    let rating = rate_settled(RULES_VERSION, &session, &settled, &tariff, zone).unwrap();
-    InvoiceFigures::of(&rating).unwrap()
+    let rating = rate_settled(RULES_VERSION, session, &settled, &tariff, zone).unwrap();
+    (*settled, rating)
+}
+
+fn rated(rating: Rating) -> Event {
+    let tariff = TariffReference {
+        tariff_id: TariffId(Uuid::from_u128(8)),
+        tariff: "T".to_owned(),
+        version: 1,
+        event_id: EventId(Uuid::from_u128(9)),
+        content_sha256: String::new(),
+    };
+    let settled = EventId(Uuid::from_u128(10));
+    SessionRated { tariff, time_zone: "UTC".to_owned(), rating, settled, corrects: None }.into()
+}
+
+/// Given a bill over a gap, when what was missing comes, then the bill is what it would have been
+/// without a gap: another one where the time in the gap has a price, none where it has not.
+#[test]
+fn what_comes_late_into_a_billed_gap_corrects_the_bill() {
+    for (gap, is_corrected) in [(3, false), (5, true), (6, true), (8, true)] {
+        let mut facts = changed(&[gap], &[]);
+        let (settled, rating) = priced(&session(&facts));
+        let billed = (settled.because, settled.anomalies.as_slice());
+        assert_eq!(billed, (SettledBecause::Deadline, &[Anomaly::MessagesMissing][..]), "{gap}");
+        let figures = InvoiceFigures::of(&rating).unwrap();
+        assert_eq!(figures != bill(&story()), is_corrected, "{gap}");
+
+        let as_of_version = u64::try_from(facts.len()).unwrap() - 1;
+        facts.push(SessionSettled { as_of_version, ..settled }.into());
+        facts.push(rated(rating));
+        facts.push(story().remove(gap));
+        let session = session(&facts);
+        let (settled, rating) = priced(&session);
+        assert_eq!((settled.because, settled.anomalies.len()), (SettledBecause::LateFacts, 0));
+        assert_eq!(changes_the_bill(&session, &settled, &rating), is_corrected, "{gap}");
+        assert_eq!(InvoiceFigures::of(&rating).unwrap(), bill(&story()), "{gap}");
+    }
 }
 
 #[track_caller]

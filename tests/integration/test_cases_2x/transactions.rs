@@ -3,9 +3,12 @@
 use chrono::{DateTime, Duration, Utc};
 use serde_json::{Value, json};
 
-use super::{Bench, Transaction, V21, by, in_both, reason, register, state, status_is};
-use crate::harness::eventually;
-use crate::messages::{TAG, an_hour_ago, finished_sessions, invoice_of, only_session};
+use super::{Bench, Transaction, V21, V201, by, in_both, reason, register, state, status_is};
+use crate::full_session::{export_invoice, verify};
+use crate::harness::{TestCsms, eventually};
+use crate::messages::{
+    TAG, an_hour_ago, booted_2x, finished_sessions, invoice_of, number, only_session,
+};
 
 /// An event of a story: its type, its trigger, and what it says besides.
 type Told = (&'static str, &'static str, Vec<Value>);
@@ -294,6 +297,75 @@ fn what_is_lost_of_an_ended_transaction_is_not_waited_for() {
         bench.station.call("TransactionEvent", lost);
         invoice_of(&bench.csms, &only_session(&bench.csms, "CP-1"), 10_000);
     });
+}
+
+/// What was lost told when the car was full, and comes after the bill: from then on it had parked.
+/// Every bill that was made of it is proven, and so is what took the first one back.
+#[test]
+fn what_comes_late_into_a_billed_gap_corrects_a_bill_that_is_proven() {
+    for version in [V201, V21] {
+        let csms = TestCsms::start();
+        csms.add_token(TAG);
+        csms.add_station("CP-1");
+        csms.set_prices(&[("ENERGY", "0.50"), ("PARKING_TIME", "7.20")]);
+        let station = booted_2x(&csms, version);
+        let mut bench = Bench { csms, station, version };
+        let mut transaction = bench.charges("T-1");
+        let lost = transaction.event("Updated", "ChargingStateChanged", &[state("SuspendedEV")]);
+        bench.ends(&mut transaction);
+        bench.connector_is("Available");
+        let over = json!({ "ongoingIndicator": false, "messagesInQueue": false });
+        bench.asks("GetTransactionStatus", json!({ "transactionId": "T-1" }), over);
+        let session = only_session(&bench.csms, "CP-1");
+        assert_eq!(session["anomalies"], json!(["messages_missing"]));
+        let first = invoice_of(&bench.csms, &session, 10_000);
+        // 5.00 for the energy, 0.60 for the five minutes from the stop to the end, 19 % VAT.
+        assert_eq!(first["totals"]["gross"], "6.66");
+        assert_proven(&bench, &first);
+
+        bench.station.call("TransactionEvent", lost);
+        let issued = eventually("the corrected bill", || {
+            let issued = bench.csms.invoices();
+            (issued.len() == 3).then_some(issued)
+        });
+        let mut sums: Vec<i64> =
+            issued.iter().map(|invoice| number(&invoice["totals"]["gross_minor"])).collect();
+        sums.sort_unstable();
+        // It had been full for five minutes more.
+        assert_eq!(sums, [-666, 666, 738]);
+        for invoice in &issued {
+            assert_proven(&bench, invoice);
+        }
+        let session = only_session(&bench.csms, "CP-1");
+        assert_eq!((&session["outcome"], &session["anomalies"]), (&json!("invoiced"), &json!([])));
+    }
+}
+
+/// Exports an invoice's proof and verifies it, offline.
+#[track_caller]
+fn assert_proven(bench: &Bench, invoice: &Value) {
+    let verified = verify(&bench.csms, &export_invoice(&bench.csms, invoice));
+    assert!(verified.status.success(), "{verified:?}");
+    let said = String::from_utf8_lossy(&verified.stdout);
+    assert!(said.contains("PROVEN"), "{said}");
+}
+
+/// A settlement that is told before its transaction does not stand in the way of a proof: who
+/// pays with a token is billed, whatever a terminal has told.
+#[test]
+fn a_bill_after_an_early_settlement_is_proven() {
+    let mut bench = Bench::booted(V21);
+    let settled = json!({ "pspRef": "PSP-1", "status": "Canceled", "settlementAmount": 0,
+        "settlementTime": super::time(Utc::now()), "transactionId": "T-1" });
+    bench.station.call("NotifySettlement", settled);
+    let mut transaction = bench.charges("T-1");
+    bench.ends(&mut transaction);
+    bench.connector_is("Available");
+    let mut types = bench.csms.events().into_iter().map(|event| event["type"].clone());
+    assert!(types.any(|name| name == "session.payment_settled"), "it is the session's");
+    let session = only_session(&bench.csms, "CP-1");
+    let invoice = invoice_of(&bench.csms, &session, 10_000);
+    assert_proven(&bench, &invoice);
 }
 
 /// Ended after GetTransactionStatus said "not ongoing", with nothing waiting: the end counts all
