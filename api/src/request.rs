@@ -8,14 +8,23 @@ use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use chargebook_projections::Paging;
-use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 use serde_path_to_error::{Path, Segment};
 use utoipa::IntoParams;
 
 /// Largest body, in bytes: a tariff with thousands of elements fits.
 pub const BODY_BYTES_MAX: usize = 256 * 1024;
+
+/// Tells null from absent: called only where the member is there.
+pub(crate) fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}
 
 /// A JSON body. What it may hold is its type's to say: those of writes refuse members that they
 /// do not know.

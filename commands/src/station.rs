@@ -6,11 +6,11 @@ use crate::security_profile::REFUSALS;
 use chargebook_domain::charging_plan::ChargingPlan;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
-    BootInformation, CarriedConnector, CarriedEvent, CarriedStation, ChargingAbilities, Dialect,
-    MessageLimit, MeterSample, OrphanStop, PasswordVerifier, Quantity, Registration, ReportedEvent,
-    SeenBy, SessionConnectorStatus, StationCertificateRequested, StationCertificateWithdrawn,
-    StationConnectorDeclared, StationConnectorStatus, StationMeterRecorded, StationPaymentTold,
-    StationSettings,
+    BootInformation, CarriedConnector, CarriedEvent, CarriedStation, ChargingAbilities,
+    CostDisplay, Dialect, MessageLimit, MeterSample, OrphanStop, PasswordVerifier, Quantity,
+    Registration, ReportedEvent, SeenBy, SessionConnectorStatus, StationCertificateRequested,
+    StationCertificateWithdrawn, StationConnectorDeclared, StationConnectorStatus,
+    StationMeterRecorded, StationPaymentTold, StationSettings,
 };
 use chargebook_domain::ids::{
     ConnectorNumber, EventId, Outlet, SiteId, StationId, StationIdentity,
@@ -104,6 +104,8 @@ pub struct StationState {
     pub message_limits: Vec<MessageLimit>,
     /// What it takes of charging profiles.
     pub charging_abilities: ChargingAbilities,
+    /// What it has told of showing prices and costs.
+    pub cost_display: CostDisplay,
     /// The month of the stream that is being written: `2026-11`.
     pub month: String,
     /// The stream's last version.
@@ -200,6 +202,7 @@ impl StationState {
             reported_events: VecDeque::new(),
             message_limits: Vec::new(),
             charging_abilities: ChargingAbilities::default(),
+            cost_display: CostDisplay::default(),
             month: month.to_owned(),
             version: None,
         }
@@ -321,6 +324,7 @@ impl StationState {
                     self.charging_abilities.learn(told);
                 }
             }
+            Event::StationCostDisplayTold(fact) => self.cost_display = fact.display,
             Event::StationOrphanRecorded(fact) => {
                 if self.orphans.len() >= ORPHANS_MAX {
                     self.orphans.remove(0);
@@ -374,6 +378,16 @@ impl StationState {
         } else {
             OcspStatus::Unknown
         }
+    }
+
+    /// Whether it is told what charging costs.
+    pub(crate) fn shows_costs(&self) -> bool {
+        self.settings.shows_costs(self.cost_display)
+    }
+
+    /// Whether it is told prices.
+    pub(crate) fn shows_prices(&self) -> bool {
+        self.settings.shows_prices(self.cost_display)
     }
 
     /// The serial number that it named in its last boot.
@@ -436,6 +450,7 @@ impl StationState {
         self.payments = carried.payments.clone().into();
         self.message_limits.clone_from(&carried.message_limits);
         self.charging_abilities = carried.charging_abilities.clone().unwrap_or_default();
+        self.cost_display = carried.cost_display.unwrap_or_default();
         let charging = carried.charging.as_deref().cloned().unwrap_or_default();
         self.charging = ChargingPlan::carried(charging);
         self.reported_events = carried.reported_events.clone().into();
@@ -495,6 +510,7 @@ impl StationState {
             message_limits: self.message_limits.clone(),
             charging_abilities: Some(self.charging_abilities.clone())
                 .filter(|known| *known != ChargingAbilities::default()),
+            cost_display: Some(self.cost_display).filter(|told| *told != CostDisplay::default()),
         }
     }
 }

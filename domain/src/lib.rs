@@ -6,6 +6,7 @@
 
 pub mod alert;
 pub mod charging_plan;
+pub mod cost_display;
 pub mod events;
 pub mod follow_up;
 pub mod ids;

@@ -3,7 +3,7 @@
 use super::sessions::TransactionIdentity;
 use crate::answer::{Exact, Page, Written, at_position};
 use crate::problem::Problem;
-use crate::request::{Body, PageParameters, PathText, Query, WaitParameters};
+use crate::request::{Body, PageParameters, PathText, Query, WaitParameters, present};
 use crate::state::ApiState;
 use axum::Json;
 use axum::extract::State;
@@ -55,6 +55,9 @@ pub(crate) struct Station {
     compression: bool,
     /// Whether it shows drivers what charging costs, and is told.
     shows_cost: bool,
+    /// Who says so: `operator`, or `station` by its own variables; null where nobody has.
+    #[schema(example = "station")]
+    shows_cost_said_by: Option<&'static str>,
     /// Whether a 2.1 station is told the tariff in force with each Authorize.
     local_tariffs: bool,
     /// Whether energy may flow back from vehicles there (2.1).
@@ -153,6 +156,8 @@ impl Station {
             None => Dialect::STANDARD,
         };
         let understood = row.settings.dialect.union(model_dialect);
+        let said_by_operator = row.settings.shows_cost.map(|_| "operator");
+        let said_by_station = || row.cost_display.cost.is_shown().map(|_| "station");
         Ok(Self {
             id: row.id.as_str().to_owned(),
             station_id: row.station_id.0,
@@ -163,7 +168,8 @@ impl Station {
             registration_policy: row.settings.registration,
             quiet: row.settings.quiet,
             compression: row.settings.compression,
-            shows_cost: row.settings.shows_cost,
+            shows_cost: row.settings.shows_costs(row.cost_display),
+            shows_cost_said_by: said_by_operator.or_else(said_by_station),
             local_tariffs: row.settings.local_tariffs,
             allows_discharging: row.settings.allows_discharging,
             dialect: row.settings.dialect.into(),
@@ -229,7 +235,8 @@ pub(crate) struct NewStation {
     /// Whether its messages may be compressed (permessage-deflate), where it offers that.
     compression: Option<bool>,
     /// Whether it shows drivers what charging costs, and is told: in 1.6 over DataTransfer (OCA,
-    /// "OCPP & California Pricing Requirements"), in 2.0.1 by CostUpdated.
+    /// "OCPP & California Pricing Requirements"), in 2.0.1 by CostUpdated. Where it is absent, the
+    /// station's own variables say it.
     shows_cost: Option<bool>,
     /// Whether a 2.1 station is told the tariff in force with each Authorize, to compute costs by
     /// it itself; a tariff that OCPP 2.1 has no words for is left out.
@@ -264,8 +271,11 @@ pub(crate) struct StationChange {
     /// Whether its messages may be compressed (permessage-deflate), where it offers that.
     compression: Option<bool>,
     /// Whether it shows drivers what charging costs, and is told: in 1.6 over DataTransfer (OCA,
-    /// "OCPP & California Pricing Requirements"), in 2.0.1 by CostUpdated.
-    shows_cost: Option<bool>,
+    /// "OCPP & California Pricing Requirements"), in 2.0.1 by CostUpdated. With null the station's
+    /// own variables say it.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<bool>)]
+    shows_cost: Option<Option<bool>>,
     /// Whether a 2.1 station is told the tariff in force with each Authorize, to compute costs by
     /// it itself; a tariff that OCPP 2.1 has no words for is left out.
     local_tariffs: Option<bool>,
@@ -388,7 +398,7 @@ pub(crate) async fn register(
         quiet,
         compression,
         dialect,
-        shows_cost,
+        shows_cost: shows_cost.map(Some),
         local_tariffs,
         allows_discharging,
     };

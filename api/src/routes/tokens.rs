@@ -2,7 +2,7 @@
 
 use crate::answer::{Page, Written};
 use crate::problem::Problem;
-use crate::request::{Body, MaybeBody, PageParameters, PathText, Query, WaitParameters};
+use crate::request::{Body, MaybeBody, PageParameters, PathText, Query, WaitParameters, present};
 use crate::state::ApiState;
 use axum::Json;
 use axum::extract::State;
@@ -12,7 +12,7 @@ use chargebook_domain::events::v1::TokenStatus;
 use chargebook_domain::ids::{DriverId, TokenId};
 use chargebook_domain::units::Timestamp;
 use chargebook_projections::Token as TokenRow;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -117,15 +117,6 @@ pub(crate) struct TokenChangeBody {
     #[serde(default, alias = "group_id", deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     group: Option<Option<String>>,
-}
-
-/// Tells null from absent: called only where the member is there.
-fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    T::deserialize(deserializer).map(Some)
 }
 
 /// Why a subject is erased.

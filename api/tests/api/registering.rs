@@ -92,6 +92,16 @@ async fn how_a_station_is_treated_is_set_at_once_or_later_and_read_back() {
     let yes = json!(true);
     let changed = [json!("pending"), yes.clone(), no, dialect, json!([]), yes.clone(), yes];
     assert_eq!(shown("CP-1", &written).await, changed);
+    for (said, expected) in [
+        (json!(true), json!([true, "operator"])),
+        (json!(false), json!([false, "operator"])),
+        (Value::Null, json!([false, null])),
+    ] {
+        let written = api.patch("/v1/stations/CP-1", &json!({ "shows_cost": said })).await;
+        let path = format!("/v1/stations/CP-1?wait_for={}", written.expect(200).position());
+        let read = api.get(&path).await.expect(200).json();
+        assert_eq!(json!([read["shows_cost"], read["shows_cost_said_by"]]), expected, "{said}");
+    }
 
     let rejected = json!({ "id": "CP-2", "registration": "rejected", "quiet": true });
     let written = api.post("/v1/stations", &rejected).await.expect(201);

@@ -2,9 +2,9 @@
 //! with the answer about their token, and the cost while they charge. The final cost, once it
 //! stands, is shown by a policy.
 //!
-//! Of our own accord, so never at a quiet station, and only where an operator says that the
-//! station shows it. A cost that is on its way is not followed by the next, and none waits: the
-//! latest is sent with a later message of the session.
+//! Of our own accord, so never at a quiet station, and only where an operator or the station itself
+//! says that it shows them (`learning.rs`). A cost that is on its way is not followed by the next,
+//! and none waits: the latest is sent with a later message of the session.
 
 use super::{Case, Decision, DeskError, StationDesk, Target};
 use crate::Chargebook;
@@ -60,7 +60,7 @@ impl StationDesk {
     }
 
     fn is_price_due(&self, answer: &TokenAnswer) -> bool {
-        self.state.settings.shows_cost && answer.authorization == Authorization::Accepted
+        self.state.shows_prices() && answer.authorization == Authorization::Accepted
     }
 
     /// The prices of the tariff in force.
@@ -71,8 +71,7 @@ impl StationDesk {
 
     /// Shows what follows from a message that has been answered. What fails is shown later.
     pub(super) async fn show_on_display(&mut self, case: &Case<'_>, decision: &Decision) {
-        let settings = self.state.settings;
-        if !settings.shows_cost || settings.quiet {
+        if !self.state.shows_costs() || self.state.settings.quiet {
             return;
         }
         // Boxed: hardly any station is told.
@@ -179,7 +178,7 @@ impl StationDesk {
 
 /// Notes for the policies whether a station is shown costs.
 pub(super) fn note_display(chargebook: &Chargebook, state: &StationState) {
-    let shows_cost = state.settings.shows_cost && !state.settings.quiet;
+    let shows_cost = state.shows_costs() && !state.settings.quiet;
     chargebook.board().note_display(state.station_id, shows_cost);
 }
 

@@ -20,7 +20,7 @@ mod dialect;
 mod display;
 mod effects;
 mod intents;
-mod message_limits;
+mod learning;
 mod meter;
 mod monitoring;
 mod neighbours;

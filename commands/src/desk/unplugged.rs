@@ -16,7 +16,7 @@ impl StationDesk {
         report: &UnpluggedReport,
     ) -> Result<Decision, DeskError> {
         let refused = |why| Decision::station(Answer::DataRefused(why), Vec::new());
-        if !self.state.settings.shows_cost {
+        if !self.state.shows_costs() {
             return Ok(refused(DataRefused::UnknownVendor));
         }
         let Some(stream) = self.stream_of_transaction(report.transaction_id).await? else {

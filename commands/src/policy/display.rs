@@ -47,7 +47,7 @@ async fn show_final_cost(
     let Some(station) = chargebook.registry().station(started.station.as_str()).await? else {
         return Ok(());
     };
-    if !station.settings.shows_cost || station.settings.quiet {
+    if !station.shows_costs() || station.settings.quiet {
         return Ok(());
     }
     let tariff = tariff_of(chargebook, session).await?;

@@ -19,8 +19,8 @@ pub struct SettingsChange {
     pub compression: Option<bool>,
     /// What it does otherwise than the standard and is understood in: all of it.
     pub dialect: Option<Dialect>,
-    /// Whether it shows drivers what charging costs, and is told.
-    pub shows_cost: Option<bool>,
+    /// Whether it shows drivers what charging costs, and is told; `Some(None)`: as itself says.
+    pub shows_cost: Option<Option<bool>>,
     /// Whether it is told tariffs, to compute costs by them itself.
     pub local_tariffs: Option<bool>,
     /// Whether energy may flow back from vehicles there.

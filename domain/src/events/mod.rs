@@ -191,6 +191,7 @@ events! {
     "station.connected" StationConnected(v1::StationConnected);
     "station.connector_declared" StationConnectorDeclared(v1::StationConnectorDeclared);
     "station.connector_status" StationConnectorStatus(v1::StationConnectorStatus);
+    "station.cost_display_told" StationCostDisplayTold(v1::StationCostDisplayTold);
     "station.default_tariff_set" StationDefaultTariffSet(v1::StationDefaultTariffSet);
     "station.disconnected" StationDisconnected(v1::StationDisconnected);
     "station.event_stream_adjusted"

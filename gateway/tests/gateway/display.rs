@@ -16,13 +16,20 @@ async fn gateway(quiet: bool) -> Gateway {
     let registry = gateway.chargebook.registry();
     registry.publish_tariff("T", TARIFF).await.expect("published");
     registry.set_default_tariff("T").await.expect("set");
-    let (shows_cost, quiet) = (Some(true), Some(quiet));
+    let (shows_cost, quiet) = (Some(Some(true)), Some(quiet));
     let settings = SettingsChange { shows_cost, quiet, ..SettingsChange::default() };
     let change = StationChange { settings, ..StationChange::default() };
     gateway.chargebook.change_station("CP-1", change).await.expect("changed");
     let (chargebook, stop) = (gateway.chargebook.clone(), CancellationToken::new());
     tokio::spawn(async move { chargebook.run_policies(stop).await.expect("they run") });
     gateway
+}
+
+/// Says whether CP-1 shows costs, as an operator does; with `None`, that it says so itself.
+async fn say_of_costs(gateway: &Gateway, shows_cost: Option<bool>) {
+    let settings = SettingsChange { shows_cost: Some(shows_cost), ..SettingsChange::default() };
+    let change = StationChange { settings, ..StationChange::default() };
+    gateway.chargebook.change_station("CP-1", change).await.expect("changed");
 }
 
 /// Answers the DataTransfer that comes next, and gives its message's name and data.
@@ -168,6 +175,128 @@ async fn nothing_is_sent_to_a_quiet_display_nor_to_one_of_2_1() {
     assert!(gateway.facts("command.requested").await.is_empty());
 }
 
+/// A report of the station's that gives a variable of TariffCostCtrlr.
+async fn report(station: &mut Station, variable: &str, instance: &str, value: &str) {
+    let payload = json!({
+        "requestId": 0, "generatedAt": "2026-11-20T10:00:00Z", "seqNo": 0, "tbc": false,
+        "reportData": [{
+            "component": { "name": "TariffCostCtrlr" },
+            "variable": { "name": variable, "instance": instance },
+            "variableAttribute": [{ "value": value }],
+        }],
+    });
+    assert_eq!(told(station, "NotifyReport", &payload).await, "{}");
+}
+
+/// A message of a transaction by which it has cost more; the first one begins it.
+async fn go_on(gateway: &Gateway, station: &mut Station, seq_no: u32) {
+    let mut message = match seq_no {
+        0 => started(&ago(gateway, 30)),
+        _ => event("Updated", seq_no, &ago(gateway, 20), 1_000 + 2_000 * seq_no),
+    };
+    if seq_no == 0 {
+        message["idToken"]["idToken"] = json!(TAG);
+    }
+    assert!(!told(station, "TransactionEvent", &message).await.contains("totalCost"));
+}
+
+/// The station is told the cost next, and nothing else before.
+async fn expect_cost(station: &mut Station, cost: f64) {
+    let call = station.answer(&json!({})).await;
+    assert_eq!((&call[2], &call[3]["totalCost"]), (&json!("CostUpdated"), &json!(cost)));
+}
+
+#[tokio::test]
+async fn a_station_that_reports_that_it_shows_costs_is_told_them() {
+    let gateway = gateway(false).await;
+    say_of_costs(&gateway, None).await;
+    let mut station = gateway.station_of("ocpp2.0.1").await;
+    let token = json!({ "idToken": { "idToken": TAG, "type": "ISO14443" } });
+    go_on(&gateway, &mut station, 0).await;
+    go_on(&gateway, &mut station, 1).await;
+    assert!(gateway.facts("command.requested").await.is_empty(), "it has not said so");
+    report(&mut station, "Available", "Cost", "true").await;
+    report(&mut station, "Available", "Cost", "true").await;
+    assert_eq!(gateway.facts("station.cost_display_told").await.len(), 1, "known is no news");
+    go_on(&gateway, &mut station, 2).await;
+    expect_cost(&mut station, 2.2).await;
+    gateway.facts_once("command.answered", 1).await;
+    // Prices it has not said to show (part 2, I01.FR.02).
+    let answer = told(&mut station, "Authorize", &token).await;
+    assert!(!answer.contains("personalMessage"), "{answer}");
+    report(&mut station, "Enabled", "Tariff", "true").await;
+    let answer = told(&mut station, "Authorize", &token).await;
+    assert!(answer.contains(PRICES), "{answer}");
+
+    drop(station);
+    gateway.facts_once("station.disconnected", 1).await;
+    let gateway = gateway.restart().await;
+    let mut station = gateway.station_of("ocpp2.0.1").await;
+    go_on(&gateway, &mut station, 3).await;
+    expect_cost(&mut station, 3.3).await;
+    gateway.facts_once("command.answered", 2).await;
+    // What it switches off, and what the operator forbids, is not shown.
+    report(&mut station, "Enabled", "Cost", "false").await;
+    go_on(&gateway, &mut station, 4).await;
+    report(&mut station, "Enabled", "Cost", "true").await;
+    say_of_costs(&gateway, Some(false)).await;
+    drop(station);
+    gateway.facts_once("station.disconnected", 2).await;
+    let mut station = gateway.station_of("ocpp2.0.1").await;
+    go_on(&gateway, &mut station, 5).await;
+    assert_eq!(gateway.facts("command.requested").await.len(), 2, "the operator's word stands");
+}
+
+#[tokio::test]
+async fn what_a_station_answers_of_its_variables_tells_whether_it_shows_costs() {
+    let gateway = gateway(false).await;
+    say_of_costs(&gateway, None).await;
+    let mut station = gateway.station_of("ocpp2.0.1").await;
+    go_on(&gateway, &mut station, 0).await;
+    let place = json!({ "component": { "name": "TariffCostCtrlr" },
+        "variable": { "name": "Enabled", "instance": "Cost" } });
+    let with = |members: Value| {
+        let mut place = place.clone();
+        let further = members.as_object().expect("members").clone();
+        place.as_object_mut().expect("an object").extend(further);
+        place
+    };
+    let read = json!({ "getVariableData": [place] });
+    let is_off = with(json!({ "attributeStatus": "Accepted", "attributeValue": "false" }));
+    let set = json!({ "setVariableData": [with(json!({ "attributeValue": "true" }))] });
+    let is_set = with(json!({ "attributeStatus": "Accepted" }));
+    for (action, payload, answer) in [
+        ("GetVariables", read, json!({ "getVariableResult": [is_off] })),
+        ("SetVariables", set, json!({ "setVariableResult": [is_set] })),
+    ] {
+        go_on(&gateway, &mut station, u32::from(action == "SetVariables") + 1).await;
+        let (chargebook, payload) = (&gateway.chargebook, payload.to_string());
+        let asked = chargebook.request_exact("CP-1", action, &payload, "operator").await;
+        asked.expect("requested");
+        assert_eq!(station.answer(&answer).await[2], action, "no cost comes before it is on");
+    }
+    gateway.facts_once("command.answered", 2).await;
+    go_on(&gateway, &mut station, 3).await;
+    expect_cost(&mut station, 3.3).await;
+}
+
+#[tokio::test]
+async fn a_1_6_station_says_that_it_shows_costs_by_its_key() {
+    let gateway = gateway(false).await;
+    say_of_costs(&gateway, None).await;
+    let mut station = gateway.station("CP-1").await;
+    station.boot().await;
+    told(&mut station, "Authorize", &json!({ "idTag": TAG })).await;
+    let asked = gateway.chargebook.request_exact("CP-1", "GetConfiguration", "{}", "operator");
+    asked.await.expect("requested");
+    let key = json!({ "key": "CustomDisplayCostAndPrice", "readonly": true, "value": "true" });
+    let call = station.answer(&json!({ "configurationKey": [key] })).await;
+    assert_eq!(call[2], "GetConfiguration", "no price comes before it has said so");
+    gateway.facts_once("command.answered", 1).await;
+    told(&mut station, "Authorize", &json!({ "idTag": TAG })).await;
+    assert_eq!(shown(&mut station).await.0, "SetUserPrice");
+}
+
 /// The OCA's ConnectorUnplugged.
 fn unplugged(transaction: i64, at: &str) -> Value {
     let data = json!({ "transactionId": transaction, "timestamp": at });
@@ -218,9 +347,7 @@ async fn a_1_6_station_tells_when_the_cable_is_out() {
 
     let foreign = unplugged(transaction + 1, &out_at);
     assert_eq!(told(&mut station, "DataTransfer", &foreign).await, r#"{"status":"Rejected"}"#);
-    let settings = SettingsChange { shows_cost: Some(false), ..SettingsChange::default() };
-    let change = StationChange { settings, ..StationChange::default() };
-    gateway.chargebook.change_station("CP-1", change).await.expect("changed");
+    say_of_costs(&gateway, Some(false)).await;
     let unknown = told(&mut station, "DataTransfer", &out).await;
     assert_eq!(unknown, r#"{"status":"UnknownVendorId"}"#, "it shows no costs");
 }

@@ -198,6 +198,7 @@ impl State {
             Event::AlertAcknowledged(fact) => self.alert_acknowledged(event, fact),
             Event::StationRegistered(fact) => self.station_registered(event, fact),
             Event::StationSiteAssigned(fact) => self.station_site_assigned(event, fact),
+            Event::StationCostDisplayTold(fact) => self.cost_display_told(event, fact),
             Event::StationSettingsChanged(fact) => self.station_settings_changed(event, fact),
             Event::StationQuirkNoticed(fact) => self.station_quirk_noticed(event, fact),
             Event::StationConnected(fact) => self.station_connected(event, fact),

@@ -6,10 +6,11 @@ use crate::tables::{
     StationSeenRow, Word,
 };
 use chargebook_domain::events::v1::{
-    Dialect, Registration, StationBooted, StationConnected, StationConnectorDeclared,
-    StationConnectorStatus, StationDisconnected, StationOrphanRecorded, StationOrphanResolved,
-    StationQuirkNoticed, StationRegistered, StationSecurityNoted, StationSecurityProfileAgreed,
-    StationSecurityProfileRequired, StationSettings, StationSettingsChanged, StationSiteAssigned,
+    CostDisplay, Dialect, Registration, StationBooted, StationConnected, StationConnectorDeclared,
+    StationConnectorStatus, StationCostDisplayTold, StationDisconnected, StationOrphanRecorded,
+    StationOrphanResolved, StationQuirkNoticed, StationRegistered, StationSecurityNoted,
+    StationSecurityProfileAgreed, StationSecurityProfileRequired, StationSettings,
+    StationSettingsChanged, StationSiteAssigned,
 };
 use chargebook_domain::ids::{Outlet, StationId};
 use chargebook_domain::units::Timestamp;
@@ -61,6 +62,7 @@ impl State {
                 disconnect_reason: None,
                 settings: Json(StationSettings::default()),
                 noticed: Json(Dialect::STANDARD),
+                cost_display: Json(CostDisplay::default()),
             },
         );
         Ok(())
@@ -81,6 +83,15 @@ impl State {
         fact: &StationSettingsChanged,
     ) -> Result<(), Refusal> {
         self.station_row(event)?.settings = Json(fact.settings);
+        Ok(())
+    }
+
+    pub(super) fn cost_display_told(
+        &mut self,
+        event: &Decoded,
+        fact: &StationCostDisplayTold,
+    ) -> Result<(), Refusal> {
+        self.station_row(event)?.cost_display = Json(fact.display);
         Ok(())
     }
 

@@ -226,6 +226,7 @@ fn station_view(row: StationRow, last_seen: Option<Timestamp>, site: Option<Stri
         disconnect_reason: row.disconnect_reason,
         settings: row.settings.0,
         noticed: row.noticed.0,
+        cost_display: row.cost_display.0,
         last_seen,
         connectors: Vec::new(),
     }

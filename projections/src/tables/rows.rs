@@ -9,9 +9,9 @@ use crate::views::{
 };
 use chargebook_domain::charging_plan::ChargingTold;
 use chargebook_domain::events::v1::{
-    AccountKind, Anomaly, Authorization, BootInformation, CommandFailure, ComponentName, Dialect,
-    Intent, InvoiceIssued, KeptProfile, Outcome, Registration, ReportedEvent, SeenBy,
-    StationSettings, TerminalPayment, TokenStatus, VariableCharacteristics, VariableName,
+    AccountKind, Anomaly, Authorization, BootInformation, CommandFailure, ComponentName,
+    CostDisplay, Dialect, Intent, InvoiceIssued, KeptProfile, Outcome, Registration, ReportedEvent,
+    SeenBy, StationSettings, TerminalPayment, TokenStatus, VariableCharacteristics, VariableName,
 };
 use chargebook_domain::follow_up::Gathering;
 use chargebook_domain::ids::{
@@ -91,6 +91,7 @@ tables! {
         disconnect_reason: Option<String>,
         settings: Json<StationSettings>,
         noticed: Json<Dialect>,
+        cost_display: Json<CostDisplay>,
     }
 
     /// When a station last said anything; apart from its row, since it changes all the time.

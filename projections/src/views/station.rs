@@ -1,8 +1,8 @@
 //! Charge points as they are given out.
 
 use chargebook_domain::events::v1::{
-    BootInformation, CertificateDeclined, Dialect, InstalledCertificate, Registration, SeenBy,
-    StationSettings,
+    BootInformation, CertificateDeclined, CostDisplay, Dialect, InstalledCertificate, Registration,
+    SeenBy, StationSettings,
 };
 use chargebook_domain::ids::{
     CommandId, ConnectorNumber, EventId, EvseNumber, SessionId, SiteId, StationId, StationIdentity,
@@ -56,6 +56,8 @@ pub struct Station {
     pub settings: StationSettings,
     /// What it does otherwise than the standard, as far as that was noticed.
     pub noticed: Dialect,
+    /// What it has told of showing prices and costs.
+    pub cost_display: CostDisplay,
     /// When it last said anything, by our clock.
     pub last_seen: Option<Timestamp>,
     /// Its connectors, by number; 0 is the station itself.

@@ -52,6 +52,34 @@ pub struct MessageLimit {
     pub bytes_max: Option<u32>,
 }
 
+/// `station.cost_display_told`: whether a station shows drivers prices and costs, as its own
+/// variables say (2.x: `TariffCostCtrlr`; 1.6: CustomDisplayCostAndPrice).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationCostDisplayTold {
+    /// All that it has told of it, what it told before included.
+    pub display: CostDisplay,
+}
+
+/// What a station has told of showing prices and costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CostDisplay {
+    /// Prices, before a session (part 2, section 2.10: instance `Tariff`).
+    pub tariff: DisplaySupport,
+    /// Costs, during a session (part 2, section 2.10: instance `Cost`).
+    pub cost: DisplaySupport,
+}
+
+/// What a station has told of showing one of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DisplaySupport {
+    /// Whether it can (`Available`), where it has told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub available: Option<bool>,
+    /// Whether that is switched on (`Enabled`), where it has told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+}
+
 /// A value of a variable. In the log it is sealed: it may be anything.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(bound(deserialize = "Text: Deserialize<'de>"))]

@@ -2,7 +2,7 @@
 
 use super::certificate::StationCertificateWithdrawn;
 use super::charging::{CarriedCharging, ChargingAbilities};
-use super::device_model::MessageLimit;
+use super::device_model::{CostDisplay, MessageLimit};
 use super::exchange::Evidence;
 use super::session::MeterSample;
 use super::transaction::StationPaymentTold;
@@ -151,6 +151,9 @@ pub struct CarriedStation {
     /// What it takes of charging profiles, where it has said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub charging_abilities: Option<ChargingAbilities>,
+    /// What it has told of showing prices and costs, where it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_display: Option<CostDisplay>,
     /// Passwords that were offered to it and that it has neither taken over nor declined.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub passwords_offered: Vec<PasswordVerifier>,

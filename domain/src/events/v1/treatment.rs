@@ -63,9 +63,10 @@ pub struct StationSettings {
     pub compression: bool,
     /// What it does otherwise than the standard and is understood in.
     pub dialect: Dialect,
-    /// Whether it shows drivers what charging costs, and is told.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub shows_cost: bool,
+    /// Whether it shows drivers what charging costs, and is told, as an operator says; as the
+    /// station itself says ([`CostDisplay`](super::CostDisplay)) if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shows_cost: Option<bool>,
     /// Whether it is told the tariff in force with each Authorize, to compute costs by it itself
     /// (2.1, I08).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -82,7 +83,7 @@ impl Default for StationSettings {
             quiet: false,
             compression: true,
             dialect: Dialect::STANDARD,
-            shows_cost: false,
+            shows_cost: None,
             local_tariffs: false,
             allows_discharging: false,
         }
