@@ -104,7 +104,12 @@ fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
 }
 
 async fn export(args: &ExportArgs) -> anyhow::Result<()> {
-    let text = bundle_of(&args.place, &args.invoice).await?;
+    let place = &args.place;
+    let opened = place.open(OpenMode::ReadOnly).await?;
+    let vault = Arc::new(KeyVault::open_read_only(&place.data).await?);
+    let bundles = Bundles { data: place.data.clone(), log: opened.store(), vault };
+    let text = bundles.build(&args.invoice, Some(place)).await?;
+    opened.close().await;
     if args.output == Path::new("-") {
         output().write_all(text.as_bytes())?;
         return Ok(());
@@ -121,15 +126,18 @@ async fn export(args: &ExportArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Exports bundles for the API.
+/// What bundles are made from; a server's own log and keys where they are for its API.
 pub(crate) struct Bundles {
-    pub(crate) place: LogPlace,
+    /// The data folder, which has the tree.
+    pub(crate) data: PathBuf,
+    pub(crate) log: Arc<dyn EventStore>,
+    pub(crate) vault: Arc<KeyVault>,
 }
 
 #[async_trait::async_trait]
 impl chargebook_api::BundleSource for Bundles {
     async fn bundle(&self, invoice: &str) -> Result<Vec<u8>, BundleFailure> {
-        match bundle_of(&self.place, invoice).await {
+        match self.build(invoice, None).await {
             Ok(text) => Ok(text.into_bytes()),
             Err(error) if error.is::<NoSuchInvoice>() => Err(BundleFailure::NotFound),
             Err(error) if error.is::<NotSealed>() => Err(BundleFailure::NotSealedYet),
@@ -148,39 +156,39 @@ struct NoSuchInvoice(String);
 #[error("the invoice is not under a signed checkpoint yet; try again in a moment")]
 struct NotSealed;
 
-async fn bundle_of(place: &LogPlace, number: &str) -> anyhow::Result<String> {
-    let data = &place.data;
-    let log = place.open(OpenMode::ReadOnly).await?;
-    let store = log.store();
-    let vault = Arc::new(KeyVault::open_read_only(data).await?);
-    let events = Evidence::of(&*store, &vault, number).await?.events;
-    let tree = Tree::open(data);
-    let mut indices = BTreeMap::new();
-    for position in events.keys() {
-        let index = tree.leaf_index(&*store, *position).await?;
-        let index = index.ok_or_else(|| anyhow!("no event at position {position}"))?;
-        indices.insert(*position, index);
+impl Bundles {
+    /// The bundle of an invoice. `signer` is a log that may have no server, so that nobody else
+    /// would sign what is not signed yet.
+    async fn build(&self, number: &str, signer: Option<&LogPlace>) -> anyhow::Result<String> {
+        let Self { data, log, vault } = self;
+        let events = Evidence::of(&**log, vault, number).await?.events;
+        let tree = Tree::open(data);
+        let mut indices = BTreeMap::new();
+        for position in events.keys() {
+            let index = tree.leaf_index(&**log, *position).await?;
+            let index = index.ok_or_else(|| anyhow!("no event at position {position}"))?;
+            indices.insert(*position, index);
+        }
+        let last = indices.values().max().copied().unwrap_or(0);
+        let sealed = sealed_beyond(signer, &tree, vault, last).await?;
+        let proven = events
+            .iter()
+            .map(|(position, event)| ProvenEvent {
+                index: indices[position],
+                envelope: event.envelope(),
+            })
+            .collect();
+        let mut at = tree.at(sealed.checkpoint.size);
+        let mut reader = |address: NodeAddress| at.hash(address);
+        let key = vault.verifier_key();
+        let bundle = Bundle::build(key, sealed.note, proven, Vec::new(), &mut reader)?;
+        Ok(bundle.to_canonical()?.into_string())
     }
-    let last = indices.values().max().copied().unwrap_or(0);
-    let sealed = sealed_beyond(place, &tree, &vault, last).await?;
-    let proven = events
-        .iter()
-        .map(|(position, event)| ProvenEvent {
-            index: indices[position],
-            envelope: event.envelope(),
-        })
-        .collect();
-    let mut at = tree.at(sealed.checkpoint.size);
-    let mut reader = |address: NodeAddress| at.hash(address);
-    let key = vault.verifier_key();
-    let bundle = Bundle::build(key, sealed.note, proven, Vec::new(), &mut reader)?;
-    log.close().await;
-    Ok(bundle.to_canonical()?.into_string())
 }
 
 /// A checkpoint that covers the leaf: the server's, or, where none runs, one signed now.
 async fn sealed_beyond(
-    place: &LogPlace,
+    signer: Option<&LogPlace>,
     tree: &Tree,
     vault: &KeyVault,
     leaf: u64,
@@ -192,7 +200,9 @@ async fn sealed_beyond(
         {
             return Ok(sealed);
         }
-        if let Ok(writer) = place.open(OpenMode::Writer).await {
+        if let Some(place) = signer
+            && let Ok(writer) = place.open(OpenMode::Writer).await
+        {
             let log = writer.store();
             let head = *log.head().borrow();
             let key = vault.signing_key().clone();

@@ -3,7 +3,7 @@
 
 use crate::outside::OutsideSettings;
 use crate::tls::TlsFiles;
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use chargebook_store::{LogAddress, OpenError, OpenMode, OpenedLog};
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -164,6 +164,16 @@ struct File {
     node: Option<String>,
 }
 
+impl File {
+    /// Says the line of a mistake, and never what is in it: that may be a password.
+    fn read(text: &str) -> anyhow::Result<Self> {
+        toml::from_str(text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            anyhow!("line {}: {}", before.matches('\n').count() + 1, error.message())
+        })
+    }
+}
+
 /// What a server runs with.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
@@ -200,7 +210,7 @@ impl Config {
             Some(path) => {
                 let text = std::fs::read_to_string(path)
                     .with_context(|| format!("cannot read the configuration {}", path.display()))?;
-                toml::from_str(&text).with_context(|| format!("in {}", path.display()))?
+                File::read(&text).with_context(|| format!("in {}", path.display()))?
             }
         };
         let config = Self {

@@ -18,6 +18,7 @@ mod whole_file;
 
 use chargebook_store::OpenError;
 use chargebook_store::vault::VaultError;
+use clap::error::{ContextKind, ContextValue};
 use clap::{Parser, Subcommand};
 use config::{Config, ServeArgs};
 use doors::Doors;
@@ -76,7 +77,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|error| without_secrets(error).exit());
     match run(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -89,6 +90,21 @@ fn main() -> ExitCode {
             }
         }
     }
+}
+
+/// A mistake on the command line or in the environment, told without the value where that may be an
+/// address with a password.
+fn without_secrets(mut error: clap::Error) -> clap::Error {
+    let may_be_secret = |text: &str| text.contains("://") || text.contains('@');
+    let told: Vec<ContextKind> = error
+        .context()
+        .filter(|(_, value)| may_be_secret(&value.to_string()))
+        .map(|(kind, _)| kind)
+        .collect();
+    for kind in told {
+        error.insert(kind, ContextValue::String("…".to_owned()));
+    }
+    error
 }
 
 /// Whether there is no log, or no vault, where one was looked for.

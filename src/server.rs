@@ -2,7 +2,7 @@
 //! taken down in order.
 
 use crate::audit::Bundles;
-use crate::config::{Config, LogPlace};
+use crate::config::Config;
 use crate::doors::Doors;
 use anyhow::{Context, bail};
 use axum::body::{Body, HttpBody as _};
@@ -135,7 +135,7 @@ impl Server {
         if has_events && KeyVault::is_missing(data) {
             go_on_without_keys(config)?;
         }
-        let vault = open_vault(data, config.origin.as_deref()).await?;
+        let vault = Arc::new(open_vault(data, config.origin.as_deref()).await?);
         let key = vault.signing_key().clone();
         let sealer = start_sealer(log.clone(), data.clone(), key);
         let sealer = background.spawn(sealer).await??;
@@ -147,7 +147,7 @@ impl Server {
             heartbeat_interval_seconds: config.heartbeat_interval_seconds,
         };
         let clock = Arc::new(SystemClock);
-        let chargebook = Chargebook::open(log.clone(), Arc::new(vault), clock, settings)
+        let chargebook = Chargebook::open(log.clone(), Arc::clone(&vault), clock, settings)
             .await
             .with_context(|| unreadable(config))?
             .speaking(Arc::new(OcppVersions))
@@ -173,7 +173,7 @@ impl Server {
         let stop_projector = stop.projector.clone();
         let policies = chargebook.clone();
         let stop_policies = stop.policies.clone();
-        let place = LogPlace { data: data.clone(), store: config.store.clone() };
+        let bundles = Bundles { data: data.clone(), log: log.clone(), vault };
         let web = Web {
             chargebook: chargebook.clone(),
             read_models: read_models.clone(),
@@ -191,7 +191,7 @@ impl Server {
                 limits(config),
                 stop.doors.clone(),
             )),
-            http: tokio::spawn(web.serve(http, place, stop.doors.clone())),
+            http: tokio::spawn(web.serve(http, bundles, stop.doors.clone())),
         };
         // Whoever reads after this line sees what was there before; a long rebuild is not waited
         // for, stations are served meanwhile, and `/health/ready` tells when it is done.
@@ -299,7 +299,7 @@ impl Web {
     async fn serve(
         self,
         listener: TcpListener,
-        place: LogPlace,
+        bundles: Bundles,
         shutdown: CancellationToken,
     ) -> anyhow::Result<()> {
         let authenticator = Authenticator::new([&self.admin_token]);
@@ -307,8 +307,8 @@ impl Web {
         let mut state =
             ApiState::new(self.chargebook, self.read_models, authenticator, shutdown.clone());
         state.metrics = Some(self.metrics);
-        state.checkpoint_file = Some(place.data.join("tree").join("checkpoint"));
-        state.bundles = Some(Arc::new(Bundles { place }));
+        state.checkpoint_file = Some(bundles.data.join("tree").join("checkpoint"));
+        state.bundles = Some(Arc::new(bundles));
         let router = chargebook_api::router(state)
             .merge(chargebook_console::router(console))
             .layer(axum::middleware::from_fn(page_for_people))
