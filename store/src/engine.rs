@@ -4,7 +4,7 @@ use crate::StoreError;
 use crate::file::{OpenError, io_error};
 use crate::lock::FolderLock;
 use crate::port::EventStore;
-use crate::postgres::{PostgresStore, PostgresUrl, PostgresUrlError};
+use crate::postgres::{PostgresOptions, PostgresStore, PostgresUrl, PostgresUrlError};
 use crate::sqlite::{LOG_FILE, OpenMode, SqliteStore};
 use std::fmt;
 use std::path::Path;
@@ -83,7 +83,9 @@ impl LogAddress {
                         Some(FolderLock::acquire(folder)?)
                     }
                 };
-                (Engine::Postgres(PostgresStore::open(address, mode).await?), lock)
+                let options = PostgresOptions { sole_server: true, ..PostgresOptions::default() };
+                let store = PostgresStore::open_with(address, mode, options).await?;
+                (Engine::Postgres(store), lock)
             }
         };
         Ok(OpenedLog { engine, _lock: lock })

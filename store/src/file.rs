@@ -88,6 +88,17 @@ pub enum OpenError {
         /// What it says.
         reason: String,
     },
+    /// A log with a server already.
+    #[error(
+        "the log in {address} has a server already, connected by PostgreSQL's process {holder}: \
+         one server works on a log; stop the other one first"
+    )]
+    DatabaseInUse {
+        /// Its address, without the password.
+        address: String,
+        /// The process of the database that serves its connection.
+        holder: String,
+    },
     /// A database to be opened for reading only, without a log.
     #[error("there is no log in {address}: a server that is started with it makes one")]
     NoDatabaseLog {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Output;
 
-use crate::harness::{ChargePoint, Settings, TestCsms, chargebook, new_postgres_log};
+use crate::harness::{ChargePoint, Settings, TestCsms, binary, chargebook, new_postgres_log};
 use crate::messages::{
     after, an_hour_ago, begin, boot, csms_with_station, end, invoice_of, meter, only_session,
     prepare,
@@ -101,22 +101,32 @@ fn a_log_moves_to_postgresql_and_the_server_goes_on_there() {
 #[test]
 fn a_server_without_the_keys_of_the_log_is_refused_and_makes_none() {
     let log = new_postgres_log();
-    let csms = csms_on(&log);
-    let another = csms.scratch().join("another");
+    let mut csms = csms_on(&log);
+    let scratch = csms.scratch().to_owned();
+    let another = scratch.join("another");
     let doors = ["--ocpp", "127.0.0.1:0", "--http", "127.0.0.1:0"];
     let serve = |data: &Path| {
         let arguments = ["serve", "--store", &log, "--data", text(data)];
-        chargebook(&[&arguments[..], &doors].concat(), csms.scratch())
+        chargebook(&[&arguments[..], &doors].concat(), &scratch)
     };
+    let copied = scratch.join("copied");
+    std::fs::create_dir(&copied).expect("a folder");
+    std::fs::copy(csms.data().join("keys.db"), copied.join("keys.db")).expect("copied");
+    let second = serve(&copied);
+    assert!(!second.status.success(), "two servers would work on one log");
+    let said = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(said.contains("has a server already"), "{said}");
+    let second = serve(&csms.data());
+    assert!(!second.status.success(), "two servers would write one data folder");
+    assert!(String::from_utf8_lossy(&second.stderr).contains("is locked by"), "{second:?}");
+
+    assert!(csms.terminate().success());
     for _ in 0..2 {
         let refused = serve(&another);
         assert_eq!(refused.status.code(), Some(3), "{refused:?}");
         assert!(String::from_utf8_lossy(&refused.stderr).contains("keys.db"), "{refused:?}");
         assert!(!another.join("keys.db").exists(), "it made keys of its own");
     }
-    let second = serve(&csms.data());
-    assert!(!second.status.success(), "two servers would write one data folder");
-    assert!(String::from_utf8_lossy(&second.stderr).contains("is locked by"), "{second:?}");
 }
 
 #[test]
@@ -139,4 +149,43 @@ fn an_address_that_leads_nowhere_is_told_without_its_password() {
     let looked = chargebook(&["log", "verify", "--store", &missing], folder.path());
     let said = String::from_utf8_lossy(&looked.stderr).into_owned();
     assert!(said.contains("there is no log in postgres://"), "{said}");
+}
+
+#[test]
+fn an_address_that_is_none_is_refused_without_its_password() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let check = |arguments: &[&str], variable: Option<&str>| {
+        let mut command = binary();
+        command.args(arguments).current_dir(folder.path());
+        if let Some(address) = variable {
+            command.env("CHARGEBOOK_STORE", address);
+        }
+        let output = command.output().expect("the binary runs");
+        assert!(!output.status.success(), "{output:?}");
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(!said.contains("very-secret"), "{arguments:?}: {said}");
+        said
+    };
+    for address in [
+        "postgres://writer:very-secret@db.example:not-a-port/charging",
+        "Postgres://writer:very-secret@db.example/charging",
+        "writer:very-secret@db.example",
+    ] {
+        let option = check(&["serve", "--store", address], None);
+        assert!(option.contains("--store"), "{option}");
+        check(&["serve", &format!("--stroe={address}")], None);
+        check(&["serve", address], None);
+        check(&["serve"], Some(address));
+        check(&["log", "verify", "--store", address], None);
+        check(&["log", "verify"], Some(address));
+        check(&["log", "copy", "--from", address, "--to", "sqlite:"], None);
+        check(&["log", "copy", "--from", "sqlite:", "--to", address], None);
+        for line in [format!("store = \"{address}\""), format!("store = \"{address}")] {
+            let file = folder.path().join("settings.toml");
+            std::fs::write(&file, format!("node = \"one\"\n{line}\n")).expect("written");
+            check(&["serve", "--config", text(&file)], None);
+        }
+    }
+    let broken = check(&["serve", "--config", "settings.toml"], None);
+    assert!(broken.contains("line 2"), "{broken}");
 }

@@ -10,6 +10,7 @@ mod follow;
 mod insert;
 mod read;
 mod schema;
+mod sole;
 mod stored;
 mod term;
 mod writer;
@@ -29,9 +30,11 @@ use crate::tail::Tail;
 use async_trait::async_trait;
 use read::{READ_WAIT_MAX, Reader};
 use schema::{PARTITION_EVENTS, open_error};
+use sole::SoleServer;
 use sqlx::postgres::PgConnection;
 use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use term::{Seen, Standing};
 use tokio::sync::{oneshot, watch};
@@ -55,6 +58,8 @@ pub struct PostgresOptions {
     /// Whether [`EventStore::read_stream`] recomputes the leaf of every event it returns, about
     /// a microsecond each.
     pub verify_stream_reads: bool,
+    /// Whether a writer is a server, of which a log has one: a second one is refused.
+    pub sole_server: bool,
     /// Positions in one partition of a log that is made now.
     pub partition_events: u32,
     /// Faults that tests inject into commits.
@@ -69,6 +74,7 @@ impl Default for PostgresOptions {
             queue_appends_max: QUEUE_APPENDS_MAX,
             read_wait: READ_WAIT_MAX,
             verify_stream_reads: true,
+            sole_server: false,
             partition_events: PARTITION_EVENTS,
             commit_faults: None,
         }
@@ -85,6 +91,7 @@ struct Inner {
     reader: Arc<Reader>,
     writer: Option<WriterHandle>,
     follow: AbortHandle,
+    sole: Option<SoleServer>,
 }
 
 impl PostgresStore {
@@ -100,13 +107,13 @@ impl PostgresStore {
         mode: OpenMode,
         options: PostgresOptions,
     ) -> Result<Self, OpenError> {
-        let (reader, writer) = match mode {
+        let (reader, writer, sole) = match mode {
             OpenMode::Writer => open_writer(address, options).await?,
-            OpenMode::ReadOnly => (open_read_only(address, &options).await?, None),
+            OpenMode::ReadOnly => (open_read_only(address, &options).await?, None, None),
         };
         let follow = tokio::spawn(follow::follow(address.clone(), Arc::clone(&reader)));
         let follow = follow.abort_handle();
-        Ok(Self { inner: Arc::new(Inner { reader, writer, follow }) })
+        Ok(Self { inner: Arc::new(Inner { reader, writer, follow, sole }) })
     }
 
     /// What the tables and their indexes take up.
@@ -119,6 +126,9 @@ impl PostgresStore {
     pub async fn close(&self) {
         if let Some(writer) = &self.inner.writer {
             writer.close().await;
+        }
+        if let Some(sole) = &self.inner.sole {
+            sole.end();
         }
         self.inner.follow.abort();
         self.inner.reader.close().await;
@@ -158,13 +168,18 @@ async fn open_read_only(
 async fn open_writer(
     address: &PostgresUrl,
     options: PostgresOptions,
-) -> Result<(Arc<Reader>, Option<WriterHandle>), OpenError> {
+) -> Result<(Arc<Reader>, Option<WriterHandle>, Option<SoleServer>), OpenError> {
     let (standing, channel) = enter_log(address, options.partition_events).await?;
+    let is_another = Arc::new(AtomicBool::new(false));
+    let sole = match options.sole_server {
+        true => Some(SoleServer::take(address, Arc::clone(&is_another)).await?),
+        false => None,
+    };
     let reader = new_reader(address, standing.head, &options);
     let start = |inbox: Inbox| {
         let (address, reader) = (address.clone(), Arc::clone(&reader));
         let faults = options.commit_faults;
-        let parts = WriterParts { address, channel, reader, inbox, faults };
+        let parts = WriterParts { address, channel, reader, inbox, faults, is_another };
         start(Writer::new(standing, parts))
     };
     let writer = WriterHandle::start(options.queue_appends_max, options.queue_wait, start);
@@ -173,7 +188,7 @@ async fn open_writer(
         reason: format!("no thread for the writer: {error}"),
     };
     let writer = writer.map_err(failed)?;
-    Ok((reader, Some(writer)))
+    Ok((reader, Some(writer), sole))
 }
 
 fn new_reader(address: &PostgresUrl, head: Position, options: &PostgresOptions) -> Arc<Reader> {

@@ -22,6 +22,7 @@ use sqlx::Connection as _;
 use sqlx::postgres::{PgConnection, PgDatabaseError, PgSeverity};
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -48,6 +49,8 @@ pub(super) struct Writer {
     reader: Arc<Reader>,
     inbox: Inbox,
     faults: Option<Arc<dyn CommitFaults>>,
+    /// Whether another server has taken the log over.
+    is_another: Arc<AtomicBool>,
     /// `None` at first and after a failure, until there is a new one.
     connection: Option<PgConnection>,
     recover_from: Instant,
@@ -99,12 +102,13 @@ pub(super) struct WriterParts {
     pub(super) reader: Arc<Reader>,
     pub(super) inbox: Inbox,
     pub(super) faults: Option<Arc<dyn CommitFaults>>,
+    pub(super) is_another: Arc<AtomicBool>,
 }
 
 impl Writer {
     /// A writer without a connection yet, for a log that stood so at its opening.
     pub(super) fn new(standing: Standing, parts: WriterParts) -> Self {
-        let WriterParts { address, channel, reader, inbox, faults } = parts;
+        let WriterParts { address, channel, reader, inbox, faults, is_another } = parts;
         let Standing { head, term, partition_events } = standing;
         Self {
             address,
@@ -112,6 +116,7 @@ impl Writer {
             reader,
             inbox,
             faults,
+            is_another,
             connection: None,
             recover_from: Instant::now(),
             last_failure: String::new(),
@@ -175,6 +180,10 @@ impl Writer {
         &mut self,
         batch: &mut [Request],
     ) -> Result<Vec<Result<Appended, AppendError>>, BatchError> {
+        if self.is_another.load(Ordering::Relaxed) {
+            let reason = "another server works on this log, and a log has one";
+            return Err(BatchError::NotWritten(reason.to_owned()));
+        }
         self.recover().await.map_err(BatchError::NotWritten)?;
         self.see_head();
         let events: usize = batch.iter().map(|request| request.append.events.len()).sum();

@@ -99,7 +99,8 @@ impl Database {
         row.try_get(0).expect("a number")
     }
 
-    async fn connect(&self) -> PgConnection {
+    /// A connection to the schema.
+    pub(crate) async fn connect(&self) -> PgConnection {
         let mut connection = PgConnection::connect(&self.server).await.expect("it answers");
         let path = AssertSqlSafe(format!("SET search_path = {}", self.name));
         sqlx::raw_sql(path).execute(&mut connection).await.expect("set");

@@ -6,4 +6,5 @@ mod failures;
 mod nodes;
 mod settings;
 mod silence;
+mod sole;
 mod terms;
