@@ -21,6 +21,9 @@ const UNKNOWN_RETRIES_MAX: u32 = 5;
 const UNKNOWN_RETRY_PAUSE: Duration = Duration::from_millis(20);
 /// Events read at a time.
 const PAGE_EVENTS: usize = 1000;
+/// Pages read for the event that brought a key: a station that repeats itself without end asks for
+/// no more of the log each time.
+const KEYED_PAGES_MAX: u32 = 4;
 /// A page with fewer events ends its stream: so few cannot fill a page's bytes, however large
 /// they are.
 const PAGE_SURELY_CUT_SHORT: usize = PAGE_BYTES_MAX / EVENT_BYTES_MAX;
@@ -257,7 +260,8 @@ impl Journal {
     }
 
     /// The event that brought a key to a stream. Where its last version is known the search goes
-    /// from there back: what is looked for again is mostly recent.
+    /// from there back: what is looked for again is mostly recent. `None` also where it is not on
+    /// the [`KEYED_PAGES_MAX`] pages that are read.
     pub async fn find_keyed(
         &self,
         stream: &StreamName,
@@ -270,9 +274,14 @@ impl Journal {
             Some(last) => (last.saturating_sub(page_events), last.saturating_add(1)),
             None => (0, u64::MAX),
         };
+        let mut pages = 0;
         loop {
             let mut next = from;
             while next < until {
+                if pages >= KEYED_PAGES_MAX {
+                    return Ok(None);
+                }
+                pages += 1;
                 let page = self.store.read_stream(stream, next, PAGE_EVENTS).await?;
                 let Some(last) = page.last() else { break };
                 next = last.version + 1;

@@ -9,7 +9,8 @@ use chargebook_domain::ids::EventId;
 use chargebook_store::{LookupKey, StreamName};
 
 impl StationDesk {
-    /// The exchange that told first what `stream` holds under a key.
+    /// The exchange that told first what `stream` holds under a key. `None` where too much was said
+    /// since to look for it: a repeat it is all the same, and changes nothing.
     pub(super) async fn first_told(
         &self,
         stream: &StreamName,
