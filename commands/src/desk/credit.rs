@@ -5,7 +5,7 @@
 use super::{Case, Decision, DeskError, StationDesk, Target};
 use crate::clock::derived_id;
 use crate::intent::CommandStage;
-use crate::settling::tariff_of;
+use crate::settling::tariff_so_far;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::Intent;
 use chargebook_domain::ids::{
@@ -45,7 +45,9 @@ impl StationDesk {
     /// amount.
     pub(super) async fn cost_limit(&self, session: &Session) -> Result<Option<Decimal>, DeskError> {
         let Some(account_id) = payer(session) else { return Ok(None) };
-        let Some(choice) = tariff_of(&self.chargebook, session).await? else { return Ok(None) };
+        let Some((choice, _)) = tariff_so_far(&self.chargebook, session).await? else {
+            return Ok(None);
+        };
         let registry = self.chargebook.registry();
         let headroom = registry.headroom(account_id, choice.tariff.currency).await?;
         Ok(headroom.map(|headroom| headroom.max(Decimal::ZERO)))
@@ -111,8 +113,8 @@ impl StationDesk {
         if is_kept_by_station || !self.is_spent(session).await? {
             return Ok(());
         }
-        match session.started() {
-            Some(started) => self.ask_to_stop(started.session_id, &started.transaction_id).await,
+        match session.beginning_so_far() {
+            Some(began) => self.ask_to_stop(began.session_id, &began.transaction_id).await,
             None => Ok(()),
         }
     }
@@ -162,9 +164,9 @@ fn is_to_be_answered(limit: Decimal, answered: Option<Decimal>, said: Option<Dec
     }
 }
 
-/// Who pays for a session that was let charge.
+/// Who pays for a session that was let charge, though its start may be yet to come.
 fn payer(session: &Session) -> Option<AccountId> {
-    session.started().filter(|started| started.is_accepted())?.account_id
+    session.beginning_so_far().filter(|began| began.is_accepted())?.account_id
 }
 
 #[cfg(test)]

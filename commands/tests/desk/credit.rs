@@ -271,3 +271,26 @@ async fn who_has_nothing_left_may_still_end_the_own_session_and_begin_none() {
         other => panic!("{other:?}"),
     }
 }
+
+/// The start never comes: the limit holds from the message on that a token was accepted in.
+#[tokio::test]
+async fn a_limit_does_not_wait_for_the_start() {
+    for is_of_2_1 in [false, true] {
+        let service = Service::start().await;
+        let account = wallet(&service).await;
+        pay_in(&service, account, PAID_IN_MINOR).await;
+        let mut station = service.station("CP-1").await;
+        let version = |report| match is_of_2_1 {
+            true => of_2_1(report, None),
+            false => report,
+        };
+        let first = updated(1, "11:01:00").by(PREPAID).reading(1_000, "Sample.Periodic");
+        let answer = station.tell(version(first)).await;
+        let limit = is_of_2_1.then(|| Decimal::new(PAID_IN_MINOR, 2));
+        assert_eq!(answer.limit.cost, limit);
+        station.tell(version(updated(2, "11:10:00").reading(8_900, "Sample.Periodic"))).await;
+        assert_eq!(stops(&service).await, [], "4.95 so far");
+        station.tell(version(updated(3, "11:20:00").reading(9_000, "Sample.Periodic"))).await;
+        assert_eq!(stops(&service).await.len(), 1, "5.00");
+    }
+}
