@@ -125,8 +125,13 @@ pub(crate) fn drafts_of(
             {
                 return Vec::new();
             }
+            // Where it is not charged elsewhere yet, the outcome that says so notes it.
+            let is_charged =
+                session.outcome().is_some_and(|last| last.outcome == Outcome::ChargedElsewhere);
             let noted = match follows.first() {
-                Some(Event::SessionRated(rated)) => payment_noted(session, &rated.rating, ordinal),
+                Some(Event::SessionRated(rated)) if is_charged => {
+                    payment_noted(session, &rated.rating, ordinal)
+                }
                 _ => None,
             };
             drafts.extend(follows.into_iter().map(draft));

@@ -2,8 +2,9 @@
 //! the session that it paid for. No money of ours moves by it.
 
 use super::reports::notified;
+use super::transaction::OCCURRENCES_SEARCHED_MAX;
 use super::{Case, Decision, DeskError, StationDesk};
-use crate::message::{Answer, Notice, PresentedToken};
+use crate::message::{Answer, Notice, PresentedToken, TransactionEventKind, TransactionReport};
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
     Intent, SessionPaymentSettled, StationPaymentTold, TerminalPayment, TransactionLimit,
@@ -23,18 +24,24 @@ impl StationDesk {
         told: &TerminalPayment<String>,
     ) -> Result<Decision, DeskError> {
         let transaction = notice.transaction_id.as_ref();
-        if let Some(transaction) = transaction
-            && let Some(stream) = self.latest_of_transaction(transaction).await?
-        {
-            return self.decide_payment_of(case, told, stream).await;
-        }
         let key = self.payment_told_key(told, transaction);
         if let Some(stream) = self.lookup(&key).await? {
-            let told_by = self.first_told(&stream, &key).await?;
-            return Ok(Decision::station(Answer::Empty, Vec::new()).repeating(told_by));
+            return self.payment_again(told, stream, &key).await;
+        }
+        let latest = match transaction {
+            Some(transaction) => self.latest_of_transaction(transaction).await?,
+            None => None,
+        };
+        let is_used = latest.is_some();
+        if let Some((transaction, latest)) = transaction.zip(latest)
+            && let Some(stream) = self.session_of_payment(transaction, told, latest).await?
+        {
+            let mut decision = self.decide_payment_of(case, told, stream).await?;
+            decision.keys.push(key);
+            return Ok(decision);
         }
         let mut facts = vec![notified(notice, case.receipt_id).into()];
-        if let Some(transaction) = transaction {
+        if let Some(transaction) = transaction.filter(|_| !is_used) {
             let (transaction, payment) = (transaction.clone(), self.seal_payment(told).await?);
             let exchange = case.receipt_id;
             facts.push(StationPaymentTold { transaction, payment, exchange }.into());
@@ -42,6 +49,50 @@ impl StationDesk {
         let mut decision = Decision::station(Answer::Empty, facts);
         decision.keys.push(key);
         Ok(decision)
+    }
+
+    /// What was told before, to the session that has it, or else to the station.
+    async fn payment_again(
+        &mut self,
+        told: &TerminalPayment<String>,
+        stream: StreamName,
+        key: &LookupKey,
+    ) -> Result<Decision, DeskError> {
+        let session = self.session(&stream).await?;
+        let transaction = session.and_then(|session| session.transaction());
+        let known = transaction.and_then(|transaction| transaction.exchange_of_payment(told));
+        Ok(match known {
+            Some(_) => Decision::session(stream, Answer::Empty, Vec::new()).repeating(known),
+            None => {
+                let told_by = self.first_told(&stream, key).await?;
+                Decision::station(Answer::Empty, Vec::new()).repeating(told_by)
+            }
+        })
+    }
+
+    /// Of all sessions with a transaction's id the last one that had begun, by the station's
+    /// clock, when the payment was settled.
+    async fn session_of_payment(
+        &mut self,
+        transaction: &TransactionName,
+        told: &TerminalPayment<String>,
+        latest: StreamName,
+    ) -> Result<Option<StreamName>, DeskError> {
+        let personal = self.chargebook.personal().clone();
+        let mut stream = latest;
+        for _ in 0..OCCURRENCES_SEARCHED_MAX {
+            let session = self.session(&stream).await?;
+            let Some(known) = session.and_then(|session| session.transaction()) else { break };
+            if known.first_at().is_none_or(|first_at| first_at <= told.at) {
+                return Ok(Some(stream));
+            }
+            let occurrence = known.opened().map(|opened| opened.occurrence);
+            let Some(before) = occurrence.and_then(|number| number.checked_sub(1)) else { break };
+            let (station, name) = (self.state.station_id, transaction.as_str());
+            stream =
+                StreamName::of("session", personal.session_id_of_name(station, name, before).0);
+        }
+        Ok(None)
     }
 
     async fn decide_payment_of(
@@ -62,9 +113,15 @@ impl StationDesk {
         Ok(Decision::session(stream, Answer::Empty, vec![fact.into()]))
     }
 
-    /// The payments that were told for a transaction before any of its messages came.
-    pub(super) fn payments_told_early(&self, transaction: &TransactionName) -> Vec<Event> {
-        let told = self.state.payments.iter().filter(|told| told.transaction == *transaction);
+    /// The payments that were told for a transaction before any of its messages came; none that
+    /// was settled before it began.
+    pub(super) fn payments_told_early(&self, first: &TransactionReport) -> Vec<Event> {
+        let begins = first.kind == TransactionEventKind::Started;
+        let is_of_it = |told: &&StationPaymentTold| {
+            let is_later = told.payment.at >= first.at;
+            told.transaction == first.transaction_id && (is_later || !begins)
+        };
+        let told = self.state.payments.iter().filter(is_of_it);
         let settled = |told: &StationPaymentTold| {
             SessionPaymentSettled { payment: told.payment.clone(), exchange: told.exchange }.into()
         };

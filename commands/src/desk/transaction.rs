@@ -23,7 +23,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 /// Transactions with the same id that are looked through for the one a late message is of.
-const OCCURRENCES_SEARCHED_MAX: u32 = 16;
+pub(super) const OCCURRENCES_SEARCHED_MAX: u32 = 16;
 
 /// The station's word for a token that was accepted to end the transaction.
 const STOP_AUTHORIZED: &str = "StopAuthorized";
@@ -63,7 +63,7 @@ impl StationDesk {
                 facts.push(opened.into());
                 // What was told before any session had that id is of the first one that has it.
                 if *occurrence == 0 {
-                    facts.extend(self.payments_told_early(&report.transaction_id));
+                    facts.extend(self.payments_told_early(report));
                 }
                 (stream, Arc::default())
             }

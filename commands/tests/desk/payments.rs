@@ -370,3 +370,81 @@ async fn a_payment_is_held_against_the_corrected_rating_too() {
     let differs = (Anomaly::PaymentDiffers, "paid were 3.57, rated are 5.95 EUR".to_owned());
     assert_eq!(anomalies(&service).await, [differs]);
 }
+
+/// What is told again of the id's first use is not of its second.
+#[tokio::test]
+async fn a_payment_settles_one_session_of_those_that_have_its_transactions_id() {
+    let service = Service::start().await;
+    let mut station = service.station("CP-1").await;
+    station.tell(begin()).await;
+    station.tell(end()).await;
+    station.say(told_of("Settled", 595)).await;
+    becomes(&service, Outcome::ChargedElsewhere, "paid_directly").await;
+    // The station forgets, and begins to count anew.
+    let again = |report: TransactionReport, clock: &str| TransactionReport {
+        at: at(&format!("2026-11-22T11:{clock}:00Z")),
+        ..report
+    };
+    station.tell(again(begin(), "40")).await;
+    station.say(told_of("Settled", 595)).await;
+    // Of a time at which the first one only had begun, however late it is told.
+    station.say(told_of("Settled", 594)).await;
+    let end = ended(1, "11:50:00").reading(21_000, "Transaction.End");
+    station.tell(TransactionReport { is_priced_on_the_way: true, ..end }).await;
+    service.settled_bill(0).await;
+    service.pass(61);
+    let outcomes = service.outcomes(2).await;
+    let mut outcomes: Vec<_> = outcomes.iter().map(|last| last.outcome).collect();
+    outcomes.sort_by_key(|outcome| format!("{outcome:?}"));
+    assert_eq!(outcomes, [Outcome::ChargedElsewhere, Outcome::NeedsReview]);
+    let told = service.events().await;
+    let streams: Vec<_> = told
+        .iter()
+        .filter(|event| &*event.event_type == "session.payment_settled")
+        .map(|event| event.stream.clone())
+        .collect();
+    assert_eq!(streams.len(), 2);
+    assert_eq!(streams[0], streams[1], "both are the first session's");
+    let repeats = payments(&service).await.1;
+    let known: Vec<_> = repeats.iter().flatten().collect();
+    assert_eq!(known.len(), 1, "{repeats:?}");
+}
+
+/// The difference that holds is that of the settlement that holds.
+#[tokio::test]
+async fn a_later_settlement_is_held_against_the_rating_anew() {
+    let service = Service::start().await;
+    let mut station = service.station("CP-1").await;
+    station.tell(begin()).await;
+    station.tell(end()).await;
+    let mut noted = Vec::new();
+    for (minute, paid_minor, differs) in [
+        (31, 595, None),
+        (32, 700, Some("paid were 7.00, rated are 5.95 EUR")),
+        (33, 800, Some("paid were 8.00, rated are 5.95 EUR")),
+        (34, 595, None),
+    ] {
+        let StationMessage::Notice(mut notice) = told("Settled", minute) else { panic!("other") };
+        if let NoticeContent::Payment(payment) = &mut notice.content {
+            payment.amount = Decimal::new(paid_minor, 2);
+        }
+        station.say(StationMessage::Notice(notice)).await;
+        service.settled_bill(0).await;
+        becomes(&service, Outcome::ChargedElsewhere, "paid_directly").await;
+        noted.extend(differs.map(|detail| (Anomaly::PaymentDiffers, detail.to_owned())));
+        assert_eq!(anomalies(&service).await, noted, "{paid_minor}");
+        assert_eq!(is_in_doubt(&service).await, differs.is_some(), "{paid_minor}");
+    }
+}
+
+/// Whether the amount that was paid counts as differing, by all that the log says.
+async fn is_in_doubt(service: &Service) -> bool {
+    let mut session = chargebook_domain::session::Session::default();
+    let events = service.events().await;
+    for event in events.iter().filter(|event| event.stream.category() == "session") {
+        let read = Event::read(&event.event_type, event.schema_version, event.data.as_str());
+        let recorded_at = chargebook_domain::units::Timestamp::new(event.recorded_at);
+        session.apply(EventId(event.id), event.version, recorded_at, &read.unwrap());
+    }
+    session.anomalies().any(|noted| noted == Anomaly::PaymentDiffers)
+}

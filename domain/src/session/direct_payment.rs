@@ -68,10 +68,7 @@ pub(super) fn settle_directly(
     let is_free = matches!(outcome, Some(Outcome::Free | Outcome::Void));
     let told = session.transaction().and_then(|transaction| transaction.payment_told());
     match told {
-        Some(told) if told.is_taken() => match outcome {
-            Some(Outcome::ChargedElsewhere) => Settlement::Unchanged,
-            _ => Settlement::ChargedElsewhere { settlement: told.exchange },
-        },
+        Some(told) if told.is_taken() => charged_by(session, told),
         _ if is_free => Settlement::Unchanged,
         None if is_overdue => reviewed(session, MISSING),
         None => Settlement::NotYet { look_again_at: deadline },
@@ -98,25 +95,33 @@ pub(super) fn taken_elsewhere(session: &Session, judged: &Settlement) -> Option<
         Settlement::Settled(_) => is_closed && session.rated().is_some(),
         Settlement::NotYet { .. } | Settlement::ChargedElsewhere { .. } => return None,
     };
-    closes.then_some(match outcome {
-        Some(Outcome::ChargedElsewhere) => Settlement::Unchanged,
-        _ => Settlement::ChargedElsewhere { settlement: told.exchange },
-    })
+    closes.then(|| charged_by(session, told))
 }
 
-/// What to note where another amount was paid directly than was rated, taxes included; once for
-/// each session. The message names no currency: it is taken to be the rating's. What was paid is
-/// whole minor units, so any difference is one.
+/// The outcome names the settlement that holds: a later one takes the place of the one before.
+fn charged_by(session: &Session, told: PaymentTold<'_>) -> Settlement {
+    let is_said = session.outcome().is_some_and(|outcome| {
+        outcome.outcome == Outcome::ChargedElsewhere
+            && outcome.settlement.is_none_or(|settlement| settlement == told.exchange)
+    });
+    match is_said {
+        true => Settlement::Unchanged,
+        false => Settlement::ChargedElsewhere { settlement: told.exchange },
+    }
+}
+
+/// What to note where another amount was paid directly than was rated, taxes included. The message
+/// names no currency: it is taken to be the rating's. What was paid is whole minor units, so any
+/// difference is one. It holds until the session is rated again, or another settlement counts.
 pub fn payment_differs(session: &Session, rating: &Rating) -> Option<SessionAnomalyNoted> {
-    let anomaly = Anomaly::PaymentDiffers;
-    let is_noted = session.anomalies().any(|noted| noted == anomaly);
-    if is_noted || !session.is_paid_directly() {
+    if !session.is_paid_directly() {
         return None;
     }
     let told = session.transaction()?.payment_told().filter(PaymentTold::is_taken)?;
     let rated = InvoiceFigures::of(rating).ok()?;
     let (paid, due) = (told.amount, rated.total_gross());
     let detail = format!("paid were {paid}, rated are {due} {}", rated.currency);
+    let anomaly = Anomaly::PaymentDiffers;
     let noted = SessionAnomalyNoted { anomaly, detail, exchange: Some(told.exchange) };
     (paid != due).then_some(noted)
 }

@@ -6,8 +6,9 @@ use super::by_hand::Decided;
 use super::transaction::Transaction;
 use crate::events::Event;
 use crate::events::v1::{
-    Anomaly, MeterSample, Quantity, RegisterBefore, SessionConnectorStatus, SessionOutcomeDecided,
-    SessionRated, SessionSettled, SessionSuperseded, StopMatch, TransactionEventKind,
+    Anomaly, MeterSample, Outcome, Quantity, RegisterBefore, SessionConnectorStatus,
+    SessionOutcomeDecided, SessionRated, SessionSettled, SessionSuperseded, StopMatch,
+    TransactionEventKind,
 };
 use crate::ids::{EventId, SessionId, StationId};
 use crate::units::{Timestamp, WattHours};
@@ -84,8 +85,14 @@ impl Session {
                 self.anomalies.insert(fact.anomaly);
             }
             Event::SessionSettled(fact) => self.settled = Some((id, fact.as_ref().clone())),
-            Event::SessionRated(fact) => self.rated = Some((id, fact.as_ref().clone())),
+            Event::SessionRated(fact) => {
+                self.anomalies.remove(&Anomaly::PaymentDiffers);
+                self.rated = Some((id, fact.as_ref().clone()));
+            }
             Event::SessionOutcomeDecided(fact) => {
+                if replaces_settlement(self.outcome.as_ref().map(|last| last.outcome), fact) {
+                    self.anomalies.remove(&Anomaly::PaymentDiffers);
+                }
                 self.outcome = Some(fact.as_ref().clone());
                 self.outcome_version = Some(version);
             }
@@ -395,6 +402,12 @@ impl Session {
     fn began_before(&self, at: Timestamp) -> bool {
         self.beginning.as_ref().is_some_and(|started| started.started_at <= at)
     }
+}
+
+/// Whether another settlement of a payment counts from now on than the one that did: what was
+/// noted of that one's amount is taken back, and noted again where the new one differs as well.
+fn replaces_settlement(last: Option<Outcome>, decided: &SessionOutcomeDecided) -> bool {
+    last == Some(Outcome::ChargedElsewhere) && decided.settlement.is_some()
 }
 
 /// Whether it is what our rating has shown about a sum that the station told.
