@@ -133,19 +133,20 @@ async fn the_cost_on_the_way_does_not_wait_for_the_start() {
         let first = event("Updated", 2, &ago(&gateway, 20), 1_000);
         let mut second = event("Updated", 3, &ago(&gateway, 10), 2_000);
         second["transactionInfo"]["chargingState"] = json!("Charging");
-        for mut message in [authorized, first, second] {
+        let in_all = [None, Some("0.00"), Some("0.55")];
+        for (mut message, in_all) in [authorized, first, second].into_iter().zip(in_all) {
             message["transactionInfo"]["transactionId"] = json!(transaction);
             let answer = told(&mut station, "TransactionEvent", &message).await;
-            let is_metered = message["meterValue"].is_array();
             if protocol == "ocpp2.1" {
-                let is_told = answer.contains("totalCost");
-                assert_eq!(is_told, is_metered, "{answer}");
-            } else if is_metered {
+                let told = in_all.map(|cost| format!(r#""totalCost":{cost}"#));
+                let is_told = told.is_some_and(|told| answer.contains(&told));
+                assert_eq!(is_told, answer.contains("totalCost"), "{answer}");
+                assert_eq!(is_told, in_all.is_some(), "{answer}");
+            } else if let Some(in_all) = in_all {
                 let call = station.answer(&json!({})).await;
-                assert_eq!(
-                    (&call[2], &call[3]["transactionId"]),
-                    (&json!("CostUpdated"), &json!(transaction))
-                );
+                let cost: f64 = in_all.parse().expect("a sum");
+                let cost = json!({ "totalCost": cost, "transactionId": transaction });
+                assert_eq!((&call[2], &call[3]), (&json!("CostUpdated"), &cost));
                 let answered = message["seqNo"].as_u64().expect("a number") - 1;
                 let answered = usize::try_from(answered).expect("a few");
                 gateway.facts_once("command.answered", answered).await;
