@@ -406,7 +406,7 @@ impl Session {
 
 /// Whether another settlement of a payment counts from now on than the one that did: what was
 /// noted of that one's amount is taken back, and noted again where the new one differs as well.
-fn replaces_settlement(last: Option<Outcome>, decided: &SessionOutcomeDecided) -> bool {
+pub fn replaces_settlement(last: Option<Outcome>, decided: &SessionOutcomeDecided) -> bool {
     last == Some(Outcome::ChargedElsewhere) && decided.settlement.is_some()
 }
 

@@ -29,7 +29,7 @@ pub use by_hand::{
 };
 pub use clock::began_at;
 pub use direct_payment::{DIRECT_PAYMENT, PaymentTold, payment_differs};
-pub use fold::Session;
+pub use fold::{Session, replaces_settlement};
 pub use periods::{billing_input, rate_settled};
 pub use running::{begin_reading, registers_as_told, running_price};
 pub use settlement::{

@@ -7,13 +7,13 @@ use crate::query::hour_of;
 use crate::tables::{Json, OrphanResolutionRow, SessionMeterRow, SessionRow, Word};
 use crate::views::SessionStatus;
 use chargebook_domain::events::v1::{
-    ChargingPlace, ClockTrust, Outcome, Quantity, SessionAnomalyNoted, SessionConnectorStatus,
-    SessionOutcomeDecided, SessionStarted, StopMatch,
+    Anomaly, ChargingPlace, ClockTrust, Outcome, Quantity, SessionAnomalyNoted,
+    SessionConnectorStatus, SessionOutcomeDecided, SessionStarted, StopMatch,
 };
 use chargebook_domain::ids::{Outlet, SessionId, StationId, StationIdentity, TransactionId};
 use chargebook_domain::invoice::InvoiceFigures;
 use chargebook_domain::rating::Rating;
-use chargebook_domain::session::POWER_PLAUSIBLE_W_MAX;
+use chargebook_domain::session::{POWER_PLAUSIBLE_W_MAX, replaces_settlement};
 use chargebook_domain::units::{Timestamp, WattHours};
 use rust_decimal::Decimal;
 
@@ -292,6 +292,7 @@ impl State {
             row.settled_event = Some(fact.settled);
             row.rated_event = Some(event.id);
             row.rated_position = Some(event.position.as_u64());
+            row.anomalies.0.retain(|noted| *noted != Anomaly::PaymentDiffers);
         }
         Ok(())
     }
@@ -304,6 +305,9 @@ impl State {
         let (id, _) = self.known_session(event)?;
         self.end(id);
         let Some(row) = self.sessions.touch(id) else { return Ok(()) };
+        if replaces_settlement(row.outcome.as_ref().map(|last| last.0), fact) {
+            row.anomalies.0.retain(|noted| *noted != Anomaly::PaymentDiffers);
+        }
         row.outcome = Some(Word(fact.outcome));
         row.reason.clone_from(&fact.reason);
         row.detail.clone_from(&fact.detail);
