@@ -138,7 +138,8 @@ fn an_export_that_fails_half_way_leaves_nothing_behind() {
         "trap '' XFSZ; ulimit -f {blocks}; \
          exec \"$0\" audit export --data \"$1\" --invoice \"$2\" -o \"$3\""
     );
-    for name in ["bundle.json", "new.json"] {
+    let known = bundle.file_name().and_then(|name| name.to_str()).expect("a name");
+    for name in [known, "new.json"] {
         let output = csms.scratch().join(name);
         let failed = std::process::Command::new("sh")
             .args(["-c", &export, env!("CARGO_BIN_EXE_chargebook")])
