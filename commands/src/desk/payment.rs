@@ -4,7 +4,7 @@
 use super::reports::notified;
 use super::transaction::OCCURRENCES_SEARCHED_MAX;
 use super::{Case, Decision, DeskError, StationDesk};
-use crate::message::{Answer, Notice, PresentedToken, TransactionEventKind, TransactionReport};
+use crate::message::{Answer, Notice, PresentedToken, TransactionReport};
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
     Intent, SessionPaymentSettled, StationPaymentTold, TerminalPayment, TransactionLimit,
@@ -71,7 +71,7 @@ impl StationDesk {
     }
 
     /// Of all sessions with a transaction's id the last one that had begun, by the station's
-    /// clock, when the payment was settled.
+    /// clock, when the payment was settled; the first one where none had, since clocks err.
     async fn session_of_payment(
         &mut self,
         transaction: &TransactionName,
@@ -87,7 +87,9 @@ impl StationDesk {
                 return Ok(Some(stream));
             }
             let occurrence = known.opened().map(|opened| opened.occurrence);
-            let Some(before) = occurrence.and_then(|number| number.checked_sub(1)) else { break };
+            let Some(before) = occurrence.and_then(|number| number.checked_sub(1)) else {
+                return Ok(Some(stream));
+            };
             let (station, name) = (self.state.station_id, transaction.as_str());
             stream =
                 StreamName::of("session", personal.session_id_of_name(station, name, before).0);
@@ -113,14 +115,9 @@ impl StationDesk {
         Ok(Decision::session(stream, Answer::Empty, vec![fact.into()]))
     }
 
-    /// The payments that were told for a transaction before any of its messages came; none that
-    /// was settled before it began.
+    /// The payments that were told for a transaction before any of its messages came.
     pub(super) fn payments_told_early(&self, first: &TransactionReport) -> Vec<Event> {
-        let begins = first.kind == TransactionEventKind::Started;
-        let is_of_it = |told: &&StationPaymentTold| {
-            let is_later = told.payment.at >= first.at;
-            told.transaction == first.transaction_id && (is_later || !begins)
-        };
+        let is_of_it = |told: &&StationPaymentTold| told.transaction == first.transaction_id;
         let told = self.state.payments.iter().filter(is_of_it);
         let settled = |told: &StationPaymentTold| {
             SessionPaymentSettled { payment: told.payment.clone(), exchange: told.exchange }.into()
