@@ -29,11 +29,11 @@ pub use engine::{LogAddress, OpenedLog};
 pub use file::OpenError;
 pub use memory::MemoryStore;
 pub use port::{
-    Append, AppendError, Appended, EventStore, ExpectedVersion, LookupKey, NewEvent, Position,
-    RecordedEvent, StoreError, StreamName, Subscription,
+    Append, AppendError, Appended, EventStore, ExpectedVersion, LookupKey, NewEvent, OpenMode,
+    Position, RecordedEvent, StoreError, StreamName, Subscription,
 };
 pub use postgres::{PostgresStore, PostgresUrl};
 pub use sealer::{Sealer, SealerError, SealerOptions, SignedCheckpoint, Tree, TreeAt, TreeError};
-pub use sqlite::{OpenMode, SqliteStore};
+pub use sqlite::SqliteStore;
 pub use vault::{KeyVault, Opened, Sealed, Unsealable, VaultError};
 pub use verify::{Finding, LogReport, verify_log};

@@ -199,6 +199,15 @@ pub fn format_instant(instant: DateTime<Utc>) -> String {
     instant.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
+/// Whether a store may write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenMode {
+    /// The one process that writes: holds the log's lock, creates what is missing.
+    Writer,
+    /// Reads only, also beside a running writer; creates nothing.
+    ReadOnly,
+}
+
 /// What the writer believes of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExpectedVersion {

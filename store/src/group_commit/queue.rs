@@ -1,8 +1,9 @@
-//! The bounded queue to the writer. A full one is back-pressure: who appends waits for a place,
-//! and hears `Overloaded` where none comes free.
+//! The bounded queue to the writer, and the thread that serves it. A full queue is back-pressure:
+//! who appends waits for a place, and hears `Overloaded` where none comes free.
 
 use crate::port::{Append, AppendError, Appended};
 use crate::prepare::{Prepared, prepare};
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -27,6 +28,45 @@ pub(crate) struct Inbox {
     pub(crate) requests: mpsc::Receiver<Request>,
     /// Told when the store is closed: what is queued is still served.
     pub(crate) stop: Arc<Notify>,
+}
+
+/// Tells the callers of a batch what became of it, and leaves it empty.
+pub(crate) fn answer(
+    batch: &mut Vec<Request>,
+    committed: Result<Vec<Result<Appended, AppendError>>, AppendError>,
+) {
+    metrics::histogram!("chargebook_store_batch_appends").record(batch.len() as f64);
+    let refusal = match committed {
+        Ok(outcomes) => {
+            for (request, outcome) in batch.drain(..).zip(outcomes) {
+                // A caller that went away needs no answer; its events are in all the same.
+                let _ = request.reply.send(outcome);
+            }
+            return;
+        }
+        Err(refusal) => refusal,
+    };
+    metrics::counter!("chargebook_store_failed_batches_total").increment(1);
+    tracing::error!(appends = batch.len(), error = %refusal, "the log could not be written");
+    for request in batch.drain(..) {
+        let _ = request.reply.send(Err(refusal.clone()));
+    }
+}
+
+/// Gives the writer a thread of its own: beside the tasks of thousands of connections it would
+/// wait for its turn at every statement, and everybody waits for it. The receiver is told of its
+/// end.
+pub(crate) fn on_own_thread<Run: Future<Output = ()>>(
+    run: impl FnOnce() -> Run + Send + 'static,
+) -> std::io::Result<oneshot::Receiver<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (end, ended) = oneshot::channel();
+    std::thread::Builder::new().name("log-writer".to_owned()).spawn(move || {
+        runtime.block_on(run());
+        // Nobody need wait for the end.
+        let _ = end.send(());
+    })?;
+    Ok(ended)
 }
 
 /// The callers' end of the queue.

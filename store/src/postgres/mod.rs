@@ -19,13 +19,14 @@ pub use address::{PostgresUrl, PostgresUrlError};
 
 use crate::file::OpenError;
 use crate::group_commit::CommitFaults;
-use crate::group_commit::queue::{Inbox, QUEUE_APPENDS_MAX, QUEUE_WAIT_MAX, WriterHandle};
+use crate::group_commit::queue::{
+    Inbox, QUEUE_APPENDS_MAX, QUEUE_WAIT_MAX, WriterHandle, on_own_thread,
+};
 use crate::port::{
-    Append, AppendError, Appended, EventStore, LookupKey, Position, RecordedEvent, StoreError,
-    StreamName, Subscription,
+    Append, AppendError, Appended, EventStore, LookupKey, OpenMode, Position, RecordedEvent,
+    StoreError, StreamName, Subscription,
 };
 use crate::ring::Ring;
-use crate::sqlite::OpenMode;
 use crate::tail::Tail;
 use async_trait::async_trait;
 use read::{READ_WAIT_MAX, Reader};
@@ -37,7 +38,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use term::{Seen, Standing};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use writer::{Writer, WriterParts};
 
@@ -180,7 +181,10 @@ async fn open_writer(
         let (address, reader) = (address.clone(), Arc::clone(&reader));
         let faults = options.commit_faults;
         let parts = WriterParts { address, channel, reader, inbox, faults, is_another };
-        start(Writer::new(standing, parts))
+        {
+            let writer = Writer::new(standing, parts);
+            on_own_thread(|| writer.run())
+        }
     };
     let writer = WriterHandle::start(options.queue_appends_max, options.queue_wait, start);
     let failed = |error: std::io::Error| OpenError::Database {
@@ -234,19 +238,6 @@ async fn warn_of_weak_durability(connection: &mut PgConnection) -> Result<(), sq
 async fn close(connection: PgConnection) {
     // What was asked has been answered; whatever closing says changes nothing.
     let _ = connection.close().await;
-}
-
-/// Gives the writer a thread of its own: beside the tasks of thousands of connections it would
-/// wait for its turn at every statement, and everybody waits for it.
-fn start(writer: Writer) -> std::io::Result<oneshot::Receiver<()>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (end, ended) = oneshot::channel();
-    std::thread::Builder::new().name("log-writer".to_owned()).spawn(move || {
-        runtime.block_on(writer.run());
-        // Nobody need wait for the end.
-        let _ = end.send(());
-    })?;
-    Ok(ended)
 }
 
 #[async_trait]

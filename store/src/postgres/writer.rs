@@ -14,7 +14,7 @@ use super::schema::ensure_partitions;
 use super::stored::{Trust, load};
 use super::term::{Seen, Standing, enter};
 use crate::group_commit::plan::{IdCheck, Plan, StreamCache, plan, stream_cache};
-use crate::group_commit::queue::{Inbox, Request};
+use crate::group_commit::queue::{Inbox, Request, answer};
 use crate::group_commit::{CommitFault, CommitFaults};
 use crate::port::{AppendError, Appended, Position};
 use crate::prepare::Prepared;
@@ -84,6 +84,15 @@ enum BatchError {
     /// It may be in the log.
     #[error("{0}")]
     Unknown(String),
+}
+
+impl From<BatchError> for AppendError {
+    fn from(error: BatchError) -> Self {
+        match error {
+            BatchError::Unknown(reason) => Self::Unknown(reason),
+            refused => Self::Down(refused.to_string()),
+        }
+    }
 }
 
 /// SQLSTATEs that are treated apart.
@@ -157,23 +166,8 @@ impl Writer {
     }
 
     async fn serve(&mut self, batch: &mut Vec<Request>) {
-        metrics::histogram!("chargebook_store_batch_appends").record(batch.len() as f64);
-        let refusal = match self.commit(batch).await {
-            Ok(outcomes) => {
-                for (request, outcome) in batch.drain(..).zip(outcomes) {
-                    // A caller that went away needs no answer; its events are in all the same.
-                    let _ = request.reply.send(outcome);
-                }
-                return;
-            }
-            Err(BatchError::Unknown(reason)) => AppendError::Unknown(reason),
-            Err(refused) => AppendError::Down(refused.to_string()),
-        };
-        metrics::counter!("chargebook_store_failed_batches_total").increment(1);
-        tracing::error!(appends = batch.len(), error = %refusal, "the log could not be written");
-        for request in batch.drain(..) {
-            let _ = request.reply.send(Err(refusal.clone()));
-        }
+        let committed = self.commit(batch).await;
+        answer(batch, committed.map_err(AppendError::from));
     }
 
     async fn commit(

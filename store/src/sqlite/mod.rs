@@ -16,11 +16,11 @@ pub use crate::group_commit::{CommitFault, CommitFaults};
 
 use crate::file::{self, OpenError, Probe};
 use crate::group_commit::plan::Base;
-use crate::group_commit::queue::{QUEUE_APPENDS_MAX, QUEUE_WAIT_MAX, WriterHandle};
+use crate::group_commit::queue::{QUEUE_APPENDS_MAX, QUEUE_WAIT_MAX, WriterHandle, on_own_thread};
 use crate::lock::FolderLock;
 use crate::port::{
-    Append, AppendError, Appended, EventStore, LookupKey, Position, RecordedEvent, StoreError,
-    StreamName, Subscription,
+    Append, AppendError, Appended, EventStore, LookupKey, OpenMode, Position, RecordedEvent,
+    StoreError, StreamName, Subscription,
 };
 use crate::ring::Ring;
 use crate::tail::Tail;
@@ -30,7 +30,7 @@ use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use writer::{Writer, WriterParts, read_base};
 
@@ -41,15 +41,6 @@ const RING_EVENTS_MAX: usize = 64 * 1024;
 const RING_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How often a read-only store looks for events that another process has written.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
-
-/// Whether a store may write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OpenMode {
-    /// The one process that writes: takes the folder's lock, creates what is missing.
-    Writer,
-    /// Reads only, also beside a running writer; creates nothing.
-    ReadOnly,
-}
 
 /// Settings; the defaults are right for a server.
 #[derive(Clone)]
@@ -161,7 +152,10 @@ async fn open_writer(folder: &Path, options: SqliteOptions) -> Result<Inner, Ope
             size_pages_max: options.size_pages_max,
             lock,
         };
-        start(Writer::new(path.clone(), connection, base, parts)?)
+        {
+            let writer = Writer::new(path.clone(), connection, base, parts)?;
+            on_own_thread(|| writer.run())
+        }
     };
     let handle = WriterHandle::start(options.queue_appends_max, options.queue_wait, start);
     let handle = handle.map_err(|error: std::io::Error| OpenError::Engine {
@@ -185,19 +179,6 @@ async fn connect(
         })
     });
     connecting.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
-}
-
-/// Gives the writer a thread of its own: beside the tasks of thousands of connections it would
-/// wait for its turn at every statement, and everybody waits for it.
-fn start(writer: Writer) -> std::io::Result<oneshot::Receiver<()>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-    let (end, ended) = oneshot::channel();
-    std::thread::Builder::new().name("log-writer".to_owned()).spawn(move || {
-        runtime.block_on(writer.run());
-        // Nobody need wait for the end.
-        let _ = end.send(());
-    })?;
-    Ok(ended)
 }
 
 async fn open_read_only(folder: &Path, options: SqliteOptions) -> Result<Inner, OpenError> {
