@@ -11,6 +11,7 @@ pub mod disclosure;
 mod envelope;
 pub mod merkle;
 pub mod multiproof;
+pub mod proof_file;
 pub mod tile;
 
 pub use canonical::{CanonicalError, CanonicalJson, NESTING_DEPTH_MAX};

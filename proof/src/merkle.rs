@@ -188,6 +188,14 @@ impl Frontier {
     }
 }
 
+/// The root of the tree of the first `size` leaves, from the hashes of its complete subtrees.
+pub fn root<E>(
+    size: u64,
+    reader: &mut impl FnMut(NodeAddress) -> Result<NodeHash, E>,
+) -> Result<NodeHash, E> {
+    Range { from: 0, to: size }.hash(reader)
+}
+
 /// The inclusion proof of leaf `index` in the tree of the first `size` leaves (RFC 6962
 /// section 2.1.1), lowest sibling first. `reader` returns the hash of a complete subtree.
 pub fn inclusion_proof<E>(

@@ -72,6 +72,12 @@ impl Tile {
         tiles
     }
 
+    /// Whether a tree of `size` leaves has all its hashes.
+    pub fn is_in(&self, size: u64) -> bool {
+        let hashes = size >> (TILE_HEIGHT * self.level);
+        self.index * u64::from(TILE_WIDTH) + u64::from(self.width) <= hashes
+    }
+
     /// Height of the tile above the leaves, in tiles.
     pub fn level(&self) -> u8 {
         self.level
