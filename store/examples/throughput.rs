@@ -57,7 +57,8 @@ async fn measure(address: &LogAddress, folder: &Path) -> Result<(), Box<dyn std:
     let key = KeyVault::open(folder).await?.signing_key().clone();
     let sealing = Instant::now();
     let sealer = Sealer::start(Arc::clone(&store), folder, key, SealerOptions::default()).await?;
-    sealer.seal_now(*store.head().borrow()).await?;
+    let head = *store.head().borrow();
+    sealer.seal_now(head).await?;
     let events = store.head().borrow().as_u64() as f64;
     println!(
         "{:<44} {:>10.0} events/s",

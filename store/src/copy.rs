@@ -1,15 +1,19 @@
 //! Moves a log from one engine to another: every event as it is, in its order, so that the copy has
-//! the same leaves and the same root. A copy that was broken off goes on where it ended.
+//! the same leaves and the same root. A copy that was broken off goes on where it ended. A file
+//! that a log was exported to is copied from in the same way.
 
+use crate::export::{ExportError, ExportReader};
 use crate::port::{
     APPEND_EVENTS_MAX, Append, AppendError, EventStore, ExpectedVersion, LookupKey, NewEvent,
     PAGE_EVENTS_MAX, Position, RecordedEvent, StoreError,
 };
 use crate::prepare::weight_bytes;
+use async_trait::async_trait;
 use chargebook_proof::merkle::{Frontier, NodeHash};
 use futures::future::join_all;
 use serde::Deserialize;
 use std::collections::VecDeque;
+use std::io::BufRead;
 
 /// Appends on their way at a time. Few enough that none waits for a place in the queue, so that
 /// they arrive in their order.
@@ -52,6 +56,9 @@ pub enum CopyError {
     /// An event cannot be read.
     #[error(transparent)]
     Unreadable(#[from] StoreError),
+    /// The file is not what was exported.
+    #[error(transparent)]
+    Export(#[from] ExportError),
     /// An event cannot be written.
     #[error("the target cannot be written, run it again to go on: {0}")]
     Unwritable(#[from] AppendError),
@@ -69,21 +76,66 @@ pub enum CopyError {
     },
 }
 
+/// Where the events of a log come from, in their order.
+#[async_trait]
+pub trait LogSource: Send {
+    /// The next events; none after the last one.
+    async fn next_page(&mut self) -> Result<Vec<RecordedEvent>, CopyError>;
+}
+
+/// The pages of a log in an engine.
+struct Pages<'a> {
+    log: &'a dyn EventStore,
+    after: Position,
+}
+
+#[async_trait]
+impl LogSource for Pages<'_> {
+    async fn next_page(&mut self) -> Result<Vec<RecordedEvent>, CopyError> {
+        let page = self.log.read_all(self.after, PAGE_EVENTS_MAX).await?;
+        self.after = page.last().map_or(self.after, |last| last.position);
+        Ok(page)
+    }
+}
+
+/// Blocks on its file, so it is for a process that has nothing else to do.
+#[async_trait]
+impl<R: BufRead + Send> LogSource for ExportReader<R> {
+    async fn next_page(&mut self) -> Result<Vec<RecordedEvent>, CopyError> {
+        let (mut page, mut bytes) = (Vec::new(), 0);
+        while page.len() < PAGE_EVENTS_MAX && bytes < APPEND_BYTES {
+            let Some(event) = self.next_event()? else { break };
+            bytes += weight_bytes(&event);
+            page.push(event);
+        }
+        Ok(page)
+    }
+}
+
 /// Copies a log to which nobody writes meanwhile, and reads the copy back.
 pub async fn copy_log(
     from: &dyn EventStore,
+    to: &dyn EventStore,
+    progress: impl FnMut(CopyProgress),
+) -> Result<Copied, CopyError> {
+    copy_from(&mut Pages { log: from, after: Position::START }, to, progress).await
+}
+
+/// The same, from anywhere.
+pub async fn copy_from(
+    from: &mut dyn LogSource,
     to: &dyn EventStore,
     mut progress: impl FnMut(CopyProgress),
 ) -> Result<Copied, CopyError> {
     let mut source = Frontier::new();
     let mut earlier = Earlier { after: Position::START, events: VecDeque::new() };
     let mut found = 0;
-    let mut after = Position::START;
     let mut waiting: Vec<Append> = Vec::new();
     loop {
-        let page = from.read_all(after, PAGE_EVENTS_MAX).await?;
-        let Some(last) = page.last() else { break };
-        after = last.position;
+        let page = from.next_page().await?;
+        if page.is_empty() {
+            break;
+        }
         for event in page {
             event.verify_leaf()?;
             // The target is behind once it has nothing more; from then on it is written.
@@ -114,6 +166,32 @@ pub async fn copy_log(
         return Err(CopyError::Different { events, root, found, found_root });
     }
     Ok(Copied { events, found, root })
+}
+
+/// Whether what the target holds is the beginning of a log, so that a copy can go on there. Nothing
+/// is written.
+pub async fn check_beginning(
+    from: &mut dyn LogSource,
+    to: &dyn EventStore,
+) -> Result<(), CopyError> {
+    let mut earlier = Earlier { after: Position::START, events: VecDeque::new() };
+    let mut index = 0;
+    loop {
+        let page = from.next_page().await?;
+        if page.is_empty() {
+            let more = earlier.next(to).await?;
+            return more.map_or(Ok(()), |_| Err(CopyError::AnotherLog { index }));
+        }
+        for event in page {
+            match earlier.next(to).await? {
+                None => return Ok(()),
+                Some(there) if there.leaf != event.leaf => {
+                    return Err(CopyError::AnotherLog { index });
+                }
+                Some(_) => index += 1,
+            }
+        }
+    }
 }
 
 /// What an earlier attempt has left in the target.
@@ -165,7 +243,7 @@ fn bytes_of(event: &NewEvent) -> usize {
 }
 
 /// The lookup keys stand in the meta, so that they can be derived from the log.
-fn keys_of(event: &RecordedEvent) -> Result<Vec<LookupKey>, StoreError> {
+pub(crate) fn keys_of(event: &RecordedEvent) -> Result<Vec<LookupKey>, StoreError> {
     #[derive(Deserialize)]
     struct Meta {
         #[serde(default)]

@@ -6,7 +6,7 @@ use crate::lock::FolderLock;
 use crate::port::EventStore;
 use crate::port::OpenMode;
 use crate::postgres::{PostgresOptions, PostgresStore, PostgresUrl, PostgresUrlError};
-use crate::sqlite::{LOG_FILE, SqliteStore};
+use crate::sqlite::{LOG_FILE, SqliteStore, integrity};
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
@@ -111,6 +111,15 @@ impl OpenedLog {
                 Ok(files.map(|file| file.len()).sum())
             }
             Engine::Postgres(store) => store.size_bytes().await,
+        }
+    }
+
+    /// What the engine's own check complains of; nothing where all is well, or where the engine
+    /// has none that could be asked.
+    pub async fn check_engine(&self, folder: &Path) -> Vec<String> {
+        match &self.engine {
+            Engine::Sqlite(_) => integrity::check(folder).await,
+            Engine::Postgres(_) => Vec::new(),
         }
     }
 

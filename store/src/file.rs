@@ -8,6 +8,11 @@ use std::time::Duration;
 /// How long a statement waits for a lock that another connection holds.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// What the name of a database ends with until it is whole.
+const UNFINISHED: &str = ".part";
+/// What SQLite puts beside a database, by the ending of its name.
+pub(crate) const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
+
 /// Why a file of the data folder, or a log elsewhere, cannot be opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
@@ -129,6 +134,8 @@ pub(crate) struct FileKind {
     pub(crate) application_id: i64,
     /// SQLite's `user_version`: what this program writes and reads.
     pub(crate) schema_version: i64,
+    /// The oldest that it reads.
+    pub(crate) oldest_schema_version: i64,
     /// The statements that create its tables.
     pub(crate) schema: &'static str,
 }
@@ -139,7 +146,7 @@ pub(crate) enum Probe {
     /// No file, or an empty database: one may be created here.
     Vacant,
     /// A file of the kind and of a version that this program reads.
-    Present,
+    Present { schema_version: i64 },
 }
 
 impl FileKind {
@@ -174,16 +181,14 @@ impl FileKind {
             let reason = format!("its application id is {application_id:#x}");
             return Err(OpenError::Foreign { what: self.what, path, reason });
         }
-        match found.cmp(&self.schema_version) {
-            std::cmp::Ordering::Equal => Ok(Probe::Present),
-            std::cmp::Ordering::Greater => {
-                Err(OpenError::NewerSchema { path, found, known: self.schema_version })
-            }
-            std::cmp::Ordering::Less => {
-                let reason = format!("its schema version is {found}");
-                Err(OpenError::Foreign { what: self.what, path, reason })
-            }
+        if found > self.schema_version {
+            return Err(OpenError::NewerSchema { path, found, known: self.schema_version });
         }
+        if found < self.oldest_schema_version {
+            let reason = format!("its schema version is {found}");
+            return Err(OpenError::Foreign { what: self.what, path, reason });
+        }
+        Ok(Probe::Present { schema_version: found })
     }
 
     /// Creates the tables and marks the file, in one transaction.
@@ -237,6 +242,47 @@ pub(crate) fn reading(path: &Path) -> SqliteConnectOptions {
         .foreign_keys(false)
         .busy_timeout(BUSY_TIMEOUT)
         .disable_statement_logging()
+}
+
+/// Makes a database under another name, and gives it its own once it is whole and on the disk: a
+/// crash in between leaves nothing under its name. What is there by that name must be vacant.
+pub(crate) async fn make_whole(
+    path: &Path,
+    make: impl AsyncFnOnce(&Path) -> Result<(), OpenError>,
+) -> Result<(), OpenError> {
+    let unfinished = with_ending(path, UNFINISHED);
+    remove(&unfinished)?;
+    for ending in COMPANIONS {
+        remove(&with_ending(&unfinished, ending))?;
+    }
+    make(&unfinished).await?;
+    // Closing the last connection moves them into the file.
+    if let Some(left) = COMPANIONS.iter().find(|ending| with_ending(&unfinished, ending).exists()) {
+        let reason = format!("{UNFINISHED}{left} was left behind when it was closed");
+        return Err(OpenError::Io { path: path.to_owned(), reason });
+    }
+    for ending in COMPANIONS {
+        remove(&with_ending(path, ending))?;
+    }
+    let synced = std::fs::File::open(&unfinished).and_then(|file| file.sync_all());
+    synced
+        .and_then(|()| std::fs::rename(&unfinished, path))
+        .map_err(|error| io_error(path, &error))?;
+    sync_folder(path.parent().unwrap_or(path))
+}
+
+/// The name of a file, with something after it.
+pub(crate) fn with_ending(path: impl AsRef<Path>, ending: &str) -> PathBuf {
+    let mut name = path.as_ref().as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+fn remove(path: &Path) -> Result<(), OpenError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io_error(path, &error)),
+        _ => Ok(()),
+    }
 }
 
 /// Makes a new file's name durable.

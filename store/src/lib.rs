@@ -5,9 +5,11 @@
 //! This room knows nothing of what an event means: it moves envelopes.
 
 #[doc(hidden)]
+pub mod backup;
 pub mod contract;
 pub mod copy;
 pub mod engine;
+pub mod export;
 mod file;
 mod group_commit;
 mod head;
@@ -36,4 +38,4 @@ pub use postgres::{PostgresStore, PostgresUrl};
 pub use sealer::{Sealer, SealerError, SealerOptions, SignedCheckpoint, Tree, TreeAt, TreeError};
 pub use sqlite::SqliteStore;
 pub use vault::{KeyVault, Opened, Sealed, Unsealable, VaultError};
-pub use verify::{Finding, LogReport, verify_log};
+pub use verify::{Finding, LogReport, verify_log, verify_opened};

@@ -8,7 +8,7 @@ use chargebook_store::port::{PAGE_EVENTS_MAX, SubscriptionSource};
 use chargebook_store::{
     Append, AppendError, Appended, EventStore, ExpectedVersion, Finding, KeyVault, LookupKey,
     MemoryStore, OpenMode, Position, RecordedEvent, Sealer, SealerError, SealerOptions,
-    SqliteStore, StoreError, StreamName, Subscription, Tree, verify_log,
+    SqliteStore, StoreError, StreamName, Subscription, Tree, TreeError, verify_log,
 };
 use proptest::prelude::*;
 use std::path::Path;
@@ -367,6 +367,9 @@ async fn tamper(folder: &Path, sql: &'static str) {
 async fn a_full_check_names_what_was_tampered_with() {
     let position = Position::from_u64;
     let root = |finding: &Finding| matches!(finding, Finding::Root { size: 600, .. });
+    let changed = |finding: &Finding, index: u64, at: u64| {
+        *finding == Finding::Changed { index, position: position(at) }
+    };
     type Expect<'a> = &'a dyn Fn(&[Finding]) -> bool;
     let cases: [(&str, Expect<'_>); 6] = [
         ("UPDATE event SET data = '{\"number\":8}' WHERE position = 400", &|found| {
@@ -381,16 +384,17 @@ async fn a_full_check_names_what_was_tampered_with() {
             "UPDATE event SET leaf = x'00' WHERE position = 7",
             &|found| matches!(found, [Finding::Damaged { position: at, .. }] if *at == position(7)),
         ),
-        (
-            "UPDATE event SET leaf = zeroblob(32) WHERE position = 7",
-            &|found| matches!(found, [Finding::Damaged { .. }, finding] if root(finding)),
-        ),
+        ("UPDATE event SET leaf = zeroblob(32) WHERE position = 7", &|found| {
+            matches!(found, [Finding::Damaged { .. }, finding, first]
+                    if root(finding) && changed(first, 6, 7))
+        }),
         ("DELETE FROM event WHERE position = 300", &|found| {
-            matches!(found, [Finding::Missing { size: 600, events: 599 }])
+            matches!(found, [Finding::Missing { size: 600, events: 599 }, first]
+                if changed(first, 299, 301))
         }),
         (
             "UPDATE event SET position = 10000 WHERE position = 300",
-            &|found| matches!(found, [finding] if root(finding)),
+            &|found| matches!(found, [finding, first] if root(finding) && changed(first, 299, 301)),
         ),
     ];
     for (sql, expected) in cases {
@@ -423,4 +427,30 @@ fn last_checkpoint_root(
 ) -> chargebook_proof::merkle::NodeHash {
     let last = Tree::open(folder.path()).checkpoint(key).expect("verifies").expect("sealed");
     last.checkpoint.root
+}
+
+#[tokio::test]
+async fn the_events_of_a_tile_are_handed_over_until_one_is_not_taken() {
+    let (folder, key) = (TempDir::new().expect("a folder"), signing_key().await);
+    let store: Arc<dyn EventStore> = Arc::new(MemoryStore::new());
+    append_events(&*store, 300).await;
+    start(&store, &folder, &key).await.stop().await.expect("sealed");
+    let tree = Tree::open(folder.path());
+    for (path, first, width) in [("tile/0/000", 0, 256), ("tile/0/001.p/44", 256, 44)] {
+        let mut taken = Vec::new();
+        let take = |event: RecordedEvent| -> Result<(), TreeError> {
+            taken.push(event);
+            Ok(())
+        };
+        tree.events_of(&*store, path.parse().expect("a tile"), take).await.expect("readable");
+        assert_eq!(taken, read_log(&*store).await[first..first + width]);
+
+        let mut taken = 0;
+        let take = |_| {
+            taken += 1;
+            if taken < 3 { Ok(()) } else { Err(TreeError::Incomplete { size: 3 }) }
+        };
+        let ended = tree.events_of(&*store, path.parse().expect("a tile"), take).await;
+        assert_eq!((ended, taken), (Err(TreeError::Incomplete { size: 3 }), 3));
+    }
 }

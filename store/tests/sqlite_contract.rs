@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use chargebook_store::contract::Engine;
+use chargebook_store::sqlite::SqliteOptions;
 use chargebook_store::{EventStore, OpenMode, SqliteStore};
 use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
@@ -9,19 +10,26 @@ use tempfile::TempDir;
 /// One log in a folder that goes with it.
 struct Sqlite {
     folder: TempDir,
+    options: SqliteOptions,
     open: Mutex<Option<SqliteStore>>,
 }
 
 impl Sqlite {
     fn new() -> Self {
-        Self { folder: TempDir::new().expect("a folder"), open: Mutex::new(None) }
+        Self::with(SqliteOptions::default())
+    }
+
+    fn with(options: SqliteOptions) -> Self {
+        let folder = TempDir::new().expect("a folder");
+        Self { folder, options, open: Mutex::new(None) }
     }
 }
 
 #[async_trait]
 impl Engine for Sqlite {
     async fn create(&self) -> Arc<dyn EventStore> {
-        let store = SqliteStore::open(self.folder.path(), OpenMode::Writer).await;
+        let options = self.options.clone();
+        let store = SqliteStore::open_with(self.folder.path(), OpenMode::Writer, options).await;
         let store = store.expect("the folder is free");
         *self.open.lock().expect("unpoisoned") = Some(store.clone());
         Arc::new(store)
@@ -36,3 +44,14 @@ impl Engine for Sqlite {
 }
 
 chargebook_store::contract_suite!(Sqlite::new());
+
+/// The index of the streams, which is written behind, is always on its way.
+mod with_a_busy_index {
+    use super::*;
+
+    fn engine() -> Sqlite {
+        Sqlite::with(SqliteOptions { index_run_appends: 3, ..SqliteOptions::default() })
+    }
+
+    chargebook_store::contract_suite!(engine());
+}

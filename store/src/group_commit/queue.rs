@@ -15,6 +15,11 @@ const QUEUE_KIB_MAX: usize = 64 * 1024;
 /// How long a caller waits for a place in the queue before it hears `Overloaded`.
 pub(crate) const QUEUE_WAIT_MAX: Duration = Duration::from_secs(10);
 
+/// Batches that could not be written.
+const FAILED_BATCHES: &str = "chargebook_store_failed_batches_total";
+/// Appends that found no place in the queue.
+const OVERLOADED: &str = "chargebook_store_overloaded_total";
+
 /// One append on its way through the queue.
 pub(crate) struct Request {
     pub(crate) append: Prepared,
@@ -46,7 +51,7 @@ pub(crate) fn answer(
         }
         Err(refusal) => refusal,
     };
-    metrics::counter!("chargebook_store_failed_batches_total").increment(1);
+    metrics::counter!(FAILED_BATCHES).increment(1);
     tracing::error!(appends = batch.len(), error = %refusal, "the log could not be written");
     for request in batch.drain(..) {
         let _ = request.reply.send(Err(refusal.clone()));
@@ -86,6 +91,9 @@ impl WriterHandle {
         queue_wait: Duration,
         start: impl FnOnce(Inbox) -> Result<oneshot::Receiver<()>, E>,
     ) -> Result<Self, E> {
+        // There from the start, so that whoever watches them sees the first failure as a step.
+        metrics::counter!(FAILED_BATCHES).increment(0);
+        metrics::counter!(OVERLOADED).increment(0);
         let (sender, requests) = mpsc::channel(queue_appends_max.max(1));
         let stop = Arc::new(Notify::new());
         let ended = start(Inbox { requests, stop: Arc::clone(&stop) })?;
@@ -113,7 +121,7 @@ impl WriterHandle {
             Ok(Some(())) => {}
             Ok(None) => return Err(AppendError::Down("the store was closed".to_owned())),
             Err(_) => {
-                metrics::counter!("chargebook_store_overloaded_total").increment(1);
+                metrics::counter!(OVERLOADED).increment(1);
                 return Err(AppendError::Overloaded);
             }
         }

@@ -26,6 +26,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout};
 
+/// Seconds that a batch took to be durable.
+const COMMIT_SECONDS: &str = "chargebook_store_commit_seconds";
 /// Most appends that share a commit.
 const BATCH_APPENDS_MAX: usize = 1000;
 /// How often one batch is decided again before it is given up: the first time without the lock,
@@ -236,8 +238,11 @@ impl Writer {
                     return Ok((plan, None));
                 }
                 let fault = at_commit(self.faults.as_deref()).await?;
+                let begun = Instant::now();
                 let placed = insert(connection, &plan, &self.seen, &self.channel);
-                let placed = in_time(placed, judge_commit).await?;
+                let placed = in_time(placed, judge_commit).await;
+                metrics::histogram!(COMMIT_SECONDS).record(begun.elapsed());
+                let placed = placed?;
                 told(fault)?;
                 Ok((plan, Some(placed.ok_or(BatchError::OtherLog)?)))
             }
@@ -255,7 +260,10 @@ impl Writer {
                 let placed = in_time(placed, judge_statement).await?;
                 let placed = placed.ok_or(BatchError::OtherLog)?;
                 let fault = at_commit(self.faults.as_deref()).await?;
-                in_time(transaction.commit(), judge_commit).await?;
+                let begun = Instant::now();
+                let committed = in_time(transaction.commit(), judge_commit).await;
+                metrics::histogram!(COMMIT_SECONDS).record(begun.elapsed());
+                committed?;
                 told(fault)?;
                 Ok((plan, Some(placed)))
             }

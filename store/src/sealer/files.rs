@@ -122,6 +122,11 @@ impl TreeFiles {
         Err(TreeError::Tile { path: self.folder.join(tile.path()) })
     }
 
+    /// The tile's own file.
+    pub(super) fn tile_path(&self, tile: Tile) -> PathBuf {
+        self.folder.join(tile.path())
+    }
+
     /// Files that hold the tile's hashes, the likeliest first.
     fn tile_candidates(&self, tile: Tile) -> Result<Vec<PathBuf>, TreeError> {
         let exact = self.folder.join(tile.path());

@@ -11,6 +11,7 @@ mod files;
 mod resume;
 mod tree;
 
+pub use chargebook_proof::tile::Tile;
 pub use tree::{SignedCheckpoint, Tree, TreeAt};
 
 use crate::port::{EventStore, Position, RecordedEvent, StoreError, Subscription};
@@ -38,6 +39,9 @@ const SEAL_REQUESTS_MAX: usize = 64;
 /// How many times [`SealerOptions::every_events`] may be unpublished, where publishing fails,
 /// before the sealer stops reading.
 const UNPUBLISHED_FACTOR_MAX: u64 = 4;
+
+/// Times that the log could not be sealed.
+const FAILURES: &str = "chargebook_sealer_failures_total";
 
 /// How often checkpoints are signed; the defaults are right for a server.
 #[derive(Clone, Copy, Debug)]
@@ -193,6 +197,8 @@ impl Sealer {
             waiting: Vec::new(),
             checkpoints: checkpoint_sender,
         };
+        // There from the start, so that whoever watches it sees the first failure as a step.
+        metrics::counter!(FAILURES).increment(0);
         let task = tokio::spawn(run.run(request_receiver));
         Ok(Self { tree, checkpoints, requests, task })
     }
@@ -305,7 +311,7 @@ impl Run {
 
     async fn seal_or_retry(&mut self) {
         if let Err(error) = self.seal(false).await {
-            metrics::counter!("chargebook_sealer_failures_total").increment(1);
+            metrics::counter!(FAILURES).increment(1);
             tracing::error!(%error, "the log could not be sealed; it will be tried again");
         }
     }

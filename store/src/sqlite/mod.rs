@@ -3,8 +3,11 @@
 //! Visible means durable: SQLite shows a commit to readers after its fsync, and the head moves
 //! after that.
 
+mod behind;
 mod checkpoint;
 mod insert;
+pub(crate) mod integrity;
+mod places;
 mod read;
 mod schema;
 mod streams;
@@ -25,7 +28,8 @@ use crate::port::{
 use crate::ring::Ring;
 use crate::tail::Tail;
 use async_trait::async_trait;
-use read::Reader;
+use places::{Backlog, RUN_ENTRIES};
+use read::{Places, Reader};
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -55,6 +59,9 @@ pub struct SqliteOptions {
     /// Size in pages of 4 KiB beyond which `log.db` must not grow; the store is then down for
     /// appends as on a full disk.
     pub size_pages_max: Option<u32>,
+    /// Appends after which the index of the streams is brought up to date.
+    #[doc(hidden)]
+    pub index_run_appends: usize,
     /// Faults that tests inject into commits.
     #[doc(hidden)]
     pub commit_faults: Option<Arc<dyn CommitFaults>>,
@@ -67,6 +74,7 @@ impl Default for SqliteOptions {
             queue_appends_max: QUEUE_APPENDS_MAX,
             verify_stream_reads: true,
             size_pages_max: None,
+            index_run_appends: RUN_ENTRIES,
             commit_faults: None,
         }
     }
@@ -98,8 +106,14 @@ impl SqliteStore {
     ) -> Result<Self, OpenError> {
         let inner = match mode {
             OpenMode::Writer => open_writer(folder, options).await?,
-            OpenMode::ReadOnly => open_read_only(folder, options).await?,
+            OpenMode::ReadOnly => open_read_only(folder.join(schema::LOG_FILE), options).await?,
         };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Opens a copy of a log under a name of its own, for reading.
+    pub(crate) async fn open_copy(path: &Path) -> Result<Self, OpenError> {
+        let inner = open_read_only(path.to_owned(), SqliteOptions::default()).await?;
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -134,14 +148,17 @@ async fn open_writer(folder: &Path, options: SqliteOptions) -> Result<Inner, Ope
     let path = folder.join(schema::LOG_FILE);
     let probe = schema::LOG.probe(&path).await?;
     if probe == Probe::Vacant {
-        let created = schema::create(&path).await;
-        created.map_err(|error| schema::LOG.open_error(&path, &error))?;
-        file::sync_folder(folder)?;
+        file::make_whole(&path, async |unfinished| {
+            let created = schema::create(unfinished).await;
+            created.map_err(|error| schema::LOG.open_error(unfinished, &error))
+        })
+        .await?;
     }
-    let (connection, base) = connect(path.clone(), options.size_pages_max).await?;
+    let (connection, base, backlog) = connect(path.clone(), &options).await?;
     let head = base.head;
     let ring = Ring::new(head, RING_EVENTS_MAX, RING_BYTES_MAX);
-    let reader = Reader::new(&path, Some(ring), head, options.verify_stream_reads);
+    let places = Places::Writer(backlog.waiting());
+    let reader = Reader::new(&path, Some(ring), places, head, options.verify_stream_reads);
     reader.connect_points().await.map_err(|error| schema::LOG.open_error(&path, &error))?;
     let reader = Arc::new(reader);
     let start = |inbox| {
@@ -150,12 +167,11 @@ async fn open_writer(folder: &Path, options: SqliteOptions) -> Result<Inner, Ope
             inbox,
             faults: options.commit_faults,
             size_pages_max: options.size_pages_max,
+            backlog,
             lock,
         };
-        {
-            let writer = Writer::new(path.clone(), connection, base, parts)?;
-            on_own_thread(|| writer.run())
-        }
+        let writer = Writer::new(path.clone(), connection, base, parts)?;
+        on_own_thread(|| writer.run())
     };
     let handle = WriterHandle::start(options.queue_appends_max, options.queue_wait, start);
     let handle = handle.map_err(|error: std::io::Error| OpenError::Engine {
@@ -169,24 +185,29 @@ async fn open_writer(folder: &Path, options: SqliteOptions) -> Result<Inner, Ope
 /// which may take a while.
 async fn connect(
     path: PathBuf,
-    size_pages_max: Option<u32>,
-) -> Result<(Connection, Base), OpenError> {
+    options: &SqliteOptions,
+) -> Result<(Connection, Base, Backlog), OpenError> {
+    let (size_pages_max, run_entries) = (options.size_pages_max, options.index_run_appends);
     let connecting = tokio::task::spawn_blocking(move || {
-        let connected = schema::connect_writer(&path, size_pages_max)
-            .and_then(|connection| Ok((read_base(&connection)?, connection)));
-        connected.map(|(base, connection)| (connection, base)).map_err(|error| {
+        let connected = schema::connect_writer(&path, size_pages_max).and_then(|connection| {
+            schema::migrate(&connection)?;
+            let backlog = Backlog::load(&connection, run_entries)?;
+            Ok((read_base(&connection)?, backlog, connection))
+        });
+        connected.map(|(base, backlog, connection)| (connection, base, backlog)).map_err(|error| {
             schema::LOG.open_error_of(&path, schema::result_code(&error), error.to_string())
         })
     });
     connecting.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }
 
-async fn open_read_only(folder: &Path, options: SqliteOptions) -> Result<Inner, OpenError> {
-    let path = folder.join(schema::LOG_FILE);
-    if schema::LOG.probe(&path).await? == Probe::Vacant {
-        return Err(OpenError::Missing { what: schema::LOG.what, path });
-    }
-    let reader = Reader::new(&path, None, Position::START, options.verify_stream_reads);
+async fn open_read_only(path: PathBuf, options: SqliteOptions) -> Result<Inner, OpenError> {
+    let places = match schema::LOG.probe(&path).await? {
+        Probe::Vacant => return Err(OpenError::Missing { what: schema::LOG.what, path }),
+        Probe::Present { schema_version: 1 } => Places::FileOfVersion1,
+        Probe::Present { .. } => Places::File,
+    };
+    let reader = Reader::new(&path, None, places, Position::START, options.verify_stream_reads);
     let reader = Arc::new(reader);
     let read_error =
         |error: StoreError| OpenError::Engine { path: path.clone(), reason: error.to_string() };

@@ -1,6 +1,8 @@
 //! Reading the log: pages in order, one stream, a lookup key. Short transactions only, since
 //! an open one would hold the write-ahead log back.
 
+use super::behind::Behind;
+use super::places::{Tail, Waiting};
 use super::schema;
 use crate::file::{self, code};
 use crate::head::Head;
@@ -15,8 +17,9 @@ use chargebook_proof::{CanonicalJson, LeafHash};
 use chrono::DateTime;
 use futures::TryStreamExt;
 use sqlx::sqlite::{SqliteConnection, SqlitePool, SqlitePoolOptions, SqliteRow};
-use sqlx::{Row, Sqlite};
+use sqlx::{Connection as _, Row, Sqlite};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -45,7 +48,35 @@ const PAGE_SQL: &str = concat!(
     " FROM event e LEFT JOIN stream s ON s.id = e.stream_id \
      WHERE e.position > ? ORDER BY e.position LIMIT ?"
 );
+/// Of a stream, from a version on and before another, what the index has.
 const STREAM_SQL: &str = concat!(
+    "SELECT ",
+    event_columns!(),
+    " FROM stream s CROSS JOIN stream_append a ON a.stream_id = s.id \
+     CROSS JOIN event e ON e.position >= a.position AND e.position < a.position + a.events \
+     WHERE s.name = ?1 AND a.version < ?3 AND a.version >= \
+     (SELECT coalesce(max(version), 0) FROM stream_append \
+      WHERE stream_id = s.id AND version <= ?2) \
+     AND e.version >= ?2 AND e.version < ?3 ORDER BY a.version, e.position LIMIT ?4"
+);
+/// Of a stream, from a version on, what the index does not have yet: looked for in all events
+/// that came since, by who has no writer to ask.
+const UNINDEXED_SQL: &str = concat!(
+    "SELECT ",
+    event_columns!(),
+    " FROM stream s CROSS JOIN event e ON e.stream_id = s.id \
+     WHERE s.name = ? AND e.position > coalesce((SELECT min(position) FROM stream_append_head \
+     WHERE position <= (SELECT max(position) FROM event)), 0) AND e.version >= ? ORDER BY e.version LIMIT ?"
+);
+/// Events at positions, which come as a JSON array.
+const POSITIONS_SQL: &str = concat!(
+    "SELECT ",
+    event_columns!(),
+    " FROM json_each(?) at CROSS JOIN event e ON e.position = at.value \
+     LEFT JOIN stream s ON s.id = e.stream_id ORDER BY e.position"
+);
+/// Of a stream, from a version on, in a log of schema version 1.
+const STREAM_SQL_1: &str = concat!(
     "SELECT ",
     event_columns!(),
     " FROM stream s JOIN event e ON e.stream_id = s.id \
@@ -60,14 +91,27 @@ pub(super) struct Reader {
     pages: SqlitePool,
     /// Recent events; in read-only mode there are none.
     ring: Option<Ring>,
+    behind: Behind,
+    places: Places,
     head: Head,
     verify_stream_reads: bool,
+}
+
+/// How the events of a stream are found.
+pub(super) enum Places {
+    /// By the index, and by what its writer has not brought into it yet.
+    Writer(Arc<Waiting>),
+    /// By the index, and by looking at what came after it.
+    File,
+    /// By the index of schema version 1, which lacks nothing.
+    FileOfVersion1,
 }
 
 impl Reader {
     pub(super) fn new(
         path: &Path,
         ring: Option<Ring>,
+        places: Places,
         head: Position,
         verify_stream_reads: bool,
     ) -> Self {
@@ -81,7 +125,9 @@ impl Reader {
                 .connect_lazy_with(schema::reader_options(path))
         };
         let (points, pages) = (pool(POINT_CONNECTIONS), pool(PAGE_CONNECTIONS));
-        Self { points, pages, ring, head: Head::new(head), verify_stream_reads }
+        let behind = Behind::default();
+        let head = Head::new(head);
+        Self { points, pages, ring, behind, places, head, verify_stream_reads }
     }
 
     /// Opens the connections for which stations wait. Each has a thread, which is as nice as the
@@ -119,14 +165,25 @@ impl Reader {
         after: Position,
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, StoreError> {
-        let limit = limit.min(PAGE_EVENTS_MAX);
-        if let Some(ring) = &self.ring
-            && let Some(page) = ring.page(after, limit, PAGE_BYTES_MAX)
-        {
-            return Ok(page);
+        match self.recent(after, limit) {
+            Some(page) => Ok(page),
+            None => self.read_file(after, limit).await,
         }
+    }
+
+    /// From memory, where that reaches back so far.
+    fn recent(&self, after: Position, limit: usize) -> Option<Vec<RecordedEvent>> {
+        self.ring.as_ref()?.page(after, limit.min(PAGE_EVENTS_MAX), PAGE_BYTES_MAX)
+    }
+
+    /// From the file.
+    pub(super) async fn read_file(
+        &self,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, StoreError> {
         let mut connection = self.pages.acquire().await.map_err(engine)?;
-        let page = read_page(&mut connection, after, limit).await?;
+        let page = read_page(&mut connection, after, limit.min(PAGE_EVENTS_MAX)).await?;
         if let (None, Some(last)) = (&self.ring, page.last()) {
             self.head.raise(last.position);
         }
@@ -140,12 +197,20 @@ impl Reader {
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, StoreError> {
         let mut connection = self.points.acquire().await.map_err(engine)?;
-        let rows = sqlx::query(STREAM_SQL)
-            .bind(stream.as_str())
-            .bind(saturating_i64(from_version))
-            .bind(saturating_i64(limit.min(PAGE_EVENTS_MAX) as u64))
-            .fetch(&mut *connection);
-        let page = collect_page(rows).await?;
+        let limit = limit.min(PAGE_EVENTS_MAX);
+        let page = match &self.places {
+            Places::Writer(waiting) => {
+                let tail = waiting.tail(stream, saturating_i64(from_version), limit);
+                read_with_tail(&mut connection, stream, from_version, limit, tail).await?
+            }
+            Places::File => {
+                read_indexed_and_rest(&mut connection, stream, from_version, limit).await?
+            }
+            Places::FileOfVersion1 => {
+                let rows = of_stream(STREAM_SQL_1, stream, from_version, limit);
+                collect_page(rows.fetch(&mut *connection)).await?
+            }
+        };
         if self.verify_stream_reads {
             page.iter().try_for_each(RecordedEvent::verify_leaf)?;
         }
@@ -178,7 +243,13 @@ impl PageReader for Reader {
         after: Position,
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, StoreError> {
-        self.read_all(after, limit).await
+        if let Some(page) = self.recent(after, limit) {
+            return Ok(page);
+        }
+        if let Some(page) = self.behind.page_after(self, after, limit).await? {
+            return Ok(page);
+        }
+        self.read_file(after, limit).await
     }
 }
 
@@ -187,6 +258,80 @@ async fn last_position(connection: &mut SqliteConnection) -> Result<Position, sq
     let sql = "SELECT coalesce(max(position), 0) FROM event";
     let last: i64 = sqlx::query(sql).fetch_one(connection).await?.try_get(0)?;
     Ok(Position::from_u64(u64::try_from(last).unwrap_or(0)))
+}
+
+/// What the file has of a stream, then what waits for the index. The tail was looked at first:
+/// what precedes it is in the file.
+async fn read_with_tail(
+    connection: &mut SqliteConnection,
+    stream: &StreamName,
+    from_version: u64,
+    limit: usize,
+    tail: Option<Tail>,
+) -> Result<Vec<RecordedEvent>, StoreError> {
+    let first_waiting = tail.as_ref().map_or(i64::MAX, |tail| tail.first_version);
+    let mut page = Vec::new();
+    if saturating_i64(from_version) < first_waiting {
+        page = read_indexed(connection, stream, from_version, first_waiting, limit).await?;
+    }
+    let next_version = page.last().map_or(from_version, |last| last.version + 1);
+    let Some(tail) = tail.filter(|tail| saturating_i64(next_version) >= tail.first_version) else {
+        return Ok(page);
+    };
+    let positions = &tail.positions[..tail.positions.len().min(limit - page.len())];
+    if !positions.is_empty() {
+        let at = format!("{positions:?}");
+        page.extend(collect_page(sqlx::query(POSITIONS_SQL).bind(at).fetch(connection)).await?);
+    }
+    Ok(page)
+}
+
+/// What the index has of a stream, then what came after the index: seen at one moment.
+async fn read_indexed_and_rest(
+    connection: &mut SqliteConnection,
+    stream: &StreamName,
+    from_version: u64,
+    limit: usize,
+) -> Result<Vec<RecordedEvent>, StoreError> {
+    let mut moment = connection.begin().await.map_err(engine)?;
+    let mut page = read_indexed(&mut moment, stream, from_version, i64::MAX, limit).await?;
+    if page.len() < limit {
+        let next_version = page.last().map_or(from_version, |last| last.version + 1);
+        let rest = of_stream(UNINDEXED_SQL, stream, next_version, limit - page.len());
+        let rest = collect_page(rest.fetch(&mut *moment)).await?;
+        // A page that its bytes have cut short is followed by what the index has yet.
+        if rest.first().is_some_and(|first| first.version == next_version) {
+            page.extend(rest);
+        }
+    }
+    moment.rollback().await.map_err(engine)?;
+    Ok(page)
+}
+
+async fn read_indexed(
+    connection: &mut SqliteConnection,
+    stream: &StreamName,
+    from_version: u64,
+    before_version: i64,
+    limit: usize,
+) -> Result<Vec<RecordedEvent>, StoreError> {
+    let rows = sqlx::query(STREAM_SQL)
+        .bind(stream.as_str())
+        .bind(saturating_i64(from_version))
+        .bind(before_version)
+        .bind(saturating_i64(limit as u64))
+        .fetch(connection);
+    collect_page(rows).await
+}
+
+fn of_stream<'q>(
+    sql: &'static str,
+    stream: &'q StreamName,
+    from_version: u64,
+    limit: usize,
+) -> sqlx::query::Query<'q, Sqlite, sqlx::sqlite::SqliteArguments> {
+    let from_version = saturating_i64(from_version);
+    sqlx::query(sql).bind(stream.as_str()).bind(from_version).bind(saturating_i64(limit as u64))
 }
 
 async fn read_page(

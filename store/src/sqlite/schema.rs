@@ -19,8 +19,13 @@ const STATEMENT_CACHE_MAX: usize = 48;
 const ROW_CHANNEL_ROWS: usize = 512;
 
 /// The log; its application id is `CBLG`.
-pub(crate) const LOG: FileKind =
-    FileKind { what: "log", application_id: 0x4342_4c47, schema_version: 1, schema: SCHEMA };
+pub(crate) const LOG: FileKind = FileKind {
+    what: "log",
+    application_id: 0x4342_4c47,
+    schema_version: 2,
+    oldest_schema_version: 1,
+    schema: SCHEMA,
+};
 
 const SCHEMA: &str = "
 CREATE TABLE stream (
@@ -39,13 +44,60 @@ CREATE TABLE event (
     meta TEXT NOT NULL,
     leaf BLOB NOT NULL
 ) STRICT;
-CREATE UNIQUE INDEX event_by_version ON event (stream_id, version);
 CREATE UNIQUE INDEX event_by_id ON event (id, stream_id);
 CREATE TABLE lookup (
     key BLOB PRIMARY KEY,
     stream_id INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE stream_append (
+    stream_id INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    events INTEGER NOT NULL,
+    PRIMARY KEY (stream_id, version)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE stream_append_head (position INTEGER NOT NULL) STRICT;
+INSERT INTO stream_append_head VALUES (0);
 ";
+
+/// From version 1, which had a row in an index for each event: streaks of events that lie together
+/// become an entry each.
+const FROM_VERSION_1: &str = "
+BEGIN IMMEDIATE;
+CREATE TABLE stream_append (
+    stream_id INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    events INTEGER NOT NULL,
+    PRIMARY KEY (stream_id, version)
+) STRICT, WITHOUT ROWID;
+INSERT INTO stream_append
+    SELECT stream_id, min(version), min(position), count(*) FROM event
+    GROUP BY stream_id, position - version ORDER BY stream_id, min(version);
+CREATE TABLE stream_append_head (position INTEGER NOT NULL) STRICT;
+INSERT INTO stream_append_head SELECT coalesce(max(position), 0) FROM event;
+DROP INDEX event_by_version;
+PRAGMA user_version = 2;
+COMMIT;
+";
+
+/// Brings the tables of an older release to what this one writes.
+pub(super) fn migrate(writer: &Connection) -> rusqlite::Result<()> {
+    let version: i64 = writer.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if version >= LOG.schema_version {
+        return Ok(());
+    }
+    tracing::info!(version, "the log's index is made anew, once");
+    // As many rows as the log has events are sorted: not in memory.
+    writer.execute_batch("PRAGMA temp_store = FILE")?;
+    if let Err(error) = writer.execute_batch(FROM_VERSION_1) {
+        if !writer.is_autocommit() {
+            writer.execute_batch("ROLLBACK")?;
+        }
+        return Err(error);
+    }
+    writer.execute_batch("PRAGMA temp_store = MEMORY")
+}
 
 /// Connections that read: they cannot write, whatever is asked of them.
 pub(crate) fn reader_options(path: &Path) -> SqliteConnectOptions {

@@ -3,6 +3,7 @@
 //! Nothing but the writer changes the log, so what it remembers of streams is true until a commit
 //! fails; then its cache is emptied.
 
+use super::places::Waiting;
 use crate::group_commit::plan::{StoredLog, StoredStream};
 use crate::port::{Position, RecordedEvent, StoreError, StreamName};
 use crate::prepare::{Content, Known};
@@ -11,15 +12,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// The log in the file.
-pub(super) struct File<'a>(pub(super) &'a Connection);
+/// The log in the file, and what waits for its index.
+pub(super) struct File<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) waiting: &'a Waiting,
+}
 
 impl StoredLog for File<'_> {
     fn streams(
         &mut self,
         names: &[&StreamName],
     ) -> Result<Vec<(StreamName, StoredStream)>, StoreError> {
-        load_streams(self.0, names).map_err(unreadable)
+        load_streams(self.connection, self.waiting, names).map_err(unreadable)
     }
 
     fn known(
@@ -27,24 +31,26 @@ impl StoredLog for File<'_> {
         stream: StoredStream,
         events: &[Arc<RecordedEvent>],
     ) -> Result<HashMap<Uuid, Known>, StoreError> {
-        load_known(self.0, stream, events).map_err(unreadable)
+        load_known(self.connection, stream, events).map_err(unreadable)
     }
 }
 
 /// Looks streams up in the file; those that are not there are absent from the answer.
 fn load_streams(
     connection: &Connection,
+    waiting: &Waiting,
     names: &[&StreamName],
 ) -> rusqlite::Result<Vec<(StreamName, StoredStream)>> {
     const SQL: &str = "SELECT s.id, \
-                       (SELECT coalesce(max(version) + 1, 0) FROM event WHERE stream_id = s.id) \
-                       FROM stream s WHERE s.name = ?";
+                       (SELECT version + events FROM stream_append WHERE stream_id = s.id \
+                       ORDER BY version DESC LIMIT 1) FROM stream s WHERE s.name = ?";
     let mut statement = connection.prepare_cached(SQL)?;
     let mut found = Vec::new();
     for name in names {
         let stored = |row: &Row<'_>| {
-            let next_version = row.get::<_, i64>(1)?.unsigned_abs();
-            Ok(StoredStream { id: row.get(0)?, next_version })
+            let indexed: Option<i64> = row.get(1)?;
+            let next_version = waiting.next_version(name).or(indexed).unwrap_or(0);
+            Ok(StoredStream { id: row.get(0)?, next_version: next_version.unsigned_abs() })
         };
         let stored = statement.query_row([name.as_str()], stored).optional()?;
         found.extend(stored.map(|stored| ((*name).clone(), stored)));

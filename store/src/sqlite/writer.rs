@@ -7,8 +7,9 @@
 //! answered as unknown, and before anything else is answered the write-ahead log is moved into
 //! the database through a new connection, with its own fsync.
 
-use super::checkpoint::Checkpointer;
+use super::checkpoint::{Checkpointer, Checkpoints};
 use super::insert::{insert_events, insert_streams, upsert_keys};
+use super::places::Backlog;
 use super::read::Reader;
 use super::schema::{connect_writer, result_code};
 use super::streams::File;
@@ -42,6 +43,7 @@ pub(super) struct Writer {
     reader: Arc<Reader>,
     requests: mpsc::Receiver<Request>,
     stop: Arc<Notify>,
+    checkpoints: Arc<Checkpoints>,
     checkpointer: Checkpointer,
     faults: Option<Arc<dyn CommitFaults>>,
     size_pages_max: Option<u32>,
@@ -51,6 +53,7 @@ pub(super) struct Writer {
     last_failure: String,
     cache: StreamCache,
     base: Base,
+    backlog: Backlog,
     /// Last, so that the folder is let go of after everything else.
     _lock: FolderLock,
 }
@@ -86,13 +89,15 @@ impl Writer {
         base: Base,
         parts: WriterParts,
     ) -> std::io::Result<Self> {
-        let WriterParts { reader, inbox, faults, size_pages_max, lock } = parts;
+        let WriterParts { reader, inbox, faults, size_pages_max, backlog, lock } = parts;
         let Inbox { requests, stop } = inbox;
+        let checkpoints = Arc::new(Checkpoints::of(&path));
         Ok(Self {
             reader,
             requests,
             stop,
-            checkpointer: Checkpointer::start(&path)?,
+            checkpointer: Checkpointer::start(&path, Arc::clone(&checkpoints))?,
+            checkpoints,
             path,
             faults,
             size_pages_max,
@@ -101,6 +106,7 @@ impl Writer {
             last_failure: String::new(),
             cache: stream_cache(),
             base,
+            backlog,
             _lock: lock,
         })
     }
@@ -151,42 +157,52 @@ impl Writer {
             self.disconnect(&error.to_string());
         }
         match decided? {
-            Plan { outcomes, rows, .. } if rows.is_empty() => Ok(outcomes),
-            plan => Ok(self.publish(plan)),
+            (Plan { outcomes, rows, .. }, _) if rows.is_empty() => Ok(outcomes),
+            (plan, entries_written) => Ok(self.publish(plan, entries_written)),
         }
     }
 
+    /// Answers what was committed, and how many entries of the streams' index with it.
     async fn try_commit(
         &mut self,
         batch: &mut [Request],
         id_check: IdCheck,
-    ) -> Result<Plan, BatchError> {
+    ) -> Result<(Plan, usize), BatchError> {
         let Some(connection) = &self.connection else {
             return Err(BatchError::NotWritten(self.last_failure.clone()));
         };
         let mut appends: Vec<&mut Prepared> =
             batch.iter_mut().map(|request| &mut request.append).collect();
-        let planned =
-            plan(&mut File(connection), &mut self.cache, self.base, &mut appends, id_check);
+        let waiting = self.backlog.waiting();
+        let mut file = File { connection, waiting: &waiting };
+        let planned = plan(&mut file, &mut self.cache, self.base, &mut appends, id_check);
         let plan =
             planned.map_err(|error: StoreError| BatchError::NotWritten(error.to_string()))?;
         if plan.rows.is_empty() {
-            return Ok(plan);
+            return Ok((plan, 0));
         }
-        if let Err(error) = write_rows(connection, &plan) {
-            if result_code(&error) != Some(code::CONSTRAINT) {
-                return Err(BatchError::NotWritten(error.to_string()));
-            }
-            let rolled_back = execute(connection, "ROLLBACK");
-            rolled_back.map_err(|error| BatchError::NotWritten(error.to_string()))?;
-            return Err(BatchError::IdSeenBefore);
-        }
+        let written = write_rows(connection, &plan)
+            .and_then(|()| self.backlog.write(connection, plan.rows.len()));
+        let entries_written = match written {
+            Ok(entries) => entries,
+            Err(error) => return Err(self.judge_refused_rows(connection, &error)),
+        };
         let fault = match &self.faults {
             Some(faults) => faults.at_commit().await,
             None => None,
         };
         self.finish_commit(fault)?;
-        Ok(plan)
+        Ok((plan, entries_written))
+    }
+
+    fn judge_refused_rows(&self, connection: &Connection, error: &rusqlite::Error) -> BatchError {
+        if result_code(error) != Some(code::CONSTRAINT) {
+            return BatchError::NotWritten(error.to_string());
+        }
+        match execute(connection, "ROLLBACK") {
+            Ok(()) => BatchError::IdSeenBefore,
+            Err(error) => BatchError::NotWritten(error.to_string()),
+        }
     }
 
     fn finish_commit(&mut self, fault: Option<CommitFault>) -> Result<(), BatchError> {
@@ -226,7 +242,11 @@ impl Writer {
     }
 
     /// The batch is durable: now it may be seen and told.
-    fn publish(&mut self, plan: Plan) -> Vec<Result<Appended, AppendError>> {
+    fn publish(
+        &mut self,
+        plan: Plan,
+        entries_written: usize,
+    ) -> Vec<Result<Appended, AppendError>> {
         for (name, stream) in plan.streams_after {
             self.cache.put(name, stream);
         }
@@ -235,6 +255,7 @@ impl Writer {
         if let Some(last) = plan.rows.last() {
             self.base.head = last.event.position;
         }
+        self.backlog.committed(entries_written, &plan.rows);
         if let Some(ring) = self.reader.ring() {
             ring.extend(plan.rows.into_iter().map(|row| row.event));
         }
@@ -280,7 +301,8 @@ impl Writer {
     fn reconnect(&mut self) -> Result<(), Box<dyn std::error::Error>> {
         let connection = connect_writer(&self.path, self.size_pages_max)?;
         let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
-        let busy: i64 = connection.query_row(checkpoint, [], |row| row.get(0))?;
+        let busy: i64 =
+            self.checkpoints.run(|| connection.query_row(checkpoint, [], |row| row.get(0)))?;
         if busy != 0 {
             return Err("readers kept the write-ahead log busy".into());
         }
@@ -290,6 +312,7 @@ impl Writer {
         {
             ring.restart(base.head);
         }
+        self.backlog.reload(&connection)?;
         self.base = base;
         self.reader.head().raise(base.head);
         self.connection = Some(connection);
@@ -308,10 +331,12 @@ impl Writer {
         self.reader.close().await;
         self.checkpointer.stop();
         if let Some(connection) = self.connection.take() {
-            let truncated = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+            let indexed = self.backlog.write_all(&connection);
+            let truncate = || connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+            let truncated = self.checkpoints.run(truncate);
             let closed = connection.close().map_err(|(_, error)| error);
-            if let Err(error) = truncated.and(closed) {
-                tracing::warn!(%error, "the log was closed without emptying its write-ahead log");
+            if let Err(error) = indexed.and(truncated).and(closed) {
+                tracing::warn!(%error, "the log was closed without putting its files in order");
             }
         }
     }
@@ -323,6 +348,7 @@ pub(super) struct WriterParts {
     pub(super) inbox: Inbox,
     pub(super) faults: Option<Arc<dyn CommitFaults>>,
     pub(super) size_pages_max: Option<u32>,
+    pub(super) backlog: Backlog,
     pub(super) lock: FolderLock,
 }
 

@@ -11,6 +11,7 @@ mod seal;
 mod table;
 
 pub use seal::{Opened, Sealed};
+pub(crate) use table::VAULT_FILE;
 
 use crate::file::OpenError;
 use crate::lru::Lru;
@@ -94,7 +95,7 @@ pub struct KeyVault {
 impl KeyVault {
     /// Whether a data folder has no vault. Where its log has events, they were lost.
     pub fn is_missing(folder: &Path) -> bool {
-        !folder.join(table::VAULT_FILE).exists()
+        !folder.join(VAULT_FILE).exists()
     }
 
     /// Opens the vault of a data folder, or makes a new one: a lost vault never keeps the log

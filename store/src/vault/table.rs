@@ -16,7 +16,7 @@ use std::path::Path;
 use uuid::Uuid;
 
 /// Name of the vault in the data folder.
-pub(super) const VAULT_FILE: &str = "keys.db";
+pub(crate) const VAULT_FILE: &str = "keys.db";
 /// Host part of the name that a log gets if it is given none.
 const DEFAULT_ORIGIN_HOST: &str = "chargebook.local";
 /// Length of the secret of keyed hashes, in bytes.
@@ -30,6 +30,7 @@ const VAULT: FileKind = FileKind {
     what: "key vault",
     application_id: 0x4342_4b59,
     schema_version: 1,
+    oldest_schema_version: 1,
     schema: "
 CREATE TABLE secret (
     name TEXT PRIMARY KEY,
@@ -57,20 +58,25 @@ pub(super) struct Secrets {
 pub(super) async fn open(folder: &Path) -> Result<(SqliteConnection, bool), VaultError> {
     let path = folder.join(VAULT_FILE);
     std::fs::create_dir_all(folder).map_err(|error| file::io_error(folder, &error))?;
-    let is_new = VAULT.probe(&path).await? == Probe::Vacant;
-    if is_new {
-        create_private(&path).map_err(|error| file::io_error(&path, &error))?;
-    }
     let engine_error = |error: sqlx::Error| VAULT.open_error(&path, &error);
-    let mut connection = options().filename(&path).connect().await.map_err(engine_error)?;
-    if is_new {
-        VAULT.create(&mut connection).await.map_err(engine_error)?;
-        file::sync_folder(folder)?;
+    if VAULT.probe(&path).await? == Probe::Vacant {
+        file::make_whole(&path, async |unfinished| {
+            create_private(unfinished).map_err(|error| file::io_error(unfinished, &error))?;
+            create(unfinished).await.map_err(engine_error)
+        })
+        .await?;
     }
+    let mut connection = options().filename(&path).connect().await.map_err(engine_error)?;
     // A vault whose making was interrupted has its tables, and no secrets yet.
     let count = sqlx::query("SELECT count(*) FROM secret").fetch_one(&mut connection).await;
     let secrets: i64 = count.and_then(|row| row.try_get(0)).map_err(engine_error)?;
     Ok((connection, secrets == 0))
+}
+
+async fn create(path: &Path) -> Result<(), sqlx::Error> {
+    let mut connection = options().filename(path).connect().await?;
+    VAULT.create(&mut connection).await?;
+    connection.close().await
 }
 
 /// Opens the file for reading, beside whoever writes to it.

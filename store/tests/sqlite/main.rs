@@ -1,5 +1,7 @@
 //! What is the SQLite engine's own: its files, its lock, its failures, its queue.
 
+mod places;
+
 use async_trait::async_trait;
 use chargebook_store::contract::{sample_event, sample_event_with_id, scaled};
 use chargebook_store::sqlite::{CommitFault, CommitFaults, SqliteOptions};
@@ -215,6 +217,33 @@ async fn a_late_subscriber_passes_from_the_file_to_memory_without_a_seam() {
     assert_eq!(positions(&last), (1..=count as u64).collect::<Vec<_>>());
     assert!(early.await.expect("followed") == last);
     assert!(late.await.expect("followed") == last);
+}
+
+#[tokio::test]
+async fn followers_behind_each_other_see_the_same() {
+    let folder = TempDir::new().expect("a folder");
+    let store = open(folder.path()).await;
+    for _ in 0..11 {
+        append_new(&store, 500).await.expect("written");
+    }
+    let log = follow(&store, 5_500).await;
+    // It keeps nothing in memory, so all its pages come from the file.
+    let reader = SqliteStore::open(folder.path(), OpenMode::ReadOnly).await.expect("opens");
+    let from = |start: usize| {
+        let (reader, after) = (reader.clone(), Position::from_u64(start as u64));
+        async move {
+            let mut subscription = reader.subscribe(after);
+            let mut seen = Vec::new();
+            while seen.len() < 5_500 - start {
+                seen.extend(subscription.next_page().await.expect("a page"));
+            }
+            seen
+        }
+    };
+    let starts = [0, 1, 999, 1_000, 1_001, 2_500, 4_999, 5_000, 5_499];
+    for (start, seen) in starts.iter().zip(join_all(starts.map(from)).await) {
+        assert!(seen == log[*start..], "from {start}");
+    }
 }
 
 /// Faults in the order in which commits meet them.

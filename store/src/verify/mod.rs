@@ -1,51 +1,25 @@
-//! The full check of a log: every event against its leaf, and the tree over all leaves against
-//! every checkpoint that was ever remembered. Finds any flipped byte, and any deletion, change
-//! or reordering before the last checkpoint.
+//! The full check of a log: every event against its leaf, the tree over all leaves against every
+//! checkpoint that was ever remembered and against the tiles, the lookup keys against the events,
+//! and the engine by its own check. Finds any flipped byte that a read could come upon, and any
+//! deletion, change or reordering before the last checkpoint, and names the first place.
 
-use crate::port::{EventStore, PAGE_EVENTS_MAX, Position, StoreError};
+mod finding;
+mod keys;
+mod tiles;
+
+pub use finding::Finding;
+
+use crate::engine::OpenedLog;
+use crate::port::{EventStore, PAGE_EVENTS_MAX, Position, RecordedEvent, StoreError};
 use crate::sealer::{Tree, TreeError};
 use chargebook_proof::checkpoint::{Checkpoint, VerifierKey};
 use chargebook_proof::merkle::{Frontier, NodeHash};
+use keys::KeyCheck;
+use std::path::Path;
+use tiles::TileCheck;
 
 /// Findings that a report names one by one; the others are counted.
 const FINDINGS_MAX: usize = 100;
-
-/// Something that is not as it should be.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Finding {
-    /// An event cannot be read, or does not hash to its leaf.
-    #[error("the event at position {position} is damaged: {reason}")]
-    Damaged {
-        /// Where.
-        position: Position,
-        /// What does not fit.
-        reason: String,
-    },
-    /// A checkpoint covers more events than there are.
-    #[error("a checkpoint covers {size} events, the log has {events}: events are missing")]
-    Missing {
-        /// Events under the checkpoint.
-        size: u64,
-        /// Events in the log.
-        events: u64,
-    },
-    /// A checkpoint has another root than the log.
-    #[error(
-        "the checkpoint over the first {size} events has the root {published}, the events give \
-         {found}: at least one of them was changed, removed, added or moved"
-    )]
-    Root {
-        /// Events under the checkpoint.
-        size: u64,
-        /// Its root.
-        published: NodeHash,
-        /// The log's root at that size.
-        found: NodeHash,
-    },
-    /// A checkpoint's note cannot be read at all.
-    #[error("a remembered checkpoint is damaged")]
-    Note,
-}
 
 /// What the check has found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -74,12 +48,34 @@ impl LogReport {
         self.findings_count == 0
     }
 
+    /// Whether the events are not those of a checkpoint.
+    fn disagrees(&self) -> bool {
+        let other =
+            |finding: &Finding| matches!(finding, Finding::Root { .. } | Finding::Missing { .. });
+        self.findings.iter().any(other)
+    }
+
     fn find(&mut self, finding: Finding) {
         self.findings_count += 1;
         if self.findings.len() < FINDINGS_MAX {
             self.findings.push(finding);
         }
     }
+}
+
+/// The whole check of a log that is kept for a data folder.
+pub async fn verify_opened(
+    log: &OpenedLog,
+    data_folder: &Path,
+    tree: &Tree,
+    key: Option<&VerifierKey>,
+    progress: impl FnMut(u64),
+) -> Result<LogReport, TreeError> {
+    let mut report = verify_log(&*log.store(), tree, key, progress).await?;
+    for complaint in log.check_engine(data_folder).await {
+        report.find(Finding::Engine(complaint));
+    }
+    Ok(report)
 }
 
 /// Reads the whole log and checks it against itself and against the tree's checkpoints.
@@ -91,7 +87,10 @@ pub async fn verify_log(
     mut progress: impl FnMut(u64),
 ) -> Result<LogReport, TreeError> {
     let mut report = LogReport::default();
-    let mut heads = checkpoint_heads(tree, key, &mut report)?.into_iter().peekable();
+    let heads = checkpoint_heads(tree, key, &mut report)?;
+    let mut tiles = TileCheck::new(tree, heads.last().map_or(0, |(size, _)| *size));
+    let mut heads = heads.into_iter().peekable();
+    let mut keys = KeyCheck::default();
     let mut frontier = Frontier::new();
     let check = |frontier: &Frontier, (size, published): (u64, NodeHash)| {
         let found = frontier.root();
@@ -101,21 +100,21 @@ pub async fn verify_log(
         check(&frontier, head).into_iter().for_each(|finding| report.find(finding));
     }
     loop {
-        let page = match store.read_all(report.last_position, PAGE_EVENTS_MAX).await {
+        let page = match page_after(store, report.last_position).await {
             Ok(page) if page.is_empty() => break,
             Ok(page) => page,
-            Err(StoreError::Damaged { position, reason }) => {
+            Err(finding) => {
                 // Without its leaf nothing after it can be compared.
-                report.find(Finding::Damaged { position, reason });
+                report.find(finding);
                 return Ok(report);
             }
-            Err(error) => return Err(error.into()),
         };
         for event in &page {
             if let Err(StoreError::Damaged { position, reason }) = event.verify_leaf() {
                 report.find(Finding::Damaged { position, reason });
             }
-            frontier.append(event.leaf, |_, _| {});
+            frontier.append(event.leaf, |address, hash| tiles.see(address, hash, event.position));
+            keys.see(event);
             while let Some(head) = heads.next_if(|(size, _)| *size == frontier.size()) {
                 check(&frontier, head).into_iter().for_each(|finding| report.find(finding));
             }
@@ -127,8 +126,33 @@ pub async fn verify_log(
     for (size, _) in heads {
         report.find(Finding::Missing { size, events: report.events });
     }
+    if let Some(finding) = tiles.finding(report.disagrees()) {
+        report.find(finding);
+    }
+    for finding in keys.findings(store, report.last_position).await {
+        report.find(finding);
+    }
     report.root = Some(frontier.root());
     Ok(report)
+}
+
+/// The next page; where there is none to be had, as many events as can be read, so that the first
+/// one that cannot be is named.
+async fn page_after(
+    store: &dyn EventStore,
+    after: Position,
+) -> Result<Vec<RecordedEvent>, Finding> {
+    let mut limit = PAGE_EVENTS_MAX;
+    loop {
+        match store.read_all(after, limit).await {
+            Ok(page) => return Ok(page),
+            Err(_) if limit > 1 => limit /= 2,
+            Err(StoreError::Damaged { position, reason }) => {
+                return Err(Finding::Damaged { position, reason });
+            }
+            Err(StoreError::Engine(reason)) => return Err(Finding::Unreadable { after, reason }),
+        }
+    }
 }
 
 /// Size and root of every checkpoint, in the order of sizes.

@@ -1,0 +1,183 @@
+//! A log on a disk that has changed it: whatever byte it is, the full check finds it, or every read
+//! is right. Never a silent wrong read, never a panic.
+
+use chargebook_proof::checkpoint::{Origin, SigningKey};
+use chargebook_store::contract::sample_event;
+use chargebook_store::{
+    Append, CanonicalJson, ExpectedVersion, Finding, LogAddress, LogReport, LookupKey, NewEvent,
+    OpenMode, OpenedLog, Position, RecordedEvent, Sealer, SealerOptions, StreamName, Tree,
+    verify_opened,
+};
+use std::path::Path;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+const EVENTS: u64 = 24;
+const STREAMS: u64 = 4;
+/// Every so many bytes one is tried, a prime so that no record is always met at the same place.
+const SAMPLE_STEP: usize = 89;
+
+/// True where the large counts are asked for (`cargo xtask test --long`).
+fn is_long_run() -> bool {
+    std::env::var_os("CHARGEBOOK_TEST_LONG").is_some()
+}
+
+fn signing_key() -> SigningKey {
+    SigningKey::from_seed(Origin::new("charging.example/log").expect("a name"), &[7; 32])
+}
+
+fn stream(number: u64) -> StreamName {
+    StreamName::of("sample", Uuid::from_u128((number % STREAMS).into()))
+}
+
+fn key(number: u64) -> LookupKey {
+    LookupKey([number as u8 + 1; 16])
+}
+
+/// Everything that a reader can ask for.
+#[derive(Debug, PartialEq)]
+struct Content {
+    events: Vec<RecordedEvent>,
+    streams: Vec<Vec<RecordedEvent>>,
+    lookups: Vec<Option<StreamName>>,
+}
+
+/// A sealed log whose every part is in use, closed.
+async fn sealed_log(folder: &Path) -> Content {
+    let opened = open(folder, OpenMode::Writer).await.expect("opens");
+    let log = opened.store();
+    for number in 0..EVENTS {
+        let expected = match number / STREAMS {
+            0 => ExpectedVersion::NoStream,
+            version => ExpectedVersion::Exact(version - 1),
+        };
+        let meta = format!("{{\"keys\":[\"{}\"]}}", hex::encode(key(number).0));
+        let event = NewEvent {
+            meta: CanonicalJson::from_stored(meta),
+            keys: vec![key(number)],
+            ..sample_event(number)
+        };
+        let append = Append { stream: stream(number), expected, events: vec![event] };
+        log.append(append).await.expect("written");
+    }
+    let options = SealerOptions::default();
+    let sealer = Sealer::start(log.clone(), folder, signing_key(), options).await.expect("starts");
+    sealer.stop().await.expect("sealed");
+    let content = read(&opened).await.expect("readable");
+    opened.close().await;
+    content
+}
+
+async fn open(folder: &Path, mode: OpenMode) -> Result<OpenedLog, String> {
+    LogAddress::Embedded.open(folder, mode).await.map_err(|error| error.to_string())
+}
+
+async fn read(opened: &OpenedLog) -> Result<Content, String> {
+    let log = opened.store();
+    let said = |error: chargebook_store::StoreError| error.to_string();
+    let events = log.read_all(Position::START, 4096).await.map_err(said)?;
+    let mut streams = Vec::new();
+    for number in 0..STREAMS {
+        streams.push(log.read_stream(&stream(number), 0, 4096).await.map_err(said)?);
+    }
+    let mut lookups = Vec::new();
+    for number in 0..EVENTS {
+        lookups.push(log.lookup(&key(number)).await.map_err(said)?);
+    }
+    Ok(Content { events, streams, lookups })
+}
+
+/// What `chargebook log verify` finds, or why it does not come so far.
+async fn verify(opened: &OpenedLog, folder: &Path) -> Result<LogReport, String> {
+    let (tree, key) = (Tree::open(folder), signing_key().verifier_key());
+    let report = verify_opened(opened, folder, &tree, Some(&key), |_| {}).await;
+    report.map_err(|error| error.to_string())
+}
+
+/// The file as it was, in a folder of its own for each that is tried.
+struct Original {
+    folder: TempDir,
+    content: Content,
+    bytes: Vec<u8>,
+}
+
+impl Original {
+    async fn new() -> Self {
+        let folder = TempDir::new().expect("a folder");
+        let content = sealed_log(folder.path()).await;
+        let bytes = std::fs::read(folder.path().join("log.db")).expect("the file");
+        assert!(!folder.path().join("log.db-wal").exists(), "all of it is in the file");
+        Self { folder, content, bytes }
+    }
+
+    /// Whether damage is found; if not, every read has to be right.
+    async fn check(&self, bytes: &[u8], what: &str) -> bool {
+        for beside in ["log.db-wal", "log.db-shm"] {
+            let _ = std::fs::remove_file(self.folder.path().join(beside));
+        }
+        std::fs::write(self.folder.path().join("log.db"), bytes).expect("written");
+        let Ok(opened) = open(self.folder.path(), OpenMode::ReadOnly).await else { return true };
+        let report = verify(&opened, self.folder.path()).await;
+        let found = report.as_ref().map_or(true, |report| !report.is_clean());
+        if !found {
+            let read = read(&opened).await;
+            assert!(read.as_ref() == Ok(&self.content), "{what} was not found: {read:?}");
+        }
+        opened.close().await;
+        found
+    }
+}
+
+#[tokio::test]
+async fn no_flipped_bit_is_read_as_if_it_were_right() {
+    let original = Original::new().await;
+    assert!(!original.check(&original.bytes, "nothing").await, "the log is whole");
+    let step = if is_long_run() { 1 } else { SAMPLE_STEP };
+    let mut found = 0;
+    for at in (0..original.bytes.len()).step_by(step) {
+        let bits = if is_long_run() { 0..8 } else { at % 8..at % 8 + 1 };
+        for bit in bits {
+            let mut bytes = original.bytes.clone();
+            bytes[at] ^= 1 << bit;
+            found += u32::from(original.check(&bytes, &format!("bit {bit} of byte {at}")).await);
+        }
+    }
+    assert!(found > 50, "most of the file says something, {found} were found");
+}
+
+#[tokio::test]
+async fn no_truncated_log_is_read_as_if_it_were_whole() {
+    let original = Original::new().await;
+    let length = original.bytes.len();
+    let step = if is_long_run() { 1 } else { SAMPLE_STEP };
+    for length in (0..length).step_by(step).chain([length - 1]) {
+        let what = format!("the end at byte {length}");
+        assert!(original.check(&original.bytes[..length], &what).await, "{what} was not found");
+    }
+}
+
+/// Every place that an event's text lies at in the file, changed.
+#[tokio::test]
+async fn a_change_of_an_event_is_named_by_its_position() {
+    let original = Original::new().await;
+    for (position, event) in (1..).zip(&original.content.events) {
+        let needle = event.data.as_str().as_bytes();
+        let meta = event.meta.as_str().as_bytes();
+        let at = original
+            .bytes
+            .windows(needle.len() + meta.len())
+            .position(|window| window[..needle.len()] == *needle && window.ends_with(meta))
+            .expect("the event is in the file");
+        let mut bytes = original.bytes.clone();
+        bytes[at + needle.len() - 2] ^= 1;
+        std::fs::write(original.folder.path().join("log.db"), &bytes).expect("written");
+        let opened = open(original.folder.path(), OpenMode::ReadOnly).await.expect("opens");
+        let report = verify(&opened, original.folder.path()).await.expect("readable");
+        let position = Position::from_u64(position);
+        let Some(Finding::Damaged { position: named, .. }) = report.findings.first() else {
+            panic!("{position}: {:?}", report.findings)
+        };
+        assert_eq!(*named, position);
+        opened.close().await;
+    }
+}
