@@ -65,8 +65,9 @@ pub(crate) async fn require_token(
     match state.authenticator.accepts_headers(request.headers()) {
         true => {
             let mut response = next.run(request).await;
-            // What is asked for with a token is for nobody else to keep.
-            response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            // What is asked for with a token is for nobody to keep, unless it says otherwise.
+            let no_store = HeaderValue::from_static("no-store");
+            response.headers_mut().entry(CACHE_CONTROL).or_insert(no_store);
             response
         }
         false => Problem::unauthenticated().into_response(),

@@ -4,10 +4,11 @@ use crate::auth::Authenticator;
 use crate::problem::Problem;
 use crate::routes::health::Readiness;
 use crate::routes::stream::STREAMS_MAX;
+use crate::routes::tiles::ENTRY_BUNDLES_AT_ONCE_MAX;
 use chargebook_commands::Chargebook;
 use chargebook_domain::sealed::{HOLE_PLACEHOLDER, SealedText};
 use chargebook_projections::{QueryError, ReadModels};
-use chargebook_store::Position;
+use chargebook_store::{Position, Tree};
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
@@ -37,12 +38,15 @@ pub struct ApiState {
     pub metrics: Option<PrometheusHandle>,
     /// The file with the log's current signed checkpoint, where the sealer keeps one.
     pub checkpoint_file: Option<PathBuf>,
+    /// The log's tree, where the sealer keeps one.
+    pub tree: Option<Tree>,
     /// What exports an invoice's proof, where something does.
     pub bundles: Option<Arc<dyn BundleSource>>,
     /// Cancelled when the server is to end: streams end, and it is not ready any more.
     pub shutdown: CancellationToken,
     pub(crate) readiness: Arc<Readiness>,
     pub(crate) streams: Arc<Semaphore>,
+    pub(crate) entry_bundles: Arc<Semaphore>,
     registering: Arc<[Mutex<()>; REGISTERING_AT_ONCE_MAX]>,
 }
 
@@ -80,10 +84,12 @@ impl ApiState {
             authenticator,
             metrics: None,
             checkpoint_file: None,
+            tree: None,
             bundles: None,
             shutdown,
             readiness: Arc::new(readiness),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            entry_bundles: Arc::new(Semaphore::new(ENTRY_BUNDLES_AT_ONCE_MAX)),
             registering: Arc::new(std::array::from_fn(|_| Mutex::default())),
         }
     }

@@ -57,7 +57,10 @@ use ocsp::OcspCache;
 use personal::PersonalData;
 use policy::OpenCommands;
 use protocol::{NoProtocol, StationProtocol};
-use registry::{PasswordMatch, Registered, Registry, RegistryError, StationChange};
+use registry::{
+    PasswordMatch, Registered, Registry, RegistryError, SettingsChange, StationChange,
+    StationRegistration,
+};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::{Mutex, OnceCell, mpsc};
@@ -249,6 +252,9 @@ impl Chargebook {
             settings,
             is_password_verified,
             certificate_serial_number,
+            serial_number_registered: state.serial_number_registered,
+            is_named_by_serial_number: false,
+            has_other_serial_number: state.has_other_serial_number,
             security_profile_required: state.security_profile_required,
         })
     }
@@ -264,6 +270,26 @@ impl Chargebook {
         identity: StationIdentity,
     ) -> Result<StationIdentity, RegistryError> {
         Ok(self.registry().station_in_any_case(&identity).await?.unwrap_or(identity))
+    }
+
+    /// Registers a station; the same again is the same.
+    ///
+    /// # Errors
+    /// What is not valid, a station of the same name with other content, or the log.
+    pub async fn register_station(
+        &self,
+        registration: StationRegistration,
+    ) -> Result<Registered, RegistryError> {
+        let (id, shows_cost) = (registration.id.clone(), registration.settings.shows_cost);
+        let registered = self.registry().register_station(registration).await?;
+        if registered.created || shows_cost.flatten().is_none() {
+            return Ok(registered);
+        }
+        // What was not kept when it was first said (`SettingsChange::means`) is from now on.
+        let settings = SettingsChange { shows_cost, ..SettingsChange::default() };
+        let change = StationChange { settings, ..StationChange::default() };
+        let changed = self.change_station(&id, change).await?;
+        Ok(Registered { created: false, ..changed })
     }
 
     /// Changes a station's password, site or settings; in force at once, on a connection that is

@@ -99,11 +99,28 @@ pub struct Pointed<T> {
     pub raw: String,
 }
 
+/// What a station says of itself when it starts up.
+#[derive(Clone, Debug)]
+pub struct BootReport {
+    /// What is kept of it.
+    pub boot: BootInformation,
+    /// A second serial number of the station's: 1.6 has two members for one (section 6.5).
+    pub further_serial_number: Option<String>,
+    /// Whether numbers that differ in case alone are different ones in its version.
+    pub has_case: bool,
+}
+
+impl From<BootInformation> for BootReport {
+    fn from(boot: BootInformation) -> Self {
+        Self { boot, further_serial_number: None, has_case: true }
+    }
+}
+
 /// A station's message that is well-formed and means something.
 #[derive(Clone, Debug)]
 pub enum StationMessage {
     /// BootNotification.
-    Boot(BootInformation),
+    Boot(BootReport),
     /// Heartbeat.
     Heartbeat,
     /// Authorize.

@@ -54,6 +54,12 @@ impl PersonalData {
         self.key("station-in-any-case", &[identity.to_ascii_lowercase().as_bytes()])
     }
 
+    /// Finds a station by the serial number that an operator knows it by, in whatever case: in 1.6
+    /// it has none.
+    pub fn serial_number_key(&self, serial_number: &str) -> LookupKey {
+        self.key("station-serial-number", &[serial_number.to_ascii_lowercase().as_bytes()])
+    }
+
     /// Finds a token by its uid, which is case-insensitive (OCPP 1.6 CiString20Type).
     pub fn token_key(&self, uid: &str) -> LookupKey {
         self.key("token", &[folded(uid).as_bytes()])
@@ -127,6 +133,11 @@ impl PersonalData {
     /// Finds the session that took an orphaned stop in.
     pub fn adoption_key(&self, exchange: chargebook_domain::ids::EventId) -> LookupKey {
         self.key("adopted", &[exchange.0.as_bytes()])
+    }
+
+    /// Finds where a person dismissed what a station had told in that exchange.
+    pub fn dismissal_key(&self, exchange: chargebook_domain::ids::EventId) -> LookupKey {
+        self.key("dismissed", &[exchange.0.as_bytes()])
     }
 
     /// Finds where a refused message was read again.

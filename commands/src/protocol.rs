@@ -5,7 +5,7 @@
 use crate::message::{Judged, Personal, Receipt, StationTariff};
 use crate::web_payment::WebPaymentSettings;
 use chargebook_domain::events::v1::{Dialect, FollowUp, Intent};
-use chargebook_domain::ids::EvseNumber;
+use chargebook_domain::ids::{EvseNumber, TransactionName};
 use chargebook_domain::units::Timestamp;
 
 /// What knows the words of the OCPP versions.
@@ -49,6 +49,20 @@ pub trait StationProtocol: Send + Sync + 'static {
         &self,
         protocol: &str,
         _settings: &WebPaymentSettings,
+    ) -> Result<(&'static str, String), ExactRefused> {
+        Err(ExactRefused::UnknownAction(protocol.to_owned()))
+    }
+
+    /// The request that has a station tell whether a transaction of its goes on, and whether
+    /// messages of it wait: its action and payload, yet to be checked as any
+    /// [`request`](Self::request).
+    ///
+    /// # Errors
+    /// A version without that question.
+    fn transaction_status(
+        &self,
+        protocol: &str,
+        _transaction: &TransactionName,
     ) -> Result<(&'static str, String), ExactRefused> {
         Err(ExactRefused::UnknownAction(protocol.to_owned()))
     }

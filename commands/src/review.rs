@@ -124,6 +124,7 @@ impl Chargebook {
                 decided_by: Some(self.personal().seal(subject, &note.decided_by).await?),
             };
             let draft = Draft::new(self.journal().fresh_id(), fact).by("operator");
+            let draft = draft.keyed(self.personal().dismissal_key(exchange));
             match self.registry().append_to_station(&mut state, vec![draft]).await {
                 Err(JournalError::Append(AppendError::WrongVersion { .. })) => {}
                 appended => {

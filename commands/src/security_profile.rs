@@ -14,6 +14,7 @@ use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
     SeenBy, StationSecurityNoted, StationSecurityProfileAgreed, StationSecurityProfileRequired,
 };
+use chargebook_domain::units::Timestamp;
 use chrono::TimeDelta;
 
 /// The highest profile there is.
@@ -29,9 +30,13 @@ const FOREIGN_CERTIFICATE: &str = "foreign_certificate_refused";
 /// and counts no more.
 const WITHDRAWN_CERTIFICATE: &str = "withdrawn_certificate_refused";
 
+/// The kind of a security event: the station has booted with another serial number than an
+/// operator knows it by.
+pub(crate) const OTHER_SERIAL_NUMBER: &str = "other_serial_number";
+
 /// The kinds of security events that are noted once in a while.
 pub(crate) const REFUSALS: &[&str] =
-    &[LOWER_PROFILE_REFUSED, FOREIGN_CERTIFICATE, WITHDRAWN_CERTIFICATE];
+    &[LOWER_PROFILE_REFUSED, FOREIGN_CERTIFICATE, WITHDRAWN_CERTIFICATE, OTHER_SERIAL_NUMBER];
 
 /// A refused station tries again all the time; one security event is enough for so long.
 const SILENT_FOR: TimeDelta = TimeDelta::hours(1);
@@ -61,6 +66,14 @@ impl SecurityProfileSeen {
 pub(crate) fn required_by_coming(state: &StationState, profile: u8) -> Option<Event> {
     let security_profile = state.security_profile_agreed.filter(|agreed| profile >= *agreed)?;
     Some(StationSecurityProfileRequired { security_profile }.into())
+}
+
+impl StationState {
+    /// Whether a security event of a kind was noted, and the next one is not yet due.
+    pub(crate) fn was_noted_lately(&self, kind: &str, at: Timestamp) -> bool {
+        let noted_at = self.refusals_noted_at.get(kind);
+        noted_at.is_some_and(|noted_at| at.utc() - noted_at.utc() < SILENT_FOR)
+    }
 }
 
 impl Registry {
@@ -114,8 +127,7 @@ impl Chargebook {
     async fn note_refusal(&self, station: &str, kind: &str) {
         let at = self.journal().now();
         let noted = self.registry().amend_station(station, "system", |state| {
-            let noted_at = state.refusals_noted_at.get(kind);
-            if noted_at.is_some_and(|noted_at| at.utc() - noted_at.utc() < SILENT_FOR) {
+            if state.was_noted_lately(kind, at) {
                 return Vec::new();
             }
             let (seen_by, detail, exchange) = (SeenBy::System, None, None);

@@ -2,7 +2,7 @@
 
 use crate::authority::V2G_CERTIFICATE;
 use crate::ocsp::OcspStatus;
-use crate::security_profile::REFUSALS;
+use crate::security_profile::{OTHER_SERIAL_NUMBER, REFUSALS};
 use chargebook_domain::charging_plan::ChargingPlan;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
@@ -30,7 +30,8 @@ const CERTIFICATES_MAX: usize = 8;
 /// log and on the list for review).
 pub(crate) const ORPHANS_MAX: usize = 64;
 
-/// Most payments that a station told of before their transactions; the oldest gives way.
+/// Most payments that a station told of before their transactions; the oldest gives way (it stays
+/// in the log, where its transaction finds it, and on the list for review).
 const PAYMENTS_MAX: usize = 16;
 
 /// Reported events that are known again when a station repeats them; the oldest gives way.
@@ -74,6 +75,10 @@ pub struct StationState {
     pub security_profile_required: u8,
     /// When it was last noted this month that somebody was refused in its name, by kind.
     pub refusals_noted_at: BTreeMap<&'static str, Timestamp>,
+    /// The serial number that an operator knows it by.
+    pub serial_number_registered: Option<String>,
+    /// Whether the last boot heard of this month named another number than that.
+    pub has_other_serial_number: bool,
     /// The serial numbers of its certificates that let it in, oldest first.
     pub certificates: Vec<String>,
     /// The serial numbers of those that were signed for it to show to vehicles, oldest first: they
@@ -93,9 +98,11 @@ pub struct StationState {
     pub protocol: Option<String>,
     /// Stops that have found no session yet.
     pub orphans: Vec<OrphanStop>,
-    /// Payments that it told of before their transactions, oldest first. One that its session
-    /// has taken in stays until it gives way, and no other session takes it.
+    /// Payments that it told of before their transactions, oldest first, until their sessions have
+    /// taken them in.
     pub payments: VecDeque<StationPaymentTold>,
+    /// Whether any of them has given way.
+    pub have_payments_given_way: bool,
     /// What is known of the charging there.
     pub charging: ChargingPlan,
     /// The last events that it reported (NotifyEvent), oldest first.
@@ -185,6 +192,8 @@ impl StationState {
             settings: StationSettings::default(),
             noticed: Dialect::STANDARD,
             clone_suspected_at: None,
+            serial_number_registered: None,
+            has_other_serial_number: false,
             certificates: Vec::new(),
             v2g_certificates: Vec::new(),
             certificates_withdrawn: Vec::new(),
@@ -198,6 +207,7 @@ impl StationState {
             protocol: None,
             orphans: Vec::new(),
             payments: VecDeque::new(),
+            have_payments_given_way: false,
             charging: ChargingPlan::default(),
             reported_events: VecDeque::new(),
             message_limits: Vec::new(),
@@ -248,6 +258,10 @@ impl StationState {
                 self.protocol = Some(fact.protocol.clone());
                 self.use_certificate(fact.certificate_serial_number.as_deref());
             }
+            Event::StationSerialNumberSet(fact) => {
+                self.serial_number_registered.clone_from(&fact.serial_number);
+                self.has_other_serial_number = false;
+            }
             Event::StationSettingsChanged(fact) => self.settings = fact.settings,
             Event::StationSecurityNoted(fact) if fact.kind == CLONE_SUSPECTED => {
                 self.clone_suspected_at = Some(fact.at);
@@ -257,6 +271,7 @@ impl StationState {
                 if let Some(kind) = REFUSALS.iter().find(is_this) {
                     self.refusals_noted_at.insert(kind, fact.at);
                 }
+                self.has_other_serial_number |= fact.kind == OTHER_SERIAL_NUMBER;
             }
             Event::StationCertificateWithdrawn(fact) => {
                 self.certificates.retain(|known| *known != fact.serial_number);
@@ -283,6 +298,7 @@ impl StationState {
             }
             Event::StationQuirkNoticed(fact) => self.noticed.insert(fact.quirk),
             Event::StationBooted(fact) => {
+                self.has_other_serial_number = false;
                 let registration = Some(fact.registration);
                 self.accepted |= fact.registration == Registration::Accepted;
                 self.unaccepted = registration.filter(|last| *last != Registration::Accepted);
@@ -334,11 +350,13 @@ impl StationState {
             Event::StationPaymentTold(fact) => {
                 if self.payments.len() >= PAYMENTS_MAX {
                     self.payments.pop_front();
+                    self.have_payments_given_way = true;
                 }
                 self.payments.push_back(fact.as_ref().clone());
             }
             Event::StationOrphanResolved(fact) => {
                 self.orphans.retain(|orphan| orphan.exchange != fact.exchange);
+                self.payments.retain(|told| told.exchange != fact.exchange);
             }
             _ => {}
         }
@@ -433,6 +451,7 @@ impl StationState {
         self.identity = carried.station.clone();
         self.password = carried.password.clone();
         self.passwords_offered.clone_from(&carried.passwords_offered);
+        self.serial_number_registered.clone_from(&carried.serial_number);
         self.certificates.clone_from(&carried.certificates);
         self.v2g_certificates.clone_from(&carried.v2g_certificates);
         self.certificates_withdrawn.clone_from(&carried.certificates_withdrawn);
@@ -448,6 +467,7 @@ impl StationState {
         self.protocol.clone_from(&carried.protocol);
         self.orphans = carried.orphans.clone();
         self.payments = carried.payments.clone().into();
+        self.have_payments_given_way = carried.have_payments_given_way;
         self.message_limits.clone_from(&carried.message_limits);
         self.charging_abilities = carried.charging_abilities.clone().unwrap_or_default();
         self.cost_display = carried.cost_display.unwrap_or_default();
@@ -495,6 +515,7 @@ impl StationState {
             protocol: self.protocol.clone(),
             orphans: self.orphans.clone(),
             payments: self.payments.iter().cloned().collect(),
+            have_payments_given_way: self.have_payments_given_way,
             reported_events: self.reported_events.iter().cloned().collect(),
             charging: self.charging.carry().map(Box::new),
             settings: Some(self.settings).filter(|set| *set != StationSettings::default()),
@@ -504,6 +525,7 @@ impl StationState {
             security_profile_required: Some(self.security_profile_required)
                 .filter(|profile| *profile > 0),
             passwords_offered: self.passwords_offered.clone(),
+            serial_number: self.serial_number_registered.clone(),
             certificates: self.certificates.clone(),
             v2g_certificates: self.v2g_certificates.clone(),
             certificates_withdrawn: self.certificates_withdrawn.clone(),

@@ -21,6 +21,14 @@ const REPAIRED_TIMES: &str = "chargebook_gateway_repaired_times_total";
 /// Failures of the desk: nothing was acknowledged.
 const DESK_ERRORS: &str = "chargebook_gateway_desk_errors_total";
 
+/// Shows what is counted before it occurs, so that whoever watches it sees the first as a step.
+pub(crate) fn announce() {
+    metrics::gauge!(CONNECTIONS).increment(0);
+    for counter in [PAUSES, REPAIRED_TIMES, DESK_ERRORS] {
+        metrics::counter!(counter).increment(0);
+    }
+}
+
 /// Counts a connection for as long as it lives.
 pub(crate) struct ConnectionGauge;
 

@@ -55,6 +55,10 @@ impl End {
     const REPLACED: Self =
         Self { reason: "replaced", close: Some((1000, "replaced by a newer connection")) };
     const SHUTDOWN: Self = Self { reason: "shutdown", close: Some((1001, "server stops")) };
+    const REFUTED: Self = Self {
+        reason: "other_serial_number",
+        close: Some((1008, "the certificate names another serial number")),
+    };
     /// Nothing was acknowledged; the station will say it again.
     const NOT_STORED: Self =
         Self { reason: "not_stored", close: Some((1011, "could not be stored, try again")) };
@@ -71,35 +75,50 @@ impl From<Unwritable> for End {
 }
 
 impl Connection {
-    /// Serves the connection until it ends, and says so in the log.
-    pub(crate) async fn run(self, socket: Socket, protocol: Option<Protocol>) {
+    /// Serves the connection until it ends, and says so in the log. Its beginning and its end are
+    /// boxed: an idle connection holds room for neither. Whether it ended since the station is not
+    /// the one that its certificate names.
+    pub(crate) async fn run(self, socket: Socket, protocol: Option<Protocol>) -> bool {
+        let opened = Box::pin(self.open(socket, protocol)).await;
+        let Some((mut session, live)) = opened else { return false };
+        let end = session.serve().await;
+        Box::pin(session.leave(live, end)).await;
+        end == End::REFUTED
+    }
+
+    /// Takes the station in; `None` where the connection was closed instead.
+    async fn open(
+        self,
+        socket: Socket,
+        protocol: Option<Protocol>,
+    ) -> Option<(Box<Session>, Live)> {
         let (station, remote) = (self.admitted.identity.clone(), self.remote);
         let Some(protocol) = protocol else {
             tracing::warn!(%station, %remote, "connection closed: no common OCPP version");
             socket.close(1002, "no common sub-protocol").await;
-            return;
+            return None;
         };
         let information = ConnectionInformation {
             protocol: protocol.name().to_owned(),
             remote: remote.to_string(),
             security_profile: self.security_profile,
         };
-        let opened = Box::pin(self.chargebook.open_desk(self.admitted.clone(), information));
-        let desk = match opened.await {
+        let desk = match self.chargebook.open_desk(self.admitted.clone(), information).await {
             Ok(desk) => desk,
             Err(error) => {
                 metrics::desk_error();
                 tracing::error!(%station, %remote, %error, "connection closed: not stored");
                 socket.close(1011, "could not be stored, try again").await;
-                return;
+                return None;
             }
         };
         let epoch = desk.epoch();
         tracing::info!(%station, %remote, protocol = protocol.name(), epoch, "station connected");
-        let live = Live::enter(Arc::clone(&self.connections), desk.station_id(), epoch);
+        let live = Live::enter(self.connections, desk.station_id(), epoch);
         drop(self.coming);
         let ask_for_boot_at = desk.misses_boot().then(|| Instant::now() + self.limits.boot_grace);
-        let mut session = Session {
+        let session = Session {
+            remote,
             dialect: self.admitted.settings.dialect,
             pongs: Pongs::Unknown,
             ask_for_boot_at,
@@ -116,23 +135,7 @@ impl Connection {
             pinged_at: None,
             replaced_at: None,
         };
-        let end = session.serve().await;
-        session.outbox.abandon(&mut session.desk, end.reason).await;
-        drop(live);
-        metrics::disconnected(end.reason);
-        tracing::info!(%station, %remote, epoch, reason = end.reason, "station disconnected");
-        let Session { socket, desk, .. } = session;
-        let farewell = async {
-            match end.close {
-                Some((code, reason)) => socket.close(code, reason).await,
-                None => drop(socket),
-            }
-        };
-        let (closed, ()) = tokio::join!(Box::pin(desk.close(end.reason)), Box::pin(farewell));
-        if let Err(error) = closed {
-            metrics::desk_error();
-            tracing::error!(%station, epoch, %error, "the end of a connection was not stored");
-        }
+        Some((Box::new(session), live))
     }
 }
 
@@ -159,6 +162,7 @@ impl Drop for Live {
 }
 
 struct Session {
+    remote: SocketAddr,
     chargebook: Chargebook,
     protocol: Protocol,
     limits: Limits,
@@ -242,6 +246,28 @@ impl Session {
             if let Err(end) = outcome {
                 return end;
             }
+        }
+    }
+
+    /// Says good-bye, in the log and to the station.
+    async fn leave(mut self, live: Live, end: End) {
+        self.outbox.abandon(&mut self.desk, end.reason).await;
+        drop(live);
+        metrics::disconnected(end.reason);
+        let (station, epoch) = (self.desk.identity().clone(), self.desk.epoch());
+        let (remote, reason) = (self.remote, end.reason);
+        tracing::info!(%station, %remote, epoch, reason, "station disconnected");
+        let Self { socket, desk, .. } = self;
+        let farewell = async {
+            match end.close {
+                Some((code, reason)) => socket.close(code, reason).await,
+                None => drop(socket),
+            }
+        };
+        let (closed, ()) = tokio::join!(desk.close(end.reason), farewell);
+        if let Err(error) = closed {
+            metrics::desk_error();
+            tracing::error!(%station, epoch, %error, "the end of a connection was not stored");
         }
     }
 
@@ -391,7 +417,12 @@ impl Session {
         self.dialect = settings.map_err(|error| self.not_stored(&error))?.dialect;
         match self.protocol.read(text, self.dialect, received_at) {
             Inbound::ForDesk(mut message) => {
-                if !self.desk.may_send(message.action) && !self.is_expected(&message).await? {
+                let may_send = self.desk.may_send(message.action);
+                if self.desk.is_refuted() && !may_send {
+                    // Unanswered: the station, if another one has its certificate, says it again.
+                    return Err(End::REFUTED);
+                }
+                if !may_send && !self.is_expected(&message).await? {
                     self.protocol.refuse_unaccepted(&mut message);
                 }
                 self.deliver(*message).await
@@ -453,6 +484,9 @@ impl Session {
             self.socket.send(frame).await?;
             metrics::answered(action, began_at.elapsed());
         }
-        Ok(())
+        match self.desk.is_refuted() {
+            true => Err(End::REFUTED),
+            false => Ok(()),
+        }
     }
 }

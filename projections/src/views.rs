@@ -17,7 +17,8 @@ pub use command::{Command, CommandState};
 pub use registry::{Driver, Site, Token};
 pub use reservation::{Reservation, ReservationStatus};
 pub use session::{
-    Cost, CurvePoint, OrphanStop, Review, Session, SessionDetail, SessionStatus, TimelineEntry,
+    Cost, CurvePoint, EarlyPayment, OrphanStop, Review, Session, SessionDetail, SessionStatus,
+    TimelineEntry,
 };
 pub use station::{
     Connector, OwnCertificate, OwnCertificateStatus, SecurityEvent, Station, StationCertificate,

@@ -289,6 +289,7 @@ async fn write_all(
     upsert(connection, upserts, written.accounts.iter()).await?;
     upsert(connection, upserts, written.audits.iter()).await?;
     upsert(connection, upserts, written.drivers.iter()).await?;
+    upsert(connection, upserts, written.early_payments.iter()).await?;
     upsert(connection, upserts, written.erased.iter()).await?;
     upsert(connection, upserts, written.inventories.iter()).await?;
     upsert(connection, upserts, written.invoices.iter()).await?;

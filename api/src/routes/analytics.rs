@@ -127,6 +127,8 @@ pub(crate) struct Totals {
     sessions_to_review: u64,
     /// Stops without a session that wait for one, or for a person.
     orphan_stops: u64,
+    /// Payments without a session that wait for one, or for a person.
+    early_payments: u64,
     /// Alerts that nobody has acknowledged.
     alerts_raised: u64,
     /// Events that the read models could not take in, over all time.
@@ -230,6 +232,7 @@ pub(crate) async fn totals(
         power_w: Exact(totals.power_w),
         sessions_to_review: totals.sessions_to_review,
         orphan_stops: totals.orphan_stops,
+        early_payments: totals.early_payments,
         alerts_raised: totals.alerts_raised,
         parked_events: totals.parked_events,
         energy_wh: Exact(totals.energy_wh.0),

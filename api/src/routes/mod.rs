@@ -26,6 +26,7 @@ mod sites;
 mod stations;
 pub(crate) mod stream;
 mod tariffs;
+pub(crate) mod tiles;
 mod tokens;
 mod trust_anchors;
 mod v2g_authority;
@@ -60,6 +61,7 @@ const PAGE_PATH: &str = "/docs";
 pub fn router(state: ApiState) -> Router {
     let (guarded, _) = guarded_routes().split_for_parts();
     let guarded = guarded
+        .merge(tiles::router())
         .method_not_allowed_fallback(wrong_method)
         .route_layer(from_fn_with_state(state.clone(), wait_for))
         .route_layer(from_fn_with_state(KnownParameters::of(&document()), known_parameters))

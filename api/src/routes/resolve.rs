@@ -49,7 +49,7 @@ pub(crate) enum Decision {
     Void,
     /// A session: it is billed as entered.
     Bill,
-    /// A stop without a session: no start will take it in any more.
+    /// A stop or a payment without a session: none will take it in any more.
     Dismiss,
 }
 
@@ -68,12 +68,12 @@ pub(crate) struct Price {
     currency: String,
 }
 
-/// Decides what waits for a review: frees, voids or bills a session, or dismisses a stop that
-/// found no session. What follows (settlement, invoice, credit note) is drawn from it at once;
-/// another decision corrects it.
+/// Decides what waits for a review: frees, voids or bills a session, or dismisses a stop or a
+/// payment that found no session. What follows (settlement, invoice, credit note) is drawn from it
+/// at once; another decision corrects it.
 #[utoipa::path(
     post, path = "/v1/reviews/{id}/resolve", tag = "sessions", operation_id = "resolve_review",
-    params(("id" = Uuid, Path, description = "The review's id: the session's, or the stop's")),
+    params(("id" = Uuid, Path, description = "The review's id")),
     request_body = Resolution,
     responses(
         (status = 200, description = "Decided", body = Written),
@@ -92,17 +92,16 @@ pub(crate) async fn resolve(
         reason: resolution.reason.clone(),
         decided_by: resolution.decided_by.clone(),
     };
-    let orphan = state.read_models.orphan_stop(EventId(uuid)).await?;
-    let decided = match (orphan, resolution.decision) {
-        (Some(orphan), Decision::Dismiss) => {
-            let station = orphan.station.as_str();
-            state.chargebook.dismiss_orphan(station, orphan.exchange, &note).await?
+    let exchange = EventId(uuid);
+    let decided = match (state.read_models.orphan_at(exchange).await?, resolution.decision) {
+        (Some(station), Decision::Dismiss) => {
+            state.chargebook.dismiss_orphan(station.as_str(), exchange, &note).await?
         }
         (Some(_), _) => {
-            return Err(Problem::invalid("/decision", "a stop without a session is dismissed"));
+            return Err(Problem::invalid("/decision", "what has no session is dismissed"));
         }
         (None, Decision::Dismiss) => {
-            return Err(Problem::not_found(format!("no stop without a session `{id}`")));
+            return Err(Problem::not_found(format!("nothing without a session `{id}`")));
         }
         (None, _) => {
             let wish = resolution.wish()?;

@@ -1,6 +1,6 @@
 //! What a person has to look at.
 
-use super::sessions::{self, Session};
+use super::sessions::{self, Session, Settlement};
 use crate::answer::{Exact, Page};
 use crate::problem::Problem;
 use crate::request::{PageParameters, Query, WaitParameters};
@@ -8,10 +8,11 @@ use crate::state::ApiState;
 use axum::Json;
 use axum::extract::State;
 use chargebook_domain::events::v1::SeenBy;
+use chargebook_domain::session::EARLY_PAYMENT_REVIEW;
 use chargebook_domain::units::Timestamp;
 use chargebook_projections::{
-    OrphanStop as OrphanStopRow, Page as Listed, ParkedEvent as ParkedEventRow,
-    Review as ReviewRow, SecurityEvent as SecurityEventRow,
+    EarlyPayment as EarlyPaymentRow, OrphanStop as OrphanStopRow, Page as Listed,
+    ParkedEvent as ParkedEventRow, Review as ReviewRow, SecurityEvent as SecurityEventRow,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -26,6 +27,36 @@ pub(crate) enum Review {
     Session(Box<Session>),
     /// A stop whose session is not known.
     OrphanStop(OrphanStop),
+    /// A payment whose session is not known.
+    EarlyPayment(Box<EarlyPayment>),
+}
+
+/// A payment that was taken at a station's terminal (OCPP 2.1) for a transaction of which nothing
+/// has come.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct EarlyPayment {
+    /// The exchange that brought it.
+    id: Uuid,
+    /// Where, by the station's id.
+    station: String,
+    /// The transaction id that it names.
+    transaction_id: String,
+    /// What the station says of it.
+    settlement: Settlement,
+    /// Our clock.
+    #[schema(value_type = String, format = DateTime)]
+    received_at: Timestamp,
+    /// A word for why it has to be looked at.
+    #[schema(example = "transaction_missing")]
+    reason: &'static str,
+    /// In words, for a person.
+    detail: &'static str,
+    /// Who has to look at it.
+    owner: &'static str,
+    /// What would resolve it.
+    resolved_by: &'static str,
+    /// Position of its `station.payment_told`.
+    position: u64,
 }
 
 /// A stop whose session is not known: nobody is billed for it.
@@ -62,8 +93,8 @@ pub(crate) struct OrphanStop {
     position: u64,
 }
 
-/// Everything that waits for a person, the one that came up last first: sessions in doubt, and
-/// stops that found no session.
+/// Everything that waits for a person, the one that came up last first: sessions in doubt; stops
+/// and payments that found no session.
 #[utoipa::path(
     get, path = "/v1/reviews", tag = "sessions", operation_id = "list_reviews",
     params(PageParameters, WaitParameters),
@@ -81,6 +112,9 @@ pub(crate) async fn list(
                 Review::Session(Box::new(sessions::session_of(&state, *row).await?))
             }
             ReviewRow::OrphanStop(row) => Review::OrphanStop(orphan_stop(&state, row).await),
+            ReviewRow::EarlyPayment(row) => {
+                Review::EarlyPayment(Box::new(early_payment(&state, *row).await))
+            }
         });
     }
     Ok(Json(Page { items: reviews, next }))
@@ -101,6 +135,22 @@ async fn orphan_stop(state: &ApiState, row: OrphanStopRow) -> OrphanStop {
         stopped_at: row.stopped_at,
         received_at: row.received_at,
         stop_reason: row.stop_reason.unwrap_or_else(|| "Local".to_owned()),
+        reason: review.reason,
+        detail: review.detail,
+        owner: "operator",
+        resolved_by: review.resolved_by,
+        position: row.position,
+    }
+}
+
+async fn early_payment(state: &ApiState, row: EarlyPaymentRow) -> EarlyPayment {
+    let review = EARLY_PAYMENT_REVIEW;
+    EarlyPayment {
+        id: row.exchange.0,
+        station: row.station.as_str().to_owned(),
+        transaction_id: row.transaction_id.to_string(),
+        settlement: sessions::settlement(state, &row.payment).await,
+        received_at: row.received_at,
         reason: review.reason,
         detail: review.detail,
         owner: "operator",

@@ -361,7 +361,7 @@ async fn session(
     })
 }
 
-async fn settlement(state: &ApiState, payment: &TerminalPayment) -> Settlement {
+pub(crate) async fn settlement(state: &ApiState, payment: &TerminalPayment) -> Settlement {
     Settlement {
         status: payment.status.clone(),
         amount: amount(payment.amount),

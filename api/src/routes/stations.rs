@@ -102,6 +102,8 @@ pub(crate) struct Station {
     /// When it last said anything, by our clock.
     #[schema(value_type = Option<String>, format = DateTime)]
     last_seen: Option<Timestamp>,
+    /// The serial number that an operator knows it by; what it says itself is in its boots.
+    serial_number: Option<String>,
     /// When it was registered.
     #[schema(value_type = String, format = DateTime)]
     registered_at: Timestamp,
@@ -188,6 +190,7 @@ impl Station {
             disconnect_reason: row.disconnect_reason,
             last_seen: row.last_seen,
             registered_at: row.registered_at,
+            serial_number: row.serial_number,
             power_w,
             connectors: row.connectors.into_iter().map(Connector::from).collect(),
         })
@@ -227,6 +230,10 @@ pub(crate) struct NewStation {
     password: Option<String>,
     /// The site it stands at.
     site: Option<String>,
+    /// Its serial number, of 1 to 25 characters: its certificate may name it instead of `id`, and a
+    /// boot with another one is an alert; where its certificate names it, the boot is rejected.
+    #[schema(min_length = 1, max_length = 25)]
+    serial_number: Option<String>,
     /// What its next BootNotification is answered: `accepted`, `pending`, `rejected`.
     #[schema(value_type = Option<String>, example = "accepted")]
     registration: Option<Registration>,
@@ -260,6 +267,10 @@ pub(crate) struct StationChange {
     password: Option<String>,
     /// The site it stands at now.
     site: Option<String>,
+    /// Its serial number, of 1 to 25 characters; with null none is known any more.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 25)]
+    serial_number: Option<Option<String>>,
     /// The lowest OCPP security profile that it is let in with, 0 (any) to 3. It is raised by
     /// itself when the station comes with a profile that it has accepted; only here it is lowered.
     security_profile: Option<u8>,
@@ -383,6 +394,7 @@ pub(crate) async fn register(
         id,
         password,
         site,
+        serial_number,
         registration,
         quiet,
         compression,
@@ -402,9 +414,10 @@ pub(crate) async fn register(
         local_tariffs,
         allows_discharging,
     };
-    let registration = StationRegistration { id: id.clone(), password, site, settings };
+    let registration =
+        StationRegistration { id: id.clone(), password, site, serial_number, settings };
     let _alone = state.alone_with("station", &id).await;
-    let registered = state.chargebook.registry().register_station(registration).await?;
+    let registered = state.chargebook.register_station(registration).await?;
     Ok(Written::registered(registered, "/v1/stations", &id))
 }
 
@@ -427,6 +440,7 @@ pub(crate) async fn change(
     let StationChange {
         password,
         site,
+        serial_number,
         security_profile,
         registration,
         quiet,
@@ -453,7 +467,8 @@ pub(crate) async fn change(
         allows_discharging,
     };
     let (password, site) = (password.as_deref(), site.as_deref());
-    let change = Change { password, site, security_profile, settings };
+    let serial_number = serial_number.as_ref().map(Option::as_deref);
+    let change = Change { password, site, serial_number, security_profile, settings };
     let changed = state.chargebook.change_station(&id, change).await?;
     let Registered { created: changed, position } = changed;
     let rereadable = if has_dialect { rereadable(&state, &id).await } else { None };

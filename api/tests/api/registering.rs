@@ -120,6 +120,61 @@ async fn how_a_station_is_treated_is_set_at_once_or_later_and_read_back() {
     }
 }
 
+/// A station of before stations could say themselves whether they show costs: that it does not was
+/// the default, and not kept.
+#[tokio::test]
+async fn a_station_that_was_not_to_show_costs_is_registered_so_again() {
+    let api = TestApi::start().await;
+    api.post("/v1/stations", &json!({ "id": "CP-1" })).await.expect(201);
+    let said = json!({ "id": "CP-1", "shows_cost": false });
+    for _ in 0..2 {
+        let again = api.post("/v1/stations", &said).await.expect(200);
+        assert_eq!(again.json()["changed"], false);
+        let path = format!("/v1/stations/CP-1?wait_for={}", again.position());
+        assert_eq!(api.get(&path).await.expect(200).json()["shows_cost_said_by"], "operator");
+    }
+    let otherwise = json!({ "id": "CP-1", "shows_cost": true });
+    api.post("/v1/stations", &otherwise).await.problem(409, "conflict");
+}
+
+#[tokio::test]
+async fn a_serial_number_is_one_stations() {
+    let api = TestApi::start().await;
+    let station = json!({ "id": "CP-1", "serial_number": "SN-17" });
+    let registered = api.post("/v1/stations", &station).await.expect(201);
+    assert_eq!(api.post("/v1/stations", &station).await.expect(200).json()["changed"], false);
+    api.post("/v1/stations", &json!({ "id": "CP-1" })).await.problem(409, "conflict");
+    let path = format!("/v1/stations/CP-1?wait_for={}", registered.position());
+    assert_eq!(api.get(&path).await.expect(200).json()["serial_number"], "SN-17");
+
+    let second = json!({ "id": "CP-2", "serial_number": "SN-17" });
+    api.post("/v1/stations", &second).await.problem(409, "conflict");
+    api.post("/v1/stations", &json!({ "id": "CP-2" })).await.expect(201);
+    let same = json!({ "serial_number": "SN-17" });
+    api.patch("/v1/stations/CP-2", &same).await.problem(409, "conflict");
+    assert_eq!(api.patch("/v1/stations/CP-1", &same).await.expect(200).json()["changed"], false);
+    // Nor is it the name of another, in whatever case; its own it may be.
+    for theirs in ["sn-17", "CP-1", "cp-1"] {
+        let change = json!({ "serial_number": theirs });
+        api.patch("/v1/stations/CP-2", &change).await.problem(409, "conflict");
+    }
+    api.post("/v1/stations", &json!({ "id": "sn-17" })).await.problem(409, "conflict");
+    let own = json!({ "id": "CP-3", "serial_number": "CP-3" });
+    api.post("/v1/stations", &own).await.expect(201);
+    for wrong in ["", "  ", &"7".repeat(26), "SN\n17"] {
+        let change = json!({ "serial_number": wrong });
+        let problem = api.patch("/v1/stations/CP-2", &change).await.problem(422, "invalid");
+        assert_eq!(problem["errors"][0]["pointer"], "/serial_number", "{wrong:?}");
+    }
+
+    let none = json!({ "serial_number": null });
+    let taken_back = api.patch("/v1/stations/CP-1", &none).await.expect(200);
+    let path = format!("/v1/stations/CP-1?wait_for={}", taken_back.position());
+    assert_eq!(api.get(&path).await.expect(200).json()["serial_number"], Value::Null);
+    assert_eq!(api.patch("/v1/stations/CP-2", &same).await.expect(200).json()["changed"], true);
+    api.patch("/v1/stations/CP-1", &same).await.problem(409, "conflict");
+}
+
 #[tokio::test]
 async fn a_station_is_changed_and_its_connectors_described() {
     let api = TestApi::start().await;

@@ -161,6 +161,31 @@ async fn a_stop_without_a_session_is_a_review_until_its_start_comes() {
 }
 
 #[tokio::test]
+async fn a_payment_without_a_session_is_a_review_until_somebody_dismisses_it() {
+    let api = TestApi::start().await;
+    let mut station = prepared(&api).await;
+    station.settle("tx-1", minute(30)).await;
+    let review = api.list_until("/v1/reviews", |reviews| reviews.len() == 1).await.remove(0);
+    assert_eq!(review["kind"], "early_payment");
+    assert_eq!((&review["station"], &review["transaction_id"]), (&json!("CP-1"), &json!("tx-1")));
+    let told = [&review["settlement"]["amount"], &review["settlement"]["reference"]];
+    assert_eq!(told, [&json!("5.95"), &json!("PSP-1")], "opened for who may see it");
+    let said = [&review["reason"], &review["owner"]];
+    assert_eq!(said, [&json!("transaction_missing"), &json!("operator")]);
+    let totals = api.get("/v1/totals").await.expect(200).json();
+    assert_eq!((&totals["early_payments"], &totals["parked_events"]), (&json!(1), &json!(0)));
+
+    let id = review["id"].as_str().expect("an id");
+    let path = format!("/v1/reviews/{id}/resolve");
+    let note =
+        |decision: &str| json!({"decision": decision, "reason": "refunded", "decided_by": "Ada"});
+    api.post(&path, &note("free")).await.problem(422, "invalid");
+    let position = api.post(&path, &note("dismiss")).await.position();
+    let reviews = api.list(&format!("/v1/reviews?wait_for={position}")).await;
+    assert_eq!(reviews, Vec::<Value>::new());
+}
+
+#[tokio::test]
 async fn a_review_is_resolved_by_hand() {
     let api = TestApi::start().await;
     let mut station = prepared(&api).await;

@@ -2,16 +2,17 @@
 
 use crate::harness::TestApi;
 use chargebook_commands::message::{
-    Answer, Judged, MeterReport, Personal, PersonalKind, PersonalPlace, Pointed, Receipt,
-    RenderedReply, SampleReport, StartReport, StationMessage, StatusReport, StopReport,
+    Answer, Judged, MeterReport, Notice, NoticeContent, NoticeSubject, Personal, PersonalKind,
+    PersonalPlace, Pointed, Receipt, RenderedReply, SampleReport, StartReport, StationMessage,
+    StatusReport, StopReport,
 };
 use chargebook_commands::{
     CommandReply, CommandResult, ConnectionInformation, OpenedIntent, ReplyFrame, StationDesk,
 };
 use chargebook_domain::events::v1::{
-    BootInformation, Dialect, Direction, Evidence, MeterSample, Quantity,
+    BootInformation, Dialect, Direction, Evidence, MeterSample, Quantity, TerminalPayment,
 };
-use chargebook_domain::ids::{ConnectorNumber, EventId, TransactionNumber};
+use chargebook_domain::ids::{ConnectorNumber, EventId, TransactionName, TransactionNumber};
 use chargebook_domain::units::{Timestamp, WattHours};
 use chrono::{TimeDelta, Utc};
 use rust_decimal::Decimal;
@@ -86,7 +87,26 @@ impl Station {
             reason: None,
         };
         let text = r#"[2,"1","BootNotification",{}]"#.to_owned();
-        self.say("BootNotification", text, StationMessage::Boot(boot)).await;
+        self.say("BootNotification", text, StationMessage::Boot(boot.into())).await;
+    }
+
+    /// Tells of a payment of 5.95 at its terminal, taken for a transaction.
+    pub(crate) async fn settle(&mut self, transaction: &str, at: Timestamp) {
+        let payment = TerminalPayment {
+            status: "Settled".to_owned(),
+            amount: Decimal::new(595, 2),
+            at,
+            reference: "PSP-1".to_owned(),
+            receipt_id: None,
+            receipt_url: None,
+        };
+        let notice = Notice {
+            transaction_id: Some(TransactionName::parse(transaction).expect("a name")),
+            content: NoticeContent::Payment(payment),
+            ..Notice::about(NoticeSubject::NotifySettlement)
+        };
+        let text = r#"[2,"1","NotifySettlement",{}]"#.to_owned();
+        self.say("NotifySettlement", text, StationMessage::Notice(notice)).await;
     }
 
     /// Starts a session with [`TAG`] and gives its transaction id.

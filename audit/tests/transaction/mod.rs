@@ -61,6 +61,7 @@ fn billed() -> World {
             limit: None,
             cost: None,
             cost_limit_answered: None,
+            follows: None,
             samples: vec![sample],
             exchange,
         };

@@ -4,8 +4,8 @@
 //! It must not know how a certificate is shown: that is the handshake's.
 
 use super::StationAuthority;
-use crate::Chargebook;
 use crate::registry::{Registered, Registry, RegistryError};
+use crate::{AdmissionRefused, Chargebook};
 use chargebook_domain::events::v1::StationCertificateWithdrawn;
 
 impl StationAuthority {
@@ -39,6 +39,34 @@ impl Registry {
 }
 
 impl Chargebook {
+    /// Whether a certificate (DER) that does not name a station is its own all the same: it names
+    /// the serial number that an operator knows the station by; or it was signed here, for a number
+    /// that it was known by then, and no later one was used since. A station whose board was
+    /// replaced could not come to ask for a new one otherwise.
+    ///
+    /// # Errors
+    /// The log, or the vault.
+    pub async fn has_certificate(
+        &self,
+        identity: &str,
+        name: &str,
+        certificate: &[u8],
+    ) -> Result<bool, AdmissionRefused> {
+        let unavailable = AdmissionRefused::Unavailable;
+        let station = self.registry().station(identity).await;
+        let station = station.map_err(|e| unavailable(e.to_string()))?;
+        let Some(station) = station else { return Ok(false) };
+        if station.serial_number_registered.as_deref() == Some(name) {
+            return Ok(true);
+        }
+        if station.certificates.is_empty() {
+            return Ok(false);
+        }
+        let authority = self.authority().await.map_err(|e| unavailable(e.to_string()))?;
+        let number = authority.serial_number_of(certificate);
+        Ok(number.is_some_and(|number| station.certificates.contains(&number)))
+    }
+
     /// Withdraws a certificate that lets a station in, or that it shows to vehicles; a connection
     /// that is open stays.
     ///

@@ -22,7 +22,7 @@ use crate::station::StationState;
 use chargebook_domain::events::v1::{
     CertificateDeclined, Intent, IssuedCertificate, StationCertificateRequested,
 };
-use chargebook_domain::ids::{CommandId, StationIdentity};
+use chargebook_domain::ids::CommandId;
 use chargebook_domain::units::Timestamp;
 use chargebook_store::vault::{KeyVault, VaultError};
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
@@ -31,6 +31,7 @@ use rcgen::{
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SerialNumber,
     SubjectPublicKeyInfo, date_time_ymd,
 };
+use request::Checked;
 use sha2::{Digest, Sha256};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::pem::{Pem, parse_x509_pem};
@@ -135,15 +136,16 @@ impl StationAuthority {
     }
 
     /// Checks what a station asks for and signs it. The certificate names the station as its URL
-    /// does, whatever else the request has in it: nothing else was checked.
+    /// does, or by the serial number that an operator has registered, whatever else the request
+    /// has in it: nothing else was checked.
     fn sign(
         &self,
         csr: &str,
         station: &StationState,
         now: Timestamp,
     ) -> Result<SignedCertificate, CertificateDeclined> {
-        let key = request::check(csr, &station.identity, station.serial_number())?;
-        let params = station_params(&station.identity, &self.organization, now.utc());
+        let Checked { key, common_name } = request::check(csr, station)?;
+        let params = station_params(common_name, &self.organization, now.utc());
         signed(&params, &key, &self.issuer)
     }
 }
@@ -201,11 +203,11 @@ fn make(name: &str, now: Timestamp) -> Result<String, AuthorityError> {
 
 /// The subject names the owner as well (2.x part 2, A00.FR.509).
 fn station_params(
-    station: &StationIdentity,
+    common_name: String,
     organization: &str,
     now: DateTime<Utc>,
 ) -> CertificateParams {
-    let mut subject = common_name_of(station);
+    let mut subject = named(common_name);
     let organization = DnValue::Utf8String(organization.to_owned());
     subject.push(DnType::OrganizationName, organization);
     let mut params = valid(subject, now, now + STATION_VALID_FOR);
@@ -216,11 +218,9 @@ fn station_params(
     params
 }
 
-/// The station as its URL names it.
-fn common_name_of(station: &StationIdentity) -> DistinguishedName {
+fn named(common_name: String) -> DistinguishedName {
     let mut subject = DistinguishedName::new();
-    let common_name = DnValue::Utf8String(station.as_str().to_owned());
-    subject.push(DnType::CommonName, common_name);
+    subject.push(DnType::CommonName, DnValue::Utf8String(common_name));
     subject
 }
 

@@ -1,7 +1,7 @@
 //! What a station may ask a certificate for (PKCS #10): who it says it is, and its key.
 
+use crate::station::StationState;
 use chargebook_domain::events::v1::CertificateDeclined;
-use chargebook_domain::ids::StationIdentity;
 use rcgen::SubjectPublicKeyInfo;
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::pem::parse_x509_pem;
@@ -16,12 +16,16 @@ const RSA_BITS_MIN: usize = 2_048;
 /// Weakest elliptic-curve key, in bits; the same.
 const CURVE_BITS_MIN: usize = 224;
 
-/// The key of a request that is a station's own, names it and can be certified.
-pub(super) fn check(
-    csr: &str,
-    station: &StationIdentity,
-    serial_number: Option<&str>,
-) -> Result<SubjectPublicKeyInfo, CertificateDeclined> {
+/// What of a request is certified.
+pub(super) struct Checked {
+    pub(super) key: SubjectPublicKeyInfo,
+    /// What the certificate names: the serial number that the operator knows the station by, where
+    /// it asks with that (2.x part 2, A00.FR.511); else its identity as it is registered.
+    pub(super) common_name: String,
+}
+
+/// A request that is a station's own, names it and can be certified.
+pub(super) fn check(csr: &str, station: &StationState) -> Result<Checked, CertificateDeclined> {
     let unreadable = |_| CertificateDeclined::Unreadable;
     if csr.len() > REQUEST_BYTES_MAX {
         return Err(CertificateDeclined::Unreadable);
@@ -35,14 +39,17 @@ pub(super) fn check(
     }
     // The key is in its hands: nobody gets a certificate for a key of somebody else's.
     csr.verify_signature().map_err(|_| CertificateDeclined::WrongSignature)?;
-    // What is signed is the id as it was registered, and no two ids differ in case alone.
-    let names_station =
-        |name: &str| name.eq_ignore_ascii_case(station.as_str()) || Some(name) == serial_number;
-    if !only(information.subject.iter_common_name()).is_some_and(names_station) {
-        return Err(CertificateDeclined::OtherStation);
-    }
-    SubjectPublicKeyInfo::from_der(information.subject_pki.raw)
-        .map_err(|_| CertificateDeclined::UnsuitableKey)
+    // No two ids differ in case alone.
+    let identity = station.identity.as_str();
+    let common_name = match only(information.subject.iter_common_name()) {
+        Some(name) if name.eq_ignore_ascii_case(identity) => identity,
+        Some(name) if Some(name) == station.serial_number_registered.as_deref() => name,
+        Some(name) if Some(name) == station.serial_number() => identity,
+        _ => return Err(CertificateDeclined::OtherStation),
+    };
+    let key = SubjectPublicKeyInfo::from_der(information.subject_pki.raw)
+        .map_err(|_| CertificateDeclined::UnsuitableKey)?;
+    Ok(Checked { key, common_name: common_name.to_owned() })
 }
 
 fn is_strong(key: &x509::SubjectPublicKeyInfo<'_>) -> bool {

@@ -4,7 +4,7 @@
 //! Vehicles know only those roots, so none can be made here. It must not know OCPP, nor how a
 //! vehicle checks a certificate.
 
-use super::{AuthorityError, SignedCertificate, common_name_of, end_of, request, signed, valid};
+use super::{AuthorityError, SignedCertificate, end_of, named, request, signed, valid};
 use crate::Chargebook;
 use crate::contract::{has_signed, may_sign};
 use crate::journal::{Draft, JournalError};
@@ -130,12 +130,12 @@ impl V2gAuthority {
         if self.description.not_after <= now {
             return Err(CertificateDeclined::AuthorityFailed);
         }
-        let key = request::check(csr, &station.identity, station.serial_number())?;
+        let request::Checked { key, common_name } = request::check(csr, station)?;
         if key.algorithm() != &PKCS_ECDSA_P256_SHA256 {
             return Err(CertificateDeclined::UnsuitableKey);
         }
         let end = (now.utc() + VALID_FOR).min(self.description.not_after.utc());
-        let mut subject = common_name_of(&station.identity);
+        let mut subject = named(common_name);
         let of_operator = OF_OPERATOR.try_into().map_err(|_| CertificateDeclined::AuthorityFailed);
         subject.push(
             DnType::CustomDnType(DOMAIN_COMPONENT.to_vec()),

@@ -16,7 +16,7 @@ pub enum Clearance {
     NoTransactions,
     /// It has never booted here: only the request to do so.
     Boot,
-    /// It was rejected: nothing.
+    /// It was rejected, or is not the one that its certificate names: nothing.
     Nothing,
 }
 
@@ -102,6 +102,9 @@ fn is_exact_trigger_of_boot(intent: &Intent) -> bool {
 impl StationDesk {
     /// What the station may be sent now.
     pub fn clearance(&self) -> Clearance {
+        if self.is_refuted() {
+            return Clearance::Nothing;
+        }
         match (self.state.unaccepted, self.state.accepted) {
             (Some(Registration::Rejected), _) => Clearance::Nothing,
             (Some(_), _) => Clearance::NoTransactions,

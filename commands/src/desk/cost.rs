@@ -5,7 +5,10 @@ use crate::message::{TransactionEventKind, TransactionReport};
 use crate::running::{FREE, gross};
 use crate::settling::{rules, tariff_of, tariff_so_far};
 use chargebook_domain::rating::{RULES_VERSION, Rating};
-use chargebook_domain::session::{Session, Settlement, rate_settled, running_price, settle};
+use chargebook_domain::session::{
+    Session, Settlement, price_at_end, rate_settled, running_price, settle,
+};
+use chargebook_domain::units::Timestamp;
 use rust_decimal::Decimal;
 
 impl StationDesk {
@@ -27,10 +30,10 @@ impl StationDesk {
         if let Some((_, rated)) = session.rated() {
             return Ok(gross(&rated.rating));
         }
-        let Some(started) = session.started() else { return Ok(None) };
+        let now = self.chargebook.journal().now();
+        let Some(started) = session.started() else { return self.cost_at_end(session, now).await };
         let tariff = tariff_of(&self.chargebook, session).await?;
         let zone = started.time_zone.parse().unwrap_or(chrono_tz::UTC);
-        let now = self.chargebook.journal().now();
         let Some(choice) = tariff else { return Ok(Some(FREE)) };
         Ok(match settle(session, now, rules(&self.chargebook, Some(&choice))) {
             Settlement::Settled(settled) => {
@@ -38,11 +41,25 @@ impl StationDesk {
                 rating.ok().as_ref().and_then(gross)
             }
             Settlement::Void { .. } | Settlement::Free { .. } => Some(FREE),
-            Settlement::NotYet { .. }
-            | Settlement::Unchanged
-            | Settlement::ChargedElsewhere { .. }
-            | Settlement::Review(_) => None,
+            Settlement::NotYet { .. } => return self.cost_at_end(session, now).await,
+            Settlement::Unchanged | Settlement::ChargedElsewhere { .. } | Settlement::Review(_) => {
+                None
+            }
         })
+    }
+
+    /// What the transaction costs, including taxes, though its bill has to wait. `None` where it
+    /// has no tariff, or its registers are not known.
+    async fn cost_at_end(
+        &self,
+        session: &Session,
+        now: Timestamp,
+    ) -> Result<Option<Decimal>, DeskError> {
+        let Some((choice, zone)) = tariff_so_far(&self.chargebook, session).await? else {
+            return Ok(None);
+        };
+        let price = price_at_end(session, &choice.tariff, zone, now);
+        Ok(price.ok().flatten().as_ref().and_then(gross))
     }
 
     /// What the session costs, including taxes: by its rating, else as if it ended now. `None`

@@ -9,7 +9,7 @@ use crate::message::{
     StationMessage, StatusReport, TokenAnswer,
 };
 use chargebook_domain::events::v1::{
-    Authorization, CertificateDeclined, ClockTrust, SeenBy, SessionConnectorStatus, StationBooted,
+    Authorization, CertificateDeclined, ClockTrust, SeenBy, SessionConnectorStatus,
     StationCertificateRequested, StationConnectorStatus, StationSecurityNoted,
 };
 use chargebook_domain::ids::{AccountId, CommandId, ConnectorNumber, Outlet, SubjectId, TokenId};
@@ -69,22 +69,12 @@ impl Presented {
 impl StationDesk {
     pub(super) async fn decide(&mut self, case: &mut Case<'_>) -> Result<Decision, DeskError> {
         let received_at = case.receipt.received_at;
-        let exchange = case.receipt_id;
         let message = match case.judged {
             Judged::Message(message) | Judged::Told(message) => message,
             Judged::Refused(_) | Judged::Unanswered(_) => return Ok(unjudged()),
         };
         match message {
-            StationMessage::Boot(boot) => {
-                let registration = self.state.settings.registration;
-                let fact = StationBooted { boot: boot.clone(), registration, exchange };
-                let answer = Answer::Boot {
-                    registration,
-                    now: received_at,
-                    interval_seconds: self.chargebook.settings().heartbeat_interval_seconds,
-                };
-                Ok(Decision::station(answer, vec![fact.into()]))
-            }
+            StationMessage::Boot(boot) => self.decide_boot(case, boot).await,
             StationMessage::Heartbeat => {
                 Ok(Decision::station(Answer::Heartbeat { now: received_at }, Vec::new()))
             }

@@ -26,9 +26,11 @@ use rust_decimal::Decimal;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// How often a cost on the way is shown on a 1.6 display, unless its prices have changed. A 2.0.1
-/// station has it with each of its messages that changes it (part 2, I02.FR.01).
+/// How often a cost on the way is shown on a 1.6 display, unless its prices have changed.
 const SHOWN_EVERY: TimeDelta = TimeDelta::seconds(60);
+/// How often it is shown in that time by a 2.0.1 station, with its messages that change it (part 2,
+/// I02.FR.01: "at a relevant interval/moment"). In the end its answer to `Ended` says it all.
+const SHOWN_AT_ONCE_MAX: u32 = 6;
 /// Sessions of a station whose shown cost is remembered; beyond that it is shown anew.
 const SESSIONS_MAX: usize = 16;
 
@@ -41,6 +43,16 @@ pub(super) struct Shown {
     cost: Decimal,
     prices: [Option<Decimal>; 4],
     command_id: CommandId,
+    /// Since when and how often it was shown, over [`SHOWN_EVERY`].
+    since: Timestamp,
+    times: u32,
+}
+
+impl Shown {
+    /// Whether the next cost of a 2.0.1 station may follow.
+    fn may_go_on(&self, now: Timestamp) -> bool {
+        now.utc() - self.since.utc() >= SHOWN_EVERY || self.times < SHOWN_AT_ONCE_MAX
+    }
 }
 
 impl StationDesk {
@@ -138,10 +150,13 @@ impl StationDesk {
             [so_far.price_per_kwh, so_far.price_per_hour, so_far.fee, so_far.price_per_idle_hour];
         if let Some(shown) = self.shown.get(stream) {
             let is_long_ago = now.utc() - shown.at.utc() >= SHOWN_EVERY;
-            let is_due = (is_long_ago || session.transaction().is_some()) && shown.cost != cost;
+            let is_due = match session.transaction() {
+                Some(_) => shown.cost != cost && shown.may_go_on(now),
+                None => is_long_ago && shown.cost != cost || shown.prices != prices,
+            };
             let is_on_its_way =
                 self.chargebook.board().stage(shown.command_id) != CommandStage::Finished;
-            if is_on_its_way || !(is_due || shown.prices != prices) {
+            if is_on_its_way || !is_due {
                 return Ok(());
             }
         }
@@ -153,10 +168,30 @@ impl StationDesk {
         let so_far = Some(so_far);
         let intent = Intent::ShowCost { transaction_id, transaction, cost, so_far, text: None };
         let Some(command_id) = self.ask_to_show(intent, case).await? else { return Ok(()) };
+        if !self.shown.contains_key(stream) && self.shown.len() >= SESSIONS_MAX {
+            self.forget_shown().await?;
+        }
+        let before = self.shown.get(stream).map(|shown| (shown.since, shown.times));
+        let is_recent = |since: Timestamp| now.utc() - since.utc() < SHOWN_EVERY;
+        let before = before.filter(|(since, _)| is_recent(*since));
+        let (since, times) = before.map_or((now, 1), |(since, times)| (since, times + 1));
+        let shown = Shown { at: now, cost, prices, command_id, since, times };
+        self.shown.insert(stream.clone(), shown);
+        Ok(())
+    }
+
+    /// Forgets what was shown of sessions that are over; where none is, of all.
+    async fn forget_shown(&mut self) -> Result<(), DeskError> {
+        let streams: Vec<_> = self.shown.keys().cloned().collect();
+        for stream in streams {
+            let is_over = self.session(&stream).await?.is_none_or(|it| it.stop().is_some());
+            if is_over {
+                self.shown.remove(&stream);
+            }
+        }
         if self.shown.len() >= SESSIONS_MAX {
             self.shown.clear();
         }
-        self.shown.insert(stream.clone(), Shown { at: now, cost, prices, command_id });
         Ok(())
     }
 

@@ -7,6 +7,7 @@
 //! when the log has moved on.
 
 mod alerts;
+mod boot;
 mod charging;
 mod clearance;
 mod clone;
@@ -99,8 +100,21 @@ pub struct Admitted {
     pub is_password_verified: bool,
     /// The serial number of the certificate that it came with, where that was signed here.
     pub certificate_serial_number: Option<String>,
+    /// The serial number that an operator knows it by.
+    pub serial_number_registered: Option<String>,
+    /// Whether its certificate names that number, or the one that it was known by before.
+    pub is_named_by_serial_number: bool,
+    /// Whether its last boot named another one.
+    pub has_other_serial_number: bool,
     /// The lowest OCPP security profile that it is let in with; 0: any.
     pub security_profile_required: u8,
+}
+
+impl Admitted {
+    /// Whether its certificate names a number that its last boot has contradicted.
+    pub fn is_refuted(&self) -> bool {
+        self.is_named_by_serial_number && self.has_other_serial_number
+    }
 }
 
 /// Why a station was not let in.
@@ -165,6 +179,10 @@ pub struct StationDesk {
     noticed: Dialect,
     /// The command of which some requests were answered and more are to be sent.
     halfway: Option<CommandId>,
+    /// Whether the certificate of the connection names the station by its serial number.
+    is_named_by_serial_number: bool,
+    /// See [`is_refuted`](Self::is_refuted).
+    is_refuted: bool,
 }
 
 impl StationDesk {
@@ -190,6 +208,8 @@ impl StationDesk {
             asked_for: BTreeSet::new(),
             noticed: Dialect::STANDARD,
             halfway: None,
+            is_named_by_serial_number: false,
+            is_refuted: false,
         }
     }
 
@@ -208,6 +228,8 @@ impl StationDesk {
             let epoch = state.epoch + 1;
             let mut desk = Self::at(chargebook.clone(), state, connection.clone(), epoch);
             desk.moves_seen = moves_seen;
+            desk.is_named_by_serial_number = admitted.is_named_by_serial_number;
+            desk.is_refuted = desk.is_named_by_serial_number && desk.state.has_other_serial_number;
             let connected = StationConnected {
                 epoch,
                 protocol: connection.protocol.clone(),

@@ -41,13 +41,16 @@ impl StationDesk {
             return Ok(decision);
         }
         let mut facts = vec![notified(notice, case.receipt_id).into()];
+        let mut keys = vec![key];
         if let Some(transaction) = transaction.filter(|_| !is_used) {
+            keys.push(self.early_payment_key(transaction));
             let (transaction, payment) = (transaction.clone(), self.seal_payment(told).await?);
             let exchange = case.receipt_id;
-            facts.push(StationPaymentTold { transaction, payment, exchange }.into());
+            // The first of the facts carries the keys.
+            facts.insert(0, StationPaymentTold { transaction, payment, exchange }.into());
         }
         let mut decision = Decision::station(Answer::Empty, facts);
-        decision.keys.push(key);
+        decision.keys = keys;
         Ok(decision)
     }
 
@@ -115,14 +118,46 @@ impl StationDesk {
         Ok(Decision::session(stream, Answer::Empty, vec![fact.into()]))
     }
 
-    /// The payments that were told for a transaction before any of its messages came.
-    pub(super) fn payments_told_early(&self, first: &TransactionReport) -> Vec<Event> {
+    /// The payments that were told for a transaction before any of its messages came. Of those that
+    /// have given way to others the last one, as far as the log is looked through for it, unless it
+    /// was dismissed.
+    pub(super) async fn payments_told_early(
+        &self,
+        first: &TransactionReport,
+    ) -> Result<Vec<Event>, DeskError> {
         let is_of_it = |told: &&StationPaymentTold| told.transaction == first.transaction_id;
-        let told = self.state.payments.iter().filter(is_of_it);
-        let settled = |told: &StationPaymentTold| {
-            SessionPaymentSettled { payment: told.payment.clone(), exchange: told.exchange }.into()
+        let mut told: Vec<_> = self.state.payments.iter().filter(is_of_it).cloned().collect();
+        if told.is_empty() && self.state.have_payments_given_way {
+            told.extend(self.payment_given_way(&first.transaction_id).await?);
+        }
+        let settled = |told: StationPaymentTold| {
+            SessionPaymentSettled { payment: told.payment, exchange: told.exchange }.into()
         };
-        told.map(settled).collect()
+        Ok(told.into_iter().map(settled).collect())
+    }
+
+    async fn payment_given_way(
+        &self,
+        transaction: &TransactionName,
+    ) -> Result<Option<StationPaymentTold>, DeskError> {
+        let key = self.early_payment_key(transaction);
+        let Some(stream) = self.lookup(&key).await? else { return Ok(None) };
+        let Some(Event::StationPaymentTold(told)) = self.find_told(&stream, &key).await? else {
+            return Ok(None);
+        };
+        let dismissed = self.chargebook.personal().dismissal_key(told.exchange);
+        Ok(self.lookup(&dismissed).await?.is_none().then_some(*told))
+    }
+
+    /// Whether a session has just taken in what its station had told before.
+    pub(super) fn is_told_early(&self, settled: &SessionPaymentSettled) -> bool {
+        self.state.payments.iter().any(|told| told.exchange == settled.exchange)
+    }
+
+    /// Finds what was told of a transaction's payment before the transaction.
+    fn early_payment_key(&self, transaction: &TransactionName) -> LookupKey {
+        let words = (self.state.station_id, transaction.as_str());
+        self.chargebook.personal().name_key("payment-told-early", &format!("{words:?}"))
     }
 
     /// Finds again what was told of a payment whose session is not known, or that has none.

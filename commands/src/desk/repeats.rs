@@ -16,11 +16,19 @@ impl StationDesk {
         stream: &StreamName,
         key: &LookupKey,
     ) -> Result<Option<EventId>, DeskError> {
+        Ok(self.find_told(stream, key).await?.as_ref().and_then(exchange_of))
+    }
+
+    /// What `stream`, one of the station's, was told under a key.
+    pub(super) async fn find_told(
+        &self,
+        stream: &StreamName,
+        key: &LookupKey,
+    ) -> Result<Option<Event>, DeskError> {
         let this_month = StationState::stream_of(self.state.station_id, &self.state.month);
         let last_version = self.state.version.filter(|_| this_month.as_ref() == Some(stream));
         let found = self.chargebook.journal().find_keyed(stream, key, last_version).await?;
-        let event = found.as_ref().map(read_event).transpose()?;
-        Ok(event.as_ref().and_then(exchange_of))
+        Ok(found.as_ref().map(read_event).transpose()?)
     }
 }
 
@@ -31,6 +39,7 @@ fn exchange_of(event: &Event) -> Option<EventId> {
         Event::StationMeterRecorded(fact) => Some(fact.exchange),
         Event::StationOrphanRecorded(fact) => Some(fact.orphan.exchange),
         Event::StationNotified(fact) => Some(fact.exchange),
+        Event::StationPaymentTold(fact) => Some(fact.exchange),
         _ => None,
     }
 }

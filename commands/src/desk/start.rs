@@ -1,7 +1,7 @@
 //! StartTransaction: a fact, whatever we think of the token. The same start is the same
 //! session, whenever and however often it comes.
 
-use super::neighbours::{Neighbours, superseded_by};
+use super::neighbours::Neighbours;
 use super::sessions::Bay;
 use super::{Case, DECISION_RETRIES_MAX, Decision, DeskError, StationDesk, Target};
 use crate::clock::derived_id;
@@ -16,7 +16,7 @@ use chargebook_domain::events::v1::{
 use chargebook_domain::ids::{
     ConnectorNumber, EventId, Outlet, ReservationId, SessionId, TransactionId,
 };
-use chargebook_domain::session::{Beginning, Session};
+use chargebook_domain::session::Session;
 use chargebook_domain::units::{Timestamp, WattHours};
 use chargebook_store::{AppendError, ExpectedVersion, StreamName};
 use chrono::{TimeDelta, TimeZone, Utc};
@@ -24,6 +24,8 @@ use uuid::Uuid;
 
 /// A station's clock may be ahead of ours by this much.
 const CLOCK_AHEAD_MAX: TimeDelta = TimeDelta::hours(24);
+/// Beyond the facts of one message: their ids follow from it by number, too.
+const RESOLVED_ORDINAL_MIN: u32 = 1_000;
 /// No station that speaks OCPP 1.6 ran before its text was published (October 2015).
 const CLOCK_YEAR_MIN: i32 = 2015;
 
@@ -104,9 +106,11 @@ impl StationDesk {
             follows: None,
             exchange: case.receipt_id,
         };
-        let neighbours = self.neighbours(&Beginning::from(&fact)).await?;
+        let mut session = Session::default();
+        self.take_in(&mut session, &[fact.clone().into()]);
+        let neighbours = self.neighbours(&session, Bay::Connector(report.connector)).await?;
         let before = neighbours.as_ref().and_then(|known| known.before.as_deref());
-        let after = neighbours.as_ref().and_then(Neighbours::began_after);
+        let superseded = neighbours.as_ref().and_then(Neighbours::superseding);
         fact.register_before = register_before(report, before);
         let personal = self.chargebook.personal().clone();
         let mut keys = vec![
@@ -114,10 +118,10 @@ impl StationDesk {
             personal.any_transaction_key(transaction_id),
         ];
         if let Some(neighbours) = neighbours.as_ref().filter(|_| accepted) {
-            fact.follows = neighbours.began_before().map(|before| before.session_id);
-            keys.push(match after {
+            fact.follows = neighbours.id_before();
+            keys.push(match neighbours.id_after() {
                 None => personal.connector_key(self.state.station_id, report.connector),
-                Some(after) => self.before_key(after.session_id),
+                Some(after) => self.before_key(after),
             });
         }
         let used = report.reservation_id.filter(|_| accepted);
@@ -135,8 +139,8 @@ impl StationDesk {
                 facts.push(SessionMeterRecorded { samples, exchange: orphan.exchange }.into());
             }
             facts.push(adopted(&orphan).into());
-        } else if let Some(after) = after.filter(|_| accepted) {
-            facts.extend(superseded_by(after).map(Event::from));
+        } else if accepted {
+            facts.extend(superseded.map(Event::from));
         }
         self.claim_early(report.connector, &mut facts);
         let answer = Answer::Start { transaction_id, token: presented.answer };
@@ -226,14 +230,18 @@ impl StationDesk {
 
     /// What is to be remembered once a decision is durable.
     pub(super) async fn after(&mut self, case: &Case<'_>, decision: &Decision) {
-        for fact in &decision.facts {
+        for (ordinal, fact) in (0..).zip(&decision.facts) {
             match fact {
                 Event::SessionStarted(fact) if fact.authorization == Authorization::Accepted => {
                     let stream = StreamName::of("session", fact.session_id.0);
                     let bay = Bay::Connector(fact.connector);
-                    let superseded = superseded_by(&Beginning::from(fact.as_ref()));
-                    if let (Some(before), Some(superseded)) = (fact.follows, superseded) {
+                    if let Some(before) = fact.follows {
                         let before = StreamName::of("session", before.0);
+                        let superseded = SessionSuperseded {
+                            by: fact.session_id,
+                            at: fact.started_at,
+                            register: fact.meter_start.clone(),
+                        };
                         let cause = derived_id(case.cause, "session.started", 0);
                         self.supersede(before, superseded, cause).await;
                     }
@@ -247,8 +255,8 @@ impl StationDesk {
                     self.sessions.set_named(fact.transaction_id.clone(), stream);
                     self.has_moved();
                 }
-                Event::SessionTransactionReported(fact) => {
-                    self.after_transaction(case, fact, decision).await;
+                Event::SessionTransactionReported(_) | Event::SessionMeterRecorded(_) => {
+                    self.after_transaction(case, decision, ordinal).await;
                 }
                 Event::StationOrphanRecorded(_) => self.has_moved(),
                 Event::StationCertificateRequested(request) => {
@@ -259,7 +267,10 @@ impl StationDesk {
                     }
                 }
                 Event::SessionStopped(fact) if fact.matched_by == StopMatch::StartCameLater => {
-                    self.resolve_orphan(case, fact, decision).await;
+                    self.resolve_orphan(case, fact.exchange, decision, ordinal).await;
+                }
+                Event::SessionPaymentSettled(fact) if self.is_told_early(fact) => {
+                    self.resolve_orphan(case, fact.exchange, decision, ordinal).await;
                 }
                 _ => {}
             }
@@ -280,7 +291,7 @@ impl StationDesk {
         let station_id = self.state.station_id;
         for _ in 0..DECISION_RETRIES_MAX {
             let Ok(Some(session)) = self.session(&stream).await else { return };
-            let open = session.stop().is_none() && session.may_be_superseded(fact.at);
+            let open = session.stop().is_none() && session.may_be_superseded(&fact);
             let Some(version) = session.version().filter(|_| open) else { return };
             let draft = Draft::following(cause, 0, fact.clone()).by("station").about(station_id);
             let journal = self.chargebook.journal();
@@ -298,13 +309,14 @@ impl StationDesk {
         }
     }
 
-    /// Takes the stop off the station's list. Should this fail, the adoption key in the log
-    /// keeps the stop from being used again.
+    /// Takes what a session has taken in off the station's list. Should this fail, the adoption key
+    /// in the log keeps a stop from being used again, and a payment gives way in its time.
     async fn resolve_orphan(
         &mut self,
         case: &Case<'_>,
-        stop: &SessionStopped,
+        exchange: EventId,
         decision: &Decision,
+        ordinal: u32,
     ) {
         let session_id: Option<SessionId> = match &decision.target {
             Target::Session(stream) | Target::NewSession(stream) => {
@@ -312,12 +324,11 @@ impl StationDesk {
             }
             Target::Station | Target::Command(_) => None,
         };
-        let exchange = stop.exchange;
         let fact = StationOrphanResolved { exchange, session_id, reason: None, decided_by: None };
-        let draft = Draft::following(case.cause, 1000, fact);
+        let draft = Draft::following(case.cause, RESOLVED_ORDINAL_MIN + ordinal, fact);
         let registry = self.chargebook.registry();
         if let Err(error) = registry.append_to_station(&mut self.state, vec![draft]).await {
-            tracing::warn!(%error, "a joined stop could not be taken off the station's list");
+            tracing::warn!(%error, "what was joined could not be taken off the station's list");
         }
     }
 }

@@ -12,12 +12,11 @@ use crate::message::{
 };
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
-    Authorization, ClockTrust, MeterSample, SessionMeterRecorded, SessionOpened, SessionSuperseded,
+    Authorization, ClockTrust, MeterSample, SessionMeterRecorded, SessionOpened,
     SessionTokenPresented, SessionTransactionReported, TransactionLimit,
 };
-use chargebook_domain::ids::{EventId, EvseNumber, SessionId};
-use chargebook_domain::session::{Fit, Session, begin_reading};
-use chargebook_domain::units::Timestamp;
+use chargebook_domain::ids::{EventId, SessionId};
+use chargebook_domain::session::{Fit, Session, Transaction, is_begin_register, superseding};
 use chargebook_store::{LookupKey, StreamName};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -63,7 +62,7 @@ impl StationDesk {
                 facts.push(opened.into());
                 // What was told before any session had that id is of the first one that has it.
                 if *occurrence == 0 {
-                    facts.extend(self.payments_told_early(report));
+                    facts.extend(self.payments_told_early(report).await?);
                 }
                 (stream, Arc::default())
             }
@@ -112,9 +111,9 @@ impl StationDesk {
                 facts.push(fact.into());
             }
         }
-        let was_at = session.transaction().and_then(|known| known.evse());
+        let was_placed = session.transaction().is_some_and(Transaction::is_placed);
         let has_limit = self.has_limit(&session).await?;
-        if was_at.is_some() && !has_limit && only_goes_on(report) {
+        if was_placed && !has_limit && only_goes_on(report) && !brings_begin(&facts) {
             let token = presented.map(|(_, presented)| presented.answer);
             let answer = TransactionAnswer { token, ..TransactionAnswer::default() };
             let answer = Answer::Transaction(answer);
@@ -130,7 +129,9 @@ impl StationDesk {
             self.take_in(&mut after, &claimed);
             facts.extend(claimed);
         }
-        keys.extend(self.evse_taken(&after, was_at).await?);
+        if !was_placed && after.transaction().is_some_and(Transaction::is_placed) {
+            keys.extend(self.take_evse(&after, &mut facts).await?);
+        }
         let token = presented.map(|(_, presented)| presented.answer);
         let answer = Box::pin(self.transaction_answer(&after, report, token, repeats)).await?;
         for fact in &mut facts {
@@ -188,9 +189,7 @@ impl StationDesk {
         if transaction.used().is_some() {
             return None;
         }
-        let authorization = transaction.token().map(|token| token.authorization);
-        let is_refused = authorization.is_some_and(|said| said != Authorization::Accepted);
-        (!is_refused).then(|| self.reservation_used(case, number, opened.session_id))
+        (!transaction.is_refused()).then(|| self.reservation_used(case, number, opened.session_id))
     }
 
     /// The session that a message is of: of all transactions with its id the latest one that it
@@ -270,7 +269,7 @@ impl StationDesk {
     }
 
     /// Folds facts that are yet to be written.
-    fn take_in(&self, session: &mut Session, facts: &[Event]) {
+    pub(super) fn take_in(&self, session: &mut Session, facts: &[Event]) {
         let first = session.version().map_or(0, |version| version + 1);
         let now = self.chargebook.journal().now();
         for (version, fact) in (first..).zip(facts) {
@@ -298,52 +297,81 @@ impl StationDesk {
             .collect()
     }
 
-    /// Tells the session that was going on at the EVSE, if this one has just taken it.
+    /// Tells the session before it at its EVSE what this message, the fact of that number, shows of
+    /// how this one began.
     pub(super) async fn after_transaction(
         &mut self,
         case: &Case<'_>,
-        report: &SessionTransactionReported,
         decision: &Decision,
+        ordinal: u32,
     ) {
         let (Target::Session(stream) | Target::NewSession(stream)) = &decision.target else {
             return;
         };
-        let Some(bay) = report.evse.map(Bay::Evse) else { return };
-        if decision.keys.is_empty() || !decision.keys.contains(&self.bay_key(bay)) {
+        let Some(fact) = decision.facts.get(ordinal as usize) else { return };
+        let tells = is_start(fact) || takes_evse(fact) || brings_begin(std::slice::from_ref(fact));
+        if !tells && decision.keys.is_empty() {
             return;
         }
-        if let Ok(Some(before)) = self.latest_at(bay).await
-            && let Ok(Some(session)) = self.session(stream).await
-            && let Some(started) = session.started()
-            && let Some(register) = begin_reading(session)
-        {
-            let fact =
-                SessionSuperseded { by: started.session_id, at: started.started_at, register };
-            let cause = derived_id(case.cause, "session.superseded", 0);
-            self.supersede(before, fact, cause).await;
+        let Ok(Some(session)) = self.session(stream).await.map(|known| known.map(Arc::clone))
+        else {
+            return;
+        };
+        let Some(evse) = session.transaction().and_then(Transaction::evse) else { return };
+        let bay = Bay::Evse(evse);
+        if decision.keys.contains(&self.bay_key(bay)) {
+            self.sessions.set_latest(bay, stream.clone());
+            self.has_moved();
         }
-        self.sessions.set_latest(bay, stream.clone());
-        self.has_moved();
+        if let Some(superseded) = superseding(&session).filter(|_| tells)
+            && let Ok(Some(before)) = self.before(&session).await
+        {
+            let cause = derived_id(case.cause, fact.event_type(), ordinal);
+            self.supersede(before, superseded, cause).await;
+        }
     }
 
-    /// The key by which the session is found as its EVSE's latest, once it is known to be that.
-    async fn evse_taken(
+    /// Puts a session in its place at the EVSE that it has just named, or whose token has just been
+    /// let after one that was refused. The key by which it is found there; what is told of the
+    /// session before it, and by the one after it, is added.
+    async fn take_evse(
         &mut self,
         session: &Session,
-        was_at: Option<EvseNumber>,
+        facts: &mut Vec<Event>,
     ) -> Result<Option<LookupKey>, DeskError> {
-        let Some(transaction) = session.transaction() else { return Ok(None) };
-        let (Some(evse), None) = (transaction.evse(), was_at) else { return Ok(None) };
+        let Some(evse) = session.transaction().and_then(Transaction::evse) else { return Ok(None) };
         let bay = Bay::Evse(evse);
-        let began_here = began(session);
-        if let Some(stream) = self.latest_at(bay).await?
-            && let Some(latest) = self.session(&stream).await?
-            && began(latest) > began_here
-        {
-            return Ok(None);
+        let Some(neighbours) = self.neighbours(session, bay).await? else { return Ok(None) };
+        for fact in facts.iter_mut() {
+            if let Event::SessionTransactionReported(reported) = fact {
+                reported.follows = neighbours.id_before();
+            }
         }
-        Ok(Some(self.bay_key(bay)))
+        facts.extend(neighbours.superseding().map(Event::from));
+        Ok(Some(match neighbours.id_after() {
+            None => self.bay_key(bay),
+            Some(after) => self.before_key(after),
+        }))
     }
+}
+
+fn is_start(fact: &Event) -> bool {
+    matches!(fact, Event::SessionTransactionReported(report)
+        if report.kind == TransactionEventKind::Started)
+}
+
+fn takes_evse(fact: &Event) -> bool {
+    matches!(fact, Event::SessionTransactionReported(report) if report.follows.is_some())
+}
+
+/// Whether a register that a session began with comes by itself.
+fn brings_begin(facts: &[Event]) -> bool {
+    let samples = |fact: &Event| match fact {
+        Event::SessionTransactionReported(report) => report.samples.iter().any(is_begin_register),
+        Event::SessionMeterRecorded(fact) => fact.samples.iter().any(is_begin_register),
+        _ => false,
+    };
+    facts.iter().any(samples)
 }
 
 /// Whether what follows from a message of a session at a known EVSE does not depend on how the
@@ -361,12 +389,6 @@ fn known(stream: &StreamName, fit: Fit) -> Option<Whose> {
         Fit::Belongs => Some(Whose::Known { stream, repeats: None }),
         Fit::Earlier | Fit::Another => None,
     }
-}
-
-/// When it began, as far as is known.
-fn began(session: &Session) -> Option<Timestamp> {
-    let start = session.started().map(chargebook_domain::session::began_at);
-    start.or_else(|| session.transaction().and_then(|transaction| transaction.first_at()))
 }
 
 fn reported(
@@ -395,6 +417,7 @@ fn reported(
         limit: report.limit.clone(),
         cost: report.cost.clone(),
         cost_limit_answered: None,
+        follows: None,
         exchange: case.receipt_id,
     }
 }

@@ -1,16 +1,16 @@
 //! Follows every session from its first fact to its outcome.
 
 use super::PolicyError;
-use super::display;
 use super::invoicing::{CONTENTION_RETRIES_MAX, Invoicing};
+use super::{delivery, display};
 use crate::Chargebook;
 use crate::journal::{Draft, JournalError, is_exchange, read_event};
 use crate::registry::TariffChoice;
 use crate::settling;
 use chargebook_domain::events::Event;
-use chargebook_domain::events::v1::{Authorization, SessionStarted, SessionSuperseded};
+use chargebook_domain::events::v1::{Authorization, SessionSuperseded, TransactionEventKind};
 use chargebook_domain::ids::EventId;
-use chargebook_domain::session::{Session, Settlement, settle};
+use chargebook_domain::session::{Session, Settlement, is_begin_register, settle, superseding};
 use chargebook_domain::units::Timestamp;
 use chargebook_store::{AppendError, ExpectedVersion, Position, RecordedEvent, StreamName};
 use futures::StreamExt;
@@ -74,7 +74,7 @@ impl Billing {
     pub(super) async fn take(&mut self, page: &[RecordedEvent]) -> Result<(), PolicyError> {
         let mut changed = HashSet::new();
         let mut rated = BTreeMap::new();
-        let mut superseded = Vec::new();
+        let mut telling = Vec::new();
         let mut concluded = HashSet::new();
         for recorded in page {
             let before = std::mem::replace(&mut self.position, recorded.position);
@@ -94,6 +94,9 @@ impl Billing {
             }
             let event = read_event(recorded)?;
             self.fold(recorded, &event, before).await?;
+            if tells_before(&event) {
+                telling.push((recorded.stream.clone(), EventId(recorded.id)));
+            }
             match &event {
                 Event::SessionRated(_) => {
                     concluded.insert(recorded.stream.clone());
@@ -105,10 +108,6 @@ impl Billing {
                     rated
                         .insert(recorded.position, (recorded.stream.clone(), EventId(recorded.id)));
                 }
-                Event::SessionStarted(started) => {
-                    superseded.extend(superseded_by(recorded, started));
-                    changed.insert(recorded.stream.clone());
-                }
                 Event::SessionOutcomeDecided(_) => {
                     concluded.insert(recorded.stream.clone());
                     changed.insert(recorded.stream.clone());
@@ -119,8 +118,13 @@ impl Billing {
                 }
             }
         }
-        for (stream, by, cause) in superseded {
-            self.supersede(&stream, &by, cause).await?;
+        // By all that came with it: what lets its token, too.
+        for (stream, cause) in telling {
+            let tracked = self.tracked.get(&stream);
+            let told = tracked.and_then(|tracked| told_before(&tracked.session));
+            if let Some((before, told)) = told {
+                self.supersede(&before, told, cause).await?;
+            }
         }
         let concluded = concluded.iter().filter_map(|stream| self.tracked.get(stream));
         let concluded = concluded.map(|tracked| &tracked.session);
@@ -159,34 +163,30 @@ impl Billing {
         Ok(())
     }
 
-    /// Tells a session without a stop that another one began at its connector, unless the desk
-    /// has: both write the same event.
+    /// Tells a session without a stop that another one began in its place, unless the desk has:
+    /// both write the same event.
     async fn supersede(
         &self,
         stream: &StreamName,
-        by: &SessionStarted,
+        told: SessionSuperseded,
         cause: EventId,
     ) -> Result<(), PolicyError> {
         let tracked = self.tracked.get(stream).map(|tracked| &tracked.session);
-        if tracked.is_some_and(|session| !awaits_stop(session, by.started_at)) {
+        if tracked.is_some_and(|session| !awaits_stop(session, &told)) {
             return Ok(());
         }
-        let fact = SessionSuperseded {
-            by: by.session_id,
-            at: by.started_at,
-            register: by.meter_start.clone(),
-        };
-        let draft = Draft::following(cause, 0, fact).by("policy:billing").about(by.station_id);
         let journal = self.chargebook.journal();
         for _ in 0..CONTENTION_RETRIES_MAX {
             let mut session = Session::default();
             crate::desk::load_session(journal, stream, &mut session).await?;
-            let Some(version) = session.version().filter(|_| awaits_stop(&session, by.started_at))
-            else {
+            let version = session.version().filter(|_| awaits_stop(&session, &told));
+            let Some((version, (_, station_id, _))) = version.zip(session.identity()) else {
                 return Ok(());
             };
+            let draft = Draft::following(cause, 0, told.clone());
+            let draft = draft.by("policy:billing").about(station_id);
             let expected = ExpectedVersion::Exact(version);
-            match journal.append(stream, expected, std::slice::from_ref(&draft)).await {
+            match journal.append(stream, expected, &[draft]).await {
                 Err(JournalError::Append(AppendError::WrongVersion { .. })) => {}
                 Ok(_) | Err(JournalError::Append(AppendError::IdConflict { .. })) => return Ok(()),
                 Err(error) => return Err(error.into()),
@@ -222,6 +222,14 @@ impl Billing {
             }
             match settle(&tracked.session, now, rules) {
                 Settlement::NotYet { look_again_at } => {
+                    let look_again_at = match delivery::ask_at(&tracked.session, rules) {
+                        Some(ask_at) if ask_at > now => look_again_at.min(ask_at),
+                        Some(_) => {
+                            delivery::ask(&self.chargebook, &tracked.session).await;
+                            look_again_at
+                        }
+                        None => look_again_at,
+                    };
                     tracked.look_again_at = Some(look_again_at);
                     self.waiting.insert((look_again_at, stream));
                 }
@@ -313,20 +321,33 @@ async fn decide(
     }
 }
 
-/// The session before it at the connector, the start that tells how that one ended if nothing else
-/// does, and the start's id.
-fn superseded_by(
-    recorded: &RecordedEvent,
-    started: &SessionStarted,
-) -> Option<(StreamName, SessionStarted, EventId)> {
-    let is_accepted = started.authorization == Authorization::Accepted;
-    let before = started.follows.filter(|_| is_accepted)?;
-    Some((StreamName::of("session", before.0), started.clone(), EventId(recorded.id)))
+/// The session before it in its place, and what its start tells that one of how it ended if
+/// nothing else does.
+fn told_before(session: &Session) -> Option<(StreamName, SessionSuperseded)> {
+    let before = session.started()?.follows?;
+    Some((StreamName::of("session", before.0), superseding(session)?))
 }
 
-/// Whether another session's start at that time tells how it ended.
-fn awaits_stop(session: &Session, next_at: Timestamp) -> bool {
-    session.stop().is_none() && session.may_be_superseded(next_at)
+/// Whether an event may tell how the session before ended: its session's start, its place, or the
+/// register that it began with.
+fn tells_before(event: &Event) -> bool {
+    match event {
+        Event::SessionStarted(fact) => fact.authorization == Authorization::Accepted,
+        Event::SessionTransactionReported(fact) => {
+            fact.kind == TransactionEventKind::Started
+                || fact.follows.is_some()
+                || fact.samples.iter().any(is_begin_register)
+        }
+        Event::SessionMeterRecorded(fact) => fact.samples.iter().any(is_begin_register),
+        _ => false,
+    }
+}
+
+/// Whether another session's start tells how it ended. What that has told itself, since then, is
+/// left to it.
+fn awaits_stop(session: &Session, told: &SessionSuperseded) -> bool {
+    let is_told = session.superseded().is_some_and(|known| known.by == told.by);
+    session.stop().is_none() && !is_told && session.may_be_superseded(told)
 }
 
 fn write_of(

@@ -6,6 +6,7 @@
 mod billing;
 mod certificates;
 mod charging;
+mod delivery;
 mod display;
 mod invoicing;
 mod open_commands;

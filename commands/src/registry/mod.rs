@@ -4,6 +4,7 @@ mod account;
 mod master_pass;
 mod model;
 mod password;
+mod serial_number;
 mod station;
 mod tariff;
 mod token;
@@ -95,6 +96,9 @@ pub struct Registry {
     /// Things have random stream names, so no version check keeps the same name from being
     /// registered twice at once: whoever registers it holds its lock.
     registering: [tokio::sync::Mutex<()>; REGISTRATIONS_AT_ONCE_MAX],
+    /// Held while a serial number is looked up and given to a station; read while a station gets
+    /// its name, which may be nobody's number.
+    serial_numbers: tokio::sync::RwLock<()>,
 }
 
 /// What was loaded once, by a name or an id of its own.
@@ -179,6 +183,7 @@ impl Registry {
             dialects: tokio::sync::Mutex::new(None),
             trust: tokio::sync::Mutex::new(None),
             registering: std::array::from_fn(|_| tokio::sync::Mutex::new(())),
+            serial_numbers: tokio::sync::RwLock::new(()),
         }
     }
 

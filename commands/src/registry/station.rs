@@ -6,7 +6,7 @@ use crate::station::StationState;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
     StationConnectorDeclared, StationMonthOpened, StationPasswordChanged, StationRegistered,
-    StationSecurityProfileRequired, StationSettings, StationSiteAssigned,
+    StationSecurityProfileRequired, StationSerialNumberSet, StationSettings, StationSiteAssigned,
 };
 use chargebook_domain::ids::{
     ConnectorNumber, EvseNumber, Outlet, SiteId, StationId, StationIdentity,
@@ -25,6 +25,8 @@ pub struct StationRegistration {
     pub password: Option<String>,
     /// The site, by its name.
     pub site: Option<String>,
+    /// Its serial number, where an operator knows it.
+    pub serial_number: Option<String>,
     /// How it is treated, where that differs from the default.
     pub settings: SettingsChange,
 }
@@ -36,6 +38,8 @@ pub struct StationChange<'a> {
     pub password: Option<&'a str>,
     /// The site it stands at now, by its name.
     pub site: Option<&'a str>,
+    /// The serial number that an operator knows it by; `Some(None)`: none any more.
+    pub serial_number: Option<Option<&'a str>>,
     /// The lowest OCPP security profile that it is let in with.
     pub security_profile: Option<u8>,
     /// How it is treated.
@@ -58,7 +62,8 @@ pub struct ConnectorDeclaration {
 }
 
 impl Registry {
-    /// Registers a station; the same again is the same.
+    /// Registers a station; the same again is the same. [`crate::Chargebook::register_station`]
+    /// is this for an operator who may be saying more than was kept before.
     pub async fn register_station(
         &self,
         registration: StationRegistration,
@@ -90,13 +95,15 @@ impl Registry {
                 _ => false,
             };
             let position = *self.journal.store().head().borrow();
-            let settings = registration.settings.applied_to(StationSettings::default());
-            let is_same = same_password && known.site_id == site_id && known.settings == settings;
+            let same_settings = registration.settings.means(known.settings);
+            let same_place = known.site_id == site_id;
+            let same_number = known.serial_number_registered == registration.serial_number;
+            let is_same = same_password && same_place && same_number && same_settings;
             return match is_same {
                 true => Ok(Registered { created: false, position }),
                 false => Err(RegistryError::Conflict(format!(
-                    "station `{identity}` is registered already, with another password, site or settings; \
-                     change it with PATCH"
+                    "station `{identity}` is registered already, with another password, site, serial \
+                     number or settings; change it with PATCH"
                 ))),
             };
         }
@@ -105,6 +112,13 @@ impl Registry {
                 "station `{other}` is registered already, and OCPP 2.x makes no difference of case"
             )));
         }
+        let serial_number = registration.serial_number;
+        let number_held = self.holding_serial_number(serial_number.as_deref(), None).await?;
+        let _numbers_stay = match number_held {
+            Some(_) => None,
+            None => Some(self.serial_numbers.read().await),
+        };
+        self.check_is_no_serial_number(&identity).await?;
         let station_id = StationId(self.journal.clock().fresh_id());
         let password = registration.password.as_deref().map(|text| self.verifier(station_id, text));
         let fact = StationRegistered { station_id, station: identity.clone(), password, site_id };
@@ -115,7 +129,14 @@ impl Registry {
             .settings
             .fact(StationSettings::default())
             .map(|fact| Draft::new(self.journal.fresh_id(), fact).by("operator").about(station_id));
-        let drafts: Vec<_> = std::iter::once(registered).chain(settings).collect();
+        let serial_number = serial_number.map(|serial_number| {
+            let key = self.personal.serial_number_key(&serial_number);
+            let fact = StationSerialNumberSet { serial_number: Some(serial_number) };
+            let draft = Draft::new(self.journal.fresh_id(), fact).by("operator").about(station_id);
+            draft.keyed(key)
+        });
+        let drafts: Vec<_> =
+            std::iter::once(registered).chain(settings).chain(serial_number).collect();
         let month = StationState::month_of(self.journal.now());
         let stream = station_stream(station_id, &month)?;
         let appended = self.journal.append(&stream, ExpectedVersion::NoStream, &drafts).await?;
@@ -140,8 +161,20 @@ impl Registry {
             Some(site) => Some(self.site_named(site).await?),
             None => None,
         };
+        let given = change.serial_number.flatten();
+        let station_id = match given {
+            Some(_) => self.station(id).await?.map(|state| state.station_id),
+            None => None,
+        };
+        let _number_held = self.holding_serial_number(given, station_id).await?;
         self.amend_station(id, "operator", |state| {
             let mut events: Vec<Event> = Vec::new();
+            let serial_number = change.serial_number.map(|given| given.map(str::to_owned));
+            if let Some(serial_number) =
+                serial_number.filter(|given| *given != state.serial_number_registered)
+            {
+                events.push(StationSerialNumberSet { serial_number }.into());
+            }
             if let Some(password) = change.password {
                 let verifier = self.verifier(state.station_id, password);
                 events.push(StationPasswordChanged { password: Some(verifier) }.into());
@@ -200,10 +233,7 @@ impl Registry {
             if events.is_empty() {
                 return Ok(self.unchanged());
             }
-            let drafts = events
-                .into_iter()
-                .map(|event| Draft::new(self.journal.fresh_id(), event).by(actor.to_owned()))
-                .collect();
+            let drafts = events.into_iter().map(|event| self.amendment(event, actor)).collect();
             match self.append_to_station(&mut state, drafts).await {
                 Err(JournalError::Append(AppendError::WrongVersion { .. })) => {}
                 appended => {
@@ -212,6 +242,19 @@ impl Registry {
             }
         }
         Err(JournalError::Append(AppendError::Overloaded).into())
+    }
+
+    fn amendment(&self, event: Event, actor: &str) -> Draft {
+        let key = match &event {
+            Event::StationSerialNumberSet(fact) => fact.serial_number.as_deref(),
+            _ => None,
+        };
+        let key = key.map(|serial_number| self.personal.serial_number_key(serial_number));
+        let draft = Draft::new(self.journal.fresh_id(), event).by(actor.to_owned());
+        match key {
+            Some(key) => draft.keyed(key),
+            None => draft,
+        }
     }
 
     /// A station by its name, loaded from its latest month.

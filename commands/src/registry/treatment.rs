@@ -41,6 +41,17 @@ impl SettingsChange {
         }
     }
 
+    /// Whether a station that is treated so was registered with the same meaning. That costs are
+    /// not shown was not kept before stations could say it themselves: it was the default.
+    pub(super) fn means(self, settings: StationSettings) -> bool {
+        let asked = self.applied_to(StationSettings::default());
+        let kept = match (asked.shows_cost, settings.shows_cost) {
+            (Some(false), None) => StationSettings { shows_cost: None, ..asked },
+            _ => asked,
+        };
+        kept == settings
+    }
+
     /// The fact, where it changes something.
     pub(super) fn fact(self, settings: StationSettings) -> Option<Event> {
         let changed = self.applied_to(settings);

@@ -1,9 +1,11 @@
 //! A charging profile that was promised is brought, whatever happens in between, and once.
 
-use crate::support::Service;
-use crate::transactions::started;
+use crate::support::{Service, TAG};
+use crate::transactions::{Telling, ended, started};
 use chargebook_commands::journal::{Draft, read_event};
-use chargebook_commands::message::{Answer, Notice, NoticeContent, NoticeSubject, StationMessage};
+use chargebook_commands::message::{
+    Answer, Notice, NoticeContent, NoticeSubject, StationMessage, TransactionReport,
+};
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{ChargingPlace, Intent, StationChargingNeedsTold};
 use chargebook_domain::ids::{EventId, EvseNumber};
@@ -71,6 +73,31 @@ async fn a_crash_before_its_command_delays_a_profile_and_makes_no_second_one() {
     assert_eq!(brought(&service, 2).await, [1, 2]);
 }
 
+fn needs(transfer_mode: &str) -> StationMessage {
+    let needs = json!({ "transfer_mode": transfer_mode });
+    StationMessage::Notice(Notice {
+        evse: Some(EvseNumber(1)),
+        content: NoticeContent::ChargingNeeds(serde_json::from_value(needs).unwrap()),
+        ..Notice::about(NoticeSubject::NotifyEVChargingNeeds)
+    })
+}
+
+/// Two that say the same of when and with which register they began, as after a clock was set back
+/// and a meter replaced: the one that was over when the other came is the first, whatever their
+/// ids.
+#[tokio::test]
+async fn the_transaction_that_came_after_an_end_is_the_one_in_progress() {
+    let service = Service::start().await;
+    let mut station = service.station("CP-1").await;
+    for index in 0..16 {
+        let named = |report: TransactionReport| report.named(&format!("tx-{index}"));
+        let start = started("11:00:00").by(TAG).reading(1_000, "Transaction.Begin");
+        station.tell(named(start)).await;
+        assert_eq!(station.say(needs("AC_single_phase")).await, Answer::Accepted, "tx-{index}");
+        station.tell(named(ended(1, "11:20:00")).reading(11_000, "Transaction.End")).await;
+    }
+}
+
 /// Open commands of one station, at most.
 const OPEN_MAX: usize = 100;
 
@@ -79,14 +106,6 @@ async fn what_no_command_can_bring_is_not_promised() {
     let service = Service::start().await;
     let mut station = service.station("CP-1").await;
     station.tell(started("11:00:00")).await;
-    let needs = |transfer_mode: &str| {
-        let needs = json!({ "transfer_mode": transfer_mode });
-        StationMessage::Notice(Notice {
-            evse: Some(EvseNumber(1)),
-            content: NoticeContent::ChargingNeeds(serde_json::from_value(needs).unwrap()),
-            ..Notice::about(NoticeSubject::NotifyEVChargingNeeds)
-        })
-    };
     assert_eq!(station.say(needs("AC_single_phase")).await, Answer::Accepted);
     for _ in profiles(&service).await.len()..OPEN_MAX {
         let intent = Intent::GetConfiguration { keys: Vec::new() };

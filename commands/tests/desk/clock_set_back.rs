@@ -47,6 +47,34 @@ async fn a_session_after_a_clock_was_set_back_is_no_late_one() {
     check(from_zero, again, 2 * TEN_KWH_GROSS_MINOR).await;
 }
 
+/// The clock comes back an hour slow after a stop was lost: by its time alone the second session
+/// is before the first, and the first would be billed what both have drawn.
+#[tokio::test]
+async fn a_register_that_rises_tells_which_session_was_first() {
+    let service = Service::start().await;
+    let mut station = service.station("CP-1").await;
+    station.start(start_at(1, "2026-11-22T12:00:00Z", 1_000)).await;
+    service.pass(20 * 60);
+    let second = station.start(start_at(1, "2026-11-22T11:20:00Z", 5_000)).await;
+    service.pass(5 * 60);
+    station.say(StationMessage::Stop(stop_at(second, "2026-11-22T11:25:00Z", 9_000))).await;
+    service.pass(5 * 60);
+    let third = station.start(start_at(1, "2026-11-22T12:30:00Z", 9_000)).await;
+    service.pass(5 * 60);
+    station.say(StationMessage::Stop(stop_at(third, "2026-11-22T12:35:00Z", 9_000))).await;
+    service.pass(60);
+    // 4 kWh at 0.40 plus 1.00 flat, and a flat fee; 19 % VAT.
+    service.settled_bill(309 + 119).await;
+    let (began, _) = chain(&service).await;
+    let followed: Vec<_> = began.iter().map(|fact| fact.follows).collect();
+    let [first, second, _] = [0, 1, 2].map(|index: usize| Some(began[index].session_id));
+    assert_eq!(followed, [None, first, second]);
+    let outcomes = service.outcomes(3).await;
+    let reviewed = outcomes.iter().filter(|last| last.outcome == Outcome::NeedsReview);
+    let reasons: Vec<_> = reviewed.map(|last| last.reason.as_deref()).collect();
+    assert_eq!(reasons, [Some("stop_missing")], "nothing tells when the first ended");
+}
+
 /// Who began, who that one followed, and who was ended by another.
 async fn chain(service: &Service) -> (Vec<SessionStarted>, Vec<SessionId>) {
     let began = service.facts(|event| match event {

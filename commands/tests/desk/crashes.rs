@@ -1,7 +1,8 @@
 //! Killed at every append in turn, once with it kept and once without: the station says again
 //! what was not answered, and everything is billed once.
 
-use crate::support::{Service, Station, meter_at, start_at, status, stop_at};
+use crate::support::{Service, Station, TAG, meter_at, start_at, status, stop_at};
+use crate::transactions::{Telling, started, updated};
 use chargebook_commands::clock::SystemClock;
 use chargebook_commands::journal::{Draft, Journal, JournalError};
 use chargebook_commands::message::{Answer, StationMessage};
@@ -172,6 +173,34 @@ async fn killed_at_every_append_it_bills_everything_once() {
     let cases = (0..APPENDS).flat_map(|appends| [(appends, false), (appends, true)]);
     futures::stream::iter(cases)
         .map(|(appends, keeps_the_last)| tokio::spawn(check(appends, keeps_the_last)))
+        .buffer_unordered(AT_ONCE)
+        .for_each(|outcome| async move { outcome.unwrap() })
+        .await;
+}
+
+/// The register that a transaction began with comes by itself, and ends the one before it.
+async fn check_begin_by_itself(appends: i64, keeps_the_last: bool) {
+    let mut world = World::new(appends, keeps_the_last).await;
+    let told = [
+        started("12:50:00").by(TAG).reading(1_000, "Transaction.Begin"),
+        updated(1, "12:55:00").reading(9_000, "Sample.Periodic"),
+        started("12:58:00").by(TAG).named("tx-2"),
+        updated(1, "12:59:00").named("tx-2").reading(11_000, "Transaction.Begin"),
+    ];
+    for report in told {
+        world.say(StationMessage::Transaction(Box::new(report))).await;
+    }
+    for _ in 0..3 {
+        world.rest(120).await;
+    }
+    world.service.take().unwrap().settled_bill(400).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_at_every_append_a_begin_that_comes_by_itself_is_told() {
+    let cases = (0..10).flat_map(|appends| [(appends, false), (appends, true)]);
+    futures::stream::iter(cases)
+        .map(|(appends, keeps)| tokio::spawn(check_begin_by_itself(appends, keeps)))
         .buffer_unordered(AT_ONCE)
         .for_each(|outcome| async move { outcome.unwrap() })
         .await;

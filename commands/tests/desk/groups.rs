@@ -171,7 +171,7 @@ async fn a_start_at_a_station_that_waits_is_refused_and_still_says_who_would_pay
     let change = StationChange { settings, ..StationChange::default() };
     service.chargebook.change_station("CP-1", change).await.unwrap();
     let mut station = service.station("CP-1").await;
-    station.say(StationMessage::Boot(boot())).await;
+    station.say(StationMessage::Boot(boot().into())).await;
     match start(&mut station, TAG).await {
         Answer::Start { token, .. } => assert_eq!(token.authorization, Authorization::Invalid),
         other => panic!("{other:?}"),

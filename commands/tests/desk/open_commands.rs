@@ -77,7 +77,7 @@ async fn an_open_command_is_found_again_and_the_log_before_it_is_not_read() {
     let mut station = service.station("CP-1").await;
     let boot = r#"{"vendor":"V","model":"M"}"#;
     let boot: BootInformation = serde_json::from_str(boot).unwrap();
-    station.say(StationMessage::Boot(boot)).await;
+    station.say(StationMessage::Boot(boot.into())).await;
     let due = station.desk.due_commands().await.unwrap();
     let due: Vec<_> = due.into_iter().map(|due| due.command_id).collect();
     assert_eq!(due, [command_id]);
@@ -99,7 +99,7 @@ async fn what_does_not_wait_ends_with_the_process_that_did_not_send_it() {
     let mut station = service.station("CP-1").await;
     let boot = r#"{"vendor":"V","model":"M"}"#;
     let boot: BootInformation = serde_json::from_str(boot).unwrap();
-    station.say(StationMessage::Boot(boot)).await;
+    station.say(StationMessage::Boot(boot.into())).await;
     let deed = Intent::Reset { hard: false, evse: None };
     let (deed, _) = service.chargebook.request_command("CP-1", deed, "test").await.unwrap();
     let setting = Intent::GetConfiguration { keys: Vec::new() };

@@ -6,6 +6,7 @@ use crate::transactions::{Telling, ended, started, updated};
 use chargebook_commands::message::{
     Answer, Notice, NoticeContent, NoticeSubject, PresentedToken, StationMessage, TransactionReport,
 };
+use chargebook_commands::review::DecisionNote;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
     Anomaly, Authorization, Intent, Outcome, SessionOutcomeDecided, StationCost, TerminalPayment,
@@ -447,4 +448,41 @@ async fn is_in_doubt(service: &Service) -> bool {
         session.apply(EventId(event.id), event.version, recorded_at, &read.unwrap());
     }
     session.anomalies().any(|noted| noted == Anomaly::PaymentDiffers)
+}
+
+/// More of them wait than a station keeps at hand: none is lost, and each is known again.
+#[tokio::test]
+async fn of_many_payments_told_before_their_transactions_each_finds_its_own() {
+    let service = Service::start().await;
+    let mut station = service.station("CP-1").await;
+    let told = |number: usize| {
+        let StationMessage::Notice(notice) = told_of("Settled", 595) else { panic!("a notice") };
+        let name = TransactionName::parse(&format!("tx-{number}")).unwrap();
+        StationMessage::Notice(Notice { transaction_id: Some(name), ..notice })
+    };
+    for number in 0..19 {
+        station.say(told(number)).await;
+    }
+    station.say(told(0)).await;
+    // One that a person dismissed belongs to nobody, though it had given way.
+    let exchanges = service.facts(|event| match event {
+        Event::StationPaymentTold(told) => Some(told.exchange),
+        _ => None,
+    });
+    let note = DecisionNote { reason: "paid in cash".to_owned(), decided_by: "Ada".to_owned() };
+    service.chargebook.dismiss_orphan("CP-1", exchanges.await[2], &note).await.unwrap();
+    station.tell(begin().named("tx-2")).await;
+    assert_eq!(payments(&service).await.0, 0);
+    let mut expected = 0;
+    for number in [18, 0, 1, 9] {
+        // A transaction that has it taken in makes room, and changes nothing for the others.
+        station.tell(begin().named(&format!("tx-{number}"))).await;
+        expected += 1;
+        assert_eq!(payments(&service).await.0, expected, "tx-{number}");
+    }
+    let resolved = service.facts(|event| match event {
+        Event::StationOrphanResolved(fact) => Some(fact.session_id.is_some()),
+        _ => None,
+    });
+    assert_eq!(resolved.await, [false, true, true], "of those that had not given way");
 }

@@ -5,13 +5,14 @@ use chargebook_commands::message::{
     Answer, Judged, MeterReport, Personal, Pointed, Receipt, RenderedReply, SampleReport,
     StartReport, StationMessage, StatusReport, StopReport,
 };
+use chargebook_commands::protocol::{ExactRefused, ExactRequest, StationProtocol};
 use chargebook_commands::registry::{StationRegistration, TokenRegistration};
 use chargebook_commands::{Chargebook, ConnectionInformation, Settings, StationDesk};
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
     Dialect, Direction, Evidence, MeterSample, Quantity, SessionOutcomeDecided, TokenStatus,
 };
-use chargebook_domain::ids::{ConnectorNumber, EventId, TransactionNumber};
+use chargebook_domain::ids::{ConnectorNumber, EventId, TransactionName, TransactionNumber};
 use chargebook_domain::units::{Timestamp, WattHours};
 use chargebook_store::vault::KeyVault;
 use chargebook_store::{EventStore, MemoryStore, Position, RecordedEvent};
@@ -27,6 +28,33 @@ pub(crate) const TAG: &str = "04A1B2C3";
 pub(crate) const TARIFF: &str = r#"{"id":"T","currency":"EUR","elements":[{"price_components":[
     {"type":"ENERGY","price":0.40,"vat":19,"step_size":1},
     {"type":"FLAT","price":1.00,"vat":19,"step_size":1}]}]}"#;
+
+/// The words of stations, as far as these tests need any: nothing is checked against a schema.
+struct Words;
+
+impl StationProtocol for Words {
+    fn request(&self, _: &str, _: &str, payload: &str) -> Result<ExactRequest, ExactRefused> {
+        Ok(ExactRequest {
+            payload: payload.to_owned(),
+            personal: Personal::Places(Vec::new()),
+            follow_up: None,
+            indivisible_items: None,
+            waits: false,
+        })
+    }
+
+    fn transaction_status(
+        &self,
+        _: &str,
+        transaction: &TransactionName,
+    ) -> Result<(&'static str, String), ExactRefused> {
+        Ok(("GetTransactionStatus", format!(r#"{{"transactionId":"{transaction}"}}"#)))
+    }
+
+    fn read(&self, _: &str, _: String, _: Dialect, _: Timestamp) -> Option<(Receipt, Judged)> {
+        None
+    }
+}
 
 /// A clock that stands until it is moved.
 pub(crate) struct TestClock(AtomicI64);
@@ -83,6 +111,7 @@ impl Service {
         let settings = Settings { settle_after: TimeDelta::seconds(60), ..Settings::default() };
         let chargebook =
             Chargebook::open(engine, vault.clone(), clock.clone(), settings).await.unwrap();
+        let chargebook = chargebook.speaking(Arc::new(Words));
         let stop = CancellationToken::new();
         let policies = chargebook.clone();
         let stopped = stop.clone();

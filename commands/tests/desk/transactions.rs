@@ -281,13 +281,37 @@ async fn an_end_before_its_start_waits_for_it() {
     service.settled_bill(TEN_KWH_GROSS_MINOR).await;
 }
 
+/// Both registers have come, and the start has not: what it costs in all is told where the time
+/// costs nothing.
+#[tokio::test]
+async fn what_a_transaction_without_its_start_costs_is_told_where_that_is_sure() {
+    for (tariff, expected) in [(None, Some(TEN_KWH_GROSS_MINOR)), (Some(PARKING_TARIFF), None)] {
+        let service = Service::start().await;
+        let registry = service.chargebook.registry();
+        service.pass(1);
+        if let Some(text) = tariff {
+            registry.publish_tariff("P", text).await.unwrap();
+            service.pass(1);
+            registry.set_default_tariff("P").await.unwrap();
+        }
+        service.pass(60 * 60);
+        let mut station = service.station("CP-1").await;
+        let begin = updated(1, "12:30:00").by(TAG).while_in("Charging");
+        station.tell(begin.reading(1_000, "Transaction.Begin")).await;
+        let end = ended(2, "12:55:00").reading(11_000, "Transaction.End");
+        let told = station.tell(end).await.total_cost;
+        assert_eq!(told, expected.map(|minor| Decimal::new(minor, 2)), "{tariff:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_gap_is_waited_for_and_then_billed_by_the_registers_of_both_ends() {
     let service = Service::start().await;
     let mut station = service.station("CP-1").await;
     let [start, update, end] = session();
     station.tell(start).await;
-    assert_eq!(station.tell(end).await.total_cost, None);
+    let told = station.tell(end).await.total_cost;
+    assert_eq!(told, Some(Decimal::new(TEN_KWH_GROSS_MINOR, 2)), "both registers are known");
     service.pass(61);
     service.settled_bill(TEN_KWH_GROSS_MINOR).await;
     station.tell(update).await;

@@ -56,7 +56,8 @@ async fn ends(service: &Service) -> (Ends, i64) {
         let data = recorded.data.as_str();
         match Event::read(&recorded.event_type, recorded.schema_version, data).unwrap() {
             Event::SessionStarted(fact) => {
-                began.insert(recorded.stream.clone(), fact.started_at.to_string());
+                let register = fact.meter_start.register_wh;
+                began.insert(recorded.stream.clone(), format!("{} {register}", fact.started_at));
             }
             Event::SessionOutcomeDecided(decided) => {
                 let said = (decided.outcome, decided.reason.clone(), decided.detail.clone());
@@ -70,14 +71,18 @@ async fn ends(service: &Service) -> (Ends, i64) {
 }
 
 fn check(registers: &[i64], order: &[usize], reconnects: bool) {
+    check_starts(&starts(registers), order, reconnects);
+}
+
+fn check_starts(starts: &[StartReport], order: &[usize], reconnects: bool) -> (Ends, i64) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let starts = starts(registers);
-        let in_order: Vec<usize> = (0..registers.len()).collect();
-        let expected = told(&starts, &in_order, false).await;
-        let found = told(&starts, order, reconnects).await;
-        assert_eq!(found, expected, "{registers:?} told as {order:?}");
-    });
+        let in_order: Vec<usize> = (0..starts.len()).collect();
+        let expected = told(starts, &in_order, false).await;
+        let found = told(starts, order, reconnects).await;
+        assert_eq!(found, expected, "{starts:#?} told as {order:?}");
+        expected
+    })
 }
 
 /// The first came to nothing: it is void, whichever of the two is told first.
@@ -96,6 +101,29 @@ fn what_was_drawn_before_the_next_start_is_billed_whichever_is_told_first() {
 fn a_start_between_two_that_are_known_parts_them() {
     check(&[1_000, 6_000, 11_000], &[0, 2, 1], false);
     check(&[1_000, 6_000, 11_000], &[2, 0, 1], true);
+}
+
+/// A clock that counts whole seconds, or stands still: the register still rises. Whether they are
+/// told as they happen or were queued.
+#[test]
+fn starts_at_the_very_same_second_are_parted_by_their_registers() {
+    for clock in ["2026-11-22T11:59:00Z", "2026-11-22T11:00:00Z"] {
+        let starts = [1_000, 1_500, 2_000].map(|register| start_at(1, clock, register));
+        for order in [[0, 2, 1], [2, 1, 0], [1, 2, 0], [2, 0, 1]] {
+            let (_, billed) = check_starts(&starts, &order, false);
+            assert_eq!(billed, 2 * 143, "0.5 kWh at 0.40 plus 1.00 flat, 19 % VAT, twice");
+        }
+    }
+}
+
+/// Both came within minutes of their time: the clock alone may have been set back, the register
+/// says the same.
+#[test]
+fn starts_told_online_are_in_order_where_clock_and_register_say_so() {
+    let starts = [("2026-11-22T11:58:00Z", 1_000), ("2026-11-22T11:59:00Z", 1_500)];
+    let starts = starts.map(|(clock, register)| start_at(1, clock, register));
+    let (_, billed) = check_starts(&starts, &[1, 0], true);
+    assert_eq!(billed, 143, "0.5 kWh at 0.40 plus 1.00 flat, 19 % VAT");
 }
 
 proptest! {

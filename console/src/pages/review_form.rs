@@ -37,8 +37,8 @@ pub(crate) async fn decide(
     let note = DecisionNote { reason: form.reason.clone(), decided_by: form.decided_by.clone() };
     let (registered, address) = if form.decision == "dismiss" {
         let exchange: EventId = id.parse().map_err(|_| unknown())?;
-        let orphan = console.models().orphan_stop(exchange).await?.ok_or_else(unknown)?;
-        let station = orphan.station.as_str();
+        let station = console.models().orphan_at(exchange).await?.ok_or_else(unknown)?;
+        let station = station.as_str();
         let dismissed = console.chargebook().dismiss_orphan(station, exchange, &note).await?;
         (dismissed, "/reviews".to_owned())
     } else {

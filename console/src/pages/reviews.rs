@@ -12,8 +12,9 @@ use askama::Template;
 use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
+use chargebook_domain::session::EARLY_PAYMENT_REVIEW;
 use chargebook_domain::units::{Timestamp, WattHours};
-use chargebook_projections::{OrphanStop, Paging, Review, Session};
+use chargebook_projections::{EarlyPayment, OrphanStop, Paging, Review, Session};
 use chrono_tz::Tz;
 use serde::Deserialize;
 
@@ -67,6 +68,7 @@ pub(crate) async fn list(
                 of_session(session, prices::energy(session, doubted), now)
             }
             Review::OrphanStop(orphan) => of_orphan(orphan, now, zones.of(orphan.site_id)),
+            Review::EarlyPayment(told) => of_payment(told, now, zones.of(told.site_id)),
         });
     }
     let pager = Pager::new("/reviews", query.next.as_deref(), page.next.as_deref());
@@ -107,5 +109,24 @@ fn of_orphan(orphan: &OrphanStop, now: Timestamp, zone: Tz) -> ReviewRow {
         ],
         at: ("Stopped", When::new(orphan.stopped_at, now, zone)),
         dismissed_at: Some(format!("/reviews/{}", orphan.exchange)),
+    }
+}
+
+fn of_payment(told: &EarlyPayment, now: Timestamp, zone: Tz) -> ReviewRow {
+    let review = EARLY_PAYMENT_REVIEW;
+    ReviewRow {
+        address: format!("/stations/{}", address_part(told.station.as_str())),
+        title: format!("{}, a payment without a session", told.station),
+        badge: Badge::orphan(),
+        why: format::words(review.reason),
+        detail: review.detail.to_owned(),
+        resolved_by: review.resolved_by.to_owned(),
+        owner: "operator".to_owned(),
+        facts: vec![
+            ("Amount", told.payment.amount.to_string()),
+            ("Transaction id", told.transaction_id.to_string()),
+        ],
+        at: ("Settled", When::new(told.payment.at, now, zone)),
+        dismissed_at: Some(format!("/reviews/{}", told.exchange)),
     }
 }

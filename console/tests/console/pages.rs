@@ -5,8 +5,10 @@ use crate::world::{CARD, World, later, noon};
 use axum::http::StatusCode;
 use chargebook_commands::message::{Notice, NoticeContent, NoticeSubject, StationMessage};
 use chargebook_domain::events::v1::Quantity::{EnergyImportRegisterWh, PowerImportW};
-use chargebook_domain::events::v1::{ChargingProfile, ChargingSchedule, SchedulePeriod};
-use chargebook_domain::ids::{EvseNumber, TransactionNumber};
+use chargebook_domain::events::v1::{
+    ChargingProfile, ChargingSchedule, SchedulePeriod, TerminalPayment,
+};
+use chargebook_domain::ids::{EvseNumber, TransactionName, TransactionNumber};
 use chargebook_projections::{Paging, SessionFilter};
 use rust_decimal::Decimal;
 
@@ -131,6 +133,30 @@ async fn a_stop_without_a_session_is_listed_with_what_would_resolve_it() {
 }
 
 #[tokio::test]
+async fn a_payment_without_a_session_is_listed() {
+    let world = World::new(noon()).await;
+    let mut station = world.station("CP-1").await;
+    let payment = TerminalPayment {
+        status: "Settled".to_owned(),
+        amount: Decimal::new(595, 2),
+        at: noon(),
+        reference: "PSP-1".to_owned(),
+        receipt_id: None,
+        receipt_url: None,
+    };
+    let notice = Notice {
+        transaction_id: Some(TransactionName::parse("tx-1").unwrap()),
+        content: NoticeContent::Payment(payment),
+        ..Notice::about(NoticeSubject::NotifySettlement)
+    };
+    station.say(StationMessage::Notice(notice)).await;
+    world.shown().await;
+    let reviews = Browser::logged_in(&world).await.get("/reviews").await;
+    reviews.shows("CP-1, a payment without a session").shows("Transaction missing:");
+    reviews.shows("5.95").shows("tx-1").shows("Dismiss it");
+}
+
+#[tokio::test]
 async fn a_review_is_decided_by_hand() {
     let world = World::new(noon()).await;
     let mut station = world.station("CP-1").await;
@@ -163,7 +189,7 @@ async fn a_review_is_decided_by_hand() {
 
     let orphans = world.models.list_orphan_stops(None, &Paging::default()).await.unwrap();
     let orphan = orphans.items[0].exchange.to_string();
-    browser.get("/reviews").await.shows("Dismiss the stop");
+    browser.get("/reviews").await.shows("Dismiss it");
     let dismissed = decide(&orphan, "decision=dismiss").await;
     assert_eq!(dismissed.location(), "/reviews", "{}", dismissed.text);
     browser.get("/reviews").await.shows("Nothing to review");

@@ -238,7 +238,7 @@ impl Station {
             meter_serial_number: None,
             reason: None,
         };
-        self.say(StationMessage::Boot(boot)).await;
+        self.say(StationMessage::Boot(boot.into())).await;
     }
 
     pub(crate) async fn status(&mut self, connector: u32, status: &str, error_code: &str) {

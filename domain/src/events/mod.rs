@@ -225,6 +225,7 @@ events! {
     "station.security_profile_required"
         StationSecurityProfileRequired(v1::StationSecurityProfileRequired);
     "station.settings_changed" StationSettingsChanged(v1::StationSettingsChanged);
+    "station.serial_number_set" StationSerialNumberSet(v1::StationSerialNumberSet);
     "station.site_assigned" StationSiteAssigned(v1::StationSiteAssigned);
     "station.tariffs_cleared" StationTariffsCleared(v1::StationTariffsCleared);
     "station.tariffs_reported" StationTariffsReported(v1::StationTariffsReported);

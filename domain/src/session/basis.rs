@@ -4,6 +4,7 @@
 use super::beginning::Stop;
 use super::clock::ClockRepair;
 use super::fold::Session;
+use super::running::begin_reading;
 use super::transaction::Transaction;
 use crate::events::v1::{Anomaly, ClockTrust, MeterReading, MeterSample, Quantity};
 use crate::units::{Timestamp, WattHours};
@@ -106,6 +107,7 @@ impl Basis {
         if let Some(next) = session.superseded().map(|next| next.register.register_wh)
             && register_end.register_wh > next
             && next >= register_start.register_wh
+            && !counts_from_zero(&register_start, next)
         {
             return Err(Doubt::RegistersOverlap);
         }
@@ -159,6 +161,12 @@ fn end_of(
     Ok((first.stopped_at, given.clone(), Some(first.clock)))
 }
 
+/// Whether a 2.x transaction has told the registers that it began and ended with.
+pub(super) fn ends_are_read(session: &Session) -> bool {
+    let is_read = |context| session.registers().any(|sample| sample.context == context);
+    is_read(TRANSACTION_BEGIN) && is_read(TRANSACTION_END)
+}
+
 /// The register that a 2.x transaction ended with: its `Transaction.End` reading, else the last
 /// one that is known.
 fn end_of_transaction(
@@ -172,8 +180,7 @@ fn end_of_transaction(
     if !transaction.is_some_and(Transaction::is_complete) {
         // A station that is short of memory may drop messages of the middle (2.x part 2,
         // E04.FR.07, .08). How much was drawn the two ends tell.
-        let is_read = |context| session.registers().any(|sample| sample.context == context);
-        if !is_read(TRANSACTION_BEGIN) || !is_read(TRANSACTION_END) {
+        if !ends_are_read(session) {
             return Err(Doubt::MessagesMissing);
         }
         anomalies.push(Anomaly::MessagesMissing);
@@ -200,8 +207,8 @@ fn end_of_transaction(
 }
 
 /// Where the stop was lost: the next session's begin register is this one's end, since nobody
-/// else can have drawn what lies between; without a next session, the last sample before the
-/// connector was free proves what it can.
+/// else can have drawn what lies between; without a next session, or where the meter counts each
+/// one from 0, the last sample before the connector was free proves what it can.
 fn end_without_stop(
     session: &Session,
     anomalies: &mut Vec<Anomaly>,
@@ -209,13 +216,22 @@ fn end_without_stop(
     let over_at = session.released_at().ok_or(Doubt::StopMissing)?;
     let last = session.registers().rfind(|sample| sample.sampled_at <= over_at);
     let ended_at = last.map_or(over_at, |sample| sample.sampled_at);
-    let register = match (session.superseded(), last) {
-        (Some(next), _) => next.register.clone(),
+    let begin = begin_reading(session);
+    let restarts =
+        |next| begin.as_ref().is_some_and(|begin| last.is_some() && counts_from_zero(begin, next));
+    let next = session.superseded().map(|next| &next.register);
+    let register = match (next.filter(|next| !restarts(next.register_wh)), last) {
+        (Some(next), _) => next.clone(),
         (None, Some(sample)) => reading(sample),
         (None, None) => return Err(Doubt::StopMissing),
     };
     anomalies.push(Anomaly::StopMissing);
     Ok((ended_at, register, None))
+}
+
+/// Whether the meter counts each session from 0: then the next one's begin tells nothing.
+fn counts_from_zero(begin: &MeterReading, next: WattHours) -> bool {
+    begin.register_wh == WattHours::ZERO && next == WattHours::ZERO
 }
 
 /// The register it began with. A begin of 0 that the station's own `Transaction.Begin`, the

@@ -53,7 +53,7 @@ pub struct Beginning {
     pub clock: ClockTrust,
     /// The reservation it used.
     pub reservation_id: Option<i32>,
-    /// The session before it at the connector, as known when it was told (1.6).
+    /// The session before it at the connector, or the EVSE (2.x), as known when that was told.
     pub follows: Option<SessionId>,
     /// The exchange that said so.
     pub exchange: EventId,

@@ -5,7 +5,7 @@
 use super::fold::Session;
 use super::settlement::{Review, Settlement, reviewed};
 use crate::events::v1::{
-    Anomaly, Authorization, Outcome, SessionAnomalyNoted, SessionTokenPresented,
+    Anomaly, Authorization, Outcome, SessionAnomalyNoted, SessionTokenPresented, TerminalPayment,
 };
 use crate::ids::EventId;
 use crate::invoice::InvoiceFigures;
@@ -36,8 +36,24 @@ pub struct PaymentTold<'a> {
 impl PaymentTold<'_> {
     /// Whether money was taken.
     fn is_taken(&self) -> bool {
-        self.status == SETTLED && self.amount > Decimal::ZERO
+        is_settled(self.status, self.amount)
     }
+}
+
+/// What is to be said of a payment that was taken for a transaction which has not come.
+pub const EARLY_PAYMENT_REVIEW: Review = Review {
+    reason: "transaction_missing",
+    detail: "a payment was taken at the station for a transaction of which nothing has come",
+    resolved_by: "the transaction arrives, or an operator finds out what it was for",
+};
+
+/// Whether money was taken.
+pub fn is_taken(payment: &TerminalPayment) -> bool {
+    is_settled(&payment.status, payment.amount)
+}
+
+fn is_settled(status: &str, amount: Decimal) -> bool {
+    status == SETTLED && amount > Decimal::ZERO
 }
 
 /// Whether a token stands for a payment that was let charge.

@@ -3,6 +3,7 @@
 use super::basis::Basis;
 use super::beginning::{Beginning, Stop};
 use super::by_hand::Decided;
+use super::succession::counts;
 use super::transaction::Transaction;
 use crate::events::Event;
 use crate::events::v1::{
@@ -77,7 +78,7 @@ impl Session {
             Event::SessionMeterRecorded(fact) => self.add_samples(&fact.samples),
             Event::SessionConnectorStatus(fact) => self.add_status(fact),
             Event::SessionSuperseded(fact) => {
-                if self.may_be_superseded(fact.at) {
+                if self.may_be_superseded(fact) {
                     self.superseded = Some(fact.as_ref().clone());
                 }
             }
@@ -236,10 +237,10 @@ impl Session {
         self.superseded.as_ref()
     }
 
-    /// Whether no other session is known that began at the connector before that time, and after
-    /// this one.
-    pub fn may_be_superseded(&self, at: Timestamp) -> bool {
-        self.superseded.as_ref().is_none_or(|known| at < known.at)
+    /// Whether that one began nearer after this one, in its place, than any that is known; or
+    /// tells of itself what it had not told.
+    pub fn may_be_superseded(&self, next: &SessionSuperseded) -> bool {
+        counts(next, self.superseded.as_ref())
     }
 
     /// What has been noted as odd.

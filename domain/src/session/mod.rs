@@ -14,6 +14,7 @@ mod periods;
 mod running;
 mod settlement;
 mod station_cost;
+mod succession;
 mod transaction;
 
 #[cfg(test)]
@@ -28,13 +29,16 @@ pub use by_hand::{
     tariff_by_hand,
 };
 pub use clock::began_at;
-pub use direct_payment::{DIRECT_PAYMENT, PaymentTold, payment_differs};
+pub use direct_payment::{
+    DIRECT_PAYMENT, EARLY_PAYMENT_REVIEW, PaymentTold, is_taken, payment_differs,
+};
 pub use fold::{Session, replaces_settlement};
 pub use periods::{billing_input, rate_settled};
-pub use running::{begin_reading, registers_as_told, running_price};
+pub use running::{begin_reading, price_at_end, registers_as_told, running_price};
 pub use settlement::{
     FOREIGN_STOP_REVIEW, NOT_RATABLE, ORPHAN_STOP_REVIEW, Review, Settlement, SettlementRules,
     changes_the_bill, settle,
 };
 pub use station_cost::station_cost_differs;
+pub use succession::{is_begin_register, superseding};
 pub use transaction::{Fit, Transaction};

@@ -1,7 +1,7 @@
 //! What a session costs so far: what its bill would be if it ended now. Priced by the function
 //! that prices the bill, from the same facts, so that the price a driver sees runs into it.
 
-use super::basis::{TRANSACTION_BEGIN, plausible, reading, told_elsewhere};
+use super::basis::{Basis, TRANSACTION_BEGIN, ends_are_read, plausible, reading, told_elsewhere};
 use super::clock::began_at;
 use super::fold::Session;
 use super::periods::rate_settled;
@@ -30,6 +30,31 @@ pub fn running_price(
         Some(settled) => rate_settled(RULES_VERSION, session, &settled, tariff, zone).map(Some),
         None => Ok(None),
     }
+}
+
+/// What a transaction costs whose end has been told, where its bill has to wait: for messages that
+/// are missing, its start among them, or for the connector to be free. `None` unless the registers
+/// of both its ends are known: then so is how much was drawn, and what a gap hides is not charged.
+/// Without a start nobody knows when it began: then only what follows from the energy alone is
+/// sure. Parking after the end is no part of the transaction.
+///
+/// # Errors
+/// As [`rate_settled`].
+pub fn price_at_end(
+    session: &Session,
+    tariff: &Tariff,
+    zone: Tz,
+    now: Timestamp,
+) -> Result<Option<Rating>, RatingError> {
+    let is_told = Basis::of(session).is_ok() || ends_are_read(session);
+    let is_accepted = session.beginning_so_far().is_some_and(|began| began.is_accepted());
+    let is_timed = session.started().is_some() || tariff.prices_energy_alone();
+    if session.stop().is_none() || !is_told || !is_accepted || !is_timed {
+        return Ok(None);
+    }
+    let Some(settled) = as_if_settled(session, now) else { return Ok(None) };
+    let settled = SessionSettled { released_at: None, ..settled };
+    rate_settled(RULES_VERSION, session, &settled, tariff, zone).map(Some)
 }
 
 /// The registers that it began with and that it stands at, whether they can be believed or

@@ -160,6 +160,15 @@ fn what_the_bill_rests_on() {
     assert_eq!(spans, (at("12:10"), Some(at("12:10"))), "nothing proves that it stayed");
     check(&[start(), stop("12:30", 8_500), next()], Ok(7_500));
     check(&[start(), stop("12:30", 9_500), next()], Err(Doubt::RegistersOverlap));
+    // A meter that counts each session from 0: the next one's begin tells nothing.
+    let from_zero = || Event::from(superseded("12:50", 0));
+    check(&[bogus_start(), meter("12:10", 800), from_zero()], Ok(800));
+    check(&[bogus_start(), from_zero()], Ok(0));
+    check(&[bogus_start(), stop("12:30", 800), from_zero()], Ok(800));
+    check(
+        &[bogus_start(), stop("12:30", 800), superseded("12:50", 500).into()],
+        Err(Doubt::RegistersOverlap),
+    );
     // Registers.
     check(&[start(), stop("12:30", 500)], Err(Doubt::RegistersDoNotJoin));
     check(&[start(), meter("12:10", 5_000), stop("12:30", 0)], Ok(4_000));

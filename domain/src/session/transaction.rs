@@ -7,7 +7,7 @@ use crate::events::v1::{
     SessionTokenPresented, SessionTransactionReported, StationCost, TerminalPayment,
     TransactionEventKind, TransactionLimit,
 };
-use crate::ids::{ConnectorNumber, EventId, EvseNumber, ReservationId, TransactionId};
+use crate::ids::{ConnectorNumber, EventId, EvseNumber, ReservationId, SessionId, TransactionId};
 use crate::units::Timestamp;
 use rust_decimal::Decimal;
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,6 +54,7 @@ pub struct Transaction {
     limits_answered: Vec<(EventId, Decimal)>,
     is_delivered: bool,
     remote_start_id: Option<i32>,
+    follows: Option<SessionId>,
 }
 
 impl Transaction {
@@ -78,6 +79,7 @@ impl Transaction {
         }
         // A station says it once (2.x: part 2, F01.FR.25).
         self.remote_start_id = self.remote_start_id.or(fact.remote_start_id);
+        self.follows = self.follows.or(fact.follows);
         if let Some(state) = &fact.charging_state {
             self.states.entry((fact.at, fact.sequence)).or_insert_with(|| state.clone());
         }
@@ -282,6 +284,16 @@ impl Transaction {
         tokens.clone().find(accepted).or_else(|| tokens.next())
     }
 
+    /// Whether it has been told its EVSE, and takes a place there: who was refused takes none.
+    pub fn is_placed(&self) -> bool {
+        self.evse().is_some() && !self.is_refused()
+    }
+
+    /// Whether nobody who presented a token was let.
+    pub fn is_refused(&self) -> bool {
+        self.token().is_some_and(|token| token.authorization != Authorization::Accepted)
+    }
+
     /// How the session began; `None` until the start has come.
     pub(super) fn beginning(&self) -> Option<Beginning> {
         self.begun_with(self.started.as_ref()?)
@@ -310,7 +322,7 @@ impl Transaction {
             authorization: token.map(|token| token.authorization),
             meter_start: None,
             register_before: None,
-            follows: None,
+            follows: self.follows,
             started_at: started.at,
             received_at: started.received_at,
             clock: started.clock,

@@ -77,6 +77,7 @@ fn report(kind: Kind, sequence: u32, clock: &str, state: Option<&str>) -> Event 
         limit: None,
         cost: None,
         cost_limit_answered: None,
+        follows: None,
         exchange: exchange(sequence),
     }
     .into()

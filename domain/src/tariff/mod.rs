@@ -204,6 +204,18 @@ impl Tariff {
         components.any(|component| component.dimension == TariffDimension::ParkingTime)
     }
 
+    /// Whether what it comes to follows from the energy alone, whenever that was drawn and however
+    /// long it took.
+    pub fn prices_energy_alone(&self) -> bool {
+        self.elements.iter().all(|element| {
+            let mut components = element.price_components.iter();
+            !element.restrictions.need_course()
+                && components.all(|component| {
+                    matches!(component.dimension, TariffDimension::Energy | TariffDimension::Flat)
+                })
+        })
+    }
+
     /// The tariff as JSON in its one spelling: members sorted, no white space, OCPI decimals as
     /// strings in plain notation without trailing zeros, absent and null members left out.
     ///
@@ -254,6 +266,17 @@ impl Restrictions {
             || self.start_date.is_some()
             || self.end_date.is_some()
             || !self.day_of_week.is_empty()
+    }
+
+    /// Whether they depend on when energy was drawn, how fast, or for how long.
+    fn need_course(&self) -> bool {
+        self.needs_local_time()
+            || self.min_duration_seconds.is_some()
+            || self.max_duration_seconds.is_some()
+            || self.min_current.is_some()
+            || self.max_current.is_some()
+            || self.min_power.is_some()
+            || self.max_power.is_some()
     }
 
     /// Whether the local time of day lies between `start_time` and `end_time`.

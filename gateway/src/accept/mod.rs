@@ -72,6 +72,7 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) {
     let doors = doors.into();
+    crate::metrics::announce();
     let connections = Arc::new(Connections::default());
     let feed = chargebook.command_feed();
     let service = Arc::new(Service {
@@ -196,7 +197,10 @@ impl Service {
         drop(self);
         let socket = Socket::new(arrival.stream, &arrival.read_already, arrival.deflate).await;
         drop(arrival.read_already);
-        Box::pin(connection.run(socket, arrival.protocol)).await;
+        let is_refuted = Box::pin(connection.run(socket, arrival.protocol)).await;
+        if let Some(let_in) = arrival.let_in.filter(|_| is_refuted) {
+            let_in.was_refuted();
+        }
         drop(permit);
     }
 

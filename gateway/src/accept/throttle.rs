@@ -6,6 +6,7 @@
 //! A station that was let in from that address before is not held at all, until guesses at
 //! its own name pile up. What is remembered is bounded, and gone after a restart.
 
+use chargebook_domain::ids::StationIdentity;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
@@ -71,6 +72,21 @@ impl Drop for Held {
         if let Some(failures) = self.throttle.lock().sources.get_mut(&self.source) {
             failures.held = failures.held.saturating_sub(1);
         }
+    }
+}
+
+/// Who was let in by a certificate that its boot may yet contradict.
+pub(crate) struct LetIn {
+    pub(crate) throttle: Arc<Throttle>,
+    pub(crate) source: Source,
+    /// As it has named itself.
+    pub(crate) identity: StationIdentity,
+}
+
+impl LetIn {
+    /// Its boot has: letting it in counts as a failure.
+    pub(crate) fn was_refuted(&self) {
+        self.throttle.failed(self.source, self.identity.as_str(), Instant::now());
     }
 }
 

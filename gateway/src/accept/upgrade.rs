@@ -3,7 +3,7 @@
 
 use super::answer::{Refusal, switching};
 use super::handshake::Told;
-use super::throttle::{Gate, Source, Throttle};
+use super::throttle::{Gate, LetIn, Source, Throttle};
 use super::tls::ShownCertificate;
 use super::{extension, handshake};
 use crate::limits::REQUEST_HEAD_BYTES_MAX;
@@ -35,6 +35,8 @@ pub(super) struct Arrival {
     pub(super) read_already: Bytes,
     /// The station.
     pub(super) admitted: Admitted,
+    /// Where its boot may yet contradict its certificate.
+    pub(super) let_in: Option<Box<LetIn>>,
     /// Takes commands for it until it has a desk.
     pub(super) coming: Coming,
     /// What is spoken; `None`: nothing was agreed, and the connection is to be closed at once.
@@ -103,8 +105,8 @@ fn named(uri: &Uri) -> Result<(StationIdentity, NamedBy), Refusal> {
 enum Credentials<'c> {
     /// The password of basic auth, or nothing.
     Password(Option<&'c [u8]>),
-    /// A certificate of its own, that was checked already; in DER, where we have seen it.
-    Certificate(Option<&'c [u8]>),
+    /// A certificate of its own, that was checked already, where we have seen it.
+    Certificate(Option<&'c ShownCertificate>),
 }
 
 /// Who asks to be let in, as which station.
@@ -118,6 +120,10 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
+    fn is_certified(self, identity: &StationIdentity, shown: &ShownCertificate) -> bool {
+        shown.name.as_deref().is_some_and(|name| self.is_named(identity, name))
+    }
+
     fn is_named(self, identity: &StationIdentity, name: &str) -> bool {
         match self.has_case {
             true => name == identity.as_str(),
@@ -130,6 +136,7 @@ impl Attempt<'_> {
 struct Granted {
     upgrade: OnUpgrade,
     admitted: Admitted,
+    let_in: Option<Box<LetIn>>,
     coming: Coming,
     protocol: Option<Protocol>,
     deflate: Option<Deflate>,
@@ -163,6 +170,7 @@ impl Handshakes {
             stream: parts.io.into_inner(),
             read_already: parts.read_buf,
             admitted: granted.admitted,
+            let_in: granted.let_in,
             coming: granted.coming,
             protocol: granted.protocol,
             deflate: granted.deflate,
@@ -242,6 +250,10 @@ impl Handshakes {
         let response = switching(&accept_key, name, agreed.as_ref().map(|a| a.answer.as_str()));
         let granted = Granted {
             upgrade: hyper::upgrade::on(&mut request),
+            let_in: admitted.is_named_by_serial_number.then(|| {
+                let (throttle, source) = (Arc::clone(&self.throttle), attempt.source);
+                Box::new(LetIn { throttle, source, identity: attempt.named.clone() })
+            }),
             coming: self.chargebook.coming(admitted.station_id),
             admitted,
             protocol: protocol.map(|offered| offered.protocol),
@@ -306,17 +318,30 @@ impl Handshakes {
             Transport::Tls { certificate } => certificate.as_ref(),
             Transport::Plain => None,
         };
-        let names_station = |shown: &ShownCertificate| {
-            shown.name.as_deref().is_some_and(|name| attempt.is_named(identity, name))
-        };
-        if shown.is_some_and(|shown| !names_station(shown)) {
+        if let Some(shown) = shown.filter(|shown| !attempt.is_certified(identity, shown))
+            && !self.is_its_own(identity, shown).await?
+        {
             self.failed(attempt);
             self.chargebook.note_foreign_certificate(identity.as_str()).await;
             return Err(Refusal::OtherCertificate);
         }
         Ok(match told {
-            Some(Told::Certificate) => Credentials::Certificate(shown.map(|shown| &*shown.der)),
+            Some(Told::Certificate) => Credentials::Certificate(shown),
             _ => Credentials::Password(password),
+        })
+    }
+
+    /// Whether a certificate that does not name the station is its own all the same.
+    async fn is_its_own(
+        &self,
+        identity: &StationIdentity,
+        shown: &ShownCertificate,
+    ) -> Result<bool, Refusal> {
+        let Some(name) = &shown.name else { return Ok(false) };
+        let is_its_own = self.chargebook.has_certificate(identity.as_str(), name, &shown.der).await;
+        is_its_own.map_err(|error| {
+            tracing::error!(station = %identity, %error, "admission cannot be decided");
+            Refusal::Unavailable
         })
     }
 
@@ -358,13 +383,22 @@ impl Handshakes {
             Credentials::Password(password) => {
                 self.chargebook.admit(identity.as_str(), password).await
             }
-            Credentials::Certificate(certificate) => {
-                self.chargebook.admit_by_certificate(identity.as_str(), certificate).await
+            Credentials::Certificate(shown) => {
+                let der = shown.map(|shown| &*shown.der);
+                self.chargebook.admit_by_certificate(identity.as_str(), der).await
             }
         };
         let refused = match admitted {
-            Ok(admitted) => {
-                self.throttle.succeeded(attempt.source, attempt.named.as_str());
+            Ok(mut admitted) => {
+                // Also where that is its identity as well; what is neither names the number that it
+                // was known by.
+                if let Credentials::Certificate(Some(shown)) = credentials {
+                    admitted.is_named_by_serial_number = !attempt.is_certified(identity, shown)
+                        || shown.name == admitted.serial_number_registered;
+                }
+                if !admitted.is_refuted() {
+                    self.throttle.succeeded(attempt.source, attempt.named.as_str());
+                }
                 return Ok(admitted);
             }
             Err(refused) => refused,

@@ -38,7 +38,7 @@ use chargebook_commands::message::{
 use chargebook_commands::protocol::{ExactRefused, ExactRequest, Lack, StationProtocol};
 use chargebook_commands::web_payment::WebPaymentSettings;
 use chargebook_domain::events::v1::{Dialect, Intent, MessageLimit};
-use chargebook_domain::ids::{CommandId, EvseNumber};
+use chargebook_domain::ids::{CommandId, EvseNumber, TransactionName};
 use chargebook_domain::sealed::HOLE_PLACEHOLDER;
 use chargebook_domain::units::Timestamp;
 use ocpp_kit::Version;
@@ -213,6 +213,21 @@ impl StationProtocol for OcppVersions {
             return Err(ExactRefused::Inexpressible { standard, why });
         }
         Ok(web_payment::request(settings))
+    }
+
+    fn transaction_status(
+        &self,
+        protocol: &str,
+        transaction: &TransactionName,
+    ) -> Result<(&'static str, String), ExactRefused> {
+        let version = Version::from_subprotocol(protocol)
+            .ok_or_else(|| ExactRefused::UnknownProtocol(protocol.to_owned()))?;
+        if version == Version::V1_6 {
+            let (standard, why) = (format!("OCPP {version}"), "it has no such question".to_owned());
+            return Err(ExactRefused::Inexpressible { standard, why });
+        }
+        let payload = serde_json::json!({ "transactionId": transaction.as_str() });
+        Ok(("GetTransactionStatus", payload.to_string()))
     }
 
     fn is_whole(&self, protocol: &str, verb: &Intent) -> Result<(), Lack> {

@@ -408,7 +408,8 @@ fn a_transactions_messages_are_translated_with_their_evidence() {
 #[test]
 fn the_other_messages_are_translated() {
     use chargebook_domain::events::v1::Job;
-    let StationMessage::Boot(boot) = understood("BootNotification") else { panic!("a boot") };
+    let StationMessage::Boot(report) = understood("BootNotification") else { panic!("a boot") };
+    let boot = report.boot;
     assert_eq!(boot.vendor, "V");
     assert_eq!(boot.serial_number.as_deref(), Some("S"));
     assert_eq!(boot.meter_serial_number.as_deref(), Some("N"));

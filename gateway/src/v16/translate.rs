@@ -8,7 +8,7 @@ use crate::meter::json_number;
 use crate::payload::Payload;
 use crate::rpc::json::{Document, NodeId};
 use chargebook_commands::message::{
-    AuthorizeReport, DataRefused, MeterReport, Pointed, PresentedToken, StartReport,
+    AuthorizeReport, BootReport, DataRefused, MeterReport, Pointed, PresentedToken, StartReport,
     StationMessage, StatusReport, StopReport,
 };
 use chargebook_domain::events::v1::{BootInformation, Job, Quirk};
@@ -108,20 +108,25 @@ fn register(payload: &Payload<'_, '_>, name: &str) -> Option<Pointed<WattHours>>
     })
 }
 
-fn boot(payload: &Payload<'_, '_>) -> Option<BootInformation> {
-    // `chargeBoxSerialNumber` is the older name of the same thing (section 6.5).
-    let serial_number = payload.text("chargePointSerialNumber");
-    Some(BootInformation {
+fn boot(payload: &Payload<'_, '_>) -> Option<BootReport> {
+    // `chargeBoxSerialNumber` is the older name of the same thing (section 6.5); one of them blank
+    // does not hide the other.
+    let number = |name| payload.text(name).filter(|number| !number.trim().is_empty());
+    let mut serial_numbers =
+        ["chargePointSerialNumber", "chargeBoxSerialNumber"].into_iter().filter_map(number);
+    let boot = BootInformation {
         vendor: payload.text("chargePointVendor")?,
         model: payload.text("chargePointModel")?,
-        serial_number: serial_number.or_else(|| payload.text("chargeBoxSerialNumber")),
+        serial_number: serial_numbers.next(),
         firmware_version: payload.text("firmwareVersion"),
         iccid: payload.text("iccid"),
         imsi: payload.text("imsi"),
         meter_type: payload.text("meterType"),
         meter_serial_number: payload.text("meterSerialNumber"),
         reason: None,
-    })
+    };
+    // Both are a CiString25Type.
+    Some(BootReport { boot, further_serial_number: serial_numbers.next(), has_case: false })
 }
 
 fn job(payload: &Payload<'_, '_>, job: Job) -> Option<StationMessage> {

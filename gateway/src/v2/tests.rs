@@ -328,9 +328,10 @@ fn other_messages_are_understood() {
     for edition in EDITIONS {
         let boot = r#"{"reason":"PowerUp","chargingStation":{"model":"M","vendorName":"V",
             "serialNumber":"S","firmwareVersion":"F","modem":{"iccid":"I"}}}"#;
-        let StationMessage::Boot(boot) = message(edition, "BootNotification", boot) else {
+        let StationMessage::Boot(report) = message(edition, "BootNotification", boot) else {
             panic!("a boot")
         };
+        let boot = report.boot;
         assert_eq!((boot.vendor.as_str(), boot.model.as_str()), ("V", "M"));
         assert_eq!((boot.iccid.as_deref(), boot.reason.as_deref()), (Some("I"), Some("PowerUp")));
         let StationMessage::Status(status) = message(edition, "StatusNotification", STATUS) else {

@@ -31,7 +31,7 @@ pub(super) fn message(
 ) -> Option<StationMessage> {
     Some(match action {
         "Authorize" => StationMessage::Authorize(authorize(edition, payload)?),
-        "BootNotification" => StationMessage::Boot(boot(payload)?),
+        "BootNotification" => StationMessage::Boot(boot(payload)?.into()),
         "DataTransfer" => StationMessage::DataTransfer {
             vendor_id: payload.text("vendorId")?,
             refused: DataRefused::UnknownVendor,

@@ -120,6 +120,60 @@ async fn a_2_0_1_display_shows_the_price_and_the_cost_on_the_way() {
     assert_eq!(station.answer(&json!({})).await[3]["totalCost"], json!(2.2));
 }
 
+#[tokio::test]
+async fn a_2_0_1_display_is_not_told_each_of_many_costs_but_the_last() {
+    let gateway = gateway(false).await;
+    let mut station = gateway.station_of("ocpp2.0.1").await;
+    go_on(&gateway, &mut station, 0).await;
+    for (seq_no, cost) in (1..).zip([1.1, 2.2, 3.3, 4.4, 5.5, 6.6]) {
+        go_on(&gateway, &mut station, seq_no).await;
+        expect_cost(&mut station, cost).await;
+        gateway.facts_once("command.answered", seq_no as usize).await;
+    }
+    for seq_no in 7..9 {
+        go_on(&gateway, &mut station, seq_no).await;
+    }
+    let end = event("Ended", 9, &ago(&gateway, 20), 20_000);
+    let answer = told(&mut station, "TransactionEvent", &end).await;
+    assert!(answer.contains(r#""totalCost":10.45"#), "{answer}");
+    assert_eq!(gateway.facts("command.requested").await.len(), 6);
+}
+
+#[tokio::test]
+async fn the_costs_of_one_session_are_bounded_also_beside_many_others() {
+    let gateway = gateway(false).await;
+    let mut station = gateway.station_of("ocpp2.0.1").await;
+    let mut answered = 0;
+    // One more than are remembered, and one of them is over before the last begins.
+    for evse in 1..=17 {
+        let mut begin = started(&ago(&gateway, 30));
+        begin["idToken"]["idToken"] = json!(TAG);
+        let at = ago(&gateway, 20);
+        let mut messages = vec![begin, event("Updated", 1, &at, 3_000)];
+        if evse == 2 {
+            messages.push(event("Ended", 2, &at, 3_000));
+        }
+        for mut message in messages {
+            message["transactionInfo"]["transactionId"] = json!(format!("tx-{evse}"));
+            message["evse"]["id"] = json!(evse);
+            told(&mut station, "TransactionEvent", &message).await;
+            if message["eventType"] == "Updated" {
+                expect_cost(&mut station, 1.1).await;
+                answered += 1;
+                gateway.facts_once("command.answered", answered).await;
+            }
+        }
+    }
+    for (seq_no, cost) in (2..).zip([2.2, 3.3, 4.4, 5.5, 6.6]) {
+        go_on(&gateway, &mut station, seq_no).await;
+        expect_cost(&mut station, cost).await;
+        answered += 1;
+        gateway.facts_once("command.answered", answered).await;
+    }
+    go_on(&gateway, &mut station, 7).await;
+    assert_eq!(gateway.facts("command.requested").await.len(), answered);
+}
+
 /// As TC_I_01 of 2.0.1 has it: the start of the transaction never comes.
 #[tokio::test]
 async fn the_cost_on_the_way_does_not_wait_for_the_start() {
@@ -155,6 +209,38 @@ async fn the_cost_on_the_way_does_not_wait_for_the_start() {
                 gateway.facts_once("command.answered", answered).await;
             }
         }
+    }
+}
+
+/// As TC_I_02 may be played, with a tariff that prices parking, and the connector not free yet: the
+/// registers of both ends tell what the transaction costs. Not where the start is missing, since
+/// then nobody knows for how long.
+#[tokio::test]
+async fn the_final_cost_is_told_by_the_registers_of_both_ends() {
+    let gateway = gateway(true).await;
+    let mut station = gateway.station_of("ocpp2.0.1").await;
+    let occupied = json!({ "timestamp": ago(&gateway, 30), "connectorStatus": "Occupied",
+        "evseId": 1, "connectorId": 1 });
+    told(&mut station, "StatusNotification", &occupied).await;
+    for (transaction, first, begin_is_told, register_wh, cost) in [
+        ("tx-1", "Started", true, 1_000, r#"{"totalCost":2.75}"#),
+        ("tx-2", "Updated", true, 6_000, "{}"),
+        ("tx-3", "Updated", false, 11_000, "{}"),
+    ] {
+        let first_number = if first == "Started" { 0 } else { 1 };
+        let mut begin = event(first, first_number, &ago(&gateway, 20), register_wh);
+        begin["triggerReason"] = json!("Authorized");
+        begin["idToken"] = json!({ "idToken": TAG, "type": "ISO14443" });
+        begin["transactionInfo"]["chargingState"] = json!("Charging");
+        let context = if begin_is_told { "Transaction.Begin" } else { "Sample.Periodic" };
+        begin["meterValue"][0]["sampledValue"][0]["context"] = json!(context);
+        let mut end = event("Ended", first_number + 1, &ago(&gateway, 10), register_wh + 5_000);
+        end["meterValue"][0]["sampledValue"][0]["context"] = json!("Transaction.End");
+        for message in [&mut begin, &mut end] {
+            message["transactionInfo"]["transactionId"] = json!(transaction);
+        }
+        told(&mut station, "TransactionEvent", &begin).await;
+        assert_eq!(told(&mut station, "TransactionEvent", &end).await, cost, "{transaction}");
     }
 }
 

@@ -19,7 +19,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::{Error, Message};
 
 type Versions = &'static [&'static SupportedProtocolVersion];
 const EACH_VERSION: [Versions; 2] = [&[&version::TLS12], &[&version::TLS13]];
@@ -135,8 +135,17 @@ fn without_password(id: &str) -> Knock<'_> {
 
 /// Has `CP-1` ask for a certificate and answer the one that comes; gives it and its key.
 async fn signed(station: &mut Station<TlsStream<TcpStream>>, answer: &str) -> (String, String) {
+    signed_as("CP-1", station, answer).await
+}
+
+/// The same by another name.
+async fn signed_as(
+    name: &str,
+    station: &mut Station<TlsStream<TcpStream>>,
+    answer: &str,
+) -> (String, String) {
     let key = KeyPair::generate().expect("a key");
-    let csr = named("CP-1").serialize_request(&key).expect("a request").pem().expect("PEM");
+    let csr = named(name).serialize_request(&key).expect("a request").pem().expect("PEM");
     let asked = station.call("sign", "SignCertificate", &json!({ "csr": csr }).to_string()).await;
     assert_eq!(asked[2]["status"], "Accepted");
     let call = station.answer(&json!({ "status": answer })).await;
@@ -266,6 +275,178 @@ async fn a_certificate_names_its_station_in_any_case_where_identities_have_none(
         let knock = Knock { protocols: Some(protocol), ..without_password("CP-1") };
         assert_eq!(client.refused(&gateway, knock).await, expected, "{protocol}");
     }
+}
+
+/// The number that an operator knows CP-1 by.
+const SERIAL_NUMBER: &str = "SN-000017";
+
+async fn know_serial_number(gateway: &Gateway) {
+    let serial_number = Some(Some(SERIAL_NUMBER));
+    let change = StationChange { serial_number, ..StationChange::default() };
+    gateway.chargebook.change_station("CP-1", change).await.expect("changed");
+}
+
+/// A boot with a serial number, and the status that it is answered.
+async fn boots<S>(station: &mut Station<S>, serial_number: &str) -> serde_json::Value
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
+    let boot = json!({ "chargePointVendor": "V", "chargePointModel": "M",
+        "chargePointSerialNumber": serial_number });
+    station.call("boot", "BootNotification", &boot.to_string()).await[2]["status"].clone()
+}
+
+/// As A00.FR.405, B01.FR.11 and B01.FR.12 of 2.x have it.
+#[tokio::test]
+async fn a_certificate_may_name_the_serial_number_and_who_boots_has_it() {
+    let (authority, theirs) = (Authority::new(), Authority::new());
+    let gateway = Gateway::start_over_tls(authority.server(Some(&theirs))).await;
+    let own = theirs.station(SERIAL_NUMBER);
+    let client = Client { certificate: Some(&own), ..Client::trusting(&authority) };
+    assert_eq!(client.refused(&gateway, without_password("CP-1")).await, Some(401), "whose?");
+    know_serial_number(&gateway).await;
+    assert_eq!(client.refused(&gateway, without_password("CP-2")).await, Some(401), "not its own");
+    let mut station = client.knock(&gateway, without_password("CP-1")).await.expect("let in");
+    assert_eq!(boots(&mut station, SERIAL_NUMBER).await, "Accepted");
+    assert_eq!(boots(&mut station, "SN-000018").await, "Rejected");
+    let Message::Close(Some(close)) = station.next().await else { panic!("it is closed") };
+    assert_eq!(u16::from(close.code), 1008);
+    assert_eq!(gateway.facts("station.booted").await.len(), 1, "nothing of the other one counts");
+    let ended = gateway.facts_once("station.disconnected", 1).await;
+    assert_eq!(ended[0]["reason"], "other_serial_number");
+    let noted = gateway.facts("station.security_noted").await;
+    let kinds: Vec<_> = noted.iter().map(|fact| &fact["kind"]).collect();
+    let refused = "foreign_certificate_refused";
+    assert_eq!(kinds, [refused, refused, "other_serial_number"], "once at each station");
+}
+
+/// Some operators give a station its serial number as its name.
+#[tokio::test]
+async fn a_certificate_may_name_the_serial_number_and_the_identity_at_once() {
+    let (authority, theirs) = (Authority::new(), Authority::new());
+    let gateway = Gateway::start_over_tls(authority.server(Some(&theirs))).await;
+    let change = StationChange { serial_number: Some(Some("CP-1")), ..StationChange::default() };
+    gateway.chargebook.change_station("CP-1", change).await.expect("changed");
+    let own = theirs.station("CP-1");
+    let client = Client { certificate: Some(&own), ..Client::trusting(&authority) };
+    let mut station = client.knock(&gateway, without_password("CP-1")).await.expect("let in");
+    assert_eq!(boots(&mut station, "CP-1").await, "Accepted");
+    assert_eq!(boots(&mut station, "SN-000018").await, "Rejected");
+    assert_eq!(station.closed().await, 1008);
+}
+
+/// Also without booting again, and where its boot says nothing of a number.
+#[tokio::test]
+async fn who_was_refuted_stays_so_until_it_boots_with_the_right_number() {
+    let (authority, theirs) = (Authority::new(), Authority::new());
+    let gateway = Gateway::start_over_tls(authority.server(Some(&theirs))).await;
+    know_serial_number(&gateway).await;
+    let own = theirs.station(SERIAL_NUMBER);
+    let client = Client { certificate: Some(&own), ..Client::trusting(&authority) };
+    let knock = async || client.knock(&gateway, without_password("CP-1")).await.expect("let in");
+    for (serial_number, status) in
+        [(SERIAL_NUMBER, "Accepted"), ("SN-000018", "Rejected"), (" ", "Rejected")]
+    {
+        assert_eq!(boots(&mut knock().await, serial_number).await, status, "{serial_number}");
+    }
+    let mut station = knock().await;
+    station.send(r#"[2,"2","Heartbeat",{}]"#).await;
+    assert_eq!(station.closed().await, 1008);
+    let mut station = knock().await;
+    assert_eq!(boots(&mut station, SERIAL_NUMBER).await, "Accepted");
+    assert_eq!(knock().await.call("3", "Heartbeat", "{}").await[0], 3, "it need not boot again");
+    assert_eq!(boots(&mut knock().await, "SN-000018").await, "Rejected");
+    let mut station = knock().await;
+    station.send(r#"[2,"4","Heartbeat",{}]"#).await;
+    assert_eq!(station.closed().await, 1008, "within the hour, too");
+}
+
+#[tokio::test]
+async fn who_is_refuted_again_and_again_is_held() {
+    let (authority, theirs) = (Authority::new(), Authority::new());
+    let files = authority.server(Some(&theirs));
+    let gateway = Gateway::start_over_tls_with(files, held_for_ever()).await;
+    know_serial_number(&gateway).await;
+    let own = theirs.station(SERIAL_NUMBER);
+    let client = Client { certificate: Some(&own), ..Client::trusting(&authority) };
+    let mut refuted = 0;
+    loop {
+        let knock = client.knock(&gateway, without_password("CP-1"));
+        let Ok(let_in) = tokio::time::timeout(Duration::from_secs(2), knock).await else { break };
+        let mut station = let_in.expect("let in");
+        assert_eq!(boots(&mut station, "SN-000018").await, "Rejected");
+        assert_eq!(station.closed().await, 1008);
+        refuted += 1;
+        // What is counted last is counted after the closing frame.
+        assert!(refuted < FREE_FAILURES + 5, "it is never held");
+    }
+    assert!(refuted >= FREE_FAILURES, "{refuted}");
+}
+
+#[tokio::test]
+async fn another_serial_number_is_an_alarm_where_no_certificate_names_it() {
+    let authority = Authority::new();
+    let gateway = Gateway::start_over_tls(authority.server(None)).await;
+    know_serial_number(&gateway).await;
+    let client = Client::trusting(&authority);
+    let mut station = client.knock(&gateway, Knock::at("CP-1")).await.expect("let in");
+    let (none, further) = (" ", "chargeBoxSerialNumber");
+    for (serial_number, of_box, noted) in [
+        (SERIAL_NUMBER, none, 0),
+        // A CiString25Type; blank is none; and of the two either may be it.
+        ("sn-000017", none, 0),
+        (none, none, 0),
+        (none, "sn-000017", 0),
+        ("SN-000018", SERIAL_NUMBER, 0),
+        (none, "SN-000018", 1),
+        ("SN-000018", none, 1),
+    ] {
+        let boot = json!({ "chargePointVendor": "V", "chargePointModel": "M",
+            "chargePointSerialNumber": serial_number, further: of_box });
+        let answer = station.call("boot", "BootNotification", &boot.to_string()).await;
+        assert_eq!(answer[2]["status"], "Accepted", "{serial_number}");
+        let facts = gateway.facts("station.security_noted").await;
+        assert_eq!(facts.len(), noted, "{serial_number}, {of_box}: {facts:#?}");
+    }
+    let booted = gateway.facts("station.booted").await;
+    assert_eq!(booted[3]["boot"]["serial_number"], "sn-000017", "nothing hides it");
+    let exchange = &booted[5]["exchange"];
+    assert_eq!(&gateway.facts("station.security_noted").await[0]["exchange"], exchange);
+}
+
+#[tokio::test]
+async fn who_asks_by_its_registered_serial_number_gets_a_certificate_of_that_name() {
+    let authority = Authority::new();
+    let gateway = Gateway::start_over_tls(authority.server(None)).await;
+    know_serial_number(&gateway).await;
+    let client = Client::trusting(&authority);
+    let mut station = client.knock(&gateway, Knock::at("CP-1")).await.expect("let in");
+    assert_eq!(boots(&mut station, SERIAL_NUMBER).await, "Accepted");
+    let own = signed_as(SERIAL_NUMBER, &mut station, "Accepted").await;
+    let (_, pem) = x509_parser::pem::parse_x509_pem(own.0.as_bytes()).expect("PEM");
+    let certificate = pem.parse_x509().expect("a certificate");
+    let mut names = certificate.subject().iter_common_name();
+    assert_eq!(names.next().map(|name| name.as_str().expect("text")), Some(SERIAL_NUMBER));
+    let client = Client { certificate: Some(&own), ..client };
+    assert_eq!(client.refused(&gateway, without_password("CP-1")).await, None);
+
+    // Its board is replaced. Once an operator says so, it comes in by the certificate that it has,
+    // and only there, until it has another.
+    let knock = async |client: &Client<'_>| {
+        client.knock(&gateway, without_password("CP-1")).await.expect("let in")
+    };
+    assert_eq!(boots(&mut knock(&client).await, "SN-000018").await, "Rejected");
+    let change =
+        StationChange { serial_number: Some(Some("SN-000018")), ..StationChange::default() };
+    gateway.chargebook.change_station("CP-1", change).await.expect("changed");
+    assert_eq!(client.refused(&gateway, without_password("CP-2")).await, Some(401));
+    assert_eq!(boots(&mut knock(&client).await, SERIAL_NUMBER).await, "Rejected");
+    let mut station = knock(&client).await;
+    assert_eq!(boots(&mut station, "SN-000018").await, "Accepted");
+    let renewed = signed_as("SN-000018", &mut station, "Accepted").await;
+    let renewed = Client { certificate: Some(&renewed), ..Client::trusting(&authority) };
+    assert_eq!(boots(&mut knock(&renewed).await, "SN-000018").await, "Accepted");
+    assert_eq!(client.refused(&gateway, without_password("CP-1")).await, Some(401));
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! What vehicles say of how they mean to charge.
 
 use crate::credit::{ago, started, told};
-use crate::support::Gateway;
+use crate::support::{Gateway, TAG};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -17,7 +17,9 @@ async fn a_schedule_is_held_against_a_profile_that_is_on_its_way() {
     ] {
         let gateway = Gateway::start().await;
         let mut station = gateway.station_of(protocol).await;
-        told(&mut station, "TransactionEvent", &started(&ago(&gateway, 1))).await;
+        let mut begin = started(&ago(&gateway, 1));
+        begin["idToken"]["idToken"] = json!(TAG);
+        told(&mut station, "TransactionEvent", &begin).await;
         let needs = json!({ "evseId": 1, "maxScheduleTuples": 10,
             "chargingNeeds": { "requestedEnergyTransfer": "AC_three_phase" } });
         let promise = told(&mut station, "NotifyEVChargingNeeds", &needs).await;

@@ -160,6 +160,7 @@ fn read(event: &RecordedEvent, stream_id: Option<Uuid>) -> Result<Fact, String> 
         // What a month carries forward is what the months before it said.
         "log.created"
         | "policy.checkpointed"
+        | "session.delivery_told"
         | "settings.master_pass_group_set"
         | "settings.model_dialect_set"
         | "settings.trust_anchor_added"

@@ -29,8 +29,8 @@ pub(crate) use reservation::ReservationKey;
 use crate::changes::Change;
 use crate::tables::{
     AccountLimitRow, AccountRow, AlertRow, AuditRow, ChargingPlanRow, ChargingProfileRow,
-    CommandRow, ConnectorRow, DriverRow, ErasedSubjectRow, InventoryRow, InvoiceRow,
-    LearntValueRow, LocalTariffsRow, MonitoringRow, OrphanResolutionRow, OrphanStopRow,
+    CommandRow, ConnectorRow, DriverRow, EarlyPaymentRow, ErasedSubjectRow, InventoryRow,
+    InvoiceRow, LearntValueRow, LocalTariffsRow, MonitoringRow, OrphanResolutionRow, OrphanStopRow,
     ParkedEventRow, ReservationRow, SecurityEventRow, SessionMeterRow, SessionRow, SettingRow,
     SiteKey, SiteRow, StationCertificatesRow, StationRow, StationSeenRow, TariffVersionRow,
     TokenRow, VariableRow,
@@ -89,6 +89,7 @@ pub(crate) struct Written {
     pub(crate) charging_plans: BTreeMap<StationId, ChargingPlanRow>,
     pub(crate) charging_profiles: BTreeMap<(StationId, u16), ChargingProfileRow>,
     pub(crate) drivers: Vec<DriverRow>,
+    pub(crate) early_payments: Vec<EarlyPaymentRow>,
     pub(crate) erased: Vec<ErasedSubjectRow>,
     pub(crate) inventories: Vec<InventoryRow>,
     pub(crate) invoices: Vec<InvoiceRow>,
@@ -198,6 +199,7 @@ impl State {
             Event::AlertAcknowledged(fact) => self.alert_acknowledged(event, fact),
             Event::StationRegistered(fact) => self.station_registered(event, fact),
             Event::StationSiteAssigned(fact) => self.station_site_assigned(event, fact),
+            Event::StationSerialNumberSet(fact) => self.station_serial_number_set(event, fact),
             Event::StationCostDisplayTold(fact) => self.cost_display_told(event, fact),
             Event::StationSettingsChanged(fact) => self.station_settings_changed(event, fact),
             Event::StationQuirkNoticed(fact) => self.station_quirk_noticed(event, fact),
@@ -242,6 +244,7 @@ impl State {
             Event::StationVariablesReported(fact) => self.variables_reported(event, fact),
             Event::StationOrphanRecorded(fact) => self.orphan_recorded(event, fact),
             Event::StationOrphanResolved(fact) => self.orphan_resolved(event, fact),
+            Event::StationPaymentTold(fact) => self.payment_told(event, fact),
             Event::SessionStarted(fact) => self.session_started(event, fact),
             Event::SessionOpened(fact) => self.session_opened(event, fact),
             Event::SessionTokenPresented(fact) => self.token_presented(event, fact),
@@ -299,7 +302,6 @@ impl State {
             | Event::StationMessageLimitsTold(_)
             | Event::StationMeterRecorded(_)
             | Event::StationMonthOpened(_)
-            | Event::StationPaymentTold(_)
             | Event::StationPasswordChanged(_)
             | Event::StationPasswordDeclined(_)
             | Event::StationPasswordOffered(_)

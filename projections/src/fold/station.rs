@@ -9,8 +9,8 @@ use chargebook_domain::events::v1::{
     CostDisplay, Dialect, Registration, StationBooted, StationConnected, StationConnectorDeclared,
     StationConnectorStatus, StationCostDisplayTold, StationDisconnected, StationOrphanRecorded,
     StationOrphanResolved, StationQuirkNoticed, StationRegistered, StationSecurityNoted,
-    StationSecurityProfileAgreed, StationSecurityProfileRequired, StationSettings,
-    StationSettingsChanged, StationSiteAssigned,
+    StationSecurityProfileAgreed, StationSecurityProfileRequired, StationSerialNumberSet,
+    StationSettings, StationSettingsChanged, StationSiteAssigned,
 };
 use chargebook_domain::ids::{Outlet, StationId};
 use chargebook_domain::units::Timestamp;
@@ -45,6 +45,7 @@ impl State {
                 station_id: fact.station_id,
                 station: fact.station.clone(),
                 site_id: fact.site_id,
+                serial_number: None,
                 registered_at: event.recorded_at,
                 accepted: false,
                 registration: None,
@@ -74,6 +75,15 @@ impl State {
         fact: &StationSiteAssigned,
     ) -> Result<(), Refusal> {
         self.station_row(event)?.site_id = fact.site_id;
+        Ok(())
+    }
+
+    pub(super) fn station_serial_number_set(
+        &mut self,
+        event: &Decoded,
+        fact: &StationSerialNumberSet,
+    ) -> Result<(), Refusal> {
+        self.station_row(event)?.serial_number.clone_from(&fact.serial_number);
         Ok(())
     }
 
@@ -284,7 +294,7 @@ impl State {
         })
     }
 
-    fn known_station(&self, event: &Decoded) -> Result<StationId, Refusal> {
+    pub(super) fn known_station(&self, event: &Decoded) -> Result<StationId, Refusal> {
         let station = StationId(stream_id(event)?);
         match self.stations.get(station) {
             Some(_) => Ok(station),

@@ -3,13 +3,16 @@
 use super::analytics::trusted_time;
 use super::decode::Reported;
 use super::{Decoded, Refusal, State, in_own_stream};
-use crate::tables::{Json, SessionMeterRow, SessionRow, Word};
+use crate::tables::{
+    EarlyPaymentRow, Json, OrphanResolutionRow, SessionMeterRow, SessionRow, Word,
+};
 use crate::views::SessionStatus;
 use chargebook_domain::events::v1::{
     Authorization, ClockTrust, SessionOpened, SessionPaymentSettled, SessionTokenPresented,
-    TransactionEventKind,
+    StationPaymentTold, TransactionEventKind,
 };
 use chargebook_domain::ids::{Outlet, SessionId, TransactionId};
+use chargebook_domain::session::is_taken;
 use chargebook_domain::units::WattHours;
 
 impl State {
@@ -96,8 +99,34 @@ impl State {
     ) -> Result<(), Refusal> {
         let (id, station) = self.known_session(event)?;
         self.heard(station, event.recorded_at);
+        // It may have been told before its session: the station's stream says so too, but in an
+        // append of its own.
+        let (exchange, session_id) = (fact.exchange, Some(id));
+        self.written.orphan_resolutions.push(OrphanResolutionRow { exchange, session_id });
         if let Some(row) = self.sessions.touch(id) {
             row.payment = Some(Json(fact.payment.clone()));
+        }
+        Ok(())
+    }
+
+    /// A payment that was taken, for a transaction that has not come. One that was not taken is
+    /// nobody's loss.
+    pub(super) fn payment_told(
+        &mut self,
+        event: &Decoded,
+        fact: &StationPaymentTold,
+    ) -> Result<(), Refusal> {
+        let station_id = self.known_station(event)?;
+        self.heard(station_id, event.recorded_at);
+        if is_taken(&fact.payment) {
+            self.written.early_payments.push(EarlyPaymentRow {
+                exchange: fact.exchange,
+                position: event.position.as_u64(),
+                station_id,
+                transaction_id: Json(fact.transaction.clone()),
+                payment: Json(fact.payment.clone()),
+                received_at: event.recorded_at,
+            });
         }
         Ok(())
     }

@@ -88,7 +88,9 @@ impl ReadModels {
              (SELECT COUNT(*) FROM parked_events), \
              (SELECT COUNT(*) FROM orphan_stops WHERE exchange NOT IN \
              (SELECT exchange FROM orphan_resolutions)), \
-             (SELECT COUNT(*) FROM alerts WHERE status = 'raised')",
+             (SELECT COUNT(*) FROM alerts WHERE status = 'raised'), \
+             (SELECT COUNT(*) FROM early_payments WHERE exchange NOT IN \
+             (SELECT exchange FROM orphan_resolutions))",
         );
         let counts = counts.rows(&mut *transaction).await?;
         let count = |index| counts.first().map_or(Ok(0), |row| column(row, index));
@@ -100,6 +102,7 @@ impl ReadModels {
             power_w,
             sessions_to_review: count(4)?,
             orphan_stops: count(6)?,
+            early_payments: count(8)?,
             alerts_raised: count(7)?,
             energy_wh: sums.energy_wh(),
             sessions: sums.sessions.max(0).unsigned_abs(),

@@ -210,6 +210,7 @@ fn station_view(row: StationRow, last_seen: Option<Timestamp>, site: Option<Stri
         station_id: row.station_id,
         site_id: row.site_id,
         site,
+        serial_number: row.serial_number,
         registered_at: row.registered_at,
         accepted: row.accepted,
         registration: row.registration.map(|Word(registration)| registration),

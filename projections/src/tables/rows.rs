@@ -17,7 +17,7 @@ use chargebook_domain::follow_up::Gathering;
 use chargebook_domain::ids::{
     AccountId, AlertId, CommandId, ConnectorNumber, DriverId, EventId, EvseNumber, ReservationId,
     SessionId, SiteId, StationId, StationIdentity, SubjectId, TariffId, TokenId, TransactionId,
-    TransactionNumber,
+    TransactionName, TransactionNumber,
 };
 use chargebook_domain::local_tariffs::LocalTariffs;
 use chargebook_domain::monitoring::Monitoring;
@@ -74,6 +74,7 @@ tables! {
         station_id: StationId,
         station: StationIdentity,
         site_id: Option<SiteId>,
+        serial_number: Option<String>,
         registered_at: Timestamp,
         accepted: bool,
         registration: Option<Word<Registration>>,
@@ -437,7 +438,18 @@ tables! {
         is_foreign: bool,
     }
 
-    /// Such a stop is one no more: its session is known now, or somebody has given it up.
+    /// A payment that was taken at a station's terminal for a transaction that had not come.
+    EarlyPaymentRow in "early_payments", key 1, summed [], {
+        exchange: EventId,
+        position: u64,
+        station_id: StationId,
+        transaction_id: Json<TransactionName>,
+        payment: Json<TerminalPayment>,
+        received_at: Timestamp,
+    }
+
+    /// Such a stop, or such a payment, is one no more: its session is known now, or somebody has
+    /// given it up.
     OrphanResolutionRow in "orphan_resolutions", key 1, summed [], {
         exchange: EventId,
         session_id: Option<SessionId>,

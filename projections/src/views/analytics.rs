@@ -54,6 +54,8 @@ pub struct Totals {
     pub sessions_to_review: u64,
     /// Stops without a session that wait for one, or for a person.
     pub orphan_stops: u64,
+    /// Payments without a session that wait for one, or for a person.
+    pub early_payments: u64,
     /// Alerts that nobody has acknowledged.
     pub alerts_raised: u64,
     /// Energy in the span asked for.

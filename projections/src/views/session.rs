@@ -3,7 +3,7 @@
 use chargebook_domain::events::v1::{Anomaly, Authorization, Outcome, TerminalPayment};
 use chargebook_domain::ids::{
     AccountId, ConnectorNumber, EventId, EvseNumber, SessionId, SiteId, StationId, StationIdentity,
-    TokenId, TransactionId, TransactionNumber,
+    TokenId, TransactionId, TransactionName, TransactionNumber,
 };
 use chargebook_domain::sealed::SealedText;
 use chargebook_domain::session::{self, FOREIGN_STOP_REVIEW, ORPHAN_STOP_REVIEW};
@@ -182,6 +182,27 @@ impl OrphanStop {
     }
 }
 
+/// A payment that was taken at a station's terminal for a transaction that has not come, yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EarlyPayment {
+    /// The exchange that brought it: its id in the API.
+    pub exchange: EventId,
+    /// At which station.
+    pub station: StationIdentity,
+    /// Our id of that station.
+    pub station_id: StationId,
+    /// Where that station stands.
+    pub site_id: Option<SiteId>,
+    /// The transaction that it names.
+    pub transaction_id: TransactionName,
+    /// What the station says of it; its texts are sealed.
+    pub payment: TerminalPayment,
+    /// Our time.
+    pub received_at: Timestamp,
+    /// Position of its `station.payment_told`.
+    pub position: u64,
+}
+
 /// Something that a person has to look at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -190,6 +211,8 @@ pub enum Review {
     Session(Box<Session>),
     /// A stop without a session.
     OrphanStop(OrphanStop),
+    /// A payment without a session.
+    EarlyPayment(Box<EarlyPayment>),
 }
 
 impl Review {
@@ -198,6 +221,7 @@ impl Review {
         match self {
             Self::Session(session) => session.position,
             Self::OrphanStop(orphan) => orphan.position,
+            Self::EarlyPayment(payment) => payment.position,
         }
     }
 }

@@ -24,6 +24,8 @@ pub struct Station {
     pub site_id: Option<SiteId>,
     /// That site's name in the API.
     pub site: Option<String>,
+    /// The serial number that an operator knows it by.
+    pub serial_number: Option<String>,
     /// When it was registered.
     pub registered_at: Timestamp,
     /// Whether a BootNotification was ever accepted.

@@ -14,6 +14,7 @@ async fn listed(models: &ReadModels) -> Vec<Result<u64, EventId>> {
         found.extend(page.items.iter().map(|review| match review {
             Review::Session(session) => Ok(session.id.0.as_u64_pair().1),
             Review::OrphanStop(orphan) => Err(orphan.exchange),
+            Review::EarlyPayment(told) => Err(told.exchange),
         }));
         match page.next {
             Some(next) => paging.next = Some(next),

@@ -68,6 +68,14 @@ pub struct StationSiteAssigned {
     pub site_id: Option<SiteId>,
 }
 
+/// `station.serial_number_set`: the serial number that an operator knows the station by: a
+/// certificate of the station's may name it, and its boots are held against it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StationSerialNumberSet {
+    /// That number; `None`: none is known any more.
+    pub serial_number: Option<String>,
+}
+
 /// `station.connector_declared`: an operator's description of a connector.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StationConnectorDeclared {
@@ -135,6 +143,9 @@ pub struct CarriedStation {
     /// The lowest OCPP security profile that it is let in with, where one is required.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub security_profile_required: Option<u8>,
+    /// The serial number that an operator knows it by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serial_number: Option<String>,
     /// The serial numbers of its certificates that let it in, hexadecimal, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub certificates: Vec<String>,
@@ -166,6 +177,9 @@ pub struct CarriedStation {
     /// Payments that it told of before the transaction that they are for, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub payments: Vec<StationPaymentTold>,
+    /// Whether any of those has given way to a later one: its transaction has to look for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub have_payments_given_way: bool,
 }
 
 /// An event that a station reported (NotifyEvent), as carried into a new month.
@@ -408,12 +422,13 @@ pub struct OrphanStop {
     pub exchange: EventId,
 }
 
-/// `station.orphan_resolved`: such a stop found its session, or was dismissed.
+/// `station.orphan_resolved`: such a stop, or a payment that was told before its transaction, found
+/// its session, or was dismissed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StationOrphanResolved {
-    /// The exchange of the stop.
+    /// The exchange that told of it.
     pub exchange: EventId,
-    /// The session; `None` where an operator has dismissed the stop: no start will take it in.
+    /// The session; `None` where an operator has dismissed it: no session will take it in.
     pub session_id: Option<SessionId>,
     /// Why it was dismissed, in the operator's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]

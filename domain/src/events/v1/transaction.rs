@@ -80,6 +80,10 @@ pub struct SessionTransactionReported {
     /// What our answer said that it may cost at most, including taxes, in its tariff's currency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_limit_answered: Option<Decimal>,
+    /// The session that it follows at its EVSE, as known then: with the message that first names
+    /// that EVSE.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<SessionId>,
     /// The exchange that said so.
     pub exchange: EventId,
 }

@@ -335,3 +335,16 @@ fn deeds_do_not_wait_and_settings_do() {
     assert!(waits("ChangeConfiguration", r#"{"key":"K","value":"V"}"#));
     assert!(waits("ClearCache", "{}"));
 }
+
+/// Every version that has the question; as the standard writes it.
+#[test]
+fn a_station_is_asked_of_a_transaction_in_its_versions_words() {
+    let name = TransactionName::parse("T \"1\"").expect("a name");
+    for (protocol, has_it) in [("ocpp1.6", false), ("ocpp2.0.1", true), ("ocpp2.1", true)] {
+        let asked = OcppVersions.transaction_status(protocol, &name);
+        assert_eq!(asked.is_ok(), has_it, "{protocol}");
+        let Ok((action, payload)) = asked else { continue };
+        let request = OcppVersions.request(protocol, action, &payload).expect("by the schema");
+        assert_eq!(request.payload, r#"{"transactionId":"T \"1\""}"#);
+    }
+}
