@@ -2,6 +2,7 @@
 
 use crate::config::LogPlace;
 use crate::output::output;
+use crate::sealing::{NotSealed, sealed_beyond};
 use crate::whole_file;
 use anyhow::{Context, anyhow, bail};
 use chargebook_api::BundleFailure;
@@ -15,21 +16,16 @@ use chargebook_domain::ids::{EventId, StationId};
 use chargebook_domain::units::Timestamp;
 use chargebook_proof::bundle::{Bundle, ProvenEvent};
 use chargebook_proof::merkle::NodeAddress;
-use chargebook_store::sealer::{Sealer, SealerOptions, SignedCheckpoint, Tree};
+use chargebook_store::sealer::Tree;
 use chargebook_store::vault::KeyVault;
 use chargebook_store::{EventStore, OpenMode, Position, RecordedEvent, StreamName};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Events read at a time.
 const PAGE_EVENTS: usize = 1000;
-/// How long a running server is waited for to sign what is not signed yet.
-const SEAL_PATIENCE: Duration = Duration::from_secs(10);
-/// Pause between two looks.
-const SEAL_PAUSE: Duration = Duration::from_millis(100);
 
 /// Options of `chargebook audit`.
 #[derive(Debug, clap::Subcommand)]
@@ -151,11 +147,6 @@ impl chargebook_api::BundleSource for Bundles {
 #[error("there is no invoice `{0}`; `GET /v1/invoices` lists them")]
 struct NoSuchInvoice(String);
 
-/// The last checkpoint does not cover the invoice.
-#[derive(Debug, thiserror::Error)]
-#[error("the invoice is not under a signed checkpoint yet; try again in a moment")]
-struct NotSealed;
-
 impl Bundles {
     /// The bundle of an invoice. `signer` is a log that may have no server, so that nobody else
     /// would sign what is not signed yet.
@@ -183,37 +174,6 @@ impl Bundles {
         let key = vault.verifier_key();
         let bundle = Bundle::build(key, sealed.note, proven, Vec::new(), &mut reader)?;
         Ok(bundle.to_canonical()?.into_string())
-    }
-}
-
-/// A checkpoint that covers the leaf: the server's, or, where none runs, one signed now.
-async fn sealed_beyond(
-    signer: Option<&LogPlace>,
-    tree: &Tree,
-    vault: &KeyVault,
-    leaf: u64,
-) -> anyhow::Result<SignedCheckpoint> {
-    let deadline = tokio::time::Instant::now() + SEAL_PATIENCE;
-    loop {
-        if let Some(sealed) = tree.checkpoint(&vault.verifier_key())?
-            && sealed.checkpoint.size > leaf
-        {
-            return Ok(sealed);
-        }
-        if let Some(place) = signer
-            && let Ok(writer) = place.open(OpenMode::Writer).await
-        {
-            let log = writer.store();
-            let head = *log.head().borrow();
-            let key = vault.signing_key().clone();
-            let sealer = Sealer::start(log, &place.data, key, SealerOptions::default()).await?;
-            sealer.seal_now(head).await?;
-            sealer.stop().await?;
-            writer.close().await;
-        } else if tokio::time::Instant::now() >= deadline {
-            bail!(NotSealed);
-        }
-        tokio::time::sleep(SEAL_PAUSE).await;
     }
 }
 

@@ -1,14 +1,17 @@
-//! `chargebook log stats | verify | copy`: what is in the log, whether it is what was signed, and
-//! the same log elsewhere.
+//! `chargebook log …`: what is in the log, whether it is what was signed, and the same log
+//! elsewhere.
 
+mod backup;
+mod compare;
 mod copy;
+mod export;
+mod import;
+mod prove;
+mod verify;
 
 use crate::config::LogPlace;
 use crate::output::output;
-use anyhow::bail;
-use chargebook_store::sealer::Tree;
 use chargebook_store::vault::KeyVault;
-use chargebook_store::verify_log;
 use chargebook_store::{EventStore, OpenMode, Position, RecordedEvent};
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -27,14 +30,27 @@ pub(crate) enum LogCommand {
     /// Count and size by category of stream and type of event
     Stats(LogArgs),
     /// Read every event, compare it with its leaf, and the tree with the signed checkpoint
-    Verify(LogArgs),
+    Verify(verify::VerifyArgs),
+    /// Copy the embedded log into one file, and read it back; also beside a running server
+    Backup(backup::BackupArgs),
     /// Copy the log to another engine, and read the copy back; while no server runs on it
     Copy(copy::CopyArgs),
+    /// Write the log into a file, with the checkpoint that proves it; also beside a running server
+    Export(export::ExportArgs),
+    /// Take a log from such a file into an engine without one, verified; while no server runs on it
+    Import(import::ImportArgs),
+    /// Write a proof into a file, for whoever holds nothing else of the log
+    #[command(subcommand)]
+    Prove(prove::ProveCommand),
+    /// Check such a file, offline
+    CheckProof(prove::CheckArgs),
+    /// Whether two checkpoints are of one log that has only grown, or prove that it was forked
+    Compare(compare::CompareArgs),
     /// Print the key that the log's checkpoints are signed with
     Key(LogArgs),
 }
 
-/// Options of `chargebook log stats` and `verify`.
+/// Options of `chargebook log stats` and `key`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct LogArgs {
     #[command(flatten)]
@@ -48,8 +64,14 @@ pub(crate) struct LogArgs {
 pub(crate) async fn run(command: LogCommand) -> anyhow::Result<()> {
     match command {
         LogCommand::Stats(args) => stats(&args).await,
-        LogCommand::Verify(args) => verify(&args).await,
+        LogCommand::Verify(args) => verify::verify(&args).await,
+        LogCommand::Prove(command) => prove::prove(command).await,
+        LogCommand::CheckProof(args) => prove::check(&args),
+        LogCommand::Compare(args) => compare::compare(&args),
+        LogCommand::Backup(args) => backup::backup(&args).await,
         LogCommand::Copy(args) => copy::copy(&args).await,
+        LogCommand::Export(args) => export::export(&args).await,
+        LogCommand::Import(args) => import::import(&args).await,
         LogCommand::Key(args) => key(&args).await,
     }
 }
@@ -124,9 +146,11 @@ async fn stats(args: &LogArgs) -> anyhow::Result<()> {
         Ok(())
     })
     .await?;
+    // Apart: a look at the head that lasted over an await would hold up whoever moves it.
+    let head = store.head().borrow().as_u64();
     let stats = Stats {
         events,
-        head: store.head().borrow().as_u64(),
+        head,
         log_file_bytes: log.size_bytes(&args.place.data).await?,
         read_seconds: begun.elapsed().as_secs_f64(),
         by_type,
@@ -163,75 +187,6 @@ async fn stats(args: &LogArgs) -> anyhow::Result<()> {
         stats.events, stats.head, stats.log_file_bytes, stats.read_seconds
     )?;
     Ok(())
-}
-
-#[derive(Serialize)]
-struct Verified {
-    events: u64,
-    sealed_events: u64,
-    unsealed_events: u64,
-    checkpoints: u64,
-    root: Option<String>,
-    key_fingerprint: String,
-    findings: Vec<String>,
-}
-
-async fn verify(args: &LogArgs) -> anyhow::Result<()> {
-    let store = args.place.open(OpenMode::ReadOnly).await?.store();
-    let key = KeyVault::open_read_only(&args.place.data).await?.verifier_key();
-    let bar = progress_bar(store.head().borrow().as_u64())?;
-    let tree = Tree::open(&args.place.data);
-    let report = verify_log(&*store, &tree, Some(&key), |events| bar.set_position(events)).await?;
-    bar.finish_and_clear();
-    let verified = Verified {
-        events: report.events,
-        sealed_events: report.sealed_events,
-        unsealed_events: report.events.saturating_sub(report.sealed_events),
-        checkpoints: report.checkpoints,
-        root: report.root.map(|root| root.to_string()),
-        key_fingerprint: key.fingerprint().to_string(),
-        findings: report.findings.iter().map(ToString::to_string).collect(),
-    };
-    let mut out = output();
-    match args.json {
-        true => writeln!(out, "{}", serde_json::to_string(&verified)?)?,
-        false => write_verified(&mut out, &verified)?,
-    }
-    if !report.is_clean() {
-        bail!("the log is not what was signed: {} findings", report.findings_count);
-    }
-    if report.checkpoints == 0 && report.events > 0 {
-        bail!(
-            "there is no signed checkpoint in {} to compare the log with: a server signs one \
-             within seconds; if this one had run before, its `tree` folder was removed",
-            args.place.data.display()
-        );
-    }
-    Ok(())
-}
-
-fn write_verified(out: &mut impl std::io::Write, verified: &Verified) -> std::io::Result<()> {
-    for finding in &verified.findings {
-        writeln!(out, "{finding}")?;
-    }
-    writeln!(out, "{} events read", verified.events)?;
-    writeln!(
-        out,
-        "{} of them are under {} signed checkpoints",
-        verified.sealed_events, verified.checkpoints
-    )?;
-    if verified.unsealed_events > 0 {
-        writeln!(
-            out,
-            "the last {} are not under a checkpoint yet: nothing protects them until a running \
-             server signs the next one, within seconds",
-            verified.unsealed_events
-        )?;
-    }
-    if let Some(root) = &verified.root {
-        writeln!(out, "root {root}")?;
-    }
-    writeln!(out, "key fingerprint {}", verified.key_fingerprint)
 }
 
 fn progress_bar(events: u64) -> anyhow::Result<ProgressBar> {

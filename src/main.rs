@@ -11,6 +11,7 @@ mod output;
 mod outside;
 mod projections;
 mod rate;
+mod sealing;
 mod server;
 mod simulate;
 mod tls;
@@ -32,8 +33,8 @@ use tracing_subscriber::EnvFilter;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// How much the log's followers give way (`nice`); about a tenth of an equal share remains.
-const BACKGROUND_NICENESS: i32 = 10;
+/// How much the log's followers give way (`nice`); a thirtieth of an equal share remains.
+const BACKGROUND_NICENESS: i32 = 15;
 
 /// Exit status of a server that will not start without its keys.
 const EXIT_LOST_KEYS: u8 = 3;

@@ -18,7 +18,7 @@ use chargebook_console::{Console, ConsoleOptions};
 use chargebook_gateway::{Limits, OcppVersions};
 use chargebook_projections::{PAGE_ROWS_MAX, Paging, ProjectorOptions, ReadModels, WaitError};
 use chargebook_proof::checkpoint::{Origin, SigningKey};
-use chargebook_store::sealer::{Sealer, SealerOptions};
+use chargebook_store::sealer::{Sealer, SealerOptions, Tree};
 use chargebook_store::vault::KeyVault;
 use chargebook_store::{EventStore, LogAddress, OpenMode, OpenedLog, Position};
 use chrono::TimeDelta;
@@ -308,6 +308,7 @@ impl Web {
             ApiState::new(self.chargebook, self.read_models, authenticator, shutdown.clone());
         state.metrics = Some(self.metrics);
         state.checkpoint_file = Some(bundles.data.join("tree").join("checkpoint"));
+        state.tree = Some(Tree::open(&bundles.data));
         state.bundles = Some(Arc::new(bundles));
         let router = chargebook_api::router(state)
             .merge(chargebook_console::router(console))

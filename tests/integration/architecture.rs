@@ -39,6 +39,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("chargebook-gateway", &["chargebook-commands", "chargebook-domain"]),
     ("chargebook-projections", &["chargebook-domain", "chargebook-store"]),
     ("chargebook-proof", &[]),
+    ("chargebook-simulated-disk", &[]),
     ("chargebook-simulator", &[]),
     ("chargebook-store", &["chargebook-proof"]),
     ("xtask", &[]),

@@ -8,7 +8,9 @@ mod http;
 mod line_process;
 mod node;
 mod partner;
+mod proxy;
 mod python;
+mod relay;
 mod schemas;
 
 pub(crate) use browser::Browser;
@@ -17,7 +19,9 @@ pub(crate) use csms::{ADMIN_TOKEN, Settings, TestCsms, binary, chargebook};
 pub(crate) use database::new_postgres_log;
 pub(crate) use http::{Answer, Http};
 pub(crate) use partner::{Asked, Partner};
-pub(crate) use python::python;
+pub(crate) use proxy::Proxy;
+pub(crate) use python::{interpreter as python_interpreter, python};
+pub(crate) use relay::{Database, Relay};
 pub(crate) use schemas::{Direction, Schemas};
 
 use std::time::{Duration, Instant};

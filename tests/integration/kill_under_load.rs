@@ -51,7 +51,7 @@ fn what_was_acknowledged_is_in_the_log_once() {
     assert!(verified.status.success(), "{verified:?}");
 }
 
-fn start_fleet(csms: &TestCsms, ledger: &Path, names: &[&str]) -> Child {
+pub(crate) fn start_fleet(csms: &TestCsms, ledger: &Path, names: &[&str]) -> Child {
     python("load.py")
         .arg(csms.ocpp_url())
         .arg(ledger)
@@ -62,16 +62,16 @@ fn start_fleet(csms: &TestCsms, ledger: &Path, names: &[&str]) -> Child {
         .expect("Python runs")
 }
 
-fn lines(ledger: &Path) -> usize {
+pub(crate) fn lines(ledger: &Path) -> usize {
     std::fs::read_to_string(ledger).unwrap_or_default().lines().count()
 }
 
-fn read_ledger(ledger: &Path) -> Vec<Value> {
+pub(crate) fn read_ledger(ledger: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(ledger).expect("the ledger");
     text.lines().map(|line| serde_json::from_str(line).expect("a JSON line")).collect()
 }
 
-fn every_acknowledgement_is_in_the_log(csms: &TestCsms, ledger: &[Value]) {
+pub(crate) fn every_acknowledgement_is_in_the_log(csms: &TestCsms, ledger: &[Value]) {
     let mut logged: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for exchange in csms.exchanges() {
         let data = exchange["data"].clone();
@@ -92,7 +92,7 @@ fn every_acknowledgement_is_in_the_log(csms: &TestCsms, ledger: &[Value]) {
     assert!(missing.is_empty(), "acknowledged and lost: {missing:#?}");
 }
 
-fn every_session_is_billed_once(csms: &TestCsms, ledger: &[Value], names: &[&str]) {
+pub(crate) fn every_session_is_billed_once(csms: &TestCsms, ledger: &[Value], names: &[&str]) {
     let sessions: Vec<Value> = eventually_ok(|| {
         let sessions: Vec<Value> = names.iter().flat_map(|name| csms.sessions(name)).collect();
         let mut undecided = sessions.iter().filter(|session| session["outcome"].is_null());
@@ -123,7 +123,7 @@ fn every_session_is_billed_once(csms: &TestCsms, ledger: &[Value], names: &[&str
 }
 
 /// Facts of one kind in one session stream, and receipts everywhere, have ids of their own.
-fn no_fact_occurs_twice(csms: &TestCsms) {
+pub(crate) fn no_fact_occurs_twice(csms: &TestCsms) {
     let mut ids = BTreeSet::new();
     let mut once_per_session = BTreeSet::new();
     for event in csms.events() {

@@ -83,6 +83,11 @@ fn a_strict_station_of_2_0_1_takes_every_request() {
     takes_every_request(&V201);
 }
 
+#[test]
+fn a_strict_station_of_2_1_takes_every_request() {
+    takes_every_request(&V21);
+}
+
 fn takes_every_request(version: &Version) {
     let csms = csms_with_station("CP-1");
     let mut station = strict_station(&csms, version);

@@ -123,7 +123,8 @@ class Message:
             return True
         if kind in ("integer", "number"):
             number = schema.get("minimum", min(1, schema.get("maximum", 1)))
-            return int(number) if kind == "integer" else number
+            # A bound such as 0.0 as every implementation of JSON writes it: 0.
+            return int(number) if number == int(number) else number
         return "anything"
 
     def sample(self, is_bare):

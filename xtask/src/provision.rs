@@ -1,5 +1,5 @@
-//! Makes the tools of the tests ready: PostgreSQL, Chromium with its driver, a Python venv, and
-//! Node.js with its packages.
+//! Makes the tools of the tests ready: PostgreSQL, Chromium with its driver, a Python venv,
+//! Node.js with its packages, nginx and strace.
 //!
 //! As root on Debian what is missing is installed with `apt-get`; anywhere else one line says what
 //! to install. Nothing is ever skipped. Whether a tool is there is found out by running it.
@@ -77,9 +77,16 @@ fn missing_packages() -> Vec<&'static str> {
     if program_in_path("chromedriver").is_none() {
         missing.push("chromium-driver");
     }
+    if program_in_path("strace").is_none() {
+        missing.push("strace");
+    }
     // On Debian `venv` is importable without `ensurepip`, but makes no usable environment.
     if !runs(Command::new("python3").args(["-c", "import venv, ensurepip"])) {
         missing.push("python3-venv");
+    }
+    // It knows no long option, and prints its version to a channel of its own.
+    if !runs(Command::new("nginx").arg("-v")) {
+        missing.push("nginx-light");
     }
     if program_in_path("node").is_none() {
         missing.push("nodejs");

@@ -24,11 +24,13 @@ pub(crate) struct Settings {
     pub(crate) settle_after_seconds: u32,
     /// Further arguments of `serve`.
     pub(crate) arguments: Vec<String>,
+    /// A program and its arguments that run the server; none where it is run as it is.
+    pub(crate) wrapper: Vec<String>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { settle_after_seconds: 600, arguments: Vec::new() }
+        Self { settle_after_seconds: 600, arguments: Vec::new(), wrapper: Vec::new() }
     }
 }
 
@@ -110,6 +112,14 @@ impl TestCsms {
     /// The lines the server logged since its last start.
     pub(crate) fn log(&self) -> Vec<String> {
         self.server.log.lock().expect("the log").clone()
+    }
+
+    /// The server's memory, in KiB.
+    pub(crate) fn memory_kib(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.server.process.id());
+        let status = std::fs::read_to_string(path).expect("a running process");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a size");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
     /// Ends the server as a power cut would end the process.
@@ -224,7 +234,7 @@ impl Drop for TestCsms {
 
 impl Server {
     fn start(data: &Path, settings: &Settings, ocpp: &str, http: &str) -> Self {
-        let mut process = binary()
+        let mut process = wrapped(&settings.wrapper)
             .arg("serve")
             .arg("--data")
             .arg(data)
@@ -307,7 +317,20 @@ pub(crate) fn chargebook(arguments: &[&str], folder: &Path) -> Output {
 
 /// The binary with an environment of the tests' own: no setting of the machine reaches it.
 pub(crate) fn binary() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_chargebook"));
+    wrapped(&[])
+}
+
+/// The same, run by another program where one is named.
+fn wrapped(wrapper: &[String]) -> Command {
+    let binary = env!("CARGO_BIN_EXE_chargebook");
+    let mut command = match wrapper {
+        [] => Command::new(binary),
+        [program, arguments @ ..] => {
+            let mut command = Command::new(program);
+            command.args(arguments).arg(binary);
+            command
+        }
+    };
     let foreign = std::env::vars_os().map(|(name, _)| name).filter(|name| {
         let name = name.to_string_lossy();
         name.starts_with("CHARGEBOOK_") || name == "RUST_LOG"
