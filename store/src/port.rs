@@ -194,6 +194,26 @@ impl RecordedEvent {
     }
 }
 
+/// Whether a page is what comes after a position in an engine whose positions are dense: no event
+/// is missing, none comes again, and each is what hashes to its leaf, where that is to be looked at.
+/// Without this a damaged index could lead its reader round for ever.
+pub(crate) fn check_page(
+    after: Position,
+    page: &[RecordedEvent],
+    verify_leaves: bool,
+) -> Result<(), StoreError> {
+    for (event, expected) in page.iter().zip(after.as_u64() + 1..) {
+        if event.position.as_u64() != expected {
+            let reason = format!("event {} lies where it should be", event.position.as_u64());
+            return Err(StoreError::Damaged { position: Position::from_u64(expected), reason });
+        }
+        if verify_leaves {
+            event.verify_leaf()?;
+        }
+    }
+    Ok(())
+}
+
 /// RFC 3339, UTC, milliseconds, `Z`: the only way the log writes an instant.
 pub fn format_instant(instant: DateTime<Utc>) -> String {
     instant.to_rfc3339_opts(SecondsFormat::Millis, true)

@@ -56,9 +56,9 @@ pub struct PostgresOptions {
     pub queue_appends_max: usize,
     /// How long a read may take before its connection is given up.
     pub read_wait: Duration,
-    /// Whether [`EventStore::read_stream`] recomputes the leaf of every event it returns, about
-    /// a microsecond each.
-    pub verify_stream_reads: bool,
+    /// Whether the leaf of every event that is read from the disk is recomputed, about a
+    /// microsecond each.
+    pub verify_reads: bool,
     /// Whether a writer is a server, of which a log has one: a second one is refused.
     pub sole_server: bool,
     /// Positions in one partition of a log that is made now.
@@ -74,7 +74,7 @@ impl Default for PostgresOptions {
             queue_wait: QUEUE_WAIT_MAX,
             queue_appends_max: QUEUE_APPENDS_MAX,
             read_wait: READ_WAIT_MAX,
-            verify_stream_reads: true,
+            verify_reads: true,
             sole_server: false,
             partition_events: PARTITION_EVENTS,
             commit_faults: None,

@@ -7,6 +7,7 @@ use super::term::saturating_i64;
 use crate::head::Head;
 use crate::port::{
     LookupKey, PAGE_BYTES_MAX, PAGE_EVENTS_MAX, Position, RecordedEvent, StoreError, StreamName,
+    check_page,
 };
 use crate::prepare::weight_bytes;
 use crate::ring::Ring;
@@ -66,7 +67,7 @@ pub(super) struct Reader {
     ring: Ring,
     head: Head,
     read_wait: Duration,
-    verify_stream_reads: bool,
+    verify_reads: bool,
 }
 
 impl Reader {
@@ -76,7 +77,7 @@ impl Reader {
         head: Position,
         options: &PostgresOptions,
     ) -> Self {
-        let PostgresOptions { read_wait, verify_stream_reads, .. } = *options;
+        let PostgresOptions { read_wait, verify_reads, .. } = *options;
         let pool = |connections| {
             PgPoolOptions::new()
                 .max_connections(connections)
@@ -95,7 +96,7 @@ impl Reader {
                 .connect_lazy_with(address.reading())
         };
         let (points, pages) = (pool(POINT_CONNECTIONS), pool(PAGE_CONNECTIONS));
-        Self { points, pages, ring, head: Head::new(head), read_wait, verify_stream_reads }
+        Self { points, pages, ring, head: Head::new(head), read_wait, verify_reads }
     }
 
     pub(super) fn head(&self) -> &Head {
@@ -147,6 +148,7 @@ impl Reader {
             .bind(saturating_i64(after.as_u64()))
             .bind(saturating_i64(limit as u64));
         let events = self.page(&self.pages, page).await?;
+        check_page(after, &events, self.verify_reads)?;
         if let Some(last) = events.last() {
             self.head.raise(last.position);
         }
@@ -164,7 +166,7 @@ impl Reader {
             .bind(saturating_i64(from_version))
             .bind(saturating_i64(limit.min(PAGE_EVENTS_MAX) as u64));
         let events = self.page(&self.points, page).await?;
-        if self.verify_stream_reads {
+        if self.verify_reads {
             events.iter().try_for_each(RecordedEvent::verify_leaf)?;
         }
         for (event, version) in events.iter().zip(from_version..) {

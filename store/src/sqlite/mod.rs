@@ -53,9 +53,9 @@ pub struct SqliteOptions {
     pub queue_wait: Duration,
     /// Appends that may wait for the writer.
     pub queue_appends_max: usize,
-    /// Whether [`EventStore::read_stream`] recomputes the leaf of every event it returns, about
-    /// a microsecond each.
-    pub verify_stream_reads: bool,
+    /// Whether the leaf of every event that is read from the disk is recomputed, about a
+    /// microsecond each.
+    pub verify_reads: bool,
     /// Size in pages of 4 KiB beyond which `log.db` must not grow; the store is then down for
     /// appends as on a full disk.
     pub size_pages_max: Option<u32>,
@@ -72,7 +72,7 @@ impl Default for SqliteOptions {
         Self {
             queue_wait: QUEUE_WAIT_MAX,
             queue_appends_max: QUEUE_APPENDS_MAX,
-            verify_stream_reads: true,
+            verify_reads: true,
             size_pages_max: None,
             index_run_appends: RUN_ENTRIES,
             commit_faults: None,
@@ -158,7 +158,7 @@ async fn open_writer(folder: &Path, options: SqliteOptions) -> Result<Inner, Ope
     let head = base.head;
     let ring = Ring::new(head, RING_EVENTS_MAX, RING_BYTES_MAX);
     let places = Places::Writer(backlog.waiting());
-    let reader = Reader::new(&path, Some(ring), places, head, options.verify_stream_reads);
+    let reader = Reader::new(&path, Some(ring), places, head, options.verify_reads);
     reader.connect_points().await.map_err(|error| schema::LOG.open_error(&path, &error))?;
     let reader = Arc::new(reader);
     let start = |inbox| {
@@ -207,7 +207,7 @@ async fn open_read_only(path: PathBuf, options: SqliteOptions) -> Result<Inner, 
         Probe::Present { schema_version: 1 } => Places::FileOfVersion1,
         Probe::Present { .. } => Places::File,
     };
-    let reader = Reader::new(&path, None, places, Position::START, options.verify_stream_reads);
+    let reader = Reader::new(&path, None, places, Position::START, options.verify_reads);
     let reader = Arc::new(reader);
     let read_error =
         |error: StoreError| OpenError::Engine { path: path.clone(), reason: error.to_string() };

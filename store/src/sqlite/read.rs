@@ -8,6 +8,7 @@ use crate::file::{self, code};
 use crate::head::Head;
 use crate::port::{
     LookupKey, PAGE_BYTES_MAX, PAGE_EVENTS_MAX, Position, RecordedEvent, StoreError, StreamName,
+    check_page,
 };
 use crate::prepare::weight_bytes;
 use crate::ring::Ring;
@@ -94,7 +95,7 @@ pub(super) struct Reader {
     behind: Behind,
     places: Places,
     head: Head,
-    verify_stream_reads: bool,
+    verify_reads: bool,
 }
 
 /// How the events of a stream are found.
@@ -113,7 +114,7 @@ impl Reader {
         ring: Option<Ring>,
         places: Places,
         head: Position,
-        verify_stream_reads: bool,
+        verify_reads: bool,
     ) -> Self {
         let pool = |connections| {
             SqlitePoolOptions::new()
@@ -127,7 +128,7 @@ impl Reader {
         let (points, pages) = (pool(POINT_CONNECTIONS), pool(PAGE_CONNECTIONS));
         let behind = Behind::default();
         let head = Head::new(head);
-        Self { points, pages, ring, behind, places, head, verify_stream_reads }
+        Self { points, pages, ring, behind, places, head, verify_reads }
     }
 
     /// Opens the connections for which stations wait. Each has a thread, which is as nice as the
@@ -184,6 +185,7 @@ impl Reader {
     ) -> Result<Vec<RecordedEvent>, StoreError> {
         let mut connection = self.pages.acquire().await.map_err(engine)?;
         let page = read_page(&mut connection, after, limit.min(PAGE_EVENTS_MAX)).await?;
+        check_page(after, &page, self.verify_reads)?;
         if let (None, Some(last)) = (&self.ring, page.last()) {
             self.head.raise(last.position);
         }
@@ -211,7 +213,7 @@ impl Reader {
                 collect_page(rows.fetch(&mut *connection)).await?
             }
         };
-        if self.verify_stream_reads {
+        if self.verify_reads {
             page.iter().try_for_each(RecordedEvent::verify_leaf)?;
         }
         for (event, version) in page.iter().zip(from_version..) {

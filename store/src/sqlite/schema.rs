@@ -27,7 +27,25 @@ pub(crate) const LOG: FileKind = FileKind {
     schema: SCHEMA,
 };
 
-const SCHEMA: &str = "
+/// The index of the streams (`places`): an entry for the events of an append, and the position up
+/// to which it is whole.
+macro_rules! stream_append_tables {
+    () => {
+        "
+CREATE TABLE stream_append (
+    stream_id INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    events INTEGER NOT NULL,
+    PRIMARY KEY (stream_id, version)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE stream_append_head (position INTEGER NOT NULL) STRICT;
+"
+    };
+}
+
+const SCHEMA: &str = concat!(
+    "
 CREATE TABLE stream (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE
@@ -49,37 +67,25 @@ CREATE TABLE lookup (
     key BLOB PRIMARY KEY,
     stream_id INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE stream_append (
-    stream_id INTEGER NOT NULL,
-    version INTEGER NOT NULL,
-    position INTEGER NOT NULL,
-    events INTEGER NOT NULL,
-    PRIMARY KEY (stream_id, version)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE stream_append_head (position INTEGER NOT NULL) STRICT;
-INSERT INTO stream_append_head VALUES (0);
-";
+",
+    stream_append_tables!(),
+    "INSERT INTO stream_append_head VALUES (0);\n"
+);
 
 /// From version 1, which had a row in an index for each event: streaks of events that lie together
 /// become an entry each.
-const FROM_VERSION_1: &str = "
-BEGIN IMMEDIATE;
-CREATE TABLE stream_append (
-    stream_id INTEGER NOT NULL,
-    version INTEGER NOT NULL,
-    position INTEGER NOT NULL,
-    events INTEGER NOT NULL,
-    PRIMARY KEY (stream_id, version)
-) STRICT, WITHOUT ROWID;
-INSERT INTO stream_append
+const FROM_VERSION_1: &str = concat!(
+    "BEGIN IMMEDIATE;",
+    stream_append_tables!(),
+    "INSERT INTO stream_append
     SELECT stream_id, min(version), min(position), count(*) FROM event
     GROUP BY stream_id, position - version ORDER BY stream_id, min(version);
-CREATE TABLE stream_append_head (position INTEGER NOT NULL) STRICT;
 INSERT INTO stream_append_head SELECT coalesce(max(position), 0) FROM event;
 DROP INDEX event_by_version;
 PRAGMA user_version = 2;
 COMMIT;
-";
+"
+);
 
 /// Brings the tables of an older release to what this one writes.
 pub(super) fn migrate(writer: &Connection) -> rusqlite::Result<()> {

@@ -507,7 +507,7 @@ async fn a_flipped_byte_is_noticed_when_its_stream_is_read() {
     assert!(damaged(&read), "{read:?}");
     assert!(store.read_stream(&stream, 2, 10).await.is_ok(), "the others are whole");
     store.close().await;
-    let options = SqliteOptions { verify_stream_reads: false, ..SqliteOptions::default() };
+    let options = SqliteOptions { verify_reads: false, ..SqliteOptions::default() };
     let store = open_with(folder.path(), options).await;
     assert!(store.read_stream(&stream, 0, 10).await.is_ok(), "where it is switched off");
     store.close().await;
