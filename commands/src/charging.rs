@@ -36,8 +36,8 @@ const HORIZON_SECONDS: u32 = 24 * 3_600;
 /// How far ahead limits are looked at, at most.
 const HORIZON_SECONDS_MAX: u32 = 7 * 24 * 3_600;
 /// The numbers of our profiles for transactions begin here, far above those that people and
-/// stations give (2.1: MaxExternalConstraintsId).
-const PROFILE_NUMBERS_FROM: i64 = 1 << 30;
+/// stations give, or above the one that the station names (2.1: MaxExternalConstraintsId).
+const PROFILE_NUMBERS_FROM: u32 = 1 << 30;
 /// The kinds of charging in which energy flows back (EnergyTransferModeEnumType of 2.1).
 const BIDIRECTIONAL: &[&str] = &["AC_BPT", "AC_BPT_DER", "DC_ACDP_BPT", "DC_BPT"];
 
@@ -105,7 +105,7 @@ pub(crate) fn plan_for(
             needs.periods_max.into_iter().chain(abilities.periods_max).fold(PERIODS_MAX, u32::min)
         }
     };
-    let profile_id = profile_number(ongoing.session_id);
+    let profile_id = profile_number(ongoing.session_id, abilities);
     let asked = ongoing.question(place, Some(profile_id));
     let departs_in = needs.departure_at.map(|at| whole_seconds(at.seconds_since(now)));
     let departs_in = departs_in.filter(|seconds| *seconds > 0);
@@ -308,7 +308,12 @@ pub(crate) fn check_limit(
     abilities: &ChargingAbilities,
     intent: &Intent,
 ) -> Result<(), RegistryError> {
-    let Intent::SetChargingLimit { unit, level, .. } = intent else { return Ok(()) };
+    let Intent::SetChargingLimit { profile_id, unit, level, .. } = intent else { return Ok(()) };
+    if let Some(most) = abilities.external_number_max.filter(|most| i64::from(*profile_id) <= *most)
+    {
+        let why = format!("the station says that numbers up to {most} are for limits from outside");
+        return Err(RegistryError::invalid("/profile_id", why));
+    }
     let word = match unit {
         LimitUnit::Amperes => "A",
         LimitUnit::Watts => "W",
@@ -328,10 +333,10 @@ pub(crate) fn check_limit(
 }
 
 /// One number for all profiles of a session: each takes the place of the one before.
-fn profile_number(session_id: SessionId) -> i64 {
+fn profile_number(session_id: SessionId, abilities: &ChargingAbilities) -> i64 {
     let (_, _, _, tail) = session_id.0.as_fields();
-    let number = tail.iter().rev().take(4).fold(0, |number, byte| (number << 8) | i64::from(*byte));
-    PROFILE_NUMBERS_FROM | (number & (PROFILE_NUMBERS_FROM - 1))
+    let seed = tail.iter().rev().take(4).fold(0, |seed: u32, byte| (seed << 8) | u32::from(*byte));
+    abilities.profile_number(PROFILE_NUMBERS_FROM, seed).into()
 }
 
 /// What others have set for the transaction limits ours already, and would hide it.

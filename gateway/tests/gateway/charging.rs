@@ -113,6 +113,27 @@ async fn a_profile_keeps_to_what_the_station_says_that_it_takes() {
     }
 }
 
+/// A station that keeps numbers for limits from outside refuses a profile that has one of those
+/// (2.1, part 2, K01.FR.80 and FR.81).
+#[tokio::test]
+async fn no_profile_has_a_number_that_the_station_keeps_for_limits_from_outside() {
+    let gateway = Gateway::start().await;
+    let mut station = gateway.station_of("ocpp2.1").await;
+    begins(&mut station, "T-1", None).await;
+    reports(&mut station, &[("MaxExternalConstraintsId", "2147400000")]).await;
+    gateway.facts_once("station.message_limits_told", 1).await;
+    let needs = json!({ "evseId": 1, "maxScheduleTuples": 10,
+        "chargingNeeds": { "requestedEnergyTransfer": "AC_three_phase" } });
+    let answer = station.call("needs", "NotifyEVChargingNeeds", &needs.to_string()).await;
+    assert_eq!(answer[2]["status"], "Accepted", "{answer}");
+    let call = station.answer(&json!({ "status": "Accepted" })).await;
+    let number = call[3]["chargingProfile"]["id"].as_i64().expect("a number");
+    assert!((2_147_400_001..=i64::from(i32::MAX)).contains(&number), "{number}");
+
+    let watts = limit(LimitUnit::Watts, None);
+    assert_eq!(refused(&gateway, watts).await.as_deref(), Some("/profile_id"), "number 7");
+}
+
 /// A schedule with more periods than the station takes is thinned, never above what it thins.
 #[tokio::test]
 async fn a_schedule_has_no_more_periods_than_the_station_takes() {

@@ -18,7 +18,7 @@ pub(super) async fn intent(
     text: &str,
 ) -> Result<Intent, Problem> {
     let mut members: Map<String, Value> = read_json(text)?;
-    complete(state, &mut members).await?;
+    complete(state, station, &mut members).await?;
     let given = Value::Object(members);
     let intent: Intent<String> = read_json(&given.to_string())?;
     if let Some(pointer) = lost_member(&given, &json!(intent)) {
@@ -58,7 +58,11 @@ fn lost_member(given: &Value, read: &Value) -> Option<String> {
 }
 
 /// Fills in what may be left out.
-async fn complete(state: &ApiState, members: &mut Map<String, Value>) -> Result<(), Problem> {
+async fn complete(
+    state: &ApiState,
+    station: &StationState,
+    members: &mut Map<String, Value>,
+) -> Result<(), Problem> {
     let verb = members.get("verb").and_then(Value::as_str).unwrap_or_default().to_owned();
     let now = state.chargebook.journal().now();
     let mut absent = |name: &str, value: Value| {
@@ -67,7 +71,8 @@ async fn complete(state: &ApiState, members: &mut Map<String, Value>) -> Result<
     match verb.as_str() {
         "reserve" => absent("reservation_id", fresh_number(state)),
         "set_charging_limit" => {
-            absent("profile_id", fresh_number(state));
+            let number = station.charging_abilities.profile_number(1, fresh_seed(state));
+            absent("profile_id", json!(number));
             absent("starts_at", json!(now));
         }
         "update_firmware" => absent("retrieve_at", json!(now)),
@@ -118,6 +123,11 @@ async fn name_kind_and_group(
 
 /// A number for a thing at a station that nobody has numbered: positive, of 31 random bits.
 fn fresh_number(state: &ApiState) -> Value {
-    let id = state.chargebook.journal().clock().fresh_id().as_u128();
-    json!((id & 0x7fff_ffff).max(1) as i64)
+    json!((fresh_seed(state) & 0x7fff_ffff).max(1))
+}
+
+/// 32 random bits.
+fn fresh_seed(state: &ApiState) -> u32 {
+    let [.., a, b, c, d] = state.chargebook.journal().clock().fresh_id().into_bytes();
+    u32::from_be_bytes([a, b, c, d])
 }

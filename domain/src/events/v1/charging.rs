@@ -375,4 +375,8 @@ pub struct ChargingAbilities {
     /// What limits may be in: `A`, `W` (`RateUnit`, `ChargingScheduleAllowedChargingRateUnit`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub units: Vec<String>,
+    /// The highest number that a limit from outside may have there; those of our profiles are
+    /// above it (2.1: `MaxExternalConstraintsId`; part 2, K01.FR.80 and FR.81).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_number_max: Option<i64>,
 }
