@@ -224,6 +224,9 @@ impl StationDesk {
                         false => presented.beginning(),
                     };
                 }
+                if report.keeps_no_credit {
+                    presented = self.for_this_moment(presented, case).await?;
+                }
                 self.with_price(presented.answer, &report.token, case).await?
             }
         };
@@ -264,6 +267,26 @@ impl StationDesk {
             });
         }
         self.present(&token.uid, case).await
+    }
+
+    /// What hangs on a credit is another thing the next time: a station that kept it would let a
+    /// spent card charge, and keep out one that was paid in to (2.1, part 2, C17.FR.01 and FR.02).
+    pub(super) async fn for_this_moment(
+        &self,
+        mut presented: Presented,
+        case: &Case<'_>,
+    ) -> Result<Presented, DeskError> {
+        let hangs_on_credit = matches!(
+            presented.answer.authorization,
+            Authorization::Accepted | Authorization::NoCredit
+        );
+        if let Some(account_id) = presented.account_id
+            && hangs_on_credit
+            && self.chargebook.registry().is_limited(account_id).await?
+        {
+            presented.answer.expires_at = Some(case.receipt.received_at);
+        }
+        Ok(presented)
     }
 
     /// What is said about a uid. At a station that may not work nobody is let in.

@@ -42,7 +42,13 @@ impl StationDesk {
         report: &TransactionReport,
     ) -> Result<Decision, DeskError> {
         let presented = match &report.token {
-            Some(token) => Some((token, self.present_token(token, case).await?)),
+            Some(token) => {
+                let mut presented = self.present_token(token, case).await?;
+                if report.keeps_no_credit {
+                    presented = self.for_this_moment(presented, case).await?;
+                }
+                Some((token, presented))
+            }
             None => None,
         };
         let whose = self.whose_transaction(case, report).await?;

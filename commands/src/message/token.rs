@@ -44,6 +44,9 @@ pub struct AuthorizeReport {
     pub takes_tariff: bool,
     /// Whether the answer has a place for the ways in which energy may flow (2.1).
     pub takes_energy_transfer: bool,
+    /// Whether the answer for a payer with a limit is for this moment alone (2.1, part 2,
+    /// C17.FR.01 and FR.02).
+    pub keeps_no_credit: bool,
 }
 
 /// A contract certificate (ISO 15118) that a vehicle presents: itself, or the hashes by which

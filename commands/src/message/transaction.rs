@@ -50,4 +50,7 @@ pub struct TransactionReport {
     /// Whether answers on the way have places for the running cost and for limits (2.1; in 2.0.1
     /// only the final cost has one, in the last answer).
     pub is_priced_on_the_way: bool,
+    /// Whether what is said of the token of a payer with a limit is for this moment alone (2.1, as
+    /// in the answer to Authorize).
+    pub keeps_no_credit: bool,
 }

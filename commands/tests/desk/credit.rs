@@ -43,6 +43,7 @@ async fn authorization(service: &Service, uid: &str) -> Authorization {
         certificate: None,
         takes_tariff: false,
         takes_energy_transfer: false,
+        keeps_no_credit: false,
     };
     match station.say(StationMessage::Authorize(report)).await {
         Answer::Authorize { token, .. } => token.authorization,
@@ -255,6 +256,7 @@ async fn who_has_nothing_left_may_still_end_the_own_session_and_begin_none() {
             certificate: None,
             takes_tariff: false,
             takes_energy_transfer: false,
+            keeps_no_credit: false,
         })
     };
     match station.say(asked()).await {

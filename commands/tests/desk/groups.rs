@@ -120,6 +120,7 @@ async fn a_master_pass_begins_no_session() {
             certificate: None,
             takes_tariff: false,
             takes_energy_transfer: false,
+            keeps_no_credit: false,
         };
         match station.say(StationMessage::Authorize(asked)).await {
             Answer::Authorize { token, .. } => {

@@ -121,6 +121,7 @@ fn by_payment(report: TransactionReport) -> TransactionReport {
     TransactionReport {
         token: Some(PresentedToken { uid, kind }),
         is_priced_on_the_way: true,
+        keeps_no_credit: true,
         ..report
     }
 }

@@ -49,6 +49,7 @@ fn report(kind: TransactionEventKind, sequence: u32, clock: &str) -> Transaction
         limit: None,
         cost: None,
         is_priced_on_the_way: false,
+        keeps_no_credit: false,
     }
 }
 

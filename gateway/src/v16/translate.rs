@@ -42,6 +42,7 @@ pub(super) fn message(
                 certificate: None,
                 takes_tariff: false,
                 takes_energy_transfer: false,
+                keeps_no_credit: false,
             })
         }
         Action::BootNotification => StationMessage::Boot(boot(&payload)?),

@@ -93,6 +93,7 @@ fn authorize(edition: V2, payload: &Payload<'_, '_>) -> Option<AuthorizeReport> 
         certificate: is_presented.then_some(PresentedCertificate { chain, hashes }),
         takes_tariff: edition == V2::V21,
         takes_energy_transfer: edition == V2::V21,
+        keeps_no_credit: edition == V2::V21,
     })
 }
 
@@ -150,6 +151,7 @@ fn transaction(edition: V2, payload: &Payload<'_, '_>) -> Option<TransactionRepo
         samples: meter::samples(payload),
         cost: payload.object("costDetails").and_then(|details| cost(&details, &transaction)),
         is_priced_on_the_way: edition == V2::V21,
+        keeps_no_credit: edition == V2::V21,
     })
 }
 

@@ -75,12 +75,59 @@ async fn who_has_no_credit_is_told_so_in_the_versions_word() {
     station.boot().await;
     let answer = told(&mut station, "Authorize", &json!({ "idTag": PREPAID })).await;
     assert_eq!(answer, r#"{"idTagInfo":{"status":"Blocked"}}"#);
-    for protocol in ["ocpp2.0.1", "ocpp2.1"] {
-        let mut station = gateway.station_of(protocol).await;
-        let token = json!({ "idToken": { "idToken": PREPAID, "type": "ISO14443" } });
-        let answer = told(&mut station, "Authorize", &token).await;
-        assert_eq!(answer, r#"{"idTokenInfo":{"status":"NoCredit"}}"#);
-    }
+    let token = json!({ "idToken": { "idToken": PREPAID, "type": "ISO14443" } });
+    let mut station = gateway.station_of("ocpp2.0.1").await;
+    let answer = told(&mut station, "Authorize", &token).await;
+    assert_eq!(answer, r#"{"idTokenInfo":{"status":"NoCredit"}}"#);
+    let mut station = gateway.station_of("ocpp2.1").await;
+    let answer = told_for_this_moment(&gateway, &mut station, "Authorize", &token).await;
+    assert_eq!(answer, json!({ "idTokenInfo": { "status": "NoCredit" } }));
+}
+
+/// A station of 2.1 that kept in its cache what it is told of a card with a wallet would let a
+/// spent one charge, and keep out one that was paid in to (part 2, C17.FR.01 and FR.02).
+#[tokio::test]
+async fn what_hangs_on_a_wallet_is_not_to_be_kept() {
+    let gateway = gateway_with_wallet(500).await;
+    let token = json!({ "idToken": { "idToken": PREPAID, "type": "ISO14443" } });
+    let mut station = gateway.station_of("ocpp2.0.1").await;
+    let answer = told(&mut station, "Authorize", &token).await;
+    assert_eq!(answer, r#"{"idTokenInfo":{"status":"Accepted"}}"#, "2.0.1 has no such rule");
+    let mut station = gateway.station_of("ocpp2.1").await;
+    let answer = told_for_this_moment(&gateway, &mut station, "Authorize", &token).await;
+    assert_eq!(answer, json!({ "idTokenInfo": { "status": "Accepted" } }));
+
+    let registry = gateway.chargebook.registry();
+    let pays_later = TokenRegistration {
+        uid: "LATER".to_owned(),
+        kind: "RFID".to_owned(),
+        driver: None,
+        status: TokenStatus::Accepted,
+        expires_at: None,
+        group: None,
+    };
+    registry.register_token(pays_later).await.expect("registered");
+    let token = json!({ "idToken": { "idToken": "LATER", "type": "ISO14443" } });
+    let answer = told(&mut station, "Authorize", &token).await;
+    assert_eq!(answer, r#"{"idTokenInfo":{"status":"Accepted"}}"#, "nothing to run out of");
+}
+
+/// The answer but for the moment until which it is to be kept, which is now.
+async fn told_for_this_moment(
+    gateway: &Gateway,
+    station: &mut Station,
+    action: &str,
+    payload: &Value,
+) -> Value {
+    let now = || gateway.chargebook.journal().now().to_string();
+    let before = now();
+    let answer = told(station, action, payload).await;
+    let mut answer: Value = serde_json::from_str(&answer).expect("JSON");
+    let info = answer["idTokenInfo"].as_object_mut().expect("idTokenInfo");
+    let kept_until = info.remove("cacheExpiryDateTime").expect("cacheExpiryDateTime");
+    let kept_until = kept_until.as_str().expect("a text").to_owned();
+    assert!(before <= kept_until && kept_until <= now(), "{kept_until}");
+    answer
 }
 
 #[tokio::test]
@@ -108,13 +155,13 @@ async fn a_session_of_1_6_that_comes_to_its_limit_is_stopped() {
 async fn a_station_of_2_1_is_told_the_limit_and_its_own_word_for_it_is_a_fact() {
     let gateway = gateway_with_wallet(500).await;
     let mut station = gateway.station_of("ocpp2.1").await;
-    let answer = told(&mut station, "TransactionEvent", &started(&ago(&gateway, 30))).await;
+    let begin = started(&ago(&gateway, 30));
+    let answer = told_for_this_moment(&gateway, &mut station, "TransactionEvent", &begin).await;
+    let limit = json!({ "maxCost": 5.0 });
     assert_eq!(
         answer,
-        concat!(
-            r#"{"totalCost":0.00,"idTokenInfo":{"status":"Accepted"},"#,
-            r#""transactionLimit":{"maxCost":5.00}}"#
-        )
+        json!({ "totalCost": 0.0, "idTokenInfo": { "status": "Accepted" },
+            "transactionLimit": limit })
     );
     let mut update = event("Updated", 1, &ago(&gateway, 20), 2_000);
     update["triggerReason"] = json!("LimitSet");
