@@ -221,6 +221,9 @@ fn understand<E: Edition>(
     if call.action.is_none() {
         return Err(Refusal::new(RpcFrameworkError, "the action is missing or no string"));
     }
+    if call.has_too_many {
+        return Err(Refusal::new(RpcFrameworkError, "no message has so many elements"));
+    }
     let action = known.ok_or_else(|| Refusal::new(NotImplemented, "the action is not known"))?;
     let shape = edition
         .shape(action, kind)
@@ -238,9 +241,12 @@ fn understand<E: Edition>(
         findings.extra_members = findings.extra_members.saturating_add(1);
         shape::seal_strings(document, *further, &mut findings.personal);
     }
-    let (message, station_time) = edition
-        .translate(document, payload, action)
-        .ok_or_else(|| Refusal::new(ProtocolError, "the payload does not fit its action"))?;
+    // The schema allows it, and it is a value that nothing has: a negative number of an EVSE, or
+    // an empty id.
+    let (message, station_time) =
+        edition.translate(document, payload, action).ok_or_else(|| {
+            Refusal::new(PropertyConstraintViolation, "a value is not one that the action has")
+        })?;
     let declined = edition.declined(document, payload, action);
     Ok(Understood { message, station_time, findings, declined })
 }

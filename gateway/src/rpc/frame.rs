@@ -62,11 +62,13 @@ pub(crate) struct Call<'a> {
     pub(crate) payload: Option<NodeId>,
     /// Whether there is anything at all in the payload's place.
     pub(crate) has_payload: bool,
-    /// Elements after the payload.
+    /// Elements after the payload, as many as are looked at.
     pub(crate) further: Vec<NodeId>,
+    /// Whether there are more of them, which no message has.
+    pub(crate) has_too_many: bool,
 }
 
-/// Most elements after the payload that are looked at; a frame with more is unreadable.
+/// Most elements after the payload that are looked at; a CALL with more is refused.
 pub(crate) const FURTHER_ELEMENTS_MAX: usize = 16;
 
 impl<'a> Frame<'a> {
@@ -91,8 +93,8 @@ impl<'a> Frame<'a> {
         let is_finished = document.root().is_some_and(|root| document.is_finished(root));
         let mut id = || message_id(document, parts.next()?);
         match number {
-            "2" => Call::read(document, id()?, parts).map(Self::Call),
-            "6" => Call::read(document, id()?, parts).map(Self::Send),
+            "2" => Some(Self::Call(Call::read(document, id()?, parts))),
+            "6" => Some(Self::Send(Call::read(document, id()?, parts))),
             _ if !is_finished => None,
             "3" => Some(Self::Result { id: id()?, payload: parts.next() }),
             "4" => Some(Self::Error {
@@ -107,20 +109,18 @@ impl<'a> Frame<'a> {
 }
 
 impl<'a> Call<'a> {
-    fn read(document: &Document<'a>, id: Cow<'a, str>, mut parts: Children<'_>) -> Option<Self> {
+    fn read(document: &Document<'a>, id: Cow<'a, str>, mut parts: Children<'_>) -> Self {
         let action = parts.next().and_then(|action| document.string(action));
         let payload = parts.next();
-        let further: Vec<_> = parts.take(FURTHER_ELEMENTS_MAX + 1).collect();
-        if further.len() > FURTHER_ELEMENTS_MAX {
-            return None;
-        }
-        Some(Self {
+        let further = parts.by_ref().take(FURTHER_ELEMENTS_MAX).collect();
+        Self {
             id,
             action,
             payload: payload.filter(|payload| document.is_finished(*payload)),
             has_payload: payload.is_some(),
             further,
-        })
+            has_too_many: parts.next().is_some(),
+        }
     }
 }
 
@@ -164,7 +164,7 @@ mod tests {
             (r#"[2,"1"#, "unreadable"),
             (long.as_str(), "call"),
             (longer.as_str(), "unreadable"),
-            (many.as_str(), "unreadable"),
+            (many.as_str(), "call"),
             (r#"[2,"","Heartbeat",{}]"#, "unreadable"),
             (r#"[2,1,"Heartbeat",{}]"#, "unreadable"),
             (r#"[2,null,"Heartbeat",{}]"#, "unreadable"),

@@ -67,6 +67,10 @@ fn every_reason_for_a_call_error() {
         (r#"[2,"1"]"#.into(), "GenericError the action is missing or no string"),
         (r#"[2,"1",{},{}]"#.into(), "GenericError the action is missing or no string"),
         (r#"[2,"1","Heartbeat"]"#.into(), "ProtocolError the payload is missing"),
+        (
+            format!(r#"[2,"1","Heartbeat",{{}}{}]"#, ",1".repeat(17)),
+            "GenericError no message has so many elements",
+        ),
         // The action.
         (call("Nonsense", "{}"), "NotImplemented the action is not known"),
         (call("heartbeat", "{}"), "NotImplemented the action is not known"),

@@ -95,6 +95,11 @@ fn what_is_wrong_around_a_payload() {
     check(r#"[2,"1"]"#, "1 RpcFrameworkError: the action is missing or no string");
     check(r#"[2,"1",7,{}]"#, "1 RpcFrameworkError: the action is missing or no string");
     check(r#"[2,"1","Heartbeat"]"#, "1 ProtocolError: the payload is missing");
+    let many = ",1".repeat(10_000);
+    check(
+        &format!(r#"[2,"1","Heartbeat",{{}}{many}]"#),
+        "1 RpcFrameworkError: no message has so many elements",
+    );
     check(r#"[2,"1","Heartbeat",{"#, "1 FormatViolation: not JSON");
     check(&call("Heartbeat", "[]"), "1 FormatViolation: the payload is no object");
     // "No payload" may be written `null`; required members decide.
@@ -106,6 +111,21 @@ fn what_is_wrong_around_a_payload() {
     check(&call("heartbeat", "{}"), "1 NotImplemented: the action is not known");
     check(&call("StartTransaction", "{}"), "1 NotImplemented: the action is not known");
     check(&call("Reset", "{}"), "1 NotSupported: a station does not send this action");
+}
+
+/// Values that the schemas of 2.0.1 allow, and that nothing has; those of 2.1 allow fewer of them.
+#[test]
+fn what_no_thing_has_is_an_invalid_value() {
+    let invalid = "1 PropertyConstraintViolation: a value is not one that the action has";
+    for (action, sample, pointer, value) in [
+        ("StatusNotification", STATUS, "/evseId", "-1"),
+        ("StatusNotification", STATUS, "/connectorId", "-1"),
+        ("TransactionEvent", EVENT, "/seqNo", "-1"),
+        ("TransactionEvent", EVENT, "/transactionInfo/transactionId", r#""""#),
+    ] {
+        let text = call(action, &with(sample, pointer, value));
+        assert_eq!(verdict(V2::V201, &text), invalid, "{pointer}");
+    }
 }
 
 #[test]
