@@ -322,15 +322,15 @@ async fn shown(state: &ApiState, intent: Intent) -> Map<String, Value> {
     }
 }
 
-/// What a frame says after its type and id: of an answer its payload, of an error the rest.
-/// `None` for what is no frame.
+/// What a frame says after its type and id: of an answer its payload, whatever follows that, of an
+/// error the rest. `None` for what is no frame.
 fn payload(frame: &str) -> Option<Box<RawValue>> {
-    let mut parts: Vec<Box<RawValue>> = serde_json::from_str(frame).ok()?;
-    if parts.len() == 3 {
-        return parts.pop();
-    }
+    let parts: Vec<Box<RawValue>> = serde_json::from_str(frame).ok()?;
     let rest = parts.get(2..).filter(|rest| !rest.is_empty())?;
-    serde_json::value::to_raw_value(rest).ok()
+    match parts.first()?.get() {
+        "3" => rest.first().cloned(),
+        _ => serde_json::value::to_raw_value(rest).ok(),
+    }
 }
 
 /// The answers to several requests as one: their lists are joined, of anything else the last holds.
@@ -359,13 +359,13 @@ fn appended(list: &RawValue, other: Box<RawValue>) -> Box<RawValue> {
 
 /// What a CALL or SEND says after its type, id and action.
 fn call_payload(frame: &str) -> Option<Box<RawValue>> {
-    let mut parts: Vec<Box<RawValue>> = serde_json::from_str(frame).ok()?;
-    (parts.len() == 4).then(|| parts.pop())?
+    let parts: Vec<Box<RawValue>> = serde_json::from_str(frame).ok()?;
+    parts.into_iter().nth(3)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{joined, payload};
+    use super::{call_payload, joined, payload};
 
     #[test]
     fn the_answers_to_several_requests_are_one() {
@@ -390,8 +390,13 @@ mod tests {
             r#"[3,"id",{"status": "Accepted","n":1.10}]"#,
             Some(r#"{"status": "Accepted","n":1.10}"#),
         );
+        check(r#"[3,"id",{"status":"Accepted"},"x",1]"#, Some(r#"{"status":"Accepted"}"#));
         check(r#"[4,"id","GenericError","no",{}]"#, Some(r#"["GenericError","no",{}]"#));
+        check(r#"[4,"id","GenericError"]"#, Some(r#"["GenericError"]"#));
         check("[3]", None);
         check("hello", None);
+        let further = r#"[2,"id","NotifyReport",{"seqNo":0},null]"#;
+        let notified = call_payload(further).map(|raw| raw.get().to_owned());
+        assert_eq!(notified.as_deref(), Some(r#"{"seqNo":0}"#), "more than a CALL has");
     }
 }
