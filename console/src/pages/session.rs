@@ -303,6 +303,7 @@ fn fact_word(event_type: &str) -> String {
         "session.connector_status" => "Connector",
         "session.anomaly_noted" => "Something odd",
         "session.superseded" => "Another session began at the connector",
+        "session.preceded" => "Another session had begun before it at the connector",
         "session.settled" => "Settled",
         "session.rated" => "Rated",
         "session.outcome_decided" => "Outcome",
