@@ -258,8 +258,12 @@ impl<'a> Evidence<'a> {
                     elsewhere.cite_status(status.received_at, recorded_at, station);
                 }
                 Event::SessionStopped(stopped) => elsewhere.cite_stop(&stopped, station),
+                Event::SessionPreceded(before) => {
+                    elsewhere.streams.insert(StreamName::of("session", before.by.0));
+                }
                 Event::SessionSuperseded(by) => {
                     elsewhere.ids.insert(by.register.evidence.event_id);
+                    elsewhere.ids.extend(by.start);
                     elsewhere.streams.insert(StreamName::of("session", by.by.0));
                 }
                 _ => {}

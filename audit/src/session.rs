@@ -7,11 +7,11 @@ use crate::frame::{Frame, FrameError, same};
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
     Anomaly, Authorization, Direction, ExchangeRecorded, ExchangeReread, MeterReading,
-    RegisterBefore, SessionConnectorStatus, SessionMeterRecorded, SessionOpened, SessionSettled,
-    SessionStarted, SessionStopped, SessionSuperseded, SessionTokenPresented,
-    SessionTransactionReported, SettledBecause, StopMatch, TransactionEventKind, Verdict,
+    SessionConnectorStatus, SessionMeterRecorded, SessionOpened, SessionSettled, SessionStarted,
+    SessionStopped, SessionSuperseded, SessionTokenPresented, SessionTransactionReported,
+    SettledBecause, StopMatch, TransactionEventKind, Verdict,
 };
-use chargebook_domain::ids::{EventId, EvseNumber, TransactionId};
+use chargebook_domain::ids::{EventId, EvseNumber, SessionId, TransactionId};
 use chargebook_domain::session::{Basis, Beginning, Doubt, Session, settled_by_hand};
 use chargebook_domain::units::{Timestamp, WattHours};
 use rust_decimal::Decimal;
@@ -50,7 +50,10 @@ fn cited(event: &Event) -> [Option<EventId>; 2] {
         Event::SessionOpened(fact) => [Some(fact.exchange), None],
         Event::SessionTransactionReported(fact) => [Some(fact.exchange), None],
         Event::SessionTokenPresented(fact) => [Some(fact.exchange), None],
-        Event::SessionSuperseded(fact) => [Some(fact.register.evidence.event_id), None],
+        Event::SessionSuperseded(fact) => [Some(fact.register.evidence.event_id), fact.start],
+        Event::SessionPreceded(fact) => {
+            [fact.register.as_ref().map(|left| left.evidence.event_id), None]
+        }
         Event::ExchangeReread(reread) => [Some(reread.exchange), None],
         _ => [None, None],
     }
@@ -204,6 +207,10 @@ fn prove_fact(chain: &Chain<'_>, started: &Beginning, entry: &Entry<'_>) -> Resu
         Event::SessionConnectorStatus(fact) => source.status(fact)?,
         Event::SessionStopped(fact) => source.stop(fact)?,
         Event::SessionSuperseded(fact) => source.superseded(fact)?,
+        Event::SessionPreceded(fact) => match &fact.register {
+            Some(register) => source.register_before(fact.by, register)?,
+            None => Ok(()),
+        },
         Event::SessionOpened(fact) => source.opened(fact)?,
         Event::SessionTransactionReported(fact) => source.reported(fact)?,
         Event::SessionTokenPresented(fact) => source.token(fact)?,
@@ -226,7 +233,7 @@ impl<'a> Source<'a> {
     fn start(&self, fact: &SessionStarted) -> Checked {
         let (exchange, frame) = self.frame(fact.exchange)?;
         let before = match &fact.register_before {
-            Some(before) => self.register_before(fact, before)?,
+            Some(before) => self.register_before(before.session_id, &before.register)?,
             None => Ok(()),
         };
         Ok(before.and(frame).and_then(|frame| {
@@ -242,14 +249,14 @@ impl<'a> Source<'a> {
 
     /// The stop of the session before, which names a transaction and no connector: that it was
     /// this connector's is not in the frame.
-    fn register_before(&self, fact: &SessionStarted, before: &RegisterBefore) -> Checked {
-        let id = before.register.evidence.event_id;
-        self.chain.exchange(id)?.lies_at(&format!("session-{}", before.session_id), None)?;
+    fn register_before(&self, before: SessionId, register: &MeterReading) -> Checked {
+        let id = register.evidence.event_id;
+        self.chain.exchange(id)?.lies_at(&format!("session-{before}"), None)?;
         let (_, frame) = self.frame(id)?;
         Ok(frame.and_then(|frame| {
             frame.is_one_of(&["StopTransaction"])?;
-            match frame.instant().is_some_and(|stopped_at| stopped_at <= fact.started_at) {
-                true => frame.says_reading(&before.register),
+            match frame.instant().is_some_and(|stopped_at| stopped_at <= self.started.started_at) {
+                true => frame.says_reading(register),
                 false => Err(FrameError::WrongMessage("the stop came after the start".to_owned())),
             }
         }))
@@ -312,8 +319,13 @@ impl<'a> Source<'a> {
 
     /// The next session's start, at the same connector, with the register that it began with.
     fn superseded(&self, fact: &SessionSuperseded) -> Checked {
+        let start = match fact.start {
+            Some(start) => Some(self.frame(start)?.1),
+            None => None,
+        };
         let (_, frame) = self.frame(fact.register.evidence.event_id)?;
         Ok(frame.and_then(|frame| {
+            let start = start.transpose()?;
             frame.is_one_of(&["StartTransaction", "TransactionEvent"])?;
             if frame.is_one_of(&["StartTransaction"]).is_ok() {
                 let connector = frame.integer_member("connectorId");
@@ -321,13 +333,49 @@ impl<'a> Source<'a> {
                 same("the connector", number_text(own), known(number_text(connector)))?;
                 frame.says_instant("the time of the next start", frame.payload(), fact.at)?;
             } else {
-                // The register may be of a later message of the transaction than its start.
-                let evse = frame.integer_at("/evse/id");
-                let own = evse.map_or(number_text(None), |_| evse_text(self.started.evse));
-                same("the EVSE", own, known(number_text(evse)))?;
+                self.is_at_evse(&frame)?;
+                // It came with the start, or later: then the start is cited. What was recorded
+                // before that member came to be does not say when the next one began.
+                match &start {
+                    Some(start) => self.next_start(start, &frame, fact)?,
+                    None if is_start(&frame) => {
+                        frame.says_instant(
+                            "the time of the next start",
+                            frame.payload(),
+                            fact.at,
+                        )?;
+                    }
+                    None => {}
+                }
             }
             frame.says_reading(&fact.register)
         }))
+    }
+
+    /// The start of the transaction whose later message `frame` told its begin register.
+    fn next_start(
+        &self,
+        start: &Frame,
+        frame: &Frame,
+        fact: &SessionSuperseded,
+    ) -> Result<(), FrameError> {
+        start.is_one_of(&["TransactionEvent"])?;
+        if !is_start(start) {
+            return Err(FrameError::WrongMessage("it is not the next start".to_owned()));
+        }
+        self.is_at_evse(start)?;
+        let name = |frame: &Frame| {
+            frame.text_at("/transactionInfo/transactionId").unwrap_or_default().to_owned()
+        };
+        same("the next transaction", name(frame), known(name(start)))?;
+        start.says_instant("the time of the next start", start.payload(), fact.at)
+    }
+
+    /// A message of another transaction names this one's EVSE, where it names any.
+    fn is_at_evse(&self, frame: &Frame) -> Result<(), FrameError> {
+        let evse = frame.integer_at("/evse/id");
+        let own = evse.map_or(number_text(None), |_| evse_text(self.started.evse));
+        same("the EVSE", own, known(number_text(evse)))
     }
 
     fn opened(&self, fact: &SessionOpened) -> Checked {
@@ -487,6 +535,10 @@ const AVAILABLE: &str = "Available";
 
 fn status_word(frame: &Frame) -> Option<&str> {
     frame.text_member("status").or_else(|| frame.text_member("connectorStatus"))
+}
+
+fn is_start(frame: &Frame) -> bool {
+    frame.text_member("eventType") == Some(kind_word(TransactionEventKind::Started))
 }
 
 fn register_of(reading: Option<&MeterReading>) -> Option<WattHours> {

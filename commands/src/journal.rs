@@ -285,7 +285,7 @@ impl Journal {
                 let page = self.store.read_stream(stream, next, PAGE_EVENTS).await?;
                 let Some(last) = page.last() else { break };
                 next = last.version + 1;
-                let found = page.into_iter().find(|event| event.meta.as_str().contains(&key));
+                let found = page.into_iter().rfind(|event| event.meta.as_str().contains(&key));
                 if found.is_some() {
                     return Ok(found);
                 }

@@ -77,7 +77,7 @@ pub struct StationState {
     pub refusals_noted_at: BTreeMap<&'static str, Timestamp>,
     /// The serial number that an operator knows it by.
     pub serial_number_registered: Option<String>,
-    /// Whether the last boot heard of this month named another number than that.
+    /// Whether the last boot named another number than that.
     pub has_other_serial_number: bool,
     /// The serial numbers of its certificates that let it in, oldest first.
     pub certificates: Vec<String>,
@@ -452,6 +452,7 @@ impl StationState {
         self.password = carried.password.clone();
         self.passwords_offered.clone_from(&carried.passwords_offered);
         self.serial_number_registered.clone_from(&carried.serial_number);
+        self.has_other_serial_number = carried.has_other_serial_number;
         self.certificates.clone_from(&carried.certificates);
         self.v2g_certificates.clone_from(&carried.v2g_certificates);
         self.certificates_withdrawn.clone_from(&carried.certificates_withdrawn);
@@ -526,6 +527,7 @@ impl StationState {
                 .filter(|profile| *profile > 0),
             passwords_offered: self.passwords_offered.clone(),
             serial_number: self.serial_number_registered.clone(),
+            has_other_serial_number: self.has_other_serial_number,
             certificates: self.certificates.clone(),
             v2g_certificates: self.v2g_certificates.clone(),
             certificates_withdrawn: self.certificates_withdrawn.clone(),

@@ -195,8 +195,8 @@ impl RecordedEvent {
 }
 
 /// Whether a page is what comes after a position in an engine whose positions are dense: no event
-/// is missing, none comes again, and each is what hashes to its leaf, where that is to be looked at.
-/// Without this a damaged index could lead its reader round for ever.
+/// is missing, none comes again, and each is what hashes to its leaf, where that is to be looked
+/// at. Without this a damaged index could lead its reader round for ever.
 pub(crate) fn check_page(
     after: Position,
     page: &[RecordedEvent],

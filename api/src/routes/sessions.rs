@@ -6,7 +6,7 @@ use crate::request::{PageParameters, PathText, Query, WaitParameters};
 use crate::state::ApiState;
 use axum::Json;
 use axum::extract::State;
-use chargebook_domain::events::v1::{Outcome as DomainOutcome, TerminalPayment};
+use chargebook_domain::events::v1::{Authorization, Outcome as DomainOutcome, TerminalPayment};
 use chargebook_domain::ids::{AccountId, SessionId, SiteId, TokenId, TransactionId};
 use chargebook_domain::sealed::SealedText;
 use chargebook_domain::units::Timestamp;
@@ -300,6 +300,9 @@ pub(crate) async fn get(
     let found = state.found(|| state.read_models.session_detail(session_id, now)).await?;
     let SessionDetail { session: row, curve, timeline, running_cost, truncated } =
         found.ok_or_else(no_session)?;
+    // Who was refused pays nothing, whatever the session would cost.
+    let is_let = row.authorization.is_none_or(|said| said == Authorization::Accepted);
+    let running_cost = running_cost.filter(|_| is_let);
     let sites = site_names(&state, std::slice::from_ref(&row)).await?;
     Ok(Json(SessionInFull {
         session: session(&state, row, &sites).await?,

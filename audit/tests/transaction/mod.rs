@@ -6,13 +6,15 @@ use crate::world::{
 };
 use chargebook_audit::verify;
 use chargebook_domain::events::v1::{
-    Authorization, ClockTrust, MeterSample, Quantity, SessionOpened, SessionTokenPresented,
-    SessionTransactionReported, TransactionEventKind,
+    Authorization, ClockTrust, MeterSample, Quantity, SessionOpened, SessionSuperseded,
+    SessionTokenPresented, SessionTransactionReported, TransactionEventKind,
 };
 use chargebook_domain::ids::{
-    ConnectorNumber, EventId, EvseNumber, StationIdentity, TransactionName,
+    ConnectorNumber, EventId, EvseNumber, SessionId, StationIdentity, TransactionName,
 };
+use chargebook_domain::units::WattHours;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 const NAME: &str = "5f7c-1";
 
@@ -26,8 +28,15 @@ const TOLD: [(TransactionEventKind, &str, &str, i64, &str); 3] = [
 fn billed() -> World {
     let mut world = World::default();
     let tariff = world.publish_tariff();
-    for (sequence, (kind, word, time, register_wh, context)) in (0..).zip(TOLD) {
-        let exchange = told(&mut world, sequence, word, time, register_wh, context);
+    charge(&mut world, TOLD.len());
+    world.bill(tariff);
+    world
+}
+
+/// The first messages of it.
+fn charge(world: &mut World, messages: usize) {
+    for (sequence, (kind, word, time, register_wh, context)) in (0..).zip(TOLD).take(messages) {
+        let exchange = told(world, sequence, word, time, register_wh, context);
         let stream = session_stream();
         if sequence == 0 {
             world.append(&stream, at(time), opened(time, exchange));
@@ -70,8 +79,6 @@ fn billed() -> World {
             world.append(&stream, at(time), token(time, exchange));
         }
     }
-    world.bill(tariff);
-    world
 }
 
 fn state(word: &str) -> &str {
@@ -166,4 +173,68 @@ fn what_a_2_x_station_never_said_is_refused() {
     check(2, |r| r["sequence"] = json!(4), "the number is 4 in the fact");
     check(2, |r| r["at"] = json!("2026-11-22T10:31:00.000Z"), "the time is");
     check(0, |r| r["charging_state"] = json!("EVConnected"), "the charging state is");
+}
+
+/// A message of the next transaction at the EVSE, which lies in its own stream.
+fn next_told(world: &mut World, word: &str, time: &str, meter_values: &str) -> EventId {
+    let sequence = u8::from(word != "Started");
+    let payload = format!(
+        r#"{{"eventType":"{word}","timestamp":"2026-11-22T{time}Z","triggerReason":"Authorized","seqNo":{sequence},"transactionInfo":{{"transactionId":"5f7c-2"}},"evse":{{"id":1,"connectorId":1}}{meter_values}}}"#
+    );
+    world.exchange_in("session-next", time, "TransactionEvent", &payload, "{}")
+}
+
+/// Its end is lost: the next transaction's start, and a begin register that came with the start or
+/// by itself, tell how it ended.
+fn billed_by_the_next(comes_by_itself: bool) -> World {
+    let mut world = World::default();
+    let tariff = world.publish_tariff();
+    charge(&mut world, 2);
+    let begin = r#","meterValue":[{"timestamp":"2026-11-22T10:35:00Z","sampledValue":[{"value":2500,"context":"Transaction.Begin"}]}]"#;
+    let (start, told) = if comes_by_itself {
+        let start = next_told(&mut world, "Started", "10:35:00", "");
+        (Some(start), next_told(&mut world, "Updated", "10:36:00", begin))
+    } else {
+        (None, next_told(&mut world, "Started", "10:35:00", begin))
+    };
+    let fact = SessionSuperseded {
+        by: SessionId(Uuid::from_u128(9)),
+        at: at("10:35:00"),
+        register: reading(told, "/3/meterValue/0/sampledValue/0/value", 2_500),
+        start,
+        is_refused: false,
+    };
+    world.append(&session_stream(), at("10:36:00"), fact);
+    world.bill(tariff);
+    world
+}
+
+#[test]
+fn when_the_next_transaction_began_is_proven_by_its_start() {
+    let forged = |comes_by_itself, change: fn(&mut Value)| {
+        let mut world = billed_by_the_next(comes_by_itself);
+        world.forge("session.superseded", 0, change);
+        world.bundle()
+    };
+    for comes_by_itself in [false, true] {
+        let report = verify(&billed_by_the_next(comes_by_itself).bundle(), None).unwrap();
+        assert_eq!(report.settled.what.energy_wh, WattHours::from_whole(1_500));
+        let later = |fact: &mut Value| fact["at"] = json!("2026-11-22T10:34:00.000Z");
+        let refusal = refusal(&forged(comes_by_itself, later));
+        assert!(refusal.contains("the time of the next start"), "{refusal}");
+    }
+    let not_a_start = |fact: &mut Value| {
+        fact["start"] = fact["register"]["evidence"]["event_id"].clone();
+    };
+    let refused = refusal(&forged(true, not_a_start));
+    assert!(refused.contains("it is not the next start"), "{refused}");
+    // What was recorded before that member came to be says only with which register.
+    let without = |fact: &mut Value| drop(fact.as_object_mut().unwrap().remove("start"));
+    verify(&forged(true, without), None).unwrap();
+    let own = billed_by_the_next(true);
+    let own = own.events.iter().find(|e| e.event_type == "exchange.recorded").unwrap().id;
+    let mut world = billed_by_the_next(true);
+    world.forge("session.superseded", 0, |fact| fact["start"] = json!(own));
+    let refused = refusal(&world.bundle());
+    assert!(refused.contains("the next transaction"), "{refused}");
 }

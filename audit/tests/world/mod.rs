@@ -408,6 +408,8 @@ impl World {
             by: SessionId(uuid(9)),
             at: at(time),
             register: reading(exchange, "/3/meterStart", meter_start),
+            start: None,
+            is_refused: false,
         };
         self.append(&session_stream(), at(time), fact);
         exchange

@@ -7,7 +7,7 @@ use super::{DeskError, StationDesk};
 use chargebook_domain::events::v1::SessionSuperseded;
 use chargebook_domain::ids::SessionId;
 use chargebook_domain::session::{
-    Beginning, Session, began_at, begin_reading, registers_as_told, superseding,
+    Beginning, Session, began_at, begin_reading, is_ended_by, registers_as_told, superseding,
 };
 use chargebook_domain::units::{Timestamp, WattHours};
 use chargebook_store::{LookupKey, StreamName};
@@ -37,9 +37,10 @@ impl Neighbours {
         self.after.as_ref().and_then(|session| id_of(session))
     }
 
-    /// What the one after it tells, as far as its stop has not come.
-    pub(super) fn superseding(&self) -> Option<SessionSuperseded> {
-        self.after.as_deref().and_then(superseding)
+    /// What the one after it tells a session, where that has to be told.
+    pub(super) fn superseding(&self, session: &Session) -> Option<SessionSuperseded> {
+        let told = self.after.as_deref().and_then(superseding)?;
+        is_ended_by(session, &told).then_some(told)
     }
 
     /// Unless the one after it had ended when its start came, and its register does not say as
@@ -49,11 +50,15 @@ impl Neighbours {
         let Some(after) = self.after.as_deref() else { return Some(self) };
         let register_after = Place::of(after).and_then(|after| after.register);
         let is_below = match place.register {
+            // Of two that began at the same register, or where the one after it gives none that
+            // counts, the meter says what the clock says: else it would stand where that one's
+            // stop has left it.
             Some(register) if register > WattHours::ZERO => {
-                register_after.is_none_or(|after| register < after)
+                register_after.is_none_or(|after| after <= WattHours::ZERO || register <= after)
             }
-            // A meter that counts each session from 0 does not tell.
-            Some(_) => false,
+            // A meter that counts each session from 0 does not tell; of one that counts on the
+            // clock alone does.
+            Some(_) => register_after.is_some_and(|after| after > WattHours::ZERO),
             None => true,
         };
         (is_below || !was_over(after, place)).then_some(self)

@@ -10,13 +10,14 @@ use chargebook_domain::events::v1::{
     Intent, SessionPaymentSettled, StationPaymentTold, TerminalPayment, TransactionLimit,
 };
 use chargebook_domain::ids::{SubjectId, TransactionName};
+use chargebook_domain::session::is_taken;
 use chargebook_store::{LookupKey, StreamName};
 use std::sync::Arc;
 
 impl StationDesk {
-    /// A payment is told to the session that it is for. Where that has not begun, it is kept with
-    /// the station until it has; one without a transaction was over before one began (C19). What
-    /// was told before changes nothing.
+    /// A payment is told to the session that it is for. Where that has not begun, or is not found,
+    /// it is kept with the station until it has; one without a transaction was over before one
+    /// began (C19). What was told before changes nothing.
     pub(super) async fn decide_payment(
         &mut self,
         case: &Case<'_>,
@@ -32,7 +33,6 @@ impl StationDesk {
             Some(transaction) => self.latest_of_transaction(transaction).await?,
             None => None,
         };
-        let is_used = latest.is_some();
         if let Some((transaction, latest)) = transaction.zip(latest)
             && let Some(stream) = self.session_of_payment(transaction, told, latest).await?
         {
@@ -42,8 +42,11 @@ impl StationDesk {
         }
         let mut facts = vec![notified(notice, case.receipt_id).into()];
         let mut keys = vec![key];
-        if let Some(transaction) = transaction.filter(|_| !is_used) {
+        if let Some(transaction) = transaction {
             keys.push(self.early_payment_key(transaction));
+            if is_taken(told) {
+                keys.push(self.early_settlement_key(transaction));
+            }
             let (transaction, payment) = (transaction.clone(), self.seal_payment(told).await?);
             let exchange = case.receipt_id;
             // The first of the facts carries the keys.
@@ -119,16 +122,26 @@ impl StationDesk {
     }
 
     /// The payments that were told for a transaction before any of its messages came. Of those that
-    /// have given way to others the last one, as far as the log is looked through for it, unless it
-    /// was dismissed.
+    /// have given way to others the last one by which money was taken, whatever was told after it,
+    /// and the last one of all; as far as the log is looked through for them, and unless they were
+    /// dismissed.
     pub(super) async fn payments_told_early(
         &self,
         first: &TransactionReport,
     ) -> Result<Vec<Event>, DeskError> {
         let is_of_it = |told: &&StationPaymentTold| told.transaction == first.transaction_id;
         let mut told: Vec<_> = self.state.payments.iter().filter(is_of_it).cloned().collect();
-        if told.is_empty() && self.state.have_payments_given_way {
-            told.extend(self.payment_given_way(&first.transaction_id).await?);
+        if self.state.have_payments_given_way {
+            let transaction = &first.transaction_id;
+            for key in [self.early_settlement_key(transaction), self.early_payment_key(transaction)]
+            {
+                let found = self.payment_given_way(&key).await?;
+                let is_news = |found: &StationPaymentTold| {
+                    told.iter().all(|told| told.exchange != found.exchange)
+                };
+                let found = found.filter(is_news);
+                told.extend(found);
+            }
         }
         let settled = |told: StationPaymentTold| {
             SessionPaymentSettled { payment: told.payment, exchange: told.exchange }.into()
@@ -138,11 +151,10 @@ impl StationDesk {
 
     async fn payment_given_way(
         &self,
-        transaction: &TransactionName,
+        key: &LookupKey,
     ) -> Result<Option<StationPaymentTold>, DeskError> {
-        let key = self.early_payment_key(transaction);
-        let Some(stream) = self.lookup(&key).await? else { return Ok(None) };
-        let Some(Event::StationPaymentTold(told)) = self.find_told(&stream, &key).await? else {
+        let Some(stream) = self.lookup(key).await? else { return Ok(None) };
+        let Some(Event::StationPaymentTold(told)) = self.find_told(&stream, key).await? else {
             return Ok(None);
         };
         let dismissed = self.chargebook.personal().dismissal_key(told.exchange);
@@ -158,6 +170,13 @@ impl StationDesk {
     fn early_payment_key(&self, transaction: &TransactionName) -> LookupKey {
         let words = (self.state.station_id, transaction.as_str());
         self.chargebook.personal().name_key("payment-told-early", &format!("{words:?}"))
+    }
+
+    /// Finds what was told of such a payment by which money was taken: a later word that it failed
+    /// does not hide it.
+    fn early_settlement_key(&self, transaction: &TransactionName) -> LookupKey {
+        let words = (self.state.station_id, transaction.as_str());
+        self.chargebook.personal().name_key("payment-taken-early", &format!("{words:?}"))
     }
 
     /// Finds again what was told of a payment whose session is not known, or that has none.

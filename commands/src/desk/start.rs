@@ -16,10 +16,11 @@ use chargebook_domain::events::v1::{
 use chargebook_domain::ids::{
     ConnectorNumber, EventId, Outlet, ReservationId, SessionId, TransactionId,
 };
-use chargebook_domain::session::Session;
+use chargebook_domain::session::{Beginning, Session, is_ended_by, superseding};
 use chargebook_domain::units::{Timestamp, WattHours};
 use chargebook_store::{AppendError, ExpectedVersion, StreamName};
 use chrono::{TimeDelta, TimeZone, Utc};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// A station's clock may be ahead of ours by this much.
@@ -110,15 +111,17 @@ impl StationDesk {
         self.take_in(&mut session, &[fact.clone().into()]);
         let neighbours = self.neighbours(&session, Bay::Connector(report.connector)).await?;
         let before = neighbours.as_ref().and_then(|known| known.before.as_deref());
-        let superseded = neighbours.as_ref().and_then(Neighbours::superseding);
         fact.register_before = register_before(report, before);
         let personal = self.chargebook.personal().clone();
         let mut keys = vec![
             personal.transaction_key(self.state.station_id, transaction_id),
             personal.any_transaction_key(transaction_id),
         ];
+        // Who was refused takes no place at the connector, and yet is not to draw what another
+        // pays.
+        fact.follows = neighbours.as_ref().and_then(Neighbours::id_before);
+        let is_late = neighbours.as_ref().is_some_and(|known| known.after.is_some());
         if let Some(neighbours) = neighbours.as_ref().filter(|_| accepted) {
-            fact.follows = neighbours.id_before();
             keys.push(match neighbours.id_after() {
                 None => personal.connector_key(self.state.station_id, report.connector),
                 Some(after) => self.before_key(after),
@@ -139,8 +142,11 @@ impl StationDesk {
                 facts.push(SessionMeterRecorded { samples, exchange: orphan.exchange }.into());
             }
             facts.push(adopted(&orphan).into());
-        } else if accepted {
-            facts.extend(superseded.map(Event::from));
+        }
+        if let Some(neighbours) = neighbours.as_ref().filter(|_| accepted && is_late) {
+            let mut session = Session::default();
+            self.take_in(&mut session, &facts);
+            facts.extend(neighbours.superseding(&session).map(Event::from));
         }
         self.claim_early(report.connector, &mut facts);
         let answer = Answer::Start { transaction_id, token: presented.answer };
@@ -241,6 +247,8 @@ impl StationDesk {
                             by: fact.session_id,
                             at: fact.started_at,
                             register: fact.meter_start.clone(),
+                            start: None,
+                            is_refused: false,
                         };
                         let cause = derived_id(case.cause, "session.started", 0);
                         self.supersede(before, superseded, cause).await;
@@ -257,6 +265,7 @@ impl StationDesk {
                 }
                 Event::SessionTransactionReported(_) | Event::SessionMeterRecorded(_) => {
                     self.after_transaction(case, decision, ordinal).await;
+                    self.after_refused(case, decision, ordinal).await;
                 }
                 Event::StationOrphanRecorded(_) => self.has_moved(),
                 Event::StationCertificateRequested(request) => {
@@ -266,8 +275,11 @@ impl StationDesk {
                         tracing::warn!(%station, %error, "a certificate was not sent yet");
                     }
                 }
-                Event::SessionStopped(fact) if fact.matched_by == StopMatch::StartCameLater => {
-                    self.resolve_orphan(case, fact.exchange, decision, ordinal).await;
+                Event::SessionStopped(fact) => {
+                    if fact.matched_by == StopMatch::StartCameLater {
+                        self.resolve_orphan(case, fact.exchange, decision, ordinal).await;
+                    }
+                    self.after_refused(case, decision, ordinal).await;
                 }
                 Event::SessionPaymentSettled(fact) if self.is_told_early(fact) => {
                     self.resolve_orphan(case, fact.exchange, decision, ordinal).await;
@@ -277,8 +289,28 @@ impl StationDesk {
         }
     }
 
-    /// Tells the session before it in the bay, if its stop has not come. Should this fail, the
-    /// billing policy does it: both write the same event.
+    /// Tells the session before one that was refused, and has drawn energy all the same, that its
+    /// own ends where that begins.
+    async fn after_refused(&mut self, case: &Case<'_>, decision: &Decision, ordinal: u32) {
+        let (Target::Session(stream) | Target::NewSession(stream)) = &decision.target else {
+            return;
+        };
+        let Some(fact) = decision.facts.get(ordinal as usize) else { return };
+        let Ok(Some(session)) = self.session(stream).await else { return };
+        if !session.started().is_some_and(Beginning::is_refused) {
+            return;
+        }
+        let session = Arc::clone(session);
+        if let Some(superseded) = superseding(&session)
+            && let Ok(Some(before)) = self.before(&session).await
+        {
+            let cause = derived_id(case.cause, fact.event_type(), ordinal);
+            self.supersede(before, superseded, cause).await;
+        }
+    }
+
+    /// Tells the session before it in the bay, if its stop has not come, or contradicts it. Should
+    /// this fail, the billing policy does it: both write the same event.
     pub(super) async fn supersede(
         &mut self,
         stream: StreamName,
@@ -291,8 +323,8 @@ impl StationDesk {
         let station_id = self.state.station_id;
         for _ in 0..DECISION_RETRIES_MAX {
             let Ok(Some(session)) = self.session(&stream).await else { return };
-            let open = session.stop().is_none() && session.may_be_superseded(&fact);
-            let Some(version) = session.version().filter(|_| open) else { return };
+            let version = session.version().filter(|_| is_ended_by(session, &fact));
+            let Some(version) = version else { return };
             let draft = Draft::following(cause, 0, fact.clone()).by("station").about(station_id);
             let journal = self.chargebook.journal();
             let appended = journal.append(&stream, ExpectedVersion::Exact(version), &[draft]).await;

@@ -16,7 +16,9 @@ use chargebook_domain::events::v1::{
     SessionTokenPresented, SessionTransactionReported, TransactionLimit,
 };
 use chargebook_domain::ids::{EventId, SessionId};
-use chargebook_domain::session::{Fit, Session, Transaction, is_begin_register, superseding};
+use chargebook_domain::session::{
+    Beginning, Fit, Session, Transaction, is_begin_register, superseding,
+};
 use chargebook_store::{LookupKey, StreamName};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -137,6 +139,8 @@ impl StationDesk {
         }
         if !was_placed && after.transaction().is_some_and(Transaction::is_placed) {
             keys.extend(self.take_evse(&after, &mut facts).await?);
+        } else if after.started().is_some_and(Beginning::is_refused) {
+            self.follow_at_evse(&after, &mut facts).await?;
         }
         let token = presented.map(|(_, presented)| presented.answer);
         let answer = Box::pin(self.transaction_answer(&after, report, token, repeats)).await?;
@@ -353,11 +357,33 @@ impl StationDesk {
                 reported.follows = neighbours.id_before();
             }
         }
-        facts.extend(neighbours.superseding().map(Event::from));
+        facts.extend(neighbours.superseding(session).map(Event::from));
         Ok(Some(match neighbours.id_after() {
             None => self.bay_key(bay),
             Some(after) => self.before_key(after),
         }))
+    }
+
+    /// Who was refused takes no place at the EVSE, and yet is not to draw what another pays: it is
+    /// noted once whom it follows.
+    async fn follow_at_evse(
+        &mut self,
+        session: &Session,
+        facts: &mut [Event],
+    ) -> Result<(), DeskError> {
+        let Some(evse) = session.transaction().and_then(Transaction::evse) else { return Ok(()) };
+        if session.started().is_some_and(|started| started.follows.is_some()) {
+            return Ok(());
+        }
+        let Some(neighbours) = self.neighbours(session, Bay::Evse(evse)).await? else {
+            return Ok(());
+        };
+        for fact in facts {
+            if let Event::SessionTransactionReported(reported) = fact {
+                reported.follows = neighbours.id_before();
+            }
+        }
+        Ok(())
     }
 }
 

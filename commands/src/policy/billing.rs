@@ -8,9 +8,13 @@ use crate::journal::{Draft, JournalError, is_exchange, read_event};
 use crate::registry::TariffChoice;
 use crate::settling;
 use chargebook_domain::events::Event;
-use chargebook_domain::events::v1::{Authorization, SessionSuperseded, TransactionEventKind};
+use chargebook_domain::events::v1::{
+    Authorization, SessionPreceded, SessionSuperseded, TransactionEventKind,
+};
 use chargebook_domain::ids::EventId;
-use chargebook_domain::session::{Session, Settlement, is_begin_register, settle, superseding};
+use chargebook_domain::session::{
+    Beginning, Session, Settlement, is_begin_register, is_ended_by, preceding, settle, superseding,
+};
 use chargebook_domain::units::Timestamp;
 use chargebook_store::{AppendError, ExpectedVersion, Position, RecordedEvent, StreamName};
 use futures::StreamExt;
@@ -75,6 +79,7 @@ impl Billing {
         let mut changed = HashSet::new();
         let mut rated = BTreeMap::new();
         let mut telling = Vec::new();
+        let mut told_on = Vec::new();
         let mut concluded = HashSet::new();
         for recorded in page {
             let before = std::mem::replace(&mut self.position, recorded.position);
@@ -94,8 +99,14 @@ impl Billing {
             }
             let event = read_event(recorded)?;
             self.fold(recorded, &event, before).await?;
-            if tells_before(&event) {
+            let is_refused =
+                |tracked: &Tracked| tracked.session.started().is_some_and(Beginning::is_refused);
+            let tracked = self.tracked.get(&recorded.stream);
+            if tells_before(&event) || tracked.is_some_and(is_refused) && tells_of_energy(&event) {
                 telling.push((recorded.stream.clone(), EventId(recorded.id)));
+            }
+            if tells_after(&event) {
+                told_on.push((recorded.stream.clone(), EventId(recorded.id)));
             }
             match &event {
                 Event::SessionRated(_) => {
@@ -124,6 +135,13 @@ impl Billing {
             let told = tracked.and_then(|tracked| told_before(&tracked.session));
             if let Some((before, told)) = told {
                 self.supersede(&before, told, cause).await?;
+            }
+        }
+        for (stream, cause) in told_on {
+            let tracked = self.tracked.get(&stream);
+            let told = tracked.and_then(|tracked| preceding(&tracked.session));
+            if let Some((after, told)) = told {
+                self.precede(&StreamName::of("session", after.0), told, cause).await?;
             }
         }
         let concluded = concluded.iter().filter_map(|stream| self.tracked.get(stream));
@@ -163,8 +181,8 @@ impl Billing {
         Ok(())
     }
 
-    /// Tells a session without a stop that another one began in its place, unless the desk has:
-    /// both write the same event.
+    /// Tells a session without a stop, or with one that goes too far, that another one began in its
+    /// place, unless the desk has: both write the same event.
     async fn supersede(
         &self,
         stream: &StreamName,
@@ -175,11 +193,33 @@ impl Billing {
         if tracked.is_some_and(|session| !awaits_stop(session, &told)) {
             return Ok(());
         }
+        self.tell(stream, told.clone(), cause, |session| awaits_stop(session, &told)).await
+    }
+
+    /// Tells a session whose start gives no register that counts of the one before it, which was
+    /// told after it.
+    async fn precede(
+        &self,
+        stream: &StreamName,
+        told: SessionPreceded,
+        cause: EventId,
+    ) -> Result<(), PolicyError> {
+        self.tell(stream, told.clone(), cause, |session| session.may_be_preceded(&told)).await
+    }
+
+    /// Writes to a session what another one tells it, as long as that is news to it.
+    async fn tell(
+        &self,
+        stream: &StreamName,
+        told: impl Into<Event> + Clone,
+        cause: EventId,
+        is_news: impl Fn(&Session) -> bool,
+    ) -> Result<(), PolicyError> {
         let journal = self.chargebook.journal();
         for _ in 0..CONTENTION_RETRIES_MAX {
             let mut session = Session::default();
             crate::desk::load_session(journal, stream, &mut session).await?;
-            let version = session.version().filter(|_| awaits_stop(&session, &told));
+            let version = session.version().filter(|_| is_news(&session));
             let Some((version, (_, station_id, _))) = version.zip(session.identity()) else {
                 return Ok(());
             };
@@ -343,11 +383,25 @@ fn tells_before(event: &Event) -> bool {
     }
 }
 
+/// Whether an event may tell a later session what its register began with.
+fn tells_after(event: &Event) -> bool {
+    let followed = matches!(event, Event::SessionSuperseded(_) | Event::SessionPreceded(_));
+    followed || matches!(event, Event::SessionStopped(_))
+}
+
+/// Whether an event may tell that a session has drawn energy.
+fn tells_of_energy(event: &Event) -> bool {
+    match event {
+        Event::SessionTransactionReported(fact) => !fact.samples.is_empty(),
+        Event::SessionMeterRecorded(_) | Event::SessionStopped(_) => true,
+        _ => false,
+    }
+}
+
 /// Whether another session's start tells how it ended. What that has told itself, since then, is
 /// left to it.
 fn awaits_stop(session: &Session, told: &SessionSuperseded) -> bool {
-    let is_told = session.superseded().is_some_and(|known| known.by == told.by);
-    session.stop().is_none() && !is_told && session.may_be_superseded(told)
+    !session.is_told_by(told) && is_ended_by(session, told)
 }
 
 fn write_of(

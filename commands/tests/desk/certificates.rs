@@ -2,8 +2,12 @@
 
 use crate::support::{Service, at};
 use chargebook_commands::journal::{Draft, read_event};
+use chargebook_commands::message::StationMessage;
+use chargebook_commands::registry::StationChange;
 use chargebook_domain::events::Event;
-use chargebook_domain::events::v1::{Intent, IssuedCertificate, StationCertificateRequested};
+use chargebook_domain::events::v1::{
+    BootInformation, Intent, IssuedCertificate, StationCertificateRequested,
+};
 use chargebook_domain::ids::{CommandId, EventId};
 use chargebook_store::{EventStore, ExpectedVersion, RecordedEvent};
 use uuid::Uuid;
@@ -70,12 +74,51 @@ async fn a_crash_before_its_command_delays_a_certificate_and_makes_no_second_one
     assert_eq!(delivered(&service, second).await, [first, second]);
 }
 
+/// A month, and so the opening of the next one.
+const A_MONTH_SECONDS: i64 = 31 * 86_400;
+
+fn boot(serial_number: &str) -> StationMessage {
+    let boot = BootInformation {
+        vendor: "V".to_owned(),
+        model: "M".to_owned(),
+        serial_number: Some(serial_number.to_owned()),
+        firmware_version: None,
+        iccid: None,
+        imsi: None,
+        meter_type: None,
+        meter_serial_number: None,
+        reason: None,
+    };
+    StationMessage::Boot(boot.into())
+}
+
+/// Whether a certificate that names the registered serial number would not be believed.
+async fn has_other_serial_number(service: &Service) -> bool {
+    let password = Some(&b"0123456789abcdef0123456789abcdef"[..]);
+    service.chargebook.admit("CP-1", password).await.unwrap().has_other_serial_number
+}
+
+#[tokio::test]
+async fn who_booted_with_another_serial_number_is_known_for_it_in_the_next_months() {
+    let service = Service::start().await;
+    let change = StationChange { serial_number: Some(Some("SN-17")), ..StationChange::default() };
+    service.chargebook.change_station("CP-1", change).await.unwrap();
+    service.station("CP-1").await.say(boot("SN-18")).await;
+    for month in 0..3 {
+        assert!(has_other_serial_number(&service).await, "after {month} months");
+        service.pass(A_MONTH_SECONDS);
+        service.station("CP-1").await;
+    }
+    service.station("CP-1").await.say(boot("SN-17")).await;
+    assert!(!has_other_serial_number(&service).await);
+}
+
 #[tokio::test]
 async fn the_certificates_that_count_are_carried_into_the_next_months() {
     let service = Service::start().await;
     promise(&service).await;
     for _ in 0..2 {
-        service.pass(31 * 86_400);
+        service.pass(A_MONTH_SECONDS);
         service.station("CP-1").await;
     }
     let carried = service.facts(|event| match event {

@@ -17,6 +17,7 @@ mod reviews;
 mod sessions;
 mod statuses;
 mod stories;
+mod succession;
 mod support;
 mod transactions;
 mod unended;

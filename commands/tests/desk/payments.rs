@@ -451,6 +451,36 @@ async fn is_in_doubt(service: &Service) -> bool {
     session.anomalies().any(|noted| noted == Anomaly::PaymentDiffers)
 }
 
+/// Money that was taken is not forgotten for a later word about the same payment, though more of
+/// them wait than a station keeps at hand.
+#[tokio::test]
+async fn a_settlement_that_gave_way_counts_beside_a_later_word_of_its_transaction() {
+    for (minute, gave_way, outcome, reason) in [
+        (30, false, Outcome::ChargedElsewhere, "paid_directly"),
+        (30, true, Outcome::ChargedElsewhere, "paid_directly"),
+        (32, false, Outcome::NeedsReview, "payment_failed"),
+        (32, true, Outcome::NeedsReview, "payment_failed"),
+    ] {
+        let mut service = Service::start().await;
+        let mut station = service.station("CP-1").await;
+        station.say(told("Settled", 31)).await;
+        for number in 0..if gave_way { 16 } else { 0 } {
+            let StationMessage::Notice(notice) = told("Settled", 31) else { panic!("a notice") };
+            let name = TransactionName::parse(&format!("other-{number}")).unwrap();
+            let notice = Notice { transaction_id: Some(name), ..notice };
+            station.say(StationMessage::Notice(notice)).await;
+        }
+        service = service.restart().await;
+        station = service.station("CP-1").await;
+        station.say(told("Failed", minute)).await;
+        station.tell(begin()).await;
+        station.tell(end()).await;
+        becomes(&service, outcome, reason).await;
+        assert_eq!(payments(&service).await.0, 2, "{minute}, gave way: {gave_way}");
+        service.settled_bill(0).await;
+    }
+}
+
 /// More of them wait than a station keeps at hand: none is lost, and each is known again.
 #[tokio::test]
 async fn of_many_payments_told_before_their_transactions_each_finds_its_own() {

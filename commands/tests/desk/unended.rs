@@ -128,6 +128,50 @@ fn what_was_drawn_before_the_next_transaction_is_billed_whichever_is_told_first(
     assert_eq!(billed, 595, "10 kWh at 0.40 plus 1.00 flat, 19 % VAT");
 }
 
+/// Nothing was read but the registers that they began with.
+#[test]
+fn a_begin_alone_is_billed_by_the_next_one() {
+    let begin = |(index, register_wh): (usize, i64)| {
+        let start = started(&format!("11:{index}0:00")).named(&format!("tx-{index}"));
+        start.by(TAG).while_in("Charging").reading(register_wh, "Transaction.Begin")
+    };
+    let messages = [(0, 1_000), (1, 11_000), (2, 11_000)].map(begin);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    for (order, reconnects) in [([0, 1, 2], false), ([2, 1, 0], true), ([0, 2, 1], false)] {
+        let (ends, billed) = runtime.block_on(told(&messages, &order, 3, reconnects));
+        let names = ["tx-0", "tx-1", "tx-2"];
+        let outcomes = names.map(|name| outcome_of(&ends, name));
+        let expected = [Outcome::Invoiced, Outcome::Void, Outcome::NeedsReview];
+        assert_eq!((outcomes, billed), (expected, 595), "told as {order:?}");
+        assert_eq!(ends["tx-2"].1.as_deref(), Some("stop_missing"));
+    }
+}
+
+/// What a stranger draws at the EVSE, after a transaction that was never ended, is the stranger's.
+#[tokio::test]
+async fn what_was_drawn_by_who_was_refused_is_not_billed_to_the_one_before() {
+    let tx = |report: TransactionReport, number: u32| report.named(&format!("tx-{number}"));
+    let begin = |clock, register_wh| started(clock).reading(register_wh, "Transaction.Begin");
+    let end = |clock, register_wh| ended(1, clock).reading(register_wh, "Transaction.End");
+    let messages = [
+        tx(begin("11:00:00", 1_000).by(TAG).while_in("Charging"), 0),
+        tx(begin("11:20:00", 5_000).by("STRANGER").while_in("Charging"), 1),
+        tx(end("11:30:00", 8_000), 1),
+        tx(begin("11:40:00", 8_000).by(TAG).while_in("Charging"), 2),
+        tx(end("11:50:00", 9_000), 2),
+    ];
+    for order in [[0, 1, 2, 3, 4], [0, 3, 4, 1, 2], [0, 2, 1, 4, 3], [3, 0, 1, 4, 2]] {
+        for reconnects in [false, true] {
+            let (ends, billed) = told(&messages, &order, 3, reconnects).await;
+            let outcomes = ["tx-0", "tx-1", "tx-2"].map(|name| outcome_of(&ends, name));
+            let expected = [Outcome::Invoiced, Outcome::NeedsReview, Outcome::Invoiced];
+            // 4 kWh and 1 kWh at 0.40, plus 1.00 flat, 19 % VAT.
+            assert_eq!((outcomes, billed), (expected, 309 + 167), "told as {order:?}");
+            assert_eq!(ends["tx-1"].1.as_deref(), Some("refused_yet_charged"));
+        }
+    }
+}
+
 /// The EVSE and the begin register come after the start, in their own order.
 #[test]
 fn what_a_transaction_begins_with_may_come_after_its_start() {

@@ -80,6 +80,8 @@ struct Review {
     detail: String,
     resolved_by: String,
     owner: String,
+    /// Whether there is an account that it could be billed to.
+    has_payer: bool,
 }
 
 struct Entry {
@@ -204,6 +206,7 @@ fn review_of(session: &Session) -> Review {
         detail: or_unsaid(&session.detail),
         resolved_by: or_unsaid(&session.resolved_by),
         owner: or_unsaid(&session.owner),
+        has_payer: session.account_id.is_some(),
     }
 }
 
@@ -303,6 +306,7 @@ fn fact_word(event_type: &str) -> String {
         "session.connector_status" => "Connector",
         "session.anomaly_noted" => "Something odd",
         "session.superseded" => "Another session began at the connector",
+        "session.preceded" => "Another session had begun before it at the connector",
         "session.settled" => "Settled",
         "session.rated" => "Rated",
         "session.outcome_decided" => "Outcome",

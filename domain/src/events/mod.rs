@@ -155,6 +155,7 @@ events! {
     "session.opened" SessionOpened(v1::SessionOpened);
     "session.outcome_decided" SessionOutcomeDecided(v1::SessionOutcomeDecided);
     "session.payment_settled" SessionPaymentSettled(v1::SessionPaymentSettled);
+    "session.preceded" SessionPreceded(v1::SessionPreceded);
     "session.rated" SessionRated(v1::SessionRated);
     "session.review_decided" SessionReviewDecided(v1::SessionReviewDecided);
     "session.settled" SessionSettled(v1::SessionSettled);

@@ -5,6 +5,7 @@ use super::beginning::Stop;
 use super::clock::ClockRepair;
 use super::fold::Session;
 use super::running::begin_reading;
+use super::succession::{is_begin_register, overlaps};
 use super::transaction::Transaction;
 use crate::events::v1::{Anomaly, ClockTrust, MeterReading, MeterSample, Quantity};
 use crate::units::{Timestamp, WattHours};
@@ -104,18 +105,19 @@ impl Basis {
         if fell || began_anew(session, &register_start, |at| clock.right(at)) {
             return Err(Doubt::RegistersDoNotJoin);
         }
-        if let Some(next) = session.superseded().map(|next| next.register.register_wh)
-            && register_end.register_wh > next
-            && next >= register_start.register_wh
-            && !counts_from_zero(&register_start, next)
-        {
+        let registers = (register_start.register_wh, register_end.register_wh);
+        let reaches_into = |next| overlaps(session, registers.0, registers.1, next);
+        if session.superseded().is_some_and(reaches_into) {
             return Err(Doubt::RegistersOverlap);
         }
         let energy_wh = register_end
             .register_wh
             .since(register_start.register_wh)
             .ok_or(Doubt::RegistersDoNotJoin)?;
-        if !plausible(energy_wh, started_at, ended_at) {
+        // Without a stop it may have been drawn after the last reading.
+        let over_at = session.released_at().filter(|_| session.stop().is_none());
+        let over_at = over_at.map_or(ended_at, |at| clock.right(at).max(ended_at));
+        if !plausible(energy_wh, started_at, over_at) {
             return Err(Doubt::EnergyImplausible);
         }
         if energy_wh == WattHours::ZERO && has_drawn_power(session) {
@@ -207,8 +209,9 @@ fn end_of_transaction(
 }
 
 /// Where the stop was lost: the next session's begin register is this one's end, since nobody
-/// else can have drawn what lies between; without a next session, or where the meter counts each
-/// one from 0, the last sample before the connector was free proves what it can.
+/// else can have drawn what lies between; without a next session, or where that gives no register
+/// that counts, the last sample before the connector was free proves what it can. The reading that
+/// it began with proves nothing, unless by the station's words nothing flowed.
 fn end_without_stop(
     session: &Session,
     anomalies: &mut Vec<Anomaly>,
@@ -217,13 +220,24 @@ fn end_without_stop(
     let last = session.registers().rfind(|sample| sample.sampled_at <= over_at);
     let ended_at = last.map_or(over_at, |sample| sample.sampled_at);
     let begin = begin_reading(session);
-    let restarts =
-        |next| begin.as_ref().is_some_and(|begin| last.is_some() && counts_from_zero(begin, next));
+    let began_with = |sample: &MeterSample| {
+        let is_it = begin.as_ref().is_some_and(|begin| begin.evidence == sample.evidence);
+        is_it || is_begin_register(sample)
+    };
+    let on_the_way = last.filter(|sample| !began_with(sample));
+    let tells = |next: &&MeterReading| {
+        let restarts = |begin| counts_from_zero(begin, next.register_wh);
+        let is_said_again = on_the_way.is_none() && begin.as_ref().is_some_and(restarts);
+        next.register_wh > WattHours::ZERO || is_said_again
+    };
     let next = session.superseded().map(|next| &next.register);
-    let register = match (next.filter(|next| !restarts(next.register_wh)), last) {
-        (Some(next), _) => next.clone(),
-        (None, Some(sample)) => reading(sample),
-        (None, None) => return Err(Doubt::StopMissing),
+    let has_charged = session.transaction().map(Transaction::has_charged);
+    let register = match (next.filter(tells), on_the_way, last) {
+        (Some(next), ..) => next.clone(),
+        (None, Some(sample), _) => reading(sample),
+        (None, None, Some(begin)) if has_charged == Some(false) => reading(begin),
+        (None, None, Some(_)) if has_charged == Some(true) => return Err(Doubt::RegisterMissing),
+        (None, None, _) => return Err(Doubt::StopMissing),
     };
     anomalies.push(Anomaly::StopMissing);
     Ok((ended_at, register, None))
@@ -256,7 +270,7 @@ fn begin_of(
         anomalies.push(Anomaly::StartMissing);
         return Ok(begin);
     }
-    if given.register_wh < WattHours::ZERO {
+    if given.register_wh < WattHours::ZERO || counts_on(session, end.register_wh) {
         return Err(Doubt::BeginMissing);
     }
     let first = session.registers().find(|sample| sample.context != TRANSACTION_BEGIN);
@@ -280,9 +294,21 @@ pub(super) fn told_elsewhere(session: &Session, end: Option<WattHours>) -> Optio
     if let Some(begin) = begin {
         return Some(reading(begin));
     }
-    let before = session.started()?.register_before.as_ref()?;
+    let before = match session.preceded() {
+        Some(known) => known.register.as_ref()?,
+        None => &session.started()?.register_before.as_ref()?.register,
+    };
     let found = session.registers().next().map(|sample| WattHours(sample.value)).or(end)?;
-    (found >= before.register.register_wh).then(|| before.register.clone())
+    (found >= before.register_wh).then(|| before.clone())
+}
+
+/// Whether the meter is found above where the session before it began, and so counts on; where that
+/// one has left it is not known. Then a begin of 0 is a missing value.
+fn counts_on(session: &Session, end: WattHours) -> bool {
+    let found = session.registers().next().map_or(end, |sample| WattHours(sample.value));
+    session.preceded().is_some_and(|before| {
+        before.register.is_none() && before.begin_wh > WattHours::ZERO && found >= before.begin_wh
+    })
 }
 
 /// The register that a 2.x transaction began with: its `Transaction.Begin` reading, else the

@@ -66,6 +66,11 @@ impl Beginning {
         self.authorization == Some(Authorization::Accepted) && self.id_tag.is_some()
     }
 
+    /// Whether nobody who presented a token for it was let.
+    pub fn is_refused(&self) -> bool {
+        self.authorization.is_some_and(|said| said != Authorization::Accepted)
+    }
+
     /// Whether the start came so long after its time that the station must have been offline.
     pub fn was_late(&self) -> bool {
         late(self.received_at, self.started_at)

@@ -48,7 +48,7 @@ pub const EARLY_PAYMENT_REVIEW: Review = Review {
 };
 
 /// Whether money was taken.
-pub fn is_taken(payment: &TerminalPayment) -> bool {
+pub fn is_taken<Text>(payment: &TerminalPayment<Text>) -> bool {
     is_settled(&payment.status, payment.amount)
 }
 

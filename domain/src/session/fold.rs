@@ -3,13 +3,13 @@
 use super::basis::Basis;
 use super::beginning::{Beginning, Stop};
 use super::by_hand::Decided;
-use super::succession::counts;
+use super::succession::{counts, place};
 use super::transaction::Transaction;
 use crate::events::Event;
 use crate::events::v1::{
     Anomaly, MeterSample, Outcome, Quantity, RegisterBefore, SessionConnectorStatus,
-    SessionOutcomeDecided, SessionRated, SessionSettled, SessionSuperseded, StopMatch,
-    TransactionEventKind,
+    SessionOutcomeDecided, SessionPreceded, SessionRated, SessionSettled, SessionSuperseded,
+    StopMatch, TransactionEventKind,
 };
 use crate::ids::{EventId, SessionId, StationId};
 use crate::units::{Timestamp, WattHours};
@@ -33,6 +33,9 @@ pub struct Session {
     samples: BTreeMap<SampleKey, MeterSample>,
     statuses: Vec<SessionConnectorStatus>,
     superseded: Option<SessionSuperseded>,
+    /// By one whose token was refused.
+    superseded_by_refused: Option<SessionSuperseded>,
+    preceded: Option<SessionPreceded>,
     anomalies: BTreeSet<Anomaly>,
     settled: Option<(EventId, SessionSettled)>,
     rated: Option<(EventId, SessionRated)>,
@@ -79,7 +82,16 @@ impl Session {
             Event::SessionConnectorStatus(fact) => self.add_status(fact),
             Event::SessionSuperseded(fact) => {
                 if self.may_be_superseded(fact) {
-                    self.superseded = Some(fact.as_ref().clone());
+                    let told = Some(fact.as_ref().clone());
+                    match fact.is_refused {
+                        true => self.superseded_by_refused = told,
+                        false => self.superseded = told,
+                    }
+                }
+            }
+            Event::SessionPreceded(fact) => {
+                if self.may_be_preceded(fact) {
+                    self.preceded = Some(fact.as_ref().clone());
                 }
             }
             Event::SessionAnomalyNoted(fact) => {
@@ -232,15 +244,56 @@ impl Session {
         self.holding_stops().next()
     }
 
-    /// The session that began at the connector before this one's stop came.
+    /// The session that began at the connector before this one's stop came, the nearest one. Who
+    /// was refused there contradicts no stop.
     pub fn superseded(&self) -> Option<&SessionSuperseded> {
+        let refused = self.superseded_by_refused.as_ref().filter(|_| self.stop().is_none());
+        match (&self.superseded, refused) {
+            (Some(next), Some(refused)) if place(refused) < place(next) => Some(refused),
+            (Some(next), _) => Some(next),
+            (None, refused) => refused,
+        }
+    }
+
+    /// The nearest one that was let and began after this one, whether or not its stop has come.
+    pub(super) fn next(&self) -> Option<&SessionSuperseded> {
         self.superseded.as_ref()
+    }
+
+    /// What the session before it told of itself after this one's start.
+    pub(super) fn preceded(&self) -> Option<&SessionPreceded> {
+        self.preceded.as_ref()
+    }
+
+    /// Whether what a session before it tells is news: it began nearer before this one than any
+    /// that is known, or tells of itself what it had not told.
+    pub fn may_be_preceded(&self, before: &SessionPreceded) -> bool {
+        let place = |fact: &SessionPreceded| (fact.at, fact.by);
+        let is_telling = before.register.is_some() || before.begin_wh > WattHours::ZERO;
+        let was_told = self.beginning.as_ref().is_some_and(|began| began.register_before.is_some());
+        match &self.preceded {
+            Some(known) if known.by == before.by => known != before,
+            Some(known) => place(known) < place(before),
+            None => is_telling || was_told,
+        }
+    }
+
+    fn superseded_like(&self, next: &SessionSuperseded) -> Option<&SessionSuperseded> {
+        match next.is_refused {
+            true => self.superseded_by_refused.as_ref(),
+            false => self.superseded.as_ref(),
+        }
+    }
+
+    /// Whether that very session has told before that it began after this one.
+    pub fn is_told_by(&self, next: &SessionSuperseded) -> bool {
+        self.superseded_like(next).is_some_and(|known| known.by == next.by)
     }
 
     /// Whether that one began nearer after this one, in its place, than any that is known; or
     /// tells of itself what it had not told.
     pub fn may_be_superseded(&self, next: &SessionSuperseded) -> bool {
-        counts(next, self.superseded.as_ref())
+        counts(next, self.superseded_like(next))
     }
 
     /// What has been noted as odd.
@@ -350,7 +403,7 @@ impl Session {
                 Some(ended) if stop_was_late && !late(status.received_at, status.at) => ended,
                 _ => status.at,
             });
-        let by_next = self.superseded.as_ref().map(|next| next.at).filter(|at| *at >= began_at);
+        let by_next = self.superseded().map(|next| next.at).filter(|at| *at >= began_at);
         match (by_status, by_next) {
             (Some(status), Some(next)) => Some(status.min(next)),
             (status, next) => status.or(next),
@@ -378,7 +431,7 @@ impl Session {
 
     /// No stop yet, and nothing says that it is over.
     pub fn is_open(&self) -> bool {
-        self.identity().is_some() && self.stops.is_empty() && self.superseded.is_none()
+        self.identity().is_some() && self.stops.is_empty() && self.superseded().is_none()
     }
 
     /// Whether what its connector said at an instant belongs to it: whenever the word arrives,
@@ -387,7 +440,7 @@ impl Session {
     pub fn holds_connector_at(&self, at: Timestamp) -> bool {
         let until = match self.stop() {
             Some(_) => self.released_at(),
-            None => self.superseded.as_ref().map(|next| next.at),
+            None => self.superseded().map(|next| next.at),
         };
         self.began_before(at) && until.is_none_or(|until| at <= until)
     }
@@ -396,7 +449,7 @@ impl Session {
     /// arrives, it does from the start until the stop or the next session's start.
     pub fn holds_meter_at(&self, at: Timestamp) -> bool {
         let stopped_at = self.stop().map(|stop| stop.stopped_at);
-        let until = stopped_at.or_else(|| self.superseded.as_ref().map(|next| next.at));
+        let until = stopped_at.or_else(|| self.superseded().map(|next| next.at));
         self.began_before(at) && until.is_none_or(|until| at <= until)
     }
 

@@ -40,5 +40,5 @@ pub use settlement::{
     changes_the_bill, settle,
 };
 pub use station_cost::station_cost_differs;
-pub use succession::{is_begin_register, superseding};
+pub use succession::{is_begin_register, is_ended_by, preceding, superseding};
 pub use transaction::{Fit, Transaction};

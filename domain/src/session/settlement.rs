@@ -281,7 +281,11 @@ fn refused_yet_charged(session: &Session) -> Settlement {
         TOKEN_REFUSED => ("refused_yet_charged", "energy flowed though the token had been refused"),
         _ => ("nobody_to_charge", "energy flowed though nobody had presented a token"),
     };
-    let resolved_by = "an operator charges it to somebody or writes it off";
+    let has_payer = session.started().is_some_and(|started| started.account_id.is_some());
+    let resolved_by = match has_payer {
+        true => "an operator charges it to the token's account or writes it off",
+        false => "an operator writes it off: no account could be billed for it",
+    };
     reviewed(session, Review { reason, detail, resolved_by })
 }
 

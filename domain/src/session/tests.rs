@@ -4,8 +4,8 @@ use super::{Basis, Doubt, Session, Settlement, SettlementRules, rate_settled, se
 use crate::events::Event;
 use crate::events::v1::{
     Anomaly, Authorization, ClockTrust, Evidence, MeterReading, MeterSample, Quantity,
-    RegisterBefore, SessionConnectorStatus, SessionMeterRecorded, SessionStarted, SessionStopped,
-    SessionSuperseded, StopMatch,
+    RegisterBefore, SessionConnectorStatus, SessionMeterRecorded, SessionPreceded, SessionStarted,
+    SessionStopped, SessionSuperseded, StopMatch,
 };
 use crate::ids::{
     AccountId, ConnectorNumber, EventId, SessionId, StationId, StationIdentity, TokenId,
@@ -118,6 +118,8 @@ fn superseded(clock: &str, register_wh: i64) -> SessionSuperseded {
         by: SessionId(Uuid::from_u128(99)),
         at: at(clock),
         register: reading(register_wh),
+        start: None,
+        is_refused: false,
     }
 }
 
@@ -159,16 +161,65 @@ fn what_the_bill_rests_on() {
     let spans = (basis.ended_at, basis.released_at);
     assert_eq!(spans, (at("12:10"), Some(at("12:10"))), "nothing proves that it stayed");
     check(&[start(), stop("12:30", 8_500), next()], Ok(7_500));
-    check(&[start(), stop("12:30", 9_500), next()], Err(Doubt::RegistersOverlap));
+    // It was over when the next one began at a lower register: its own registers prove it.
+    check(&[start(), stop("12:30", 9_500), next()], Ok(8_500));
+    check(&[start(), stop("12:55", 9_500), next()], Err(Doubt::RegistersOverlap));
+    // By less than a rounded register loses.
+    check(&[start(), stop("12:55", 9_100), next()], Ok(8_100));
+    // The next one begins with the same register: after the stop, on a meter that counts anew.
+    let anew = |clock| Event::from(superseded(clock, 1_000));
+    check(&[start(), stop("12:30", 9_500), anew("12:50")], Ok(8_500));
+    check(&[start(), stop("12:30", 9_500), anew("12:20")], Err(Doubt::RegistersOverlap));
+    // A reading at once, and all that was drawn came after it.
+    check(&[start(), meter("12:00", 1_000), next()], Ok(8_000));
+    let at_once = Event::from(superseded("12:00", 9_000));
+    check(&[start(), meter("12:00", 1_000), at_once], Err(Doubt::EnergyImplausible));
+    // Who was refused, and has drawn energy all the same, ends it where no stop says more.
+    let refused = |clock, register_wh| {
+        Event::from(SessionSuperseded { is_refused: true, ..superseded(clock, register_wh) })
+    };
+    check(&[start(), refused("12:40", 6_000)], Ok(5_000));
+    for facts in [[refused("12:40", 6_000), next()], [next(), refused("12:40", 6_000)]] {
+        check(&[&[start()], &facts[..]].concat(), Ok(5_000));
+        check(&[&[start()], &facts[..], &[stop("12:30", 8_500)]].concat(), Ok(7_500));
+    }
+    check(&[start(), refused("12:55", 9_500), next()], Ok(8_000));
+    // The next one's start gives no register that counts.
+    let untold = || Event::from(superseded("12:50", 0));
+    check(&[start(), untold()], Err(Doubt::StopMissing));
+    check(&[start(), meter("12:10", 5_000), untold()], Ok(4_000));
     // A meter that counts each session from 0: the next one's begin tells nothing.
     let from_zero = || Event::from(superseded("12:50", 0));
     check(&[bogus_start(), meter("12:10", 800), from_zero()], Ok(800));
     check(&[bogus_start(), from_zero()], Ok(0));
     check(&[bogus_start(), stop("12:30", 800), from_zero()], Ok(800));
     check(
-        &[bogus_start(), stop("12:30", 800), superseded("12:50", 500).into()],
+        &[bogus_start(), stop("12:30", 800), superseded("12:20", 500).into()],
         Err(Doubt::RegistersOverlap),
     );
+    // The session before it told after its start how it left the meter, or that it has not.
+    let before = |clock, register_wh: Option<i64>| {
+        let (begin_wh, register) = (WattHours::from_whole(500), register_wh.map(reading));
+        let by = SessionId(Uuid::from_u128(98));
+        Event::from(SessionPreceded { by, at: at(clock), begin_wh, register })
+    };
+    let stopped_at_900 = || [bogus_start(), stop("12:30", 900)].to_vec();
+    let told = |facts: &[Event]| [&stopped_at_900(), facts].concat();
+    check(&told(&[before("11:00", Some(600))]), Ok(300));
+    check(&told(&[before("11:00", None)]), Err(Doubt::BeginMissing));
+    check(&told(&[before("11:00", None), before("11:00", Some(600))]), Ok(300));
+    check(&[bogus_start(), stop("12:30", 400), before("11:00", None)], Ok(400));
+    let nearer = || {
+        Event::from(SessionPreceded {
+            by: SessionId(Uuid::from_u128(97)),
+            at: at("11:30"),
+            begin_wh: WattHours::from_whole(600),
+            register: None,
+        })
+    };
+    for facts in [[before("11:00", Some(600)), nearer()], [nearer(), before("11:00", Some(600))]] {
+        check(&told(&facts), Err(Doubt::BeginMissing));
+    }
     // Registers.
     check(&[start(), stop("12:30", 500)], Err(Doubt::RegistersDoNotJoin));
     check(&[start(), meter("12:10", 5_000), stop("12:30", 0)], Ok(4_000));

@@ -79,7 +79,8 @@ impl Transaction {
         }
         // A station says it once (2.x: part 2, F01.FR.25).
         self.remote_start_id = self.remote_start_id.or(fact.remote_start_id);
-        self.follows = self.follows.or(fact.follows);
+        // Who was refused, and let later, has its place from then on.
+        self.follows = fact.follows.or(self.follows);
         if let Some(state) = &fact.charging_state {
             self.states.entry((fact.at, fact.sequence)).or_insert_with(|| state.clone());
         }

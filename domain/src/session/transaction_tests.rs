@@ -6,10 +6,11 @@ use super::{
 };
 use crate::events::Event;
 use crate::events::v1::{
-    Anomaly, Authorization, ClockTrust, Evidence, MeterSample, Quantity, SessionConnectorStatus,
-    SessionDeliveryTold, SessionMeterRecorded, SessionOpened, SessionPaymentSettled, SessionRated,
-    SessionSettled, SessionTokenPresented, SessionTransactionReported, SettledBecause,
-    TariffReference, TerminalPayment, TransactionEventKind as Kind,
+    Anomaly, Authorization, ClockTrust, Evidence, MeterReading, MeterSample, Quantity,
+    SessionConnectorStatus, SessionDeliveryTold, SessionMeterRecorded, SessionOpened,
+    SessionPaymentSettled, SessionRated, SessionSettled, SessionSuperseded, SessionTokenPresented,
+    SessionTransactionReported, SettledBecause, TariffReference, TerminalPayment,
+    TransactionEventKind as Kind,
 };
 use crate::ids::{
     AccountId, ConnectorNumber, EventId, EvseNumber, SessionId, StationId, StationIdentity,
@@ -206,6 +207,33 @@ fn what_the_bill_rests_on() {
     let idle = report(Kind::Updated, 2, "12:06", Some("SuspendedEVSE"));
     check(&changed(&[5, 7, 10], std::slice::from_ref(&idle)), Ok((0, &[])));
     check(&changed(&[2, 5, 7, 10], &[idle]), Err(Doubt::NothingMetered));
+    // Never ended, and only its begin was read: the next one's begin tells how much was drawn.
+    let next = |register_wh: i64| -> Event {
+        let sample = MeterReading {
+            register_wh: WattHours::from_whole(register_wh),
+            evidence: Evidence {
+                event_id: exchange(90),
+                pointer: "/3/meterValue/0/sampledValue/0/value".to_owned(),
+                raw: register_wh.to_string(),
+            },
+        };
+        SessionSuperseded {
+            by: SessionId(Uuid::from_u128(99)),
+            at: at("13:30"),
+            register: sample,
+            start: None,
+            is_refused: false,
+        }
+        .into()
+    };
+    let no_end = [7, 8, 9, 10];
+    check(&changed(&no_end, &[next(11_000)]), Ok((10_000, &[Anomaly::StopMissing])));
+    check(&changed(&no_end, &[next(1_000)]), Ok((0, &[Anomaly::StopMissing])));
+    check(&changed(&no_end, &[next(9_001_000)]), Err(Doubt::EnergyImplausible));
+    let free = connector("13:20", "Available");
+    check(&changed(&no_end, slice::from_ref(&free)), Err(Doubt::RegisterMissing));
+    check(&changed(&[5, 7, 8, 9, 10], &[free]), Ok((0, &[Anomaly::StopMissing])));
+    check(&changed(&no_end, &[]), Err(Doubt::StopMissing));
     // Two ends contradict each other.
     let end = report(Kind::Ended, 6, "13:10", None);
     check(&changed(&[], &[end]), Err(Doubt::StopContradicted));

@@ -161,6 +161,7 @@ fn read(event: &RecordedEvent, stream_id: Option<Uuid>) -> Result<Fact, String> 
         "log.created"
         | "policy.checkpointed"
         | "session.delivery_told"
+        | "session.preceded"
         | "settings.master_pass_group_set"
         | "settings.model_dialect_set"
         | "settings.trust_anchor_added"

@@ -294,6 +294,7 @@ impl State {
             | Event::PolicyCheckpointed(_)
             | Event::SessionDeliveryTold(_)
             | Event::SessionMeterRecorded(_)
+            | Event::SessionPreceded(_)
             | Event::SessionRated(_)
             | Event::SessionReviewDecided(_)
             | Event::SessionSettled(_)

@@ -43,7 +43,8 @@ impl State {
         }
         let clock_plausible = fact.clock == ClockTrust::Plausible;
         self.sessions.insert(fact.session_id, new_session(event, fact));
-        self.meters.insert(fact.session_id, SessionMeterRow::at(fact.session_id, fact.started_at));
+        self.meters
+            .insert(fact.session_id, SessionMeterRow::new(fact.session_id, Some(fact.started_at)));
         let began = trusted_time(clock_plausible, fact.started_at, event.recorded_at);
         self.count_session(fact.session_id, true, began);
         let outlet = Outlet::of_station(fact.connector);
@@ -78,8 +79,11 @@ impl State {
             return Ok(());
         };
         self.heard(station, event.recorded_at);
-        self.read_begin(id, samples);
-        let is_latest = self.meters.get(id).is_some_and(|meter| meter.sampled_at <= latest);
+        self.read_begin(event, id, samples);
+        let is_latest = self
+            .meters
+            .get(id)
+            .is_some_and(|meter| meter.sampled_at.is_none_or(|known| known <= latest));
         let session = self.sessions.get(id);
         let is_open = session.is_some_and(|row| row.status.0 == SessionStatus::Open);
         let is_final = session.is_some_and(|row| row.energy_wh.is_some());
@@ -89,7 +93,7 @@ impl State {
         }
         let energy_wh = self.energy_so_far(id, samples);
         if let Some(meter) = self.meters.touch(id) {
-            meter.sampled_at = latest;
+            meter.sampled_at = Some(latest);
             if let Some(power_w) = power_of(samples).filter(|_| is_open) {
                 meter.power_w = Some(power_w);
             }
@@ -114,16 +118,34 @@ impl State {
         self.sessions.get(id).is_some_and(|row| is_plausible(energy_wh, row.started_at, at))
     }
 
-    /// A session whose start names no register began with the earliest reading that is known.
-    fn read_begin(&mut self, id: SessionId, samples: &[Sample]) {
+    /// A session whose start names no register began with the earliest reading that is known. What
+    /// was metered since is counted from there, should it come last.
+    fn read_begin(&mut self, event: &Decoded, id: SessionId, samples: &[Sample]) {
         let Some(row) = self.sessions.get(id) else { return };
         let is_given = row.register_start_wh.is_some() && row.register_start_at.is_none();
         let Some(first) = first_register(samples).filter(|_| !is_given) else { return };
-        if row.register_start_at.is_none_or(|known| first.sampled_at < known)
-            && let Some(row) = self.sessions.touch(id)
-        {
-            row.register_start_wh = Some(WattHours(first.value));
+        if row.register_start_at.is_some_and(|known| first.sampled_at >= known) {
+            return;
+        }
+        let begin_wh = WattHours(first.value);
+        let known_wh = row.register_start_wh.filter(|_| row.energy_wh.is_none());
+        if let Some(row) = self.sessions.touch(id) {
+            row.register_start_wh = Some(begin_wh);
             row.register_start_at = Some(first.sampled_at);
+        }
+        let before_wh = known_wh.and_then(|known_wh| known_wh.since(begin_wh));
+        let Some(before_wh) = before_wh.filter(|energy_wh| *energy_wh > WattHours::ZERO) else {
+            return;
+        };
+        let Some(meter) = self.meters.touch(id) else { return };
+        let Some(energy_wh) = meter.energy_wh.0.checked_add(before_wh.0).map(WattHours) else {
+            return;
+        };
+        meter.energy_wh = energy_wh;
+        if let Some(at) = meter.sampled_at
+            && self.is_believed(id, energy_wh, at)
+        {
+            self.count_energy(id, energy_wh, at, event.recorded_at);
         }
     }
 

@@ -13,7 +13,7 @@ use chargebook_domain::events::v1::{
 };
 use chargebook_domain::ids::{Outlet, SessionId, TransactionId};
 use chargebook_domain::session::is_taken;
-use chargebook_domain::units::WattHours;
+use chargebook_domain::units::{Timestamp, WattHours};
 
 impl State {
     pub(super) fn session_opened(
@@ -26,7 +26,7 @@ impl State {
             return Err(format!("the session {} has been opened already", fact.session_id));
         }
         self.sessions.insert(fact.session_id, opened_session(event, fact));
-        self.meters.insert(fact.session_id, SessionMeterRow::at(fact.session_id, fact.received_at));
+        self.meters.insert(fact.session_id, SessionMeterRow::new(fact.session_id, None));
         self.count_session(fact.session_id, true, fact.received_at);
         self.heard(fact.station_id, event.recorded_at);
         Ok(())
@@ -159,11 +159,9 @@ impl State {
 }
 
 impl SessionMeterRow {
-    /// Before anything was metered.
-    pub(super) fn at(
-        session_id: SessionId,
-        sampled_at: chargebook_domain::units::Timestamp,
-    ) -> Self {
+    /// Before anything was metered, but for what a start of 1.6 says itself. The station's clock
+    /// tells when; ours would make whatever it delivers late older than that.
+    pub(super) fn new(session_id: SessionId, sampled_at: Option<Timestamp>) -> Self {
         Self {
             session_id,
             sampled_at,

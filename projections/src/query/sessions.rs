@@ -118,7 +118,7 @@ fn session_view(row: SessionRow, meter: Option<SessionMeterRow>) -> Session {
         energy_wh: row.energy_wh.or(metered_wh).unwrap_or_default(),
         power_w: live.and_then(|meter| meter.power_w),
         state_of_charge_percent: meter.as_ref().and_then(|meter| meter.state_of_charge_percent),
-        metered_at: meter.as_ref().map(|meter| meter.sampled_at),
+        metered_at: meter.as_ref().and_then(|meter| meter.sampled_at),
         cost,
         outcome: row.outcome.map(|Word(outcome)| outcome),
         reason: row.reason,

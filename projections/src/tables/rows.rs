@@ -194,7 +194,7 @@ tables! {
     /// What a session's meter last said; apart from its row, since it changes all the time.
     SessionMeterRow in "session_meters", key 1, summed [], {
         session_id: SessionId,
-        sampled_at: Timestamp,
+        sampled_at: Option<Timestamp>,
         energy_wh: WattHours,
         power_w: Option<Decimal>,
         state_of_charge_percent: Option<Decimal>,

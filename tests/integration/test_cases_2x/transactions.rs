@@ -49,6 +49,44 @@ fn last_register() -> Value {
     register("Transaction.End", 11_000)
 }
 
+/// What a station tells late, by its own clock or out of order, is shown as what it is: energy
+/// since the first reading, metered when the station says.
+#[test]
+fn a_running_session_shows_what_its_station_tells_late() {
+    in_both(|bench| {
+        let shown = |bench: &Bench, energy_wh: u32, metered_at: DateTime<Utc>| {
+            let at = metered_at.timestamp_millis();
+            eventually("the energy", || {
+                let session = bench.csms.sessions("CP-1").pop()?;
+                let said = session["metered_at"].as_str().map(|at| at.parse::<DateTime<Utc>>());
+                let said = said.map(|at| at.expect("a time").timestamp_millis());
+                (session["energy_wh"] == energy_wh && said == Some(at)).then_some(())
+            });
+        };
+        let begun = an_hour_ago();
+        let mut transaction = Transaction::new("T-1", begun);
+        let [started, second, third] = [
+            transaction.event("Started", "Authorized", &[by(TAG), first_register()]),
+            transaction.event(
+                "Updated",
+                "MeterValuePeriodic",
+                &[register("Sample.Periodic", 3_000)],
+            ),
+            transaction.event(
+                "Updated",
+                "MeterValuePeriodic",
+                &[register("Sample.Periodic", 6_000)],
+            ),
+        ];
+        for (event, energy_wh, minutes) in
+            [(&second, 0, 5), (&third, 3_000, 10), (&started, 5_000, 10)]
+        {
+            bench.station.call("TransactionEvent", event.clone());
+            shown(bench, energy_wh, begun + Duration::minutes(minutes));
+        }
+    });
+}
+
 /// Each way to begin; the token is known before or after the plug.
 /// TC_E_53 besides: every one of these transactions counts its events from 0.
 #[test]

@@ -248,7 +248,9 @@ pub enum Anomaly {
     MessagesMissing,
 }
 
-/// `session.superseded`: another session began at the connector of this one.
+/// `session.superseded`: another session began at the connector of this one. Where that one's token
+/// was refused, it counts only as long as this one's stop has not come, and is told only once that
+/// one has drawn energy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionSuperseded {
     /// The session that began.
@@ -257,6 +259,29 @@ pub struct SessionSuperseded {
     pub at: Timestamp,
     /// The register it began with: this session can have drawn no more than up to it.
     pub register: MeterReading,
+    /// The exchange that told when it began, where another one told the register (2.x).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<EventId>,
+    /// Whether its token had been refused.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_refused: bool,
+}
+
+/// `session.preceded`: a session that began before this one at its connector (1.6), or how that one
+/// ended, was told after this one's start, and that gives no register that counts. The one that
+/// began last holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionPreceded {
+    /// The session that began before.
+    pub by: SessionId,
+    /// When it began, by the station's clock.
+    pub at: Timestamp,
+    /// The register it began with: above 0 the meter counts on from session to session, and a begin
+    /// of 0 is a missing value.
+    pub begin_wh: WattHours,
+    /// What its stop said, where that came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub register: Option<MeterReading>,
 }
 
 /// `session.settled`: the facts that the bill rests on are complete, or as complete as they get.

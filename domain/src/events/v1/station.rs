@@ -146,6 +146,9 @@ pub struct CarriedStation {
     /// The serial number that an operator knows it by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serial_number: Option<String>,
+    /// Whether it last booted with another number than that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_other_serial_number: bool,
     /// The serial numbers of its certificates that let it in, hexadecimal, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub certificates: Vec<String>,
