@@ -144,6 +144,22 @@ pub enum JournalError {
     Unwritable(String),
 }
 
+impl JournalError {
+    /// Whether the log is out of reach, and may be within it again by itself.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Store(StoreError::Engine(_)) => true,
+            Self::Append(error) => matches!(
+                error,
+                AppendError::Down(_) | AppendError::Overloaded | AppendError::Unknown(_)
+            ),
+            Self::Store(StoreError::Damaged { .. }) | Self::Event { .. } | Self::Unwritable(_) => {
+                false
+            }
+        }
+    }
+}
+
 /// The log, a clock and the name of this process.
 #[derive(Clone)]
 pub struct Journal {

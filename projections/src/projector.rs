@@ -6,7 +6,7 @@ use crate::fold::decode;
 use crate::generation::{Durability, FolderLock, Generation, ReadFolder, create_indexes};
 use crate::read_models::ReadModels;
 use crate::writer::Writer;
-use chargebook_store::{EventStore, Position, RecordedEvent};
+use chargebook_store::{EventStore, Position, RecordedEvent, StoreError};
 use sqlx::Connection as _;
 use std::future::Future;
 use std::path::Path;
@@ -169,7 +169,10 @@ impl Projector {
                 Err(failure @ ProjectionError::AnotherOwner { .. }) => return Err(failure),
                 Err(failure) => failure,
             };
-            failures = if *self.position.borrow() > before { 1 } else { failures + 1 };
+            // A log that is out of reach is waited for, however long it takes.
+            let is_outage = matches!(failure, ProjectionError::Store(StoreError::Engine(_)));
+            let is_first = is_outage || *self.position.borrow() > before;
+            failures = if is_first { 1 } else { failures + 1 };
             if failures > RESTARTS_MAX {
                 return Err(failure);
             }

@@ -15,7 +15,8 @@ use crate::messages::prepare;
 const STATIONS: usize = 6;
 /// How long the database is away.
 const AWAY: Duration = Duration::from_secs(6);
-const AWAY_LONG: Duration = Duration::from_secs(60);
+/// Longer than anybody who tries again a number of times has patience for.
+const AWAY_LONG: Duration = Duration::from_secs(150);
 /// What was on its way when it went is answered within this.
 const ON_THE_WAY: Duration = Duration::from_secs(1);
 /// What the server may grow by meanwhile. Each station waits with one message.

@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 
 /// How long anything asynchronous may take before a test gives up. Generous: tests wait for
 /// outcomes, they never measure time.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 
 const POLL_EVERY: Duration = Duration::from_millis(50);
 

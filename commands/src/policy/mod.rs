@@ -31,7 +31,8 @@ const CHECKPOINT_EVERY: Duration = Duration::from_secs(10);
 const TICK: Duration = Duration::from_millis(200);
 /// Pause before a policy that failed tries again.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
-/// Failures in a row after which a policy gives up.
+/// Failures in a row after which a policy gives up, unless the log was out of reach: that is waited
+/// for, however long it takes.
 const FAILURES_MAX: u32 = 60;
 /// A policy that has run so long since its last failure has got over it.
 const RECOVERED_AFTER: Duration = Duration::from_secs(60);
@@ -48,6 +49,19 @@ pub enum PolicyError {
     /// The log could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl PolicyError {
+    /// Whether trying again may help, whatever has failed so far.
+    fn is_outage(&self) -> bool {
+        match self {
+            Self::Journal(error) | Self::Registry(RegistryError::Journal(error)) => {
+                error.is_outage()
+            }
+            Self::Store(StoreError::Engine(_)) => true,
+            Self::Registry(_) | Self::Store(StoreError::Damaged { .. }) => false,
+        }
+    }
 }
 
 /// Where a policy begins again.
@@ -118,7 +132,7 @@ pub(crate) async fn run(
             Ok(()) => return Ok(()),
             Err(error) if failures >= FAILURES_MAX => return Err(error),
             Err(error) => {
-                failures += 1;
+                failures += u32::from(!error.is_outage());
                 tracing::error!(%error, failures, "billing failed; it begins again");
                 tokio::select! {
                     () = tokio::time::sleep(RETRY_PAUSE) => {}
