@@ -104,7 +104,8 @@ pub(crate) struct LogPlace {
     /// The data folder
     #[arg(long, env = "CHARGEBOOK_DATA", default_value = DATA_DEFAULT, value_name = "DIR")]
     pub(crate) data: PathBuf,
-    /// Where the log is kept: `sqlite:` (in the data folder) or `postgres://…`
+    /// Where the log is kept: `sqlite:` (in the data folder), `postgres://…`, or
+    /// `esdb://…` where it was built with the feature `kurrentdb`
     #[arg(
         long,
         env = "CHARGEBOOK_STORE",

@@ -62,7 +62,7 @@ fn unreadable(config: &Config) -> String {
              damaged; a backup of the folder restores it)",
             config.data.join("log.db").display()
         ),
-        LogAddress::Postgres(address) => format!(
+        address => format!(
             "the log {address} cannot be read (`chargebook log verify --store {address} --data \
              {data}` finds what is damaged)"
         ),

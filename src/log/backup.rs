@@ -26,7 +26,7 @@ pub(crate) struct BackupArgs {
 pub(super) async fn backup(args: &BackupArgs) -> anyhow::Result<()> {
     let BackupArgs { place, file, json } = args;
     if !matches!(place.store, LogAddress::Embedded) {
-        bail!("the log is in {}: back it up with PostgreSQL's own tools", place.store);
+        bail!("the log is in {}: back it up with its database's own tools", place.store);
     }
     let bar = super::progress_bar(0)?;
     let copied = back_up(&place.data, file, |events| bar.set_position(events)).await?;

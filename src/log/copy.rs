@@ -14,7 +14,7 @@ pub(crate) struct CopyArgs {
     /// The data folder; keys, tree and read models stay in it
     #[arg(long, env = "CHARGEBOOK_DATA", default_value = DATA_DEFAULT, value_name = "DIR")]
     data: PathBuf,
-    /// Where the log is: `sqlite:` (in the data folder) or `postgres://…`
+    /// Where the log is: `sqlite:` (in the data folder), `postgres://…` or `esdb://…`
     #[arg(long, value_name = "URL")]
     from: LogAddress,
     /// Where it is to be; what an attempt that was broken off has left there is gone on from

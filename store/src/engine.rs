@@ -2,6 +2,10 @@
 
 use crate::StoreError;
 use crate::file::{OpenError, io_error};
+#[cfg(feature = "kurrentdb")]
+use crate::kurrentdb::{
+    KurrentDbStore, KurrentDbUrl, KurrentDbUrlError, address::is_kurrentdb_url,
+};
 use crate::lock::FolderLock;
 use crate::port::EventStore;
 use crate::port::OpenMode;
@@ -20,17 +24,27 @@ pub enum LogAddress {
     Embedded,
     /// `postgres://…`: in a PostgreSQL database.
     Postgres(PostgresUrl),
+    /// `esdb://…`: in KurrentDB.
+    #[cfg(feature = "kurrentdb")]
+    KurrentDb(KurrentDbUrl),
 }
 
 /// A text that says of no engine where it keeps a log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LogAddressError {
     /// An address of no engine.
-    #[error("a log is kept in `sqlite:`, which is the data folder, or in `postgres://…`")]
+    #[error(
+        "a log is kept in `sqlite:`, which is the data folder, in `postgres://…`, or in \
+         `esdb://…`, where the program was built with the feature `kurrentdb`"
+    )]
     UnknownEngine,
     /// Meant for PostgreSQL.
     #[error(transparent)]
     Postgres(#[from] PostgresUrlError),
+    /// Meant for KurrentDB.
+    #[cfg(feature = "kurrentdb")]
+    #[error(transparent)]
+    KurrentDb(#[from] KurrentDbUrlError),
 }
 
 impl FromStr for LogAddress {
@@ -40,6 +54,8 @@ impl FromStr for LogAddress {
         match text {
             "sqlite:" => Ok(Self::Embedded),
             text if PostgresUrl::is_one(text) => Ok(Self::Postgres(text.parse()?)),
+            #[cfg(feature = "kurrentdb")]
+            text if is_kurrentdb_url(text) => Ok(Self::KurrentDb(text.parse()?)),
             _ => Err(LogAddressError::UnknownEngine),
         }
     }
@@ -51,6 +67,8 @@ impl fmt::Display for LogAddress {
         match self {
             Self::Embedded => f.write_str("sqlite:"),
             Self::Postgres(address) => address.fmt(f),
+            #[cfg(feature = "kurrentdb")]
+            Self::KurrentDb(address) => address.fmt(f),
         }
     }
 }
@@ -68,6 +86,8 @@ enum Engine {
     /// Locks the folder itself.
     Sqlite(SqliteStore),
     Postgres(PostgresStore),
+    #[cfg(feature = "kurrentdb")]
+    KurrentDb(KurrentDbStore),
 }
 
 impl LogAddress {
@@ -76,20 +96,30 @@ impl LogAddress {
         let (engine, lock) = match self {
             Self::Embedded => (Engine::Sqlite(SqliteStore::open(folder, mode).await?), None),
             Self::Postgres(address) => {
-                let lock = match mode {
-                    OpenMode::ReadOnly => None,
-                    OpenMode::Writer => {
-                        std::fs::create_dir_all(folder)
-                            .map_err(|error| io_error(folder, &error))?;
-                        Some(FolderLock::acquire(folder)?)
-                    }
-                };
+                let lock = lock_to_write(folder, mode)?;
                 let options = PostgresOptions { sole_server: true, ..PostgresOptions::default() };
                 let store = PostgresStore::open_with(address, mode, options).await?;
                 (Engine::Postgres(store), lock)
             }
+            #[cfg(feature = "kurrentdb")]
+            Self::KurrentDb(address) => {
+                let lock = lock_to_write(folder, mode)?;
+                let store = KurrentDbStore::open(address, folder, mode).await?;
+                (Engine::KurrentDb(store), lock)
+            }
         };
         Ok(OpenedLog { engine, _lock: lock })
+    }
+}
+
+/// The folder belongs to the log's one writing process, though the log is elsewhere.
+fn lock_to_write(folder: &Path, mode: OpenMode) -> Result<Option<FolderLock>, OpenError> {
+    match mode {
+        OpenMode::ReadOnly => Ok(None),
+        OpenMode::Writer => {
+            std::fs::create_dir_all(folder).map_err(|error| io_error(folder, &error))?;
+            FolderLock::acquire(folder).map(Some)
+        }
     }
 }
 
@@ -99,10 +129,13 @@ impl OpenedLog {
         match &self.engine {
             Engine::Sqlite(store) => Arc::new(store.clone()),
             Engine::Postgres(store) => Arc::new(store.clone()),
+            #[cfg(feature = "kurrentdb")]
+            Engine::KurrentDb(store) => Arc::new(store.clone()),
         }
     }
 
-    /// What it takes up where it is kept, with its indexes.
+    /// What it takes up where it is kept, with its indexes; in KurrentDB, which does not tell,
+    /// the index of this folder.
     pub async fn size_bytes(&self, folder: &Path) -> Result<u64, StoreError> {
         match &self.engine {
             Engine::Sqlite(_) => {
@@ -111,6 +144,8 @@ impl OpenedLog {
                 Ok(files.map(|file| file.len()).sum())
             }
             Engine::Postgres(store) => store.size_bytes().await,
+            #[cfg(feature = "kurrentdb")]
+            Engine::KurrentDb(_) => Ok(KurrentDbStore::index_bytes(folder)),
         }
     }
 
@@ -120,6 +155,8 @@ impl OpenedLog {
         match &self.engine {
             Engine::Sqlite(_) => integrity::check(folder).await,
             Engine::Postgres(_) => Vec::new(),
+            #[cfg(feature = "kurrentdb")]
+            Engine::KurrentDb(_) => Vec::new(),
         }
     }
 
@@ -128,6 +165,8 @@ impl OpenedLog {
         match &self.engine {
             Engine::Sqlite(store) => store.close().await,
             Engine::Postgres(store) => store.close().await,
+            #[cfg(feature = "kurrentdb")]
+            Engine::KurrentDb(store) => store.close().await,
         }
     }
 }
@@ -141,8 +180,23 @@ mod tests {
         assert!(matches!("sqlite:".parse(), Ok(LogAddress::Embedded)));
         let address: LogAddress = "postgres://a:secret@b/c".parse().expect("an address");
         assert_eq!(address.to_string(), "postgres://b:5432/c");
-        for text in ["", "sqlite", "sqlite:elsewhere.db", "esdb://host", "log.db"] {
+        for text in ["", "sqlite", "sqlite:elsewhere.db", "mysql://host/log", "log.db"] {
             assert!(text.parse::<LogAddress>().is_err(), "{text}");
         }
+    }
+
+    #[cfg(not(feature = "kurrentdb"))]
+    #[test]
+    fn an_engine_that_is_not_built_in_is_named() {
+        let error = "esdb://a:secret@host".parse::<LogAddress>().expect_err("not built in");
+        let said = error.to_string();
+        assert!(said.contains("feature `kurrentdb`") && !said.contains("secret"), "{said}");
+    }
+
+    #[cfg(feature = "kurrentdb")]
+    #[test]
+    fn kurrentdb_is_an_engine() {
+        let address: LogAddress = "esdb://a:secret@host?tls=false".parse().expect("an address");
+        assert_eq!(address.to_string(), "esdb://host:2113");
     }
 }

@@ -13,6 +13,8 @@ pub mod export;
 mod file;
 mod group_commit;
 mod head;
+#[cfg(feature = "kurrentdb")]
+pub mod kurrentdb;
 mod lock;
 mod lru;
 pub mod memory;
@@ -29,6 +31,8 @@ pub mod verify;
 pub use chargebook_proof::{CanonicalError, CanonicalJson, Envelope, LeafHash};
 pub use engine::{LogAddress, OpenedLog};
 pub use file::OpenError;
+#[cfg(feature = "kurrentdb")]
+pub use kurrentdb::{KurrentDbStore, KurrentDbUrl};
 pub use memory::MemoryStore;
 pub use port::{
     Append, AppendError, Appended, EventStore, ExpectedVersion, LookupKey, NewEvent, OpenMode,

@@ -37,6 +37,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("chargebook-console", &["chargebook-commands", "chargebook-domain", "chargebook-projections"]),
     ("chargebook-domain", &[]),
     ("chargebook-gateway", &["chargebook-commands", "chargebook-domain"]),
+    ("chargebook-kurrentdb-stand-in", &[]),
     ("chargebook-projections", &["chargebook-domain", "chargebook-store"]),
     ("chargebook-proof", &[]),
     ("chargebook-simulated-disk", &[]),
@@ -51,7 +52,20 @@ const ABSENT_BELOW: &[(&str, &[&str])] = &[
     ("chargebook-proof", &["tokio", "sqlx", "axum", "hyper", "ocpp-kit"]),
     ("chargebook-audit", &["tokio", "sqlx", "axum", "hyper", "ocpp-kit"]),
     ("chargebook-simulator", &["sqlx", "axum"]),
-    ("chargebook", &["rust-ocpp", "ocpp_rs", "ocpi-tariffs", "ocpi-kit", "openssl-sys"]),
+    (
+        "chargebook",
+        &[
+            "rust-ocpp",
+            "ocpp_rs",
+            "ocpi-tariffs",
+            "ocpi-kit",
+            "openssl-sys",
+            // Behind the feature `kurrentdb`.
+            "eventstore",
+            "tonic",
+            "aws-lc-sys",
+        ],
+    ),
 ];
 
 /// The only packages that may name OCPP's wire types.

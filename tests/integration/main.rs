@@ -21,6 +21,8 @@ mod full_session;
 mod harness;
 mod hundred_messy_sessions;
 mod kill_under_load;
+#[cfg(feature = "kurrentdb")]
+mod kurrentdb_log;
 mod log_proofs;
 mod messages;
 mod messy_sessions;

@@ -143,7 +143,7 @@ fn an_address_that_leads_nowhere_is_told_without_its_password() {
     };
     let said = serve("postgres://writer:very-secret@127.0.0.1:1/charging");
     assert!(said.contains("cannot open the log in postgres://127.0.0.1:1/charging"), "{said}");
-    let said = serve("esdb://127.0.0.1:2113");
+    let said = serve("mysql://127.0.0.1:2113");
     assert!(said.contains("`sqlite:`"), "{said}");
     let missing = new_postgres_log();
     let looked = chargebook(&["log", "verify", "--store", &missing], folder.path());

@@ -11,6 +11,9 @@ use crate::provision::{self, Tools};
 use crate::steps::{self, Steps};
 use crate::{docs, tidy};
 
+/// What the default build does not have, and is tested all the same.
+const FEATURES: &str = "kurrentdb";
+
 /// How much of the slow counts to run.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Length {
@@ -47,6 +50,11 @@ pub(crate) fn run(root: &Path, length: Length) -> Result<()> {
         let arguments = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
         steps::run(cargo(root).args(arguments))
     });
+    steps.step("clippy with kurrentdb", || {
+        let arguments = ["clippy", "--all-targets", "--features", FEATURES];
+        let packages = ["-p", "chargebook", "-p", "chargebook-store", "--", "-D", "warnings"];
+        steps::run(cargo(root).args(arguments).args(packages))
+    });
     steps.step("generated files", || docs::check(root));
     steps.step("tests", || match &postgres {
         Some(postgres) => steps::run(&mut test_command(root, length, &tools, postgres)),
@@ -61,7 +69,7 @@ pub(crate) fn run(root: &Path, length: Length) -> Result<()> {
 fn test_command(root: &Path, length: Length, tools: &Tools, postgres: &Postgres) -> Command {
     let mut command = cargo(root);
     command
-        .args(["test", "--workspace", "--no-fail-fast"])
+        .args(["test", "--workspace", "--no-fail-fast", "--features", FEATURES])
         .env("CHARGEBOOK_TEST_POSTGRES_URL", postgres.url())
         .env("CHARGEBOOK_TEST_PYTHON", &tools.python)
         .env("CHARGEBOOK_TEST_NODE_PACKAGES", &tools.node_packages)

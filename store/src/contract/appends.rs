@@ -282,7 +282,13 @@ pub async fn lookup_keys_point_to_the_latest(engine: &dyn Engine) {
     let (one, two) = (new_stream(), new_stream());
     let (shared, only_one) = (LookupKey([1; 16]), LookupKey([2; 16]));
     let unused = LookupKey([3; 16]);
-    let with_keys = |keys: &[LookupKey]| NewEvent { keys: keys.to_vec(), ..sample_event(0) };
+    // In the meta too, from which an engine may derive them.
+    let with_keys = |keys: &[LookupKey]| {
+        let texts: Vec<String> = keys.iter().map(|key| hex::encode(key.0)).collect();
+        let meta = serde_json::json!({ "actor": "contract", "keys": texts }).to_string();
+        let meta = CanonicalJson::from_stored(meta);
+        NewEvent { keys: keys.to_vec(), meta, ..sample_event(0) }
+    };
     assert_eq!(store.lookup(&shared).await, Ok(None));
     let event = with_keys(&[shared, only_one]);
     append_one(&*store, &one, ExpectedVersion::NoStream, event.clone()).await.expect("new");

@@ -51,11 +51,16 @@ pub(crate) fn answer(
         }
         Err(refusal) => refusal,
     };
-    metrics::counter!(FAILED_BATCHES).increment(1);
-    tracing::error!(appends = batch.len(), error = %refusal, "the log could not be written");
+    note_failure(batch.len(), &refusal);
     for request in batch.drain(..) {
         let _ = request.reply.send(Err(refusal.clone()));
     }
+}
+
+/// Counts and tells a batch of which so many appends could not be written.
+pub(crate) fn note_failure(appends: usize, refusal: &AppendError) {
+    metrics::counter!(FAILED_BATCHES).increment(1);
+    tracing::error!(appends, error = %refusal, "the log could not be written");
 }
 
 /// Gives the writer a thread of its own: beside the tasks of thousands of connections it would
