@@ -92,6 +92,10 @@ pub(crate) struct ServeArgs {
     /// Name of this process in the events it writes [default: node-1]
     #[arg(long, env = "CHARGEBOOK_NODE", value_name = "NAME")]
     pub(crate) node: Option<String>,
+    /// Where keys.db is copied to every hour and at every erasure, so that no key outlives its
+    /// erasure there; best on another disk [default: nowhere]
+    #[arg(long, env = "CHARGEBOOK_KEYS_BACKUP", value_name = "FILE")]
+    pub(crate) keys_backup: Option<PathBuf>,
     /// Go on with new keys where keys.db is missing beside a log: personal data that was sealed
     /// with the lost ones can be read by nobody any more
     #[arg(long)]
@@ -163,6 +167,8 @@ struct File {
     outside_authority: Option<PathBuf>,
     origin: Option<String>,
     node: Option<String>,
+    #[serde(alias = "keys-backup")]
+    keys_backup: Option<PathBuf>,
 }
 
 impl File {
@@ -193,6 +199,7 @@ pub(crate) struct Config {
     pub(crate) outside: OutsideSettings,
     pub(crate) origin: Option<String>,
     pub(crate) node: String,
+    pub(crate) keys_backup: Option<PathBuf>,
     pub(crate) accept_lost_keys: bool,
 }
 
@@ -253,6 +260,7 @@ impl Config {
             )?,
             origin: args.origin.or(file.origin),
             node: args.node.or(file.node).unwrap_or_else(|| "node-1".to_owned()),
+            keys_backup: args.keys_backup.or(file.keys_backup),
             accept_lost_keys: args.accept_lost_keys,
         };
         config.check()?;

@@ -14,6 +14,7 @@ mod rate;
 mod sealing;
 mod server;
 mod simulate;
+mod subject;
 mod tls;
 mod whole_file;
 
@@ -68,6 +69,9 @@ enum Command {
     /// The read models
     #[command(subcommand)]
     Projections(projections::ProjectionsCommand),
+    /// What is held of a person, and forgetting one
+    #[command(subcommand)]
+    Subject(subject::SubjectCommand),
     /// Run a fleet of simulated charge points against any OCPP 1.6J server
     Simulate(simulate::SimulateArgs),
     /// Print the reference of the events, or of the HTTP API
@@ -135,6 +139,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             Command::Audit(command) => audit::run(command).await,
             Command::Log(command) => log::run(command).await,
             Command::Projections(command) => projections::run(command).await,
+            Command::Subject(command) => subject::run(command).await,
             Command::Simulate(args) => simulate::run(args).await,
             Command::Bench(args) => bench::run(args),
         }

@@ -145,6 +145,7 @@ impl Server {
             time_zone: config.time_zone.clone(),
             invoice_series: config.invoice_series.clone(),
             heartbeat_interval_seconds: config.heartbeat_interval_seconds,
+            keys_backup: config.keys_backup.clone(),
         };
         let clock = Arc::new(SystemClock);
         let chargebook = Chargebook::open(log.clone(), Arc::clone(&vault), clock, settings)

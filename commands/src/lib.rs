@@ -10,6 +10,7 @@ mod charging;
 pub mod clock;
 mod contract;
 mod desk;
+pub mod erasure;
 pub mod intent;
 pub mod journal;
 pub mod local_tariff;
@@ -51,6 +52,7 @@ use chargebook_store::vault::KeyVault;
 use chargebook_store::{AppendError, EventStore, ExpectedVersion, Position, StreamName};
 use chrono::TimeDelta;
 use clock::Clock;
+use erasure::Erasures;
 use intent::CommandBoard;
 use journal::{Draft, Journal, JournalError};
 use ocsp::OcspCache;
@@ -61,6 +63,7 @@ use registry::{
     PasswordMatch, Registered, Registry, RegistryError, SettingsChange, StationChange,
     StationRegistration,
 };
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::{Mutex, OnceCell, mpsc};
@@ -80,6 +83,8 @@ pub struct Settings {
     pub invoice_series: String,
     /// What stations are told to send a heartbeat after, in seconds.
     pub heartbeat_interval_seconds: u32,
+    /// Where the vault keeps its own backup, made anew at every erasure; nowhere if absent.
+    pub keys_backup: Option<PathBuf>,
 }
 
 impl Default for Settings {
@@ -90,6 +95,7 @@ impl Default for Settings {
             time_zone: "UTC".to_owned(),
             invoice_series: "INV".to_owned(),
             heartbeat_interval_seconds: 300,
+            keys_backup: None,
         }
     }
 }
@@ -108,6 +114,7 @@ struct Inner {
     registry: Registry,
     transaction_ids: TransactionIds,
     board: Arc<CommandBoard>,
+    erasures: Erasures,
     authority: OnceCell<StationAuthority>,
     ocsp_cache: OcspCache,
     /// Read from the vault at first need; inside, whether there is one.
@@ -136,9 +143,13 @@ impl Chargebook {
         let board = Arc::new(CommandBoard::new());
         let open_commands = intent::read_board(&journal, &board).await?;
         let personal = PersonalData::new(vault);
+        let registry = Registry::new(journal.clone(), personal.clone());
+        let leaving = erasure::leaving(&journal).await?;
+        registry.leaving().write().await.extend(leaving);
         Ok(Self {
             inner: Arc::new(Inner {
-                registry: Registry::new(journal.clone(), personal.clone()),
+                registry,
+                erasures: Erasures::default(),
                 transaction_ids: TransactionIds::new(journal.clone()),
                 board,
                 authority: OnceCell::new(),
@@ -166,7 +177,7 @@ impl Chargebook {
     }
 
     /// Runs the policies until cancelled: commands that expire, sessions that settle, invoices
-    /// and postings that follow.
+    /// and postings that follow, people who are to be forgotten.
     ///
     /// # Errors
     /// A policy that cannot go on.
@@ -174,8 +185,18 @@ impl Chargebook {
         let left_sent = self.commands_left_sent();
         tokio::select! {
             () = self.watch_commands(left_sent) => Ok(()),
+            // It ends when it is told to, as the others are: they have the last word.
+            () = async {
+                erasure::run(self.clone(), stop.clone()).await;
+                std::future::pending().await
+            } => Ok(()),
             outcome = policy::run(self.clone(), stop.clone()) => outcome,
         }
+    }
+
+    /// Runs one of them alone: forgets whoever is to be forgotten, until cancelled.
+    pub async fn run_erasures(&self, stop: CancellationToken) {
+        erasure::run(self.clone(), stop).await;
     }
 
     /// Who is this, and may it in? `password` is what stands behind the colon of basic auth. One
@@ -399,6 +420,10 @@ impl Chargebook {
 
     pub(crate) fn board(&self) -> &Arc<CommandBoard> {
         &self.inner.board
+    }
+
+    pub(crate) fn erasures(&self) -> &Erasures {
+        &self.inner.erasures
     }
 
     pub(crate) fn open_commands(&self) -> &Mutex<OpenCommands> {

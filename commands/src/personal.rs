@@ -18,6 +18,8 @@ use std::sync::Arc;
 
 /// How many times the same card may be erased and come again as a new subject.
 const SUBJECT_GENERATIONS_MAX: u32 = 64;
+/// No uid is longer, in bytes: OCPP's longest has 255 characters (2.1: identifierString[255]).
+const UID_BYTES_MAX: usize = 1024;
 
 /// The vault, in the domain's words.
 #[derive(Clone)]
@@ -187,16 +189,36 @@ impl PersonalData {
 
     /// Whose key seals a token's uid. After an erasure the same card is somebody new.
     pub async fn token_subject(&self, uid: &str) -> Result<SubjectId, VaultError> {
+        Ok(self.token_subjects(uid).await?.0)
+    }
+
+    /// The same, and who it was when it was erased last.
+    pub async fn token_subjects(
+        &self,
+        uid: &str,
+    ) -> Result<(SubjectId, Option<SubjectId>), VaultError> {
+        let mut erased = None;
         for generation in 0..SUBJECT_GENERATIONS_MAX {
-            let hash = self
-                .vault
-                .keyed_hash("token-subject", &[folded(uid).as_bytes(), &generation.to_be_bytes()]);
-            let subject = SubjectId(uuid_from(&hash));
+            let subject = self.token_subject_of(uid, generation);
             if !self.vault.is_erased(subject.0).await? {
-                return Ok(subject);
+                return Ok((subject, erased));
             }
+            erased = Some(subject);
         }
         Err(VaultError::Erased)
+    }
+
+    fn token_subject_of(&self, uid: &str, generation: u32) -> SubjectId {
+        let parts = [folded(uid).into_bytes(), generation.to_be_bytes().to_vec()];
+        SubjectId(uuid_from(&self.vault.keyed_hash("token-subject", &[&parts[0], &parts[1]])))
+    }
+
+    /// Whether a text is the uid of the token that a subject is.
+    pub(crate) fn is_uid_of(&self, text: &str, subject: SubjectId) -> bool {
+        let is_short = text.len() <= UID_BYTES_MAX;
+        is_short
+            && (0..SUBJECT_GENERATIONS_MAX)
+                .any(|generation| self.token_subject_of(text, generation) == subject)
     }
 
     /// One hole with the whole text, under a subject's key.

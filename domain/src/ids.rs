@@ -55,6 +55,8 @@ uuid_ids! {
     ReportPartKey;
     /// Whose personal data a sealed hole holds; names the key that opens it.
     SubjectId;
+    /// A wish that somebody be forgotten, and what became of it.
+    ErasureId;
 }
 
 impl AlertId {

@@ -46,6 +46,11 @@ pub(super) const STREAMS: &[Stream] = &[
         events: &["token.", "subject.erased"],
     },
     Stream { name: "driver-{uuid}", holds: "A driver", events: &["driver.", "subject.erased"] },
+    Stream {
+        name: "erasures-register",
+        holds: "Who is to be forgotten, what that comes to, and that it is done",
+        events: &["erasure."],
+    },
     Stream { name: "site-{uuid}", holds: "A site", events: &["site."] },
     Stream {
         name: "tariff-{uuid}",

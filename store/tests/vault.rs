@@ -2,7 +2,7 @@
 
 use chargebook_proof::checkpoint::Origin;
 use chargebook_store::OpenError;
-use chargebook_store::vault::{KeyVault, Unsealable, VaultError};
+use chargebook_store::vault::{ErasedText, KeyVault, Sealed, Unsealable, VaultError};
 use futures::future::join_all;
 use std::path::Path;
 use std::sync::Arc;
@@ -203,4 +203,120 @@ async fn the_first_authority_is_kept_for_ever() {
     }
     vault.close().await.expect("closed");
     assert_eq!(open(&folder).await.authority().await, Ok(Some("first".to_owned())));
+}
+
+async fn opens(vault: &KeyVault, subject: Uuid, sealed: &Sealed) -> Result<String, Unsealable> {
+    let opened = vault.unseal(subject, &sealed.ciphertext, &sealed.commitment).await;
+    opened.map(|opened| opened.plaintext)
+}
+
+/// A subject with three texts, of which the second is to be forgotten.
+async fn with_texts(vault: &KeyVault, subject: Uuid) -> [Sealed; 3] {
+    vault.ensure_subjects(&[subject]).await.expect("durable");
+    ["first", "second", "third"].map(|text| vault.seal(subject, text).expect("ensured"))
+}
+
+/// Forgets the second: everything that an erasure does.
+async fn forget_second(vault: &KeyVault, subject: Uuid, texts: &[Sealed; 3]) {
+    vault.retire_keys(&[subject]).await.expect("durable");
+    let kept = [&texts[0], &texts[2]];
+    let kept = kept.map(|text| (subject, text.ciphertext.as_str(), text.commitment.as_str()));
+    vault.keep_texts(&kept).await.expect("durable");
+    vault.forget_texts(&[subject], &[erased(subject, &texts[1])]).await.expect("forgotten");
+}
+
+fn erased(subject: Uuid, text: &Sealed) -> ErasedText<'_> {
+    ErasedText { subject, commitment: &text.commitment, ciphertext: Some(&text.ciphertext) }
+}
+
+#[tokio::test]
+async fn one_text_is_forgotten_and_the_others_of_its_subject_stay() {
+    let folder = TempDir::new().expect("a folder");
+    let vault = open(&folder).await;
+    let subject = Uuid::new_v4();
+    let texts = with_texts(&vault, subject).await;
+    let key = stored_key(folder.path(), subject).await;
+    forget_second(&vault, subject, &texts).await;
+    let fourth = vault.seal(subject, "fourth").expect("the subject goes on");
+    assert!(!contains(&vault_bytes(folder.path()), &key), "the key of the forgotten text is there");
+    // The same again, as after a crash, takes nothing from what stays; also where it is broken off.
+    for is_whole in [true, false] {
+        vault.retire_keys(&[subject]).await.expect("durable");
+        let kept = [&texts[0], &texts[2], &fourth];
+        let kept = kept.map(|text| (subject, &*text.ciphertext, &*text.commitment));
+        vault.keep_texts(&kept).await.expect("durable");
+        if is_whole {
+            let erased = [erased(subject, &texts[1])];
+            vault.forget_texts(&[subject], &erased).await.expect("forgotten");
+        }
+    }
+    for vault in [vault, open(&folder).await] {
+        assert_eq!(opens(&vault, subject, &texts[0]).await.as_deref(), Ok("first"));
+        assert_eq!(opens(&vault, subject, &texts[1]).await, Err(Unsealable::Erased));
+        assert_eq!(opens(&vault, subject, &texts[2]).await.as_deref(), Ok("third"));
+        assert_eq!(opens(&vault, subject, &fourth).await.as_deref(), Ok("fourth"));
+        assert_eq!(vault.is_text_erased(&texts[1].commitment).await, Ok(true));
+        assert_eq!(vault.is_text_erased(&texts[0].commitment).await, Ok(false));
+    }
+}
+
+#[tokio::test]
+async fn a_text_that_was_kept_once_is_forgotten_later() {
+    let vault = KeyVault::in_memory().await.expect("made");
+    let subject = Uuid::new_v4();
+    let texts = with_texts(&vault, subject).await;
+    forget_second(&vault, subject, &texts).await;
+    vault.retire_keys(&[subject]).await.expect("durable");
+    let forgotten = [erased(subject, &texts[0])];
+    vault.forget_texts(&[subject], &forgotten).await.expect("forgotten");
+    assert_eq!(opens(&vault, subject, &texts[0]).await, Err(Unsealable::Erased));
+    assert_eq!(opens(&vault, subject, &texts[2]).await.as_deref(), Ok("third"));
+    vault.erase(subject).await.expect("erased");
+    assert_eq!(opens(&vault, subject, &texts[2]).await, Err(Unsealable::Erased));
+}
+
+#[tokio::test]
+async fn a_backup_opens_what_the_vault_opens_and_no_older_one_is_left() {
+    let folder = TempDir::new().expect("a folder");
+    let elsewhere = TempDir::new().expect("a folder");
+    let backup = elsewhere.path().join("keys.db");
+    let vault = open(&folder).await;
+    let subjects = [Uuid::new_v4(), Uuid::new_v4()];
+    vault.ensure_subjects(&subjects).await.expect("durable");
+    let sealed = subjects.map(|subject| vault.seal(subject, PLAINTEXT).expect("ensured"));
+    let key = stored_key(folder.path(), subjects[0]).await;
+    vault.back_up(&backup).await.expect("written");
+    assert!(contains(&std::fs::read(&backup).expect("there"), &key));
+    let before = elsewhere.path().join("before");
+    std::fs::hard_link(&backup, &before).expect("linked");
+
+    vault.erase(subjects[0]).await.expect("erased");
+    vault.back_up(&backup).await.expect("written again");
+    let bytes = std::fs::read(&before).expect("there");
+    assert!(bytes.iter().all(|byte| *byte == 0), "the bytes of the one before are overwritten");
+    let restored = open(&elsewhere).await;
+    assert_eq!(restored.verifier_key().to_bytes(), vault.verifier_key().to_bytes());
+    assert_eq!(opens(&restored, subjects[0], &sealed[0]).await, Err(Unsealable::Erased));
+    assert_eq!(opens(&restored, subjects[1], &sealed[1]).await.as_deref(), Ok(PLAINTEXT));
+}
+
+#[tokio::test]
+async fn a_vault_of_the_first_version_goes_on() {
+    use sqlx::Connection;
+    let folder = TempDir::new().expect("a folder");
+    let vault = open(&folder).await;
+    let subject = Uuid::new_v4();
+    let texts = with_texts(&vault, subject).await;
+    vault.close().await.expect("closed");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(folder.path().join("keys.db"));
+    let mut connection = sqlx::SqliteConnection::connect_with(&options).await.expect("opens");
+    let earlier = "DROP TABLE retired_key; DROP TABLE kept_text; DROP TABLE erased_text; \
+                   PRAGMA user_version = 1;";
+    sqlx::raw_sql(earlier).execute(&mut connection).await.expect("as it was");
+    connection.close().await.expect("closed");
+
+    let vault = open(&folder).await;
+    forget_second(&vault, subject, &texts).await;
+    assert_eq!(opens(&vault, subject, &texts[0]).await.as_deref(), Ok("first"));
+    assert_eq!(opens(&vault, subject, &texts[1]).await, Err(Unsealable::Erased));
 }

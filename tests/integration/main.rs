@@ -16,6 +16,7 @@ mod database_down;
 mod demo;
 mod deployment;
 mod durable_before_reply;
+mod erasure;
 mod every_request;
 mod full_session;
 mod harness;

@@ -1,19 +1,17 @@
 //! Drivers: who charges and pays. The id that an operator gives a driver is known to the log as
 //! a keyed hash only, like everything else that could name a person.
 
-use super::tokens::Erasure;
 use crate::answer::{Page, Written};
 use crate::problem::Problem;
-use crate::request::{Body, MaybeBody, PageParameters, PathText, Query, WaitParameters};
+use crate::request::{Body, PageParameters, PathText, Query, WaitParameters};
 use crate::state::ApiState;
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
-use chargebook_domain::events::v1::{AccountKind, DriverRegistered};
+use chargebook_domain::events::v1::AccountKind;
 use chargebook_domain::ids::DriverId;
 use chargebook_domain::units::Timestamp;
 use chargebook_projections::Driver as DriverRow;
-use chargebook_store::StreamName;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -134,41 +132,6 @@ pub(crate) async fn register(
     let registered =
         registry.register_driver_paying(&id, &name, email.as_deref(), account.into()).await?;
     Ok(Written::registered(registered, "/v1/drivers", &id))
-}
-
-/// Erases a driver: name and address can be read by nobody from here on. What was billed stays,
-/// and stays provable.
-#[utoipa::path(
-    post, path = "/v1/drivers/{id}/erase", tag = "drivers", operation_id = "erase_driver",
-    params(("id" = String, Path, description = "The driver's id, or our own `driver_id`")),
-    request_body = Option<Erasure>,
-    responses(
-        (status = 200, description = "Erased, or so before", body = Written),
-        (status = 404, description = "No such driver", body = Problem),
-    ),
-)]
-pub(crate) async fn erase(
-    State(state): State<ApiState>,
-    PathText(id): PathText,
-    MaybeBody(erasure): MaybeBody<Erasure>,
-) -> Result<Response, Problem> {
-    let reason = erasure.unwrap_or_default().reason()?;
-    let registry = state.chargebook.registry();
-    let (driver_id, subject_id) = match registry.driver(&id).await? {
-        Some(DriverRegistered { driver_id, subject_id, .. }) => (driver_id, subject_id),
-        None => {
-            let driver_id: DriverId = id.parse().map_err(|_| no_driver())?;
-            let row = state.found(|| state.read_models.driver(driver_id)).await?;
-            (driver_id, row.ok_or_else(no_driver)?.subject_id)
-        }
-    };
-    let id = driver_id.to_string();
-    if state.chargebook.personal().vault().is_erased(subject_id.0).await? {
-        return Ok(Written::changed(false, state.head(), &id));
-    }
-    let stream = StreamName::of("driver", driver_id.0);
-    let erased = registry.erase_subject(&stream, subject_id, &reason).await?;
-    Ok(Written::changed(erased.created, erased.position, &id))
 }
 
 async fn driver(state: &ApiState, row: DriverRow) -> Driver {

@@ -9,6 +9,7 @@ mod commands;
 mod device_model;
 mod dialects;
 mod drivers;
+mod erasures;
 mod events;
 pub(crate) mod health;
 mod invoices;
@@ -104,7 +105,8 @@ pub(crate) fn guarded_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(alerts::acknowledge))
         .routes(routes!(tokens::list, tokens::register))
         .routes(routes!(tokens::get, tokens::change))
-        .routes(routes!(tokens::erase))
+        .routes(routes!(erasures::erase_token))
+        .routes(routes!(erasures::export_token))
         .routes(routes!(trust_anchors::list, trust_anchors::add))
         .routes(routes!(trust_anchors::withdraw))
         .routes(routes!(v2g_authority::get, v2g_authority::set, v2g_authority::withdraw))
@@ -125,7 +127,10 @@ pub(crate) fn guarded_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(reservations::list))
         .routes(routes!(drivers::list, drivers::register))
         .routes(routes!(drivers::get))
-        .routes(routes!(drivers::erase))
+        .routes(routes!(erasures::erase_driver))
+        .routes(routes!(erasures::export_driver))
+        .routes(routes!(erasures::list))
+        .routes(routes!(erasures::get))
         .routes(routes!(sites::list, sites::register))
         .routes(routes!(sites::get))
         .routes(routes!(sessions::list))

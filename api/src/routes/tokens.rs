@@ -2,7 +2,7 @@
 
 use crate::answer::{Page, Written};
 use crate::problem::Problem;
-use crate::request::{Body, MaybeBody, PageParameters, PathText, Query, WaitParameters, present};
+use crate::request::{Body, PageParameters, PathText, Query, WaitParameters, present};
 use crate::state::ApiState;
 use axum::Json;
 use axum::extract::State;
@@ -16,11 +16,6 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
-
-/// Why a subject is erased, where nobody says.
-pub(super) const ERASED_BECAUSE: &str = "requested_by_subject";
-/// Longest reason for an erasure, in characters; it stays in the log for ever.
-const REASON_CHARACTERS_MAX: usize = 48;
 
 /// A token as it is now.
 #[derive(Debug, Serialize, ToSchema)]
@@ -117,27 +112,6 @@ pub(crate) struct TokenChangeBody {
     #[serde(default, alias = "group_id", deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     group: Option<Option<String>>,
-}
-
-/// Why a subject is erased.
-#[derive(Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Erasure {
-    /// A word for why, kept in the log for ever: no personal data. `requested_by_subject` if
-    /// absent.
-    reason: Option<String>,
-}
-
-impl Erasure {
-    /// The word, checked to be one: nobody's name slips in.
-    pub(super) fn reason(self) -> Result<String, Problem> {
-        let reason = self.reason.unwrap_or_else(|| ERASED_BECAUSE.to_owned());
-        let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-        match (1..=REASON_CHARACTERS_MAX).contains(&reason.len()) && reason.chars().all(is_word) {
-            true => Ok(reason),
-            false => Err(Problem::invalid("/reason", "a word of a-z, 0-9 and _")),
-        }
-    }
 }
 
 /// Which tokens.
@@ -241,28 +215,6 @@ pub(crate) async fn change(
             .is_some_and(|group| group.as_deref().map(str::trim) != known.group.as_deref());
     let position = state.chargebook.registry().change_token(&uid, change).await?;
     Ok(Written::changed(changed, position, &uid))
-}
-
-/// Erases whoever is behind a token: its uid can be read by nobody from here on, and it may not
-/// charge any more. What was billed stays, and stays provable.
-#[utoipa::path(
-    post, path = "/v1/tokens/{uid}/erase", tag = "tokens", operation_id = "erase_token",
-    params(("uid" = String, Path, description = "What the reader reads")),
-    request_body = Option<Erasure>,
-    responses(
-        (status = 200, description = "Erased", body = Written),
-        (status = 404, description = "No such token", body = Problem),
-    ),
-)]
-pub(crate) async fn erase(
-    State(state): State<ApiState>,
-    PathText(uid): PathText,
-    MaybeBody(erasure): MaybeBody<Erasure>,
-) -> Result<Response, Problem> {
-    let reason = erasure.unwrap_or_default().reason()?;
-    let token_id = known(&state, &uid).await?.token_id;
-    let erased = state.chargebook.registry().erase_token(&uid, &reason).await?;
-    Ok(Written::changed(erased.created, erased.position, &token_id.to_string()))
 }
 
 async fn token(state: &ApiState, row: TokenRow) -> Token {

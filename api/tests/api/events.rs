@@ -111,8 +111,9 @@ async fn frames_are_verbatim_and_sealed_only_where_asked_for() {
     let started = started.iter().find(|event| event["type"] == "session.started");
     assert!(started.expect("a start")["data"]["id_tag"].is_array(), "facts stay sealed");
 
-    let erased = format!("/v1/tokens/{TAG}/erase");
-    api.post(&erased, &json!({})).await.expect(200);
+    let token = api.chargebook.registry().token(TAG).await.expect("read").expect("known");
+    let vault = api.chargebook.personal().vault();
+    vault.erase(token.subject_id.0).await.expect("erased");
     let erased = exchange("/v1/events?limit=1000").await;
     let text = erased["request"].as_str().expect("a text");
     assert!(text.contains(r#""idTag":"(sealed)""#), "{text}");

@@ -247,6 +247,7 @@ async fn a_token_is_registered_changed_and_erased() {
     let path = format!("/v1/tokens/04A1B2C3?wait_for={}", forever.position());
     assert_eq!(api.get(&path).await.expect(200).json()["expires_at"], Value::Null);
 
+    api.run_policies();
     let erase = api.send(Method::POST, "/v1/tokens/04A1B2C3/erase", &[], "").await.expect(200);
     api.get("/v1/tokens/04A1B2C3").await.problem(404, "not_found");
     api.patch("/v1/tokens/nobody", &change).await.problem(404, "not_found");

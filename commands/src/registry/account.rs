@@ -111,6 +111,16 @@ impl Registry {
         Ok(Some(Decimal::new(limit_minor.saturating_sub(owed_minor), exponent)))
     }
 
+    /// What an account owes, by currency, in minor units; less than 0: it is owed.
+    pub(crate) async fn owed(
+        &self,
+        account_id: AccountId,
+    ) -> Result<BTreeMap<String, i64>, RegistryError> {
+        let mut ledger = self.ledger(account_id).await?.as_ref().clone();
+        self.follow(&mut ledger).await?;
+        Ok(ledger.owed)
+    }
+
     /// Limits how much an account may owe, or lifts the limit; in force at once.
     ///
     /// # Errors

@@ -23,12 +23,12 @@ pub(crate) use trust::pem_of;
 use crate::journal::{Draft, Journal, JournalError, is_exchange, read_event};
 use crate::personal::PersonalData;
 use chargebook_domain::events::Event;
-use chargebook_domain::events::v1::{AccountKind, DriverRegistered, SiteRegistered, SubjectErased};
+use chargebook_domain::events::v1::{AccountKind, DriverRegistered, SiteRegistered};
 use chargebook_domain::ids::{AccountId, DriverId, SiteId, SubjectId};
 use chargebook_store::vault::VaultError;
 use chargebook_store::{AppendError, ExpectedVersion, LookupKey, Position, StreamName};
 use std::borrow::Borrow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -99,6 +99,8 @@ pub struct Registry {
     /// Held while a serial number is looked up and given to a station; read while a station gets
     /// its name, which may be nobody's number.
     serial_numbers: tokio::sync::RwLock<()>,
+    /// Read while a token is registered for a driver.
+    leaving: tokio::sync::RwLock<HashSet<DriverId>>,
 }
 
 /// What was loaded once, by a name or an id of its own.
@@ -184,6 +186,7 @@ impl Registry {
             trust: tokio::sync::Mutex::new(None),
             registering: std::array::from_fn(|_| tokio::sync::Mutex::new(())),
             serial_numbers: tokio::sync::RwLock::new(()),
+            leaving: tokio::sync::RwLock::default(),
         }
     }
 
@@ -343,9 +346,24 @@ impl Registry {
     pub async fn driver(&self, driver: &str) -> Result<Option<DriverRegistered>, RegistryError> {
         let key = self.personal.name_key("driver", driver);
         let Some(stream) = self.journal.lookup(&key).await? else { return Ok(None) };
+        self.load_driver(&stream).await
+    }
+
+    /// A driver by our id.
+    pub async fn driver_by_id(
+        &self,
+        driver_id: DriverId,
+    ) -> Result<Option<DriverRegistered>, RegistryError> {
+        self.load_driver(&StreamName::of("driver", driver_id.0)).await
+    }
+
+    async fn load_driver(
+        &self,
+        stream: &StreamName,
+    ) -> Result<Option<DriverRegistered>, RegistryError> {
         let mut found = None;
         self.journal
-            .replay(&stream, 0, |recorded| {
+            .replay(stream, 0, |recorded| {
                 if let Event::DriverRegistered(fact) = read_event(recorded)? {
                     found = Some(*fact);
                 }
@@ -355,23 +373,14 @@ impl Registry {
         Ok(found)
     }
 
-    /// Destroys a subject's key: what it sealed can be read by nobody from here on. Recorded in
-    /// `stream`, the subject's own.
-    pub async fn erase_subject(
-        &self,
-        stream: &StreamName,
-        subject_id: SubjectId,
-        reason: &str,
-    ) -> Result<Registered, RegistryError> {
-        let appended = self
-            .decide(stream, |_| {
-                let fact = SubjectErased { subject_id, reason: reason.to_owned() };
-                Some(Draft::new(self.journal.fresh_id(), fact).by("operator"))
-            })
-            .await?;
-        self.personal.vault().erase(subject_id.0).await?;
+    /// Drivers for whom no token is registered any more: they are to be forgotten.
+    pub(crate) fn leaving(&self) -> &tokio::sync::RwLock<HashSet<DriverId>> {
+        &self.leaving
+    }
+
+    /// Has tokens read from the log again: what is known of some may be erased.
+    pub(crate) fn forget_tokens(&self) {
         self.tokens.forget_all();
-        Ok(Registered { created: true, position: appended })
     }
 
     /// What is to be written is there already.

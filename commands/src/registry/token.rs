@@ -121,12 +121,17 @@ impl Registry {
             return Err(RegistryError::invalid("/type", format!("one of {}", KINDS.join(", "))));
         }
         let group = registration.group.as_deref().map(checked_group).transpose()?;
+        let leaving = self.leaving().read().await;
         let (driver_id, account_id) = match &registration.driver {
             None => (None, None),
             Some(name) => {
                 let driver = self.driver(name).await?.ok_or_else(|| {
                     RegistryError::invalid("/driver", format!("driver `{name}` is not registered"))
                 })?;
+                if leaving.contains(&driver.driver_id) {
+                    let detail = format!("driver `{name}` is to be forgotten");
+                    return Err(RegistryError::Conflict(detail));
+                }
                 (Some(driver.driver_id), Some(driver.account_id))
             }
         };
@@ -208,14 +213,24 @@ impl Registry {
         Ok(position)
     }
 
-    /// Erases whoever is behind a token: the uid can be read by nobody from here on.
-    pub async fn erase_token(&self, uid: &str, reason: &str) -> Result<Registered, RegistryError> {
-        let uid = checked_uid(uid)?;
-        let not_found = || RegistryError::NotFound("no such token".to_owned());
-        let stream = self.journal.lookup(&self.personal.token_key(uid)).await?;
-        let stream = stream.ok_or_else(not_found)?;
-        let known = self.load_token(&stream).await?.ok_or_else(not_found)?;
-        self.erase_subject(&stream, known.subject_id, reason).await
+    /// Lets a token charge no more, whatever is said of it later; in force at once.
+    pub(crate) async fn block_token(&self, token_id: TokenId) -> Result<(), RegistryError> {
+        let stream = StreamName::of("token", token_id.0);
+        let mut is_new = false;
+        self.decide(&stream, |events| {
+            let known = KnownToken::of(events)?;
+            is_new = known.status != TokenStatus::Blocked;
+            is_new.then(|| {
+                let KnownToken { expires_at, sealed_group: group, .. } = known;
+                let fact = TokenChanged { status: TokenStatus::Blocked, expires_at, group };
+                Draft::new(self.journal.fresh_id(), fact)
+            })
+        })
+        .await?;
+        if is_new {
+            self.tokens.forget_all();
+        }
+        Ok(())
     }
 
     /// A token by its uid. Asked at every authorisation, so what was found once is kept until

@@ -3,6 +3,7 @@
 use crate::reviews::becomes;
 use crate::support::{Service, Station, TAG, start_at, stop_at, token};
 use crate::transactions::{Telling as _, ended, started, updated};
+use chargebook_commands::erasure::Subject;
 use chargebook_commands::message::{
     Answer, AuthorizeReport, PresentedToken, StartReport, StationMessage, StopReport,
     TransactionReport,
@@ -154,7 +155,7 @@ async fn a_groups_name_outlives_the_erasure_of_a_card_of_that_name() {
     registry.register_token(token("FAMILY")).await.unwrap();
     let moved = TokenChange { group: Some(Some("FAMILY".to_owned())), ..TokenChange::default() };
     registry.change_token(TAG, moved).await.unwrap();
-    registry.erase_token("FAMILY", "requested_by_subject").await.unwrap();
+    crate::erasures::erase(&service, Subject::Token("FAMILY")).await;
     let service = service.restart().await;
     for uid in [HERS, TAG] {
         let known = service.chargebook.registry().token(uid).await.unwrap().unwrap();

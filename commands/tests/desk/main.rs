@@ -7,6 +7,7 @@ mod clock_set_back;
 mod crashes;
 mod credit;
 mod delivery;
+mod erasures;
 mod groups;
 mod open_commands;
 mod payments;

@@ -138,6 +138,9 @@ events! {
     "command.requested" CommandRequested(v1::CommandRequested);
     "command.sent" CommandSent(v1::CommandSent);
     "driver.registered" DriverRegistered(v1::DriverRegistered);
+    "erasure.completed" ErasureCompleted(v1::ErasureCompleted);
+    "erasure.decided" ErasureDecided(v1::ErasureDecided);
+    "erasure.requested" ErasureRequested(v1::ErasureRequested);
     "exchange.recorded" ExchangeRecorded(v1::ExchangeRecorded);
     "exchange.reread" ExchangeReread(v1::ExchangeReread);
     "invoice.issued" InvoiceIssued(v1::InvoiceIssued);

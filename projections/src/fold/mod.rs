@@ -286,6 +286,9 @@ impl State {
             }
             Event::StationNotified(_) => self.reported(event, fact),
             Event::CommandSent(_)
+            | Event::ErasureCompleted(_)
+            | Event::ErasureDecided(_)
+            | Event::ErasureRequested(_)
             | Event::ExchangeRecorded(_)
             | Event::ExchangeReread(_)
             | Event::LogCreated(_)

@@ -7,11 +7,14 @@
 //! hold the subject's key any more. What it does not promise: that the disk underneath, its
 //! snapshots, or somebody's copy of the file have forgotten it.
 
+mod backup;
 mod seal;
 mod table;
+mod texts;
 
 pub use seal::{Opened, Sealed};
 pub(crate) use table::VAULT_FILE;
+pub use texts::ErasedText;
 
 use crate::file::OpenError;
 use crate::lru::Lru;
@@ -58,8 +61,8 @@ pub enum VaultError {
 /// Why a hole does not open.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsealable {
-    /// The subject was erased.
-    #[error("the subject was erased")]
+    /// The subject was erased, or this text.
+    #[error("the subject or the text was erased")]
     Erased,
     /// The vault has never had a key of this subject, or was lost.
     #[error("no key of this subject is known")]
@@ -238,7 +241,10 @@ impl KeyVault {
         let state = self.state(subject).await;
         match state.map_err(|error| Unsealable::Unavailable(error.to_string()))? {
             Some(SubjectState::Key(key)) => {
-                seal::open(&key, subject, ciphertext, commitment).ok_or(Unsealable::Damaged)
+                match seal::open(&key, subject, ciphertext, commitment) {
+                    Some(opened) => Ok(opened),
+                    None => self.unseal_older(subject, ciphertext, commitment).await,
+                }
             }
             Some(SubjectState::Erased) => Err(Unsealable::Erased),
             None => Err(Unsealable::Unknown),
@@ -250,12 +256,24 @@ impl KeyVault {
         Ok(self.state(subject).await? == Some(SubjectState::Erased))
     }
 
+    /// Whether the vault has a key of the subject: whether anything may be sealed for it.
+    pub async fn has_key(&self, subject: Uuid) -> Result<bool, VaultError> {
+        Ok(matches!(self.state(subject).await?, Some(SubjectState::Key(_))))
+    }
+
     /// Destroys the subject's key, for ever, and returns once no file of the vault holds it any
     /// more. A subject that never had a key is remembered as erased all the same.
     pub async fn erase(&self, subject: Uuid) -> Result<(), VaultError> {
+        self.erase_all(&[subject]).await
+    }
+
+    /// The same for several, all or none.
+    pub async fn erase_all(&self, subjects: &[Uuid]) -> Result<(), VaultError> {
         let mut connection = self.connection.lock().await;
-        table::erase(&mut connection, subject).await?;
-        lock(&self.cache).put(subject, SubjectState::Erased);
+        table::erase(&mut connection, subjects).await?;
+        for subject in subjects {
+            lock(&self.cache).put(*subject, SubjectState::Erased);
+        }
         table::scrub(&mut connection).await
     }
 

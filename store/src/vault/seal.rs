@@ -7,8 +7,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use chacha20::{R20, hchacha};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
-use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use chacha20poly1305::{ChaCha20Poly1305, Nonce, XChaCha20Poly1305, XNonce};
 use chargebook_proof::disclosure::{SALT_BYTES, commitment};
 use rand::RngCore;
 use uuid::Uuid;
@@ -17,6 +18,10 @@ use uuid::Uuid;
 const NONCE_BYTES: usize = 24;
 /// Length of a subject's key, in bytes.
 pub(super) const KEY_BYTES: usize = 32;
+
+/// The part of a nonce that the key of one text is derived from, in bytes; the cipher's own nonce
+/// is the rest.
+const DERIVING_NONCE_BYTES: usize = 16;
 
 /// A subject's key.
 pub(super) type SubjectKey = [u8; KEY_BYTES];
@@ -73,12 +78,51 @@ pub(super) fn open(
     let associated = associated_data(subject, expected_commitment);
     let payload = Payload { msg: encrypted, aad: &associated };
     let message = cipher(key).decrypt(&XNonce::from(*nonce), payload).ok()?;
+    opened(&message, expected_commitment)
+}
+
+fn opened(message: &[u8], expected_commitment: &str) -> Option<Opened> {
     let (salt, plaintext) = message.split_first_chunk::<SALT_BYTES>()?;
     let plaintext = String::from_utf8(plaintext.to_vec()).ok()?;
     if commitment(salt, &plaintext) != expected_commitment {
         return None;
     }
     Some(Opened { plaintext, salt: *salt })
+}
+
+/// What opens one text and no other of its subject. XChaCha20 encrypts each text under a key of its
+/// own, HChaCha20 of the subject's key and the first 16 bytes of the nonce
+/// (draft-irtf-cfrg-xchacha-03, section 2.3); it says nothing of the key it came from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct TextKey(pub(super) [u8; KEY_BYTES]);
+
+/// The nonce part that a text's key is found by; `None` where the text is no sealed one.
+pub(super) fn text_name(ciphertext: &str) -> Option<[u8; DERIVING_NONCE_BYTES]> {
+    let bytes = STANDARD.decode(ciphertext).ok()?;
+    bytes.first_chunk::<DERIVING_NONCE_BYTES>().copied()
+}
+
+/// The key of one text, from its subject's.
+pub(super) fn text_key(key: &SubjectKey, ciphertext: &str) -> Option<TextKey> {
+    let name = text_name(ciphertext)?;
+    Some(TextKey(hchacha::<R20>(&(*key).into(), &name.into()).into()))
+}
+
+/// As [`open`], with the key of this one text.
+pub(super) fn open_one(
+    key: &TextKey,
+    subject: Uuid,
+    ciphertext: &str,
+    expected_commitment: &str,
+) -> Option<Opened> {
+    let bytes = STANDARD.decode(ciphertext).ok()?;
+    let (nonce, encrypted) = bytes.split_first_chunk::<NONCE_BYTES>()?;
+    let mut rest = Nonce::default();
+    rest[4..].copy_from_slice(&nonce[DERIVING_NONCE_BYTES..]);
+    let associated = associated_data(subject, expected_commitment);
+    let payload = Payload { msg: encrypted, aad: &associated };
+    let message = ChaCha20Poly1305::new(&key.0.into()).decrypt(&rest, payload).ok()?;
+    opened(&message, expected_commitment)
 }
 
 fn cipher(key: &SubjectKey) -> XChaCha20Poly1305 {
@@ -104,8 +148,14 @@ mod tests {
             prop_assert_eq!(&opened.plaintext, &plaintext);
             prop_assert_eq!(&commitment(&opened.salt, &plaintext), &sealed.commitment);
             let again = seal(&key, subject, &plaintext).expect("short");
-            prop_assert_ne!(again.ciphertext, sealed.ciphertext);
-            prop_assert_ne!(again.commitment, sealed.commitment);
+            prop_assert_ne!(&again.ciphertext, &sealed.ciphertext);
+            prop_assert_ne!(&again.commitment, &sealed.commitment);
+
+            let one = text_key(&key, &sealed.ciphertext).expect("a sealed text");
+            let opened = open_one(&one, subject, &sealed.ciphertext, &sealed.commitment);
+            prop_assert_eq!(opened.expect("its own key").plaintext, plaintext);
+            let other = open_one(&one, subject, &again.ciphertext, &again.commitment);
+            prop_assert!(other.is_none(), "the key of one text opens no other");
         }
 
         #[test]

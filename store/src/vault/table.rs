@@ -29,7 +29,7 @@ const SCRUB_ATTEMPTS_MAX: usize = 3;
 const VAULT: FileKind = FileKind {
     what: "key vault",
     application_id: 0x4342_4b59,
-    schema_version: 1,
+    schema_version: 2,
     oldest_schema_version: 1,
     schema: "
 CREATE TABLE secret (
@@ -43,8 +43,39 @@ CREATE TABLE subject_key (
 CREATE TABLE erased_subject (
     subject BLOB PRIMARY KEY
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE retired_key (
+    subject BLOB PRIMARY KEY,
+    key BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE kept_text (
+    subject BLOB NOT NULL,
+    name BLOB NOT NULL,
+    key BLOB NOT NULL,
+    PRIMARY KEY (subject, name)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE erased_text (
+    commitment TEXT PRIMARY KEY
+) STRICT, WITHOUT ROWID;
 ",
 };
+
+/// What a file of the first version has not: the keys of single texts.
+const FROM_VERSION_1: &str = "
+CREATE TABLE IF NOT EXISTS retired_key (
+    subject BLOB PRIMARY KEY,
+    key BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS kept_text (
+    subject BLOB NOT NULL,
+    name BLOB NOT NULL,
+    key BLOB NOT NULL,
+    PRIMARY KEY (subject, name)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS erased_text (
+    commitment TEXT PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+PRAGMA user_version = 2;
+";
 
 /// The secrets of a vault, made once.
 pub(super) struct Secrets {
@@ -59,7 +90,8 @@ pub(super) async fn open(folder: &Path) -> Result<(SqliteConnection, bool), Vaul
     let path = folder.join(VAULT_FILE);
     std::fs::create_dir_all(folder).map_err(|error| file::io_error(folder, &error))?;
     let engine_error = |error: sqlx::Error| VAULT.open_error(&path, &error);
-    if VAULT.probe(&path).await? == Probe::Vacant {
+    let probe = VAULT.probe(&path).await?;
+    if probe == Probe::Vacant {
         file::make_whole(&path, async |unfinished| {
             create_private(unfinished).map_err(|error| file::io_error(unfinished, &error))?;
             create(unfinished).await.map_err(engine_error)
@@ -67,6 +99,12 @@ pub(super) async fn open(folder: &Path) -> Result<(SqliteConnection, bool), Vaul
         .await?;
     }
     let mut connection = options().filename(&path).connect().await.map_err(engine_error)?;
+    if probe == (Probe::Present { schema_version: 1 }) {
+        let mut transaction = connection.begin().await.map_err(engine_error)?;
+        let upgrade = sqlx::raw_sql(FROM_VERSION_1).execute(&mut *transaction).await;
+        upgrade.map_err(engine_error)?;
+        transaction.commit().await.map_err(engine_error)?;
+    }
     // A vault whose making was interrupted has its tables, and no secrets yet.
     let count = sqlx::query("SELECT count(*) FROM secret").fetch_one(&mut connection).await;
     let secrets: i64 = count.and_then(|row| row.try_get(0)).map_err(engine_error)?;
@@ -110,7 +148,7 @@ fn options() -> SqliteConnectOptions {
 
 /// The file is its owner's alone from its first byte on; SQLite gives its companions the same
 /// mode.
-fn create_private(path: &Path) -> std::io::Result<()> {
+pub(super) fn create_private(path: &Path) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(false);
     #[cfg(unix)]
@@ -244,20 +282,24 @@ pub(super) async fn load(
     }
 }
 
-/// Overwrites and deletes the key, and remembers that it is gone.
+/// Overwrites and deletes the keys, and remembers that they are gone: all or none.
 pub(super) async fn erase(
     connection: &mut SqliteConnection,
-    subject: Uuid,
+    subjects: &[Uuid],
 ) -> Result<(), VaultError> {
-    const STATEMENTS: [&str; 3] = [
+    const STATEMENTS: [&str; 5] = [
         "UPDATE subject_key SET key = zeroblob(32) WHERE subject = ?",
         "DELETE FROM subject_key WHERE subject = ?",
+        "DELETE FROM retired_key WHERE subject = ?",
+        "DELETE FROM kept_text WHERE subject = ?",
         "INSERT INTO erased_subject (subject) VALUES (?) ON CONFLICT DO NOTHING",
     ];
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(engine)?;
-    for sql in STATEMENTS {
-        let statement = sqlx::query(sql).bind(&subject.as_bytes()[..]);
-        statement.execute(&mut *transaction).await.map_err(engine)?;
+    for subject in subjects {
+        for sql in STATEMENTS {
+            let statement = sqlx::query(sql).bind(&subject.as_bytes()[..]);
+            statement.execute(&mut *transaction).await.map_err(engine)?;
+        }
     }
     transaction.commit().await.map_err(engine)
 }
@@ -282,13 +324,13 @@ pub(super) fn engine(error: sqlx::Error) -> VaultError {
     VaultError::Engine(error.to_string())
 }
 
-fn random<const N: usize>() -> Result<[u8; N], VaultError> {
+pub(super) fn random<const N: usize>() -> Result<[u8; N], VaultError> {
     let mut bytes = [0; N];
     OsRng.try_fill_bytes(&mut bytes).map_err(|error| VaultError::Random(error.to_string()))?;
     Ok(bytes)
 }
 
-fn fixed<const N: usize>(bytes: &[u8]) -> Result<[u8; N], VaultError> {
+pub(super) fn fixed<const N: usize>(bytes: &[u8]) -> Result<[u8; N], VaultError> {
     let damaged = |_| VaultError::Engine(format!("a secret is not {N} bytes long"));
     bytes.try_into().map_err(damaged)
 }

@@ -199,6 +199,11 @@ impl TestCsms {
         self.list("/v1/events?limit=1000")
     }
 
+    /// The same as one text, with every seal opened that can be.
+    pub(crate) fn events_text(&self) -> String {
+        serde_json::Value::Array(self.events()).to_string()
+    }
+
     /// The exchange events, in order: one for every receipt.
     pub(crate) fn exchanges(&self) -> Vec<Value> {
         let is_exchange = |event: &Value| event["type"] == "exchange.recorded";
