@@ -27,6 +27,9 @@ use std::sync::Arc;
 /// Events read at a time.
 const PAGE_EVENTS: usize = 1000;
 
+/// What the first line says of a bundle that does not prove its invoice.
+const NOT_PROVEN: &str = "NOT PROVEN";
+
 /// Options of `chargebook audit`.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum AuditCommand {
@@ -54,7 +57,7 @@ pub(crate) struct ExportArgs {
 pub(crate) struct VerifyArgs {
     /// The file that `audit export` wrote; `-` reads standard input
     bundle: PathBuf,
-    /// The log's key, or its fingerprint, as you have it from elsewhere
+    /// The log's key, or its fingerprint (either line of `log key`), as you have it from elsewhere
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
 }
@@ -76,19 +79,20 @@ fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
             .with_context(|| format!("cannot read {}", args.bundle.display()))?;
     }
     let text = String::from_utf8(bytes)
-        .map_err(|e| anyhow!("the bundle is not UTF-8 at byte {}", e.utf8_error().valid_up_to()))?;
+        .map_err(|e| anyhow!("the bundle is not UTF-8 at byte {}", e.utf8_error().valid_up_to()))
+        .context(NOT_PROVEN)?;
     let report = match chargebook_audit::verify(&text, args.key.as_deref()) {
         Ok(report) => report,
         Err(error @ AuditError::Key(_)) => return Err(error.into()),
         Err(error) if text.ends_with('\n') => {
             let hint = "the file ends with a line break, which is no part of a bundle";
-            return Err(anyhow::Error::new(error).context(hint));
+            return Err(anyhow::Error::new(error).context(hint).context(NOT_PROVEN));
         }
         Err(error) if !text.starts_with("{\"checkpoint\":") => {
             let hint = "this is no bundle that `chargebook audit export` wrote";
-            return Err(anyhow::Error::new(error).context(hint));
+            return Err(anyhow::Error::new(error).context(hint).context(NOT_PROVEN));
         }
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(anyhow::Error::new(error).context(NOT_PROVEN)),
     };
     let verdict = format!(
         "PROVEN: invoice {}{}",

@@ -8,6 +8,33 @@ use chargebook_store::{LogAddress, OpenError, OpenMode, OpenedLog};
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
+
+/// Where to listen.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct ListenAddress(SocketAddr);
+
+/// Text that is no such address.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("not of the form IP:PORT, such as 127.0.0.1:9000 or [::1]:9000; names are not looked up")]
+pub(crate) struct ListenAddressError;
+
+impl FromStr for ListenAddress {
+    type Err = ListenAddressError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self).map_err(|_| ListenAddressError)
+    }
+}
+
+impl TryFrom<String> for ListenAddress {
+    type Error = ListenAddressError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
 
 /// Flags of `chargebook serve`; what is absent may stand in the file.
 #[derive(Debug, Default, clap::Args)]
@@ -21,10 +48,10 @@ pub(crate) struct ServeArgs {
     pub(crate) store: Option<LogAddress>,
     /// Where charge points connect; port 0 picks a free one [default: 127.0.0.1:9000]
     #[arg(long, env = "CHARGEBOOK_OCPP", value_name = "ADDR")]
-    pub(crate) ocpp: Option<SocketAddr>,
+    pub(crate) ocpp: Option<ListenAddress>,
     /// Where the HTTP API and the console are; port 0 picks a free one [default: 127.0.0.1:8080]
     #[arg(long, env = "CHARGEBOOK_HTTP", value_name = "ADDR")]
-    pub(crate) http: Option<SocketAddr>,
+    pub(crate) http: Option<ListenAddress>,
     /// A TOML file with the same names
     #[arg(long, env = "CHARGEBOOK_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -62,7 +89,7 @@ pub(crate) struct ServeArgs {
     pub(crate) tls_key: Option<PathBuf>,
     /// Where charge points connect over TLS; port 0 picks a free one [default: 127.0.0.1:9443]
     #[arg(long, env = "CHARGEBOOK_TLS_LISTEN", value_name = "ADDR")]
-    pub(crate) tls_listen: Option<SocketAddr>,
+    pub(crate) tls_listen: Option<ListenAddress>,
     /// More roots (PEM) that stations' own certificates may lead to, for security profile 3, beside
     /// the authority that signs what stations ask for
     #[arg(long, env = "CHARGEBOOK_TLS_CLIENT_AUTHORITY", value_name = "FILE")]
@@ -133,8 +160,8 @@ impl LogPlace {
 struct File {
     data: Option<PathBuf>,
     store: Option<String>,
-    ocpp: Option<SocketAddr>,
-    http: Option<SocketAddr>,
+    ocpp: Option<ListenAddress>,
+    http: Option<ListenAddress>,
     #[serde(alias = "admin-token")]
     admin_token: Option<String>,
     #[serde(alias = "settle-after")]
@@ -154,7 +181,7 @@ struct File {
     #[serde(alias = "tls-key")]
     tls_key: Option<PathBuf>,
     #[serde(alias = "tls-listen")]
-    tls_listen: Option<SocketAddr>,
+    tls_listen: Option<ListenAddress>,
     #[serde(alias = "tls-client-authority")]
     tls_client_authority: Option<PathBuf>,
     #[serde(alias = "ocsp-responder")]
@@ -172,11 +199,23 @@ struct File {
 }
 
 impl File {
-    /// Says the line of a mistake, and never what is in it: that may be a password.
+    /// Says the line and the setting of a mistake, and never what else is in the line: that may be a
+    /// password.
     fn read(text: &str) -> anyhow::Result<Self> {
         toml::from_str(text).map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-            anyhow!("line {}: {}", before.matches('\n').count() + 1, error.message())
+            let line = before.matches('\n').count() + 1;
+            // Only a name that the file gives to a setting: in a broken line nothing is known.
+            let settings: toml::Table = toml::from_str(text).unwrap_or_default();
+            let name = before
+                .lines()
+                .last()
+                .and_then(|line| line.split_once('='))
+                .map(|(name, _)| name.trim());
+            match name.filter(|name| settings.contains_key(*name)) {
+                Some(name) => anyhow!("line {line}: `{name}`: {}", error.message()),
+                None => anyhow!("line {line}: {}", error.message()),
+            }
         })
     }
 }
@@ -228,8 +267,8 @@ impl Config {
                 (None, Some(text)) => text.parse().context("`store` in the configuration")?,
                 (None, None) => LogAddress::default(),
             },
-            ocpp: args.ocpp.or(file.ocpp).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9000))),
-            http: args.http.or(file.http).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080))),
+            ocpp: args.ocpp.or(file.ocpp).map_or(([127, 0, 0, 1], 9000).into(), |at| at.0),
+            http: args.http.or(file.http).map_or(([127, 0, 0, 1], 8080).into(), |at| at.0),
             admin_token: args.admin_token.or(file.admin_token),
             settle_after_seconds: args.settle_after.or(file.settle_after).unwrap_or(86_400),
             time_zone: args.time_zone.or(file.time_zone).unwrap_or_else(|| "UTC".to_owned()),
@@ -246,7 +285,7 @@ impl Config {
             tls: TlsFiles::of(
                 args.tls_certificate.or(file.tls_certificate),
                 args.tls_key.or(file.tls_key),
-                args.tls_listen.or(file.tls_listen),
+                args.tls_listen.or(file.tls_listen).map(|at| at.0),
                 args.tls_client_authority.or(file.tls_client_authority),
             )?,
             outside: OutsideSettings::of(

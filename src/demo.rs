@@ -2,7 +2,7 @@
 //! look at within seconds. Everything goes through the same doors as in earnest: the chargers
 //! over WebSockets, their finished sessions as replays of an offline station.
 
-use crate::config::{Config, DATA_DEFAULT, ServeArgs};
+use crate::config::{Config, DATA_DEFAULT, ListenAddress, ServeArgs};
 use crate::doors::Doors;
 use crate::output::output;
 use crate::server::Server;
@@ -19,13 +19,14 @@ use chargebook_simulator::{
 use chrono::{DateTime, TimeDelta, Utc};
 use comfy_table::{Table, presets};
 use std::io::Write as _;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+/// The name of a log that is the demo's: nobody should go on with it in earnest.
+pub(crate) const DEMO_ORIGIN: &str = "chargebook.demo";
 /// The chargers are the same at every start.
 const SEED: u64 = 20_261_122;
 /// Finished sessions of each charger that are replayed when the folder is new.
@@ -93,10 +94,10 @@ pub(crate) struct DemoArgs {
     data: PathBuf,
     /// Where charge points connect; a free port if this one is taken
     #[arg(long, env = "CHARGEBOOK_OCPP", default_value = "127.0.0.1:9000", value_name = "ADDR")]
-    ocpp: SocketAddr,
+    ocpp: ListenAddress,
     /// Where the HTTP API and the console are; a free port if this one is taken
     #[arg(long, env = "CHARGEBOOK_HTTP", default_value = "127.0.0.1:8080", value_name = "ADDR")]
-    http: SocketAddr,
+    http: ListenAddress,
     /// API token of the administrator [default: one is made and kept in the data folder]
     #[arg(long, env = "CHARGEBOOK_ADMIN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     admin_token: Option<String>,
@@ -111,7 +112,7 @@ pub(crate) async fn run(args: DemoArgs, background: &Handle) -> anyhow::Result<(
         admin_token: args.admin_token,
         settle_after: Some(SETTLE_AFTER_SECONDS),
         heartbeat_interval: Some(HEARTBEAT_SECONDS),
-        origin: Some("chargebook.demo".to_owned()),
+        origin: Some(DEMO_ORIGIN.to_owned()),
         ..ServeArgs::default()
     })?;
     let mut server = Server::start(&config, Doors::open_where_free(&config)?, background).await?;

@@ -38,19 +38,21 @@ impl Doors {
         config: &Config,
         listen: impl Fn(SocketAddr) -> std::io::Result<TcpListener>,
     ) -> anyhow::Result<Self> {
-        let open = |address: SocketAddr, door: &str| {
+        let open = |address: SocketAddr, door: &str, option: &str| {
             listen(address).with_context(|| {
                 format!(
                     "cannot listen on {address} ({door}): another server may be running there, \
-                     or the address is not one of this machine's"
+                     or the address is not one of this machine's; choose another with {option}"
                 )
             })
         };
         let tls = config.tls.as_ref();
         Ok(Self {
-            ocpp: open(config.ocpp, "OCPP")?,
-            http: open(config.http, "HTTP")?,
-            ocpp_over_tls: tls.map(|files| open(files.listen, "OCPP over TLS")).transpose()?,
+            ocpp: open(config.ocpp, "OCPP", "--ocpp")?,
+            http: open(config.http, "HTTP", "--http")?,
+            ocpp_over_tls: tls
+                .map(|files| open(files.listen, "OCPP over TLS", "--tls-listen"))
+                .transpose()?,
         })
     }
 }

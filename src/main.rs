@@ -19,6 +19,7 @@ mod tls;
 mod whole_file;
 
 use chargebook_store::OpenError;
+use chargebook_store::backup::BackupError;
 use chargebook_store::vault::VaultError;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Parser, Subcommand};
@@ -39,6 +40,9 @@ const BACKGROUND_NICENESS: i32 = 15;
 
 /// Exit status of a server that will not start without its keys.
 const EXIT_LOST_KEYS: u8 = 3;
+
+/// The environment variable that says which log lines are written.
+const LOG_FILTER: &str = "CHARGEBOOK_LOG";
 
 /// What to do where the data folder is another one.
 const WRONG_FOLDER_HINT: &str = "; `--data DIR` names the data folder";
@@ -117,7 +121,11 @@ fn is_wrong_folder(error: &anyhow::Error) -> bool {
     let in_vault =
         |error: &VaultError| matches!(error, VaultError::Open(OpenError::Missing { .. }));
     let in_store = |error: &OpenError| matches!(error, OpenError::Missing { .. });
-    error.downcast_ref().is_some_and(in_store) || error.downcast_ref().is_some_and(in_vault)
+    let in_backup =
+        |error: &BackupError| matches!(error, BackupError::Open(OpenError::Missing { .. }));
+    error.downcast_ref().is_some_and(in_store)
+        || error.downcast_ref().is_some_and(in_vault)
+        || error.downcast_ref().is_some_and(in_backup)
 }
 
 fn run(command: Command) -> anyhow::Result<()> {
@@ -164,6 +172,8 @@ fn background_runtime() -> std::io::Result<Runtime> {
 
 async fn serve(args: ServeArgs, background: &Handle) -> anyhow::Result<()> {
     let config = Config::load(args)?;
+    #[cfg(unix)]
+    tls::outlive_hangups(config.tls.is_some())?;
     let mut server = Server::start(&config, Doors::open(&config)?, background).await?;
     let told = server.until_told().await;
     server.stop().await?;
@@ -174,14 +184,20 @@ async fn serve(args: ServeArgs, background: &Handle) -> anyhow::Result<()> {
 /// standard error, for people.
 fn init_log(serves: bool) {
     let level = if serves { "info" } else { "warn" };
-    let filter = EnvFilter::try_from_env("CHARGEBOOK_LOG").unwrap_or_else(|_| {
-        EnvFilter::new(format!("{level},sqlx=warn,hyper=warn,tower_http=warn"))
-    });
+    let default = || EnvFilter::new(format!("{level},sqlx=warn,hyper=warn,tower_http=warn"));
+    let given = std::env::var(LOG_FILTER).ok().map(EnvFilter::try_new).transpose();
+    let (filter, refused) = match given {
+        Ok(given) => (given.unwrap_or_else(default), None),
+        Err(error) => (default(), Some(error)),
+    };
     let builder = tracing_subscriber::fmt().with_env_filter(filter);
     if serves {
         builder.json().flatten_event(true).with_current_span(false).init();
     } else {
         let colours = std::io::stderr().is_terminal();
         builder.with_writer(std::io::stderr).with_ansi(colours).without_time().init();
+    }
+    if let Some(error) = refused {
+        tracing::warn!(%error, "{LOG_FILTER} is no log filter such as `debug`: it is left out");
     }
 }

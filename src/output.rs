@@ -11,6 +11,12 @@ pub(crate) fn output() -> Output {
     Output(std::io::stdout().lock())
 }
 
+/// A count and what is counted; `noun` is one of them, and takes an `s`.
+pub(crate) fn counted(count: u64, noun: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{ending}")
+}
+
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> Result<usize> {
         self.0.write(bytes).or_else(|error| if_unread(error, bytes.len()))

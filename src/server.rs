@@ -3,6 +3,7 @@
 
 use crate::audit::Bundles;
 use crate::config::Config;
+use crate::demo::DEMO_ORIGIN;
 use crate::doors::Doors;
 use anyhow::{Context, bail};
 use axum::body::{Body, HttpBody as _};
@@ -84,6 +85,26 @@ fn go_on_without_keys(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Invented sessions do not come into a real log; who goes on with the demo's is told that it is.
+fn refuse_other_purpose(config: &Config, vault: &KeyVault) -> anyhow::Result<()> {
+    let data = config.data.display();
+    let is_demo = config.origin.as_deref() == Some(DEMO_ORIGIN);
+    match (vault.verifier_key().origin().as_str() == DEMO_ORIGIN, is_demo) {
+        (true, false) => {
+            tracing::warn!(
+                "the log in {data} is that of `chargebook demo`, with invented stations and \
+                 invoices: for real ones name another folder with --data DIR"
+            );
+            Ok(())
+        }
+        (false, true) => bail!(
+            "the log in {data} is not that of `chargebook demo`, which would write invented \
+             stations and invoices into it: name another folder with --data DIR"
+        ),
+        _ => Ok(()),
+    }
+}
+
 /// A running server.
 pub(crate) struct Server {
     pub(crate) ocpp: SocketAddr,
@@ -136,6 +157,7 @@ impl Server {
             go_on_without_keys(config)?;
         }
         let vault = Arc::new(open_vault(data, config.origin.as_deref()).await?);
+        refuse_other_purpose(config, &vault)?;
         let key = vault.signing_key().clone();
         let sealer = start_sealer(log.clone(), data.clone(), key);
         let sealer = background.spawn(sealer).await??;

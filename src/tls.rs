@@ -2,13 +2,34 @@
 
 use anyhow::{Context, bail};
 use chargebook_commands::Chargebook;
-use chargebook_gateway::{Tls, TlsMaterial};
+use chargebook_gateway::{Tls, TlsError, TlsMaterial};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use tokio_util::sync::CancellationToken;
 
+/// Has SIGHUP end no server, from now on; where there is no TLS, a line says that it did nothing.
+#[cfg(unix)]
+pub(crate) fn outlive_hangups(has_tls: bool) -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    // What is heard once no longer ends the process, whoever listens later.
+    let mut told = signal(SignalKind::hangup()).context("cannot listen for signals")?;
+    if !has_tls {
+        tokio::spawn(async move {
+            while told.recv().await.is_some() {
+                tracing::info!("SIGHUP: without TLS there is nothing to read again");
+            }
+        });
+    }
+    Ok(())
+}
+
 /// Where charge points connect over TLS if nothing else is said.
 const LISTEN_DEFAULT: ([u8; 4], u16) = ([127, 0, 0, 1], 9443);
+
+/// The options that name the files.
+const CERTIFICATE: &str = "--tls-certificate";
+const KEY: &str = "--tls-key";
+const CLIENT_AUTHORITY: &str = "--tls-client-authority";
 
 /// What an operator has said of TLS.
 #[derive(Debug, Clone)]
@@ -46,7 +67,9 @@ impl TlsFiles {
         chargebook: &Chargebook,
         stop: CancellationToken,
     ) -> anyhow::Result<Tls> {
-        let tls = Tls::new(&self.read(chargebook).await?).context("TLS cannot be offered")?;
+        let material = self.read(chargebook).await.context("TLS cannot be offered")?;
+        let tls = Tls::new(&material).map_err(|error| self.named(error));
+        let tls = tls.context("TLS cannot be offered")?;
         #[cfg(unix)]
         {
             use tokio::signal::unix::{SignalKind, signal};
@@ -66,7 +89,8 @@ impl TlsFiles {
     #[cfg(unix)]
     async fn read_again(&self, chargebook: &Chargebook, tls: &Tls) {
         let read = self.read(chargebook).await;
-        match read.and_then(|material| Ok(tls.replace(&material)?)) {
+        let replace = |material| tls.replace(&material).map_err(|error| self.named(error));
+        match read.and_then(replace) {
             Ok(()) => tracing::info!("the certificates of TLS were read again"),
             Err(error) => {
                 let error = format!("{error:#}");
@@ -76,18 +100,32 @@ impl TlsFiles {
     }
 
     async fn read(&self, chargebook: &Chargebook) -> anyhow::Result<TlsMaterial> {
-        let read = async |path: &PathBuf| {
+        let read = async |option: &str, path: &PathBuf| {
             let read = tokio::fs::read(path).await;
-            read.with_context(|| format!("cannot read {}", path.display()))
+            read.with_context(|| format!("{option}: cannot read {}", path.display()))
         };
         let mut client_authorities = chargebook.authority().await?.root().pem.clone().into_bytes();
         if let Some(path) = &self.client_authority {
-            client_authorities.extend(read(path).await?);
+            client_authorities.extend(read(CLIENT_AUTHORITY, path).await?);
         }
         Ok(TlsMaterial {
-            certificate_chain: read(&self.certificate).await?,
-            key: read(&self.key).await?,
+            certificate_chain: read(CERTIFICATE, &self.certificate).await?,
+            key: read(KEY, &self.key).await?,
             client_authorities,
         })
+    }
+
+    /// The error with the option and the file that it is about.
+    fn named(&self, error: TlsError) -> anyhow::Error {
+        let (certificate, key) = (self.certificate.display(), self.key.display());
+        let place = match (&error, &self.client_authority) {
+            (TlsError::Certificate, _) => format!("{CERTIFICATE} {certificate}"),
+            (TlsError::Key, _) => format!("{KEY} {key}"),
+            (TlsError::ClientAuthority | TlsError::Verifier(_), Some(path)) => {
+                format!("{CLIENT_AUTHORITY} {}", path.display())
+            }
+            _ => format!("{CERTIFICATE} {certificate} and {KEY} {key}"),
+        };
+        anyhow::Error::new(error).context(place)
     }
 }

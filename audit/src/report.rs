@@ -282,6 +282,7 @@ impl Report {
             "  {} events, included in the tree: proven by {} hashes",
             self.events, self.proof_hashes
         )?;
+        writeln!(f, "  leaves      are counted from 0, positions in the log from 1")?;
         writeln!(f, "  checkpoint  {origin}, {size} events, root {root}")?;
         writeln!(f, "  key         {}", self.key)?;
         writeln!(f, "  fingerprint {}", self.fingerprint())?;
@@ -322,9 +323,13 @@ impl fmt::Display for Report {
             true => "",
             false => ", VALUES READ IN A DIALECT",
         };
+        let by = match self.settled.what.because {
+            SettledBecause::ReviewDecided => ", DECIDED BY A PERSON",
+            _ => "",
+        };
         writeln!(
             f,
-            "PROVEN{but}{and}: {} {} of {} over {}",
+            "PROVEN{but}{and}{by}: {} {} of {} over {}",
             match invoice.kind {
                 InvoiceKind::Invoice => "invoice",
                 InvoiceKind::CreditNote => "credit note",

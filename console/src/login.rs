@@ -240,7 +240,10 @@ pub(crate) async fn log_in(
     let token = form.token.trim();
     if token.is_empty() || token.len() > TOKEN_BYTES_MAX || !console.authenticates(token) {
         console.throttle().failed(source);
-        tracing::warn!(source = ?source, "console login refused: wrong token");
+        tracing::warn!(
+            source = source.map(tracing::field::display),
+            "console login refused: wrong token"
+        );
         let problem = "This token is not known here. Check that it was pasted whole.";
         return login_page(StatusCode::UNAUTHORIZED, form.next, Some(problem));
     }

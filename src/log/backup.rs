@@ -28,6 +28,10 @@ pub(super) async fn backup(args: &BackupArgs) -> anyhow::Result<()> {
     if !matches!(place.store, LogAddress::Embedded) {
         bail!("the log is in {}: back it up with its database's own tools", place.store);
     }
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        bail!("there is no folder {} to write the backup into: make it first", folder.display());
+    }
     let bar = super::progress_bar(0)?;
     let copied = back_up(&place.data, file, |events| bar.set_position(events)).await?;
     bar.finish_and_clear();

@@ -1,7 +1,7 @@
 //! `chargebook log compare`: what two signed checkpoints say about each other, for whoever holds
 //! nothing but them, and a proof of consistency where one is needed.
 
-use super::prove::{read_note, read_text};
+use super::prove::{read_note, read_text, whole_key};
 use crate::output::output;
 use anyhow::{Context, bail};
 use chargebook_proof::checkpoint::VerifierKey;
@@ -14,12 +14,13 @@ use std::path::PathBuf;
 /// Options of `chargebook log compare`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct CompareArgs {
-    /// A signed checkpoint
+    /// A signed checkpoint: a copy of DATA/tree/checkpoint, or of GET /v1/log/checkpoint
     one: PathBuf,
     /// Another one, of the same log
     other: PathBuf,
-    /// The log's key, as you have it from elsewhere; several where it was changed in between
-    #[arg(long, value_name = "KEY", required = true)]
+    /// The log's key (first line of `log key`, not its fingerprint), as you have it from elsewhere;
+    /// several where it was changed in between
+    #[arg(long, value_name = "KEY", required = true, value_parser = whole_key)]
     key: Vec<VerifierKey>,
     /// The proof that one extends the other, as `log prove consistency` gave it
     #[arg(long, value_name = "FILE")]

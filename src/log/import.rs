@@ -24,7 +24,7 @@ pub(crate) struct ImportArgs {
     place: LogPlace,
     /// The file that `log export` wrote
     file: PathBuf,
-    /// The log's key, or its fingerprint, as you have it from elsewhere
+    /// The log's key, or its fingerprint (either line of `log key`), as you have it from elsewhere
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
     /// Only look whether the file is whole and signed

@@ -5,7 +5,9 @@ use crate::output::output;
 use crate::sealing::sealed_beyond;
 use crate::whole_file;
 use anyhow::{Context, anyhow, bail};
-use chargebook_proof::checkpoint::{Checkpoint, NOTE_BYTES_MAX, VerifierKey};
+use chargebook_proof::checkpoint::{
+    Checkpoint, Fingerprint, KeyError, NOTE_BYTES_MAX, VerifierKey,
+};
 use chargebook_proof::merkle::NodeHash;
 use chargebook_proof::proof_file::{
     CONSISTENCY_FORMAT, ConsistencyFile, InclusionFile, PROOF_BYTES_MAX, verify_with_any,
@@ -31,10 +33,11 @@ pub(crate) enum ProveCommand {
 pub(crate) struct InclusionArgs {
     #[command(flatten)]
     place: LogPlace,
-    /// The event's position
+    /// The event's position, from 1; on SQLite and PostgreSQL its leaf, which counts from 0, and 1
     #[arg(long, value_name = "POSITION")]
     position: u64,
-    /// The signed checkpoint to prove it in [default: the last one]
+    /// The signed checkpoint to prove it in, as kept from DATA/tree/checkpoint or GET
+    /// /v1/log/checkpoint [default: the last one]
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
     /// The file to write; `-` writes to standard output
@@ -47,7 +50,7 @@ pub(crate) struct InclusionArgs {
 pub(crate) struct ConsistencyArgs {
     #[command(flatten)]
     place: LogPlace,
-    /// The older signed checkpoint
+    /// The older signed checkpoint, as kept from DATA/tree/checkpoint or GET /v1/log/checkpoint
     #[arg(long, value_name = "CHECKPOINT")]
     from: PathBuf,
     /// The newer one [default: the last one]
@@ -63,8 +66,9 @@ pub(crate) struct ConsistencyArgs {
 pub(crate) struct CheckArgs {
     /// The file that `log prove` wrote
     proof: PathBuf,
-    /// The log's key, as you have it from elsewhere; several where it was changed in between
-    #[arg(long, value_name = "KEY", required = true)]
+    /// The log's key (first line of `log key`, not its fingerprint), as you have it from elsewhere;
+    /// several where it was changed in between
+    #[arg(long, value_name = "KEY", required = true, value_parser = whole_key)]
     key: Vec<VerifierKey>,
     /// Print one JSON object
     #[arg(long)]
@@ -155,6 +159,16 @@ fn checkpoint_here(file: &Path, vault: &KeyVault, tree: &Tree) -> anyhow::Result
     Ok(SignedCheckpoint { checkpoint, note })
 }
 
+/// A `--key` where nothing that is checked carries the key, so that a fingerprint is not enough.
+pub(super) fn whole_key(text: &str) -> Result<VerifierKey, String> {
+    match text.parse::<Fingerprint>() {
+        Ok(_) => Err("this is the key's fingerprint; what is checked does not carry the key, so \
+                      give the key itself: the first line that `chargebook log key` prints"
+            .to_owned()),
+        Err(_) => text.parse().map_err(|error: KeyError| error.to_string()),
+    }
+}
+
 /// A signed checkpoint, verified with whichever of the keys it is signed with.
 pub(super) fn read_note(file: &Path, keys: &[VerifierKey]) -> anyhow::Result<(String, Checkpoint)> {
     let note = read_text(file, NOTE_BYTES_MAX)?;
@@ -199,7 +213,7 @@ fn check_inclusion(args: &CheckArgs, text: &str) -> anyhow::Result<()> {
     }
     writeln!(
         output(),
-        "{}\nPROVEN: {} {} of {} is leaf {} of {}, whose first {} events have the root {}",
+        "{}\nPROVEN: {} {} of {} is leaf {} (from 0) of {}, whose first {} events have the root {}",
         file.entry,
         event.event_type,
         event.id,

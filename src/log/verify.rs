@@ -1,8 +1,8 @@
 //! `chargebook log verify`: whether the log is what was signed.
 
-use super::prove::read_note;
+use super::prove::{read_note, whole_key};
 use crate::config::LogPlace;
-use crate::output::output;
+use crate::output::{counted, output};
 use anyhow::{Context, bail};
 use chargebook_proof::checkpoint::VerifierKey;
 use chargebook_store::sealer::Tree;
@@ -17,11 +17,13 @@ use std::path::PathBuf;
 pub(crate) struct VerifyArgs {
     #[command(flatten)]
     place: LogPlace,
-    /// A signed checkpoint that you have kept from before; may be given several times
+    /// A signed checkpoint that you have kept from before (DATA/tree/checkpoint, or GET
+    /// /v1/log/checkpoint); may be given several times
     #[arg(long, value_name = "FILE")]
     checkpoint: Vec<PathBuf>,
-    /// The log's key as you have it from elsewhere [default: that of the data folder's keys.db]
-    #[arg(long, value_name = "KEY")]
+    /// The log's key (first line of `log key`, not its fingerprint) as you have it from elsewhere
+    /// [default: that of the data folder's keys.db]
+    #[arg(long, value_name = "KEY", value_parser = whole_key)]
     key: Option<VerifierKey>,
     /// Print one JSON object
     #[arg(long)]
@@ -61,7 +63,8 @@ pub(super) async fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
     bar.finish_and_clear();
     let verified = Verified {
         events: report.events,
-        sealed_events: report.sealed_events,
+        // Of events that are missing the findings tell.
+        sealed_events: report.sealed_events.min(report.events),
         unsealed_events: report.events.saturating_sub(report.sealed_events),
         checkpoints: report.checkpoints,
         root: report.root.map(|root| root.to_string()),
@@ -71,10 +74,15 @@ pub(super) async fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
     let mut out = output();
     match args.json {
         true => writeln!(out, "{}", serde_json::to_string(&verified)?)?,
-        false => write_verified(&mut out, &verified)?,
+        false => {
+            if report.is_clean() && report.checkpoints > 0 {
+                writeln!(out, "OK: the log is what was signed")?;
+            }
+            write_verified(&mut out, &verified)?;
+        }
     }
     if !report.is_clean() {
-        bail!("the log is not what was signed: {} findings", report.findings_count);
+        bail!("the log is not what was signed: {}", counted(report.findings_count, "finding"));
     }
     if report.checkpoints == 0 && report.events > 0 {
         bail!(
@@ -90,18 +98,19 @@ fn write_verified(out: &mut impl std::io::Write, verified: &Verified) -> std::io
     for finding in &verified.findings {
         writeln!(out, "{finding}")?;
     }
-    writeln!(out, "{} events read", verified.events)?;
-    writeln!(
-        out,
-        "{} of them are under {} signed checkpoints",
-        verified.sealed_events, verified.checkpoints
-    )?;
+    writeln!(out, "{} read", counted(verified.events, "event"))?;
+    let checkpoints = counted(verified.checkpoints, "signed checkpoint");
+    match verified.sealed_events {
+        0 => writeln!(out, "none of them is under a signed checkpoint")?,
+        1 => writeln!(out, "1 of them is under {checkpoints}")?,
+        sealed => writeln!(out, "{sealed} of them are under {checkpoints}")?,
+    }
     if verified.unsealed_events > 0 {
         writeln!(
             out,
-            "the last {} are not under a checkpoint yet: nothing protects them until a running \
+            "not under a checkpoint yet: the last {}; nothing protects what is not until a running \
              server signs the next one, within seconds",
-            verified.unsealed_events
+            counted(verified.unsealed_events, "event")
         )?;
     }
     if let Some(root) = &verified.root {

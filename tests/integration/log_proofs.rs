@@ -92,7 +92,7 @@ fn a_log_moves_through_a_file_and_the_server_goes_on_with_it() {
     csms.add_token("LATER-TAG");
     assert!(csms.terminate().success());
     let verified = csms.run(&["log", "verify", "--data", text(&data)]);
-    assert!(succeeded(&verified).contains("signed checkpoints"), "{verified:?}");
+    assert!(succeeded(&verified).starts_with("OK: the log is what was signed\n"), "{verified:?}");
 
     // It is not laid over the log that has gone on, and not beside another log's keys.
     let over = refused(&csms.run(&["log", "import", text(&file), "--data", text(&data)]));
@@ -204,6 +204,27 @@ fn who_holds_only_checkpoints_and_proofs_checks_the_log_by_them() {
     let verify = ["log", "verify", "--data", text(&data), "--checkpoint", text(&old), "--json"];
     let verified = json_of(&csms.run(&verify));
     assert_eq!(verified["findings"], serde_json::json!([]), "{verified}");
+}
+
+#[test]
+fn a_backup_that_is_too_old_is_told_by_one_kept_checkpoint() {
+    let csms = TestCsms::start();
+    csms.add_token("TAG-1");
+    let (data, key, restored) = (csms.data(), key_of(&csms), csms.scratch().join("restored"));
+    std::fs::create_dir(&restored).expect("a folder");
+    let copy = restored.join("log.db");
+    let backed_up =
+        json_of(&csms.run(&["log", "backup", text(&copy), "--data", text(&data), "--json"]));
+    csms.add_token("TAG-2");
+    let kept = keep_checkpoint(&csms, csms.events().len(), "kept");
+    let verify = ["log", "verify", "--data", text(&restored), "--key", &key];
+    let verified = csms.run(&[&verify[..], &["--checkpoint", text(&kept)]].concat());
+    let said = String::from_utf8_lossy(&verified.stdout).into_owned();
+    assert!(refused(&verified).contains("1 finding\n"), "{verified:?}");
+    assert!(said.contains("events are missing") && !said.contains("OK"), "{said}");
+    // As many as there are, and no more.
+    let there = format!("{0} events read\n{0} of them are under 1 signed", backed_up["events"]);
+    assert!(said.contains(&there), "{said}");
 }
 
 #[test]

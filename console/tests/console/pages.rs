@@ -78,6 +78,7 @@ async fn a_session_is_shown_from_its_start_to_its_invoice() {
     let invoice = browser.get("/invoices/INV%2D000001").await;
     invoice.shows("10.000 kWh").shows("5.25 EUR").shows("VAT 19 % on 5.25").shows("6.25 EUR");
     invoice.shows("chargebook audit export --data DIR --invoice INV-000001 -o INV-000001.json");
+    invoice.shows("/v1/invoices/INV-000001/bundle");
     invoice.shows("chargebook audit verify INV-000001.json");
     invoice.shows(">22 Nov 2026 13:00</time> – <time").shows(">22 Nov 2026 14:00</time>");
     invoice.shows("<a href=\"/stations/CP%2D1\">CP-1</a>, connector 1");
