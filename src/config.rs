@@ -199,8 +199,8 @@ struct File {
 }
 
 impl File {
-    /// Says the line and the setting of a mistake, and never what else is in the line: that may be a
-    /// password.
+    /// Says the line and the setting of a mistake, and never what else is in the line: that may be
+    /// a password.
     fn read(text: &str) -> anyhow::Result<Self> {
         toml::from_str(text).map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
