@@ -32,16 +32,10 @@ pub fn superseding(next: &Session) -> Option<SessionSuperseded> {
     })
 }
 
-/// Whether a session has to be told of the next one: its stop has not come, or came with a
-/// time and a register beyond those that the next began with.
+/// Whether a session has to be told of the next one: its stop has not come. One that was stopped
+/// before the next one was told is billed by its own start and stop.
 pub fn is_ended_by(session: &Session, next: &SessionSuperseded) -> bool {
-    let contradicts = || {
-        let began_at = session.started().map(|started| started.started_at);
-        let registers = registers_as_told(session).filter(|_| began_at != Some(next.at));
-        registers.is_some_and(|(begin, end)| overlaps(session, begin, end, next))
-    };
-    let is_open = session.stop().is_none();
-    session.may_be_superseded(next) && (is_open || !next.is_refused && contradicts())
+    session.stop().is_none() && session.may_be_superseded(next)
 }
 
 /// What a session of 1.6 tells the one after it at its connector, where that one's start gives no
