@@ -152,6 +152,11 @@ impl LogPlace {
     pub(crate) async fn open(&self, mode: OpenMode) -> Result<OpenedLog, OpenError> {
         self.store.open(&self.data, mode).await
     }
+
+    /// Opens the log to check each event of it.
+    pub(crate) async fn open_to_verify(&self) -> Result<OpenedLog, OpenError> {
+        self.store.open_to_verify(&self.data).await
+    }
 }
 
 /// The file; every member may be absent.

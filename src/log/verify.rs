@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use chargebook_proof::checkpoint::VerifierKey;
 use chargebook_store::sealer::Tree;
 use chargebook_store::vault::KeyVault;
-use chargebook_store::{OpenMode, verify_opened};
+use chargebook_store::verify_opened;
 use serde::Serialize;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -43,7 +43,7 @@ struct Verified {
 
 pub(super) async fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
     let data = &args.place.data;
-    let opened = args.place.open(OpenMode::ReadOnly).await?;
+    let opened = args.place.open_to_verify().await?;
     let key = match &args.key {
         Some(key) => key.clone(),
         None => KeyVault::open_read_only(data).await?.verifier_key(),

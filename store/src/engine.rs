@@ -4,13 +4,13 @@ use crate::StoreError;
 use crate::file::{OpenError, io_error};
 #[cfg(feature = "kurrentdb")]
 use crate::kurrentdb::{
-    KurrentDbStore, KurrentDbUrl, KurrentDbUrlError, address::is_kurrentdb_url,
+    KurrentDbOptions, KurrentDbStore, KurrentDbUrl, KurrentDbUrlError, address::is_kurrentdb_url,
 };
 use crate::lock::FolderLock;
 use crate::port::EventStore;
 use crate::port::OpenMode;
 use crate::postgres::{PostgresOptions, PostgresStore, PostgresUrl, PostgresUrlError};
-use crate::sqlite::{LOG_FILE, SqliteStore, integrity};
+use crate::sqlite::{LOG_FILE, SqliteOptions, SqliteStore, integrity};
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
@@ -93,18 +93,41 @@ enum Engine {
 impl LogAddress {
     /// Opens the log. A writer has the data folder to itself, and makes what is missing.
     pub async fn open(&self, folder: &Path, mode: OpenMode) -> Result<OpenedLog, OpenError> {
+        self.open_with(folder, mode, true).await
+    }
+
+    /// Opens the log to read it as it lies there: an event that does not hash to its leaf is
+    /// handed over, for whoever checks each one by himself and goes on behind the first.
+    pub async fn open_to_verify(&self, folder: &Path) -> Result<OpenedLog, OpenError> {
+        self.open_with(folder, OpenMode::ReadOnly, false).await
+    }
+
+    async fn open_with(
+        &self,
+        folder: &Path,
+        mode: OpenMode,
+        verify_reads: bool,
+    ) -> Result<OpenedLog, OpenError> {
         let (engine, lock) = match self {
-            Self::Embedded => (Engine::Sqlite(SqliteStore::open(folder, mode).await?), None),
+            Self::Embedded => {
+                let options = SqliteOptions { verify_reads, ..SqliteOptions::default() };
+                (Engine::Sqlite(SqliteStore::open_with(folder, mode, options).await?), None)
+            }
             Self::Postgres(address) => {
                 let lock = lock_to_write(folder, mode)?;
-                let options = PostgresOptions { sole_server: true, ..PostgresOptions::default() };
+                let options = PostgresOptions {
+                    sole_server: true,
+                    verify_reads,
+                    ..PostgresOptions::default()
+                };
                 let store = PostgresStore::open_with(address, mode, options).await?;
                 (Engine::Postgres(store), lock)
             }
             #[cfg(feature = "kurrentdb")]
             Self::KurrentDb(address) => {
                 let lock = lock_to_write(folder, mode)?;
-                let store = KurrentDbStore::open(address, folder, mode).await?;
+                let options = KurrentDbOptions { verify_reads, ..KurrentDbOptions::default() };
+                let store = KurrentDbStore::open_with(address, folder, mode, options).await?;
                 (Engine::KurrentDb(store), lock)
             }
         };

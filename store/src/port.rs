@@ -202,11 +202,14 @@ pub(crate) fn check_page(
     page: &[RecordedEvent],
     verify_leaves: bool,
 ) -> Result<(), StoreError> {
-    for (event, expected) in page.iter().zip(after.as_u64() + 1..) {
-        if event.position.as_u64() != expected {
-            let reason = format!("event {} lies where it should be", event.position.as_u64());
+    let mut previous = after.as_u64();
+    for event in page {
+        let (position, expected) = (event.position.as_u64(), previous.saturating_add(1));
+        if position != expected {
+            let reason = format!("event {position} lies where it should be");
             return Err(StoreError::Damaged { position: Position::from_u64(expected), reason });
         }
+        previous = position;
         if verify_leaves {
             event.verify_leaf()?;
         }

@@ -181,3 +181,25 @@ pub(crate) fn same_text(logged: &Value, text: &str) -> bool {
     }
     spans.len() > 1 || rest.is_empty()
 }
+
+/// A session that is billed though the server is killed in the middle of it; the server has then
+/// ended in order. Returns the invoice.
+#[track_caller]
+pub(crate) fn billed_through_a_kill(csms: &mut TestCsms) -> Value {
+    let mut station = ChargePoint::connected(csms, "CP-1");
+    station.call("BootNotification", boot());
+    let begun = an_hour_ago();
+    let transaction = begin(&mut station, 1_000, begun);
+    station.call("MeterValues", meter(1, transaction, 3_500, &after(begun, 10)));
+    let events_before = csms.events();
+    csms.kill9();
+    csms.restart();
+    assert_eq!(csms.events()[..events_before.len()], events_before[..], "the log has changed");
+    station.connect(csms);
+    station.call("MeterValues", meter(1, transaction, 8_500, &after(begun, 30)));
+    end(&mut station, transaction, 11_000, &after(begun, 40));
+    let invoice = invoice_of(csms, &only_session(csms, "CP-1"), 10_000);
+    assert_eq!(invoice["totals"]["gross"], "5.95", "{invoice:#}");
+    assert!(csms.terminate().success());
+    invoice
+}

@@ -5,8 +5,8 @@ use std::process::Output;
 
 use crate::harness::{ChargePoint, Settings, TestCsms, binary, chargebook, new_postgres_log};
 use crate::messages::{
-    after, an_hour_ago, begin, boot, csms_with_station, end, invoice_of, meter, only_session,
-    prepare,
+    after, an_hour_ago, begin, billed_through_a_kill, boot, csms_with_station, end, invoice_of,
+    only_session, prepare,
 };
 
 fn csms_on(log: &str) -> TestCsms {
@@ -30,21 +30,7 @@ fn succeeded(output: &Output) -> String {
 fn a_session_lives_through_a_kill_and_is_billed_and_proven() {
     let log = new_postgres_log();
     let mut csms = csms_on(&log);
-    let mut station = ChargePoint::connected(&csms, "CP-1");
-    station.call("BootNotification", boot());
-    let begun = an_hour_ago();
-    let transaction = begin(&mut station, 1_000, begun);
-    station.call("MeterValues", meter(1, transaction, 3_500, &after(begun, 10)));
-    let events_before = csms.events();
-    csms.kill9();
-    csms.restart();
-    assert_eq!(csms.events()[..events_before.len()], events_before[..], "the log has changed");
-    station.connect(&csms);
-    station.call("MeterValues", meter(1, transaction, 8_500, &after(begun, 30)));
-    end(&mut station, transaction, 11_000, &after(begun, 40));
-    let invoice = invoice_of(&csms, &only_session(&csms, "CP-1"), 10_000);
-    assert_eq!(invoice["totals"]["gross"], "5.95", "{invoice:#}");
-    assert!(csms.terminate().success());
+    let invoice = billed_through_a_kill(&mut csms);
 
     let data = csms.data();
     assert!(!data.join("log.db").exists(), "the log is elsewhere");

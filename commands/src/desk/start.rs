@@ -309,8 +309,8 @@ impl StationDesk {
         }
     }
 
-    /// Tells the session before it in the bay, if its stop has not come, or contradicts it. Should
-    /// this fail, the billing policy does it: both write the same event.
+    /// Tells the session before it in the bay, if its stop has not come. Should this fail, the
+    /// billing policy does it: both write the same event.
     pub(super) async fn supersede(
         &mut self,
         stream: StreamName,

@@ -41,7 +41,7 @@ const TEXTS_PER_EVENT_MAX: usize = 4000;
 /// Events read at a time, and texts kept at a time.
 const PAGE_EVENTS: usize = 1000;
 
-/// Why it cannot go on for now.
+/// Why a step failed. The wish stays in the log, and the step is tried again.
 #[derive(Debug, thiserror::Error)]
 enum WorkError {
     #[error(transparent)]

@@ -181,8 +181,8 @@ impl Billing {
         Ok(())
     }
 
-    /// Tells a session without a stop, or with one that goes too far, that another one began in its
-    /// place, unless the desk has: both write the same event.
+    /// Tells a session without a stop that another one began in its place, unless the desk has:
+    /// both write the same event.
     async fn supersede(
         &self,
         stream: &StreamName,

@@ -1,5 +1,5 @@
 //! Sessions that follow each other in one place (a connector; an EVSE of 2.x): what the beginning
-//! of one tells of the one before it, whose end has not come, or does not go with it.
+//! of one tells of the one before it, whose end has not come.
 
 use super::basis::{TRANSACTION_BEGIN, reading};
 use super::fold::Session;
