@@ -4,6 +4,7 @@ use chrono::{DateTime, Datelike, SecondsFormat, SubsecRound, Timelike, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::fmt;
+use std::str::FromStr;
 
 /// An instant in UTC, in whole milliseconds: `2026-11-22T12:00:00.123Z`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -79,9 +80,16 @@ impl Serialize for Timestamp {
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        DateTime::parse_from_rfc3339(&text)
-            .map(|instant| Self::new(instant.with_timezone(&Utc)))
-            .map_err(D::Error::custom)
+        text.parse().map_err(D::Error::custom)
+    }
+}
+
+/// As RFC 3339, of any zone.
+impl FromStr for Timestamp {
+    type Err = chrono::ParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        DateTime::parse_from_rfc3339(text).map(|instant| Self::new(instant.with_timezone(&Utc)))
     }
 }
 

@@ -105,7 +105,8 @@ impl ReadFolder {
         Ok(generation)
     }
 
-    fn claim(&self) -> Result<Generation, ProjectionError> {
+    /// An empty file under a new name.
+    pub(crate) fn claim(&self) -> Result<Generation, ProjectionError> {
         let number = |generation: &Generation| generation.number();
         let mut next = self.all()?.iter().filter_map(number).max().unwrap_or(0) + 1;
         for _ in 0..NAMES_TRIED_MAX {
@@ -135,6 +136,12 @@ impl ReadFolder {
             File::open(&self.directory)?.sync_all()
         };
         write().map_err(|e| failed(&pointer, e))
+    }
+
+    /// Removes every generation. Nobody may be using them.
+    pub(crate) fn remove_all(&self) -> Result<(), ProjectionError> {
+        self.all()?.iter().for_each(Generation::remove);
+        Ok(())
     }
 
     /// Removes every generation but the current one, if that is `keep`. Nobody may be using
@@ -210,6 +217,14 @@ impl Generation {
         let position = read_checkpoint(&mut connection).await?;
         connection.close().await?;
         Ok(position)
+    }
+
+    /// Writes all that it holds into another one, which is an empty file.
+    pub(crate) async fn copy_to(&self, other: &Self) -> Result<(), ProjectionError> {
+        let mut connection = self.connect_writer(Durability::Rebuilt).await?;
+        let path = other.path.to_string_lossy().into_owned();
+        sqlx::query("VACUUM INTO ?").bind(path).execute(&mut connection).await?;
+        Ok(connection.close().await?)
     }
 
     /// Deletes the files. What cannot be deleted is in nobody's way and is tried again at the

@@ -13,6 +13,7 @@ mod dump;
 mod error;
 mod fold;
 mod generation;
+mod past;
 mod projector;
 mod query;
 mod read_models;
@@ -25,6 +26,7 @@ pub use changes::{CHANGES_KEPT_MAX, Change, ChangeFeed, ChangeItem, ChangeKind};
 pub use device_model::Variable;
 pub use dump::CanonicalDump;
 pub use error::{ProjectionError, QueryError, WaitError};
+pub use past::{Moment, PASTS_KEPT_MAX, Past, PastModels, When, WhenError};
 pub use projector::{
     BATCH_EVENTS_DEFAULT, CACHED_ROWS_DEFAULT, FLUSH_INTERVAL_DEFAULT, Projector, ProjectorOptions,
     open,

@@ -114,13 +114,8 @@ pub async fn rebuild(
     };
     let generation = folder.create().await?;
     let connection = generation.connect_writer(Durability::Rebuilt).await?;
-    let mut rebuilder = Rebuilder {
-        log,
-        writer: Writer::resume(connection, options.cached_rows_max).await?,
-        batch_events_max: options.batch_events_max.max(1),
-        events: 0,
-        elapsed: Duration::ZERO,
-    };
+    let writer = Writer::resume(connection, options.cached_rows_max).await?;
+    let mut rebuilder = Rebuilder::new(log, writer, options.batch_events_max);
     let comparison = match live {
         Some(live) => {
             let position = Position::from_u64(live.position);
@@ -174,18 +169,24 @@ async fn dump_of_live(generation: &Generation) -> Option<CanonicalDump> {
     }
 }
 
-struct Rebuilder {
+/// Folds a log into a generation that nobody reads yet.
+pub(crate) struct Rebuilder {
     log: Arc<dyn EventStore>,
-    writer: Writer,
+    pub(crate) writer: Writer,
     batch_events_max: usize,
     events: u64,
     elapsed: Duration,
 }
 
 impl Rebuilder {
+    pub(crate) fn new(log: Arc<dyn EventStore>, writer: Writer, batch_events_max: usize) -> Self {
+        let batch_events_max = batch_events_max.max(1);
+        Self { log, writer, batch_events_max, events: 0, elapsed: Duration::ZERO }
+    }
+
     /// Folds everything up to and with `end`, which the log has reached. Reading and decoding
     /// run ahead in a task of their own.
-    async fn fold_to(
+    pub(crate) async fn fold_to(
         &mut self,
         end: Position,
         progress: &mut (impl FnMut(RebuildProgress) + Send),

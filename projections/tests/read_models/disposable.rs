@@ -1,7 +1,7 @@
 //! The law of this room: the state follows from the log alone. Not from how it was cut into
 //! batches, not from crashes, not from when it was built.
 
-use crate::history::{Running, batches_of};
+use crate::history::{Running, batches_of, run};
 use crate::random::{step, written};
 use chargebook_projections::{CanonicalDump, ProjectionError, RebuildOptions, rebuild};
 use chargebook_store::EventStore;
@@ -18,15 +18,6 @@ async fn rebuilt(
     let folder = tempfile::tempdir().unwrap();
     let options = RebuildOptions { batch_events_max, cached_rows_max, compare: false };
     rebuild(log, folder.path(), options, |_| {}).await.unwrap().dump
-}
-
-fn run<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(future)
 }
 
 proptest! {

@@ -87,6 +87,16 @@ pub(crate) fn evidence(raw: &str) -> Evidence {
     Evidence { event_id: EventId(uuid(8, 0)), pointer: "/3".to_owned(), raw: raw.to_owned() }
 }
 
+/// Runs what a test that is not asynchronous waits for.
+pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
 /// A log being written.
 pub(crate) struct History {
     pub(crate) log: MemoryStore,
@@ -94,11 +104,19 @@ pub(crate) struct History {
     events: u64,
     /// Our clock.
     pub(crate) now: Timestamp,
+    /// What it said when events came that tell of an earlier `now`.
+    pub(crate) recorded_at: Option<Timestamp>,
 }
 
 impl History {
     pub(crate) fn new() -> Self {
-        Self { log: MemoryStore::new(), versions: HashMap::new(), events: 0, now: at(0) }
+        Self {
+            log: MemoryStore::new(),
+            versions: HashMap::new(),
+            events: 0,
+            now: at(0),
+            recorded_at: None,
+        }
     }
 
     pub(crate) fn store(&self) -> Arc<dyn EventStore> {
@@ -144,7 +162,7 @@ impl History {
                 id,
                 event_type: event_type.to_owned().into(),
                 schema_version,
-                recorded_at: self.now.utc(),
+                recorded_at: self.recorded_at.unwrap_or(self.now).utc(),
                 data,
                 meta: CanonicalJson::from_serialize(&meta).unwrap(),
                 keys: Vec::new(),

@@ -8,6 +8,7 @@ mod disposable;
 mod feed;
 mod history;
 mod parked;
+mod past;
 mod payments;
 mod random;
 mod reservations;
