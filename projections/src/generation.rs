@@ -10,6 +10,7 @@ use sqlx::sqlite::{
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _, SqlitePool};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write as _;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -168,6 +169,24 @@ impl ReadFolder {
 pub(crate) struct Generation {
     pub(crate) name: String,
     path: PathBuf,
+}
+
+/// A generation that is removed when it is dropped; connections that are open then go on reading.
+#[derive(Debug)]
+pub(crate) struct Throwaway(pub(crate) Generation);
+
+impl Deref for Throwaway {
+    type Target = Generation;
+
+    fn deref(&self) -> &Generation {
+        &self.0
+    }
+}
+
+impl Drop for Throwaway {
+    fn drop(&mut self) {
+        self.0.remove();
+    }
 }
 
 /// What a crash of the machine may cost.

@@ -2,7 +2,7 @@
 
 use crate::changes::{ChangeFeed, ChangeHub};
 use crate::error::WaitError;
-use crate::generation::Generation;
+use crate::generation::{Generation, Throwaway};
 use chargebook_store::{EventStore, Position};
 use sqlx::SqlitePool;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -21,6 +21,8 @@ struct Inner {
     served: RwLock<(String, SqlitePool)>,
     position: watch::Receiver<Position>,
     changes: ChangeHub,
+    /// Where the generation is nobody else's, it goes with the last who asks it.
+    throwaway: Option<Throwaway>,
 }
 
 impl ReadModels {
@@ -32,7 +34,26 @@ impl ReadModels {
         changes: ChangeHub,
     ) -> Self {
         let served = RwLock::new((generation.name.clone(), pool));
-        Self { inner: Arc::new(Inner { log, served, position, changes }) }
+        Self { inner: Arc::new(Inner { log, served, position, changes, throwaway: None }) }
+    }
+
+    /// Of a log and a generation that stay as they are.
+    pub(crate) fn of_the_past(
+        log: Arc<dyn EventStore>,
+        generation: Throwaway,
+        pool: SqlitePool,
+        position: Position,
+    ) -> Self {
+        let served = RwLock::new((generation.name.clone(), pool));
+        let (_, level) = watch::channel(position);
+        let changes = ChangeHub::new(position);
+        let throwaway = Some(generation);
+        Self { inner: Arc::new(Inner { log, served, position: level, changes, throwaway }) }
+    }
+
+    /// The generation that is theirs alone.
+    pub(crate) fn throwaway(&self) -> Option<&Throwaway> {
+        self.inner.throwaway.as_ref()
     }
 
     /// Where the read models stand, as a level that can be waited on. It never goes back: a rebuilt

@@ -10,9 +10,8 @@ mod moment;
 
 pub use moment::{Moment, When, WhenError};
 
-use crate::changes::ChangeHub;
 use crate::error::ProjectionError;
-use crate::generation::{Durability, Generation, ReadFolder, create_indexes};
+use crate::generation::{Durability, ReadFolder, Throwaway, create_indexes};
 use crate::projector::{BATCH_EVENTS_DEFAULT, CACHED_ROWS_DEFAULT};
 use crate::read_models::ReadModels;
 use crate::rebuild::{RebuildProgress, Rebuilder};
@@ -23,6 +22,7 @@ use chrono::DateTime;
 use log::PastLog;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 
 /// Pasts that are kept for whoever asks again; the one that was asked for longest ago goes.
@@ -41,6 +41,8 @@ struct Inner {
     kept: Mutex<Vec<Kept>>,
     /// One is made at a time: a fold takes a core.
     making: Semaphore,
+    /// Where they are made.
+    runtime: Handle,
 }
 
 #[derive(Clone)]
@@ -68,30 +70,24 @@ pub struct PastModels {
     pub position: Position,
     /// What was the present there: what still ran is counted until then.
     pub now: Timestamp,
-    /// Its files go when nobody holds it any more.
-    generation: Arc<Throwaway>,
-}
-
-/// A generation that is removed when it is dropped. Connections that are open go on reading.
-struct Throwaway(Generation);
-
-impl Drop for Throwaway {
-    fn drop(&mut self) {
-        self.0.remove();
-    }
 }
 
 impl Past {
     /// Of a log, with a folder (`DATA/read/past`) for what is made. What was left there by a
-    /// process that was killed is removed: one process has a folder.
+    /// process that was killed is removed: one process has a folder. They are made on `runtime`,
+    /// where stations do not wait for it.
     ///
     /// # Errors
     /// Where the folder cannot be made.
-    pub fn open(log: Arc<dyn EventStore>, directory: &Path) -> Result<Self, ProjectionError> {
+    pub fn open(
+        log: Arc<dyn EventStore>,
+        directory: &Path,
+        runtime: Handle,
+    ) -> Result<Self, ProjectionError> {
         let folder = ReadFolder::open(directory)?;
         folder.remove_all()?;
         let (kept, making) = (Mutex::default(), Semaphore::new(1));
-        Ok(Self { inner: Arc::new(Inner { log, folder, kept, making }) })
+        Ok(Self { inner: Arc::new(Inner { log, folder, kept, making, runtime }) })
     }
 
     /// The read models of a moment. The first time they are made, which takes as long as a rebuild
@@ -145,7 +141,7 @@ impl Past {
         let (sender, outcome) = watch::channel(None);
         kept.push(Kept { known, outcome: outcome.clone() });
         let past = self.clone();
-        tokio::spawn(async move {
+        self.inner.runtime.spawn(async move {
             let made = past.make(known, progress).await.map_err(Arc::new);
             sender.send_replace(Some(made));
         });
@@ -164,11 +160,16 @@ impl Past {
         // It is never closed.
         let _place = self.inner.making.acquire().await;
         let log: Arc<dyn EventStore> = Arc::new(PastLog::new(&self.inner.log, known));
-        let (generation, is_new) = match self.nearest(known) {
-            Some(nearest) => (self.copied(&nearest.generation.0).await?, false),
+        let nearest = self.nearest(known);
+        let (generation, is_new) = match nearest.as_ref().and_then(|past| past.models.throwaway()) {
+            Some(nearest) => {
+                let copy = Throwaway(self.inner.folder.claim()?);
+                nearest.copy_to(&copy).await?;
+                (copy, false)
+            }
             None => (Throwaway(self.inner.folder.create().await?), true),
         };
-        let connection = generation.0.connect_writer(Durability::Rebuilt).await?;
+        let connection = generation.connect_writer(Durability::Rebuilt).await?;
         let writer = Writer::resume(connection, CACHED_ROWS_DEFAULT).await?;
         let mut rebuilder = Rebuilder::new(Arc::clone(&log), writer, BATCH_EVENTS_DEFAULT);
         rebuilder.fold_to(known.until, &mut progress).await?;
@@ -181,11 +182,9 @@ impl Past {
             Some(time) => time,
             None => recorded_at(self.inner.log.as_ref(), known.until).await?,
         };
-        let pool = generation.0.connect_readers().await?;
-        let (_, level) = watch::channel(known.until);
-        let changes = ChangeHub::new(known.until);
-        let models = ReadModels::new(log, &generation.0, pool, level, changes);
-        Ok(PastModels { models, position: known.until, now, generation: Arc::new(generation) })
+        let pool = generation.connect_readers().await?;
+        let models = ReadModels::of_the_past(log, generation, pool, known.until);
+        Ok(PastModels { models, position: known.until, now })
     }
 
     /// The latest one that is made and that goes on to the one wanted.
@@ -199,12 +198,6 @@ impl Past {
             _ => None,
         });
         made.max_by_key(|models| models.position)
-    }
-
-    async fn copied(&self, generation: &Generation) -> Result<Throwaway, ProjectionError> {
-        let copy = Throwaway(self.inner.folder.claim()?);
-        generation.copy_to(&copy.0).await?;
-        Ok(copy)
     }
 }
 
