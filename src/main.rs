@@ -9,6 +9,7 @@ mod doors;
 mod log;
 mod output;
 mod outside;
+mod past;
 mod projections;
 mod rate;
 mod sealing;
@@ -73,6 +74,9 @@ enum Command {
     /// The read models
     #[command(subcommand)]
     Projections(projections::ProjectionsCommand),
+    /// What a station, session, tariff, token or account was like at an earlier moment; also beside
+    /// a running server
+    Past(past::PastArgs),
     /// What is held of a person, and forgetting one
     #[command(subcommand)]
     Subject(subject::SubjectCommand),
@@ -147,6 +151,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             Command::Audit(command) => audit::run(command).await,
             Command::Log(command) => log::run(command).await,
             Command::Projections(command) => projections::run(command).await,
+            Command::Past(args) => past::run(&args).await,
             Command::Subject(command) => subject::run(command).await,
             Command::Simulate(args) => simulate::run(args).await,
             Command::Bench(args) => bench::run(args),

@@ -17,7 +17,9 @@ use chargebook_commands::clock::SystemClock;
 use chargebook_commands::{Chargebook, Settings};
 use chargebook_console::{Console, ConsoleOptions};
 use chargebook_gateway::{Limits, OcppVersions};
-use chargebook_projections::{PAGE_ROWS_MAX, Paging, ProjectorOptions, ReadModels, WaitError};
+use chargebook_projections::{
+    PAGE_ROWS_MAX, Paging, Past, ProjectorOptions, ReadModels, WaitError,
+};
 use chargebook_proof::checkpoint::{Origin, SigningKey};
 use chargebook_store::sealer::{Sealer, SealerOptions, Tree};
 use chargebook_store::vault::KeyVault;
@@ -197,9 +199,11 @@ impl Server {
         let policies = chargebook.clone();
         let stop_policies = stop.policies.clone();
         let bundles = Bundles { data: data.clone(), log: log.clone(), vault };
+        let past = Past::open(log.clone(), &data.join("read/past"), background.clone())?;
         let web = Web {
             chargebook: chargebook.clone(),
             read_models: read_models.clone(),
+            past,
             admin_token: admin_token.clone(),
             metrics,
         };
@@ -314,6 +318,7 @@ const SERVER_ENDED: &str = "server_ended";
 struct Web {
     chargebook: Chargebook,
     read_models: ReadModels,
+    past: Past,
     admin_token: String,
     metrics: PrometheusHandle,
 }
@@ -330,6 +335,7 @@ impl Web {
         let mut state =
             ApiState::new(self.chargebook, self.read_models, authenticator, shutdown.clone());
         state.metrics = Some(self.metrics);
+        state.past = Some(self.past);
         state.checkpoint_file = Some(bundles.data.join("tree").join("checkpoint"));
         state.tree = Some(Tree::open(&bundles.data));
         state.bundles = Some(Arc::new(bundles));

@@ -101,7 +101,8 @@ pub(crate) async fn run(command: SubjectCommand) -> anyhow::Result<()> {
     }
 }
 
-async fn open(
+/// Opens the log with what reads it.
+pub(crate) async fn open(
     place: &LogPlace,
     mode: OpenMode,
     keys_backup: Option<PathBuf>,

@@ -1,5 +1,6 @@
 //! The OpenAPI document: what the routes say of themselves, and what is true of all of them.
 
+use crate::past::{MomentParameters, is_of_any_moment};
 use crate::problem::{MEDIA_TYPE, Problem};
 use crate::request::WaitParameters;
 use crate::routes::{guarded_routes, open_routes};
@@ -8,7 +9,7 @@ use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder};
-use utoipa::{IntoParams as _, OpenApi};
+use utoipa::{IntoParams, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 
 /// The header of writes, as people write it.
@@ -39,7 +40,10 @@ pub(crate) fn document() -> utoipa::openapi::OpenApi {
 fn describe(path: &str, item: &mut PathItem) {
     let guarded = path.starts_with("/v1/");
     if let Some(read) = item.get.as_mut().filter(|_| guarded) {
-        add_wait_for(read);
+        add_parameters::<WaitParameters>(read);
+    }
+    if let Some(read) = item.get.as_mut().filter(|_| is_of_any_moment(path)) {
+        add_parameters::<MomentParameters>(read);
     }
     let reads = item.get.iter_mut().map(|operation| (operation, false));
     let writes = [&mut item.put, &mut item.post, &mut item.patch];
@@ -76,9 +80,9 @@ fn add_problems(operation: &mut Operation) {
     }
 }
 
-fn add_wait_for(operation: &mut Operation) {
+fn add_parameters<P: IntoParams>(operation: &mut Operation) {
     let parameters = operation.parameters.get_or_insert_default();
-    for parameter in WaitParameters::into_params(|| Some(ParameterIn::Query)) {
+    for parameter in P::into_params(|| Some(ParameterIn::Query)) {
         let parameter = RefOr::T(parameter);
         if !parameters.contains(&parameter) {
             parameters.push(parameter);
@@ -111,11 +115,13 @@ fn problem_content() -> RefOr<Content> {
             log; what is read here is derived from it.\n\n\
             Everything under `/v1` needs `Authorization: Bearer TOKEN`. Every write answers the \
             header `Chargebook-Position` and is in force when the answer arrives; a read that \
-            must have seen it takes `?wait_for=POSITION`. Lists are pages: send `next` as \
-            `after` to get the next one. Instants are RFC 3339 in UTC, money is a decimal \
-            string in major units, energy is in Wh. What cannot be done is answered with a \
-            problem (RFC 9457). A parameter that a route does not take is refused \
-            by name; a filter by a thing that there is not gives an empty list.",
+            must have seen it takes `?wait_for=POSITION`. Reads of what changes answer for any \
+            moment: `?as_of=` what had happened by a time, `?known_at=` what was known by a \
+            time or position. Lists are pages: send `next` as `after` to get the next one. \
+            Instants are RFC 3339 in UTC, money is a decimal string in major units, \
+            energy is in Wh. What cannot be done is answered with a problem (RFC 9457). A \
+            parameter that a route does not take is refused by name; a \
+            filter by a thing that there is not gives an empty list.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     components(schemas(Problem)),

@@ -7,7 +7,8 @@ use crate::routes::stream::STREAMS_MAX;
 use crate::routes::tiles::ENTRY_BUNDLES_AT_ONCE_MAX;
 use chargebook_commands::Chargebook;
 use chargebook_domain::sealed::{HOLE_PLACEHOLDER, SealedText};
-use chargebook_projections::{QueryError, ReadModels};
+use chargebook_domain::units::Timestamp;
+use chargebook_projections::{Past, PastModels, QueryError, ReadModels};
 use chargebook_store::{Position, Tree};
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -40,6 +41,8 @@ pub struct ApiState {
     pub checkpoint_file: Option<PathBuf>,
     /// The log's tree, where the sealer keeps one.
     pub tree: Option<Tree>,
+    /// What answers for earlier moments, where something does.
+    pub past: Option<Past>,
     /// What exports an invoice's proof, where something does.
     pub bundles: Option<Arc<dyn BundleSource>>,
     /// Cancelled when the server is to end: streams end, and it is not ready any more.
@@ -48,6 +51,8 @@ pub struct ApiState {
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) entry_bundles: Arc<Semaphore>,
     registering: Arc<[Mutex<()>; REGISTERING_AT_ONCE_MAX]>,
+    /// What is answered as if it were now; the present if absent.
+    moment: Option<Timestamp>,
 }
 
 /// Exports the proof of an invoice: what `chargebook audit verify` reads.
@@ -85,6 +90,8 @@ impl ApiState {
             metrics: None,
             checkpoint_file: None,
             tree: None,
+            past: None,
+            moment: None,
             bundles: None,
             shutdown,
             readiness: Arc::new(readiness),
@@ -92,6 +99,16 @@ impl ApiState {
             entry_bundles: Arc::new(Semaphore::new(ENTRY_BUNDLES_AT_ONCE_MAX)),
             registering: Arc::new(std::array::from_fn(|_| Mutex::default())),
         }
+    }
+
+    /// The same, as of an earlier moment: for reads.
+    pub(crate) fn of_the_past(self, past: PastModels) -> Self {
+        Self { read_models: past.models, moment: Some(past.now), ..self }
+    }
+
+    /// The time that is answered for.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.moment.unwrap_or_else(|| self.chargebook.journal().now())
     }
 
     /// The text behind a seal; `None` where nobody can open it any more.

@@ -48,4 +48,5 @@ mod strict_charge_point;
 mod subcommands;
 mod test_cases_16;
 mod test_cases_2x;
+mod time_travel;
 mod tls;

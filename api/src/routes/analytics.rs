@@ -248,7 +248,7 @@ fn span(
 ) -> Result<(Timestamp, Timestamp), Problem> {
     let to = match &parameters.to {
         Some(text) => instant("to", text)?,
-        None => state.chargebook.journal().now(),
+        None => state.now(),
     };
     let from = match &parameters.from {
         Some(text) => instant("from", text)?,

@@ -37,6 +37,7 @@ use crate::auth::require_token;
 use crate::document::{document, openapi};
 use crate::observe::observe;
 use crate::parameters::{KnownParameters, known_parameters};
+use crate::past::of_a_moment;
 use crate::problem::Problem;
 use crate::request::{BODY_BYTES_MAX, Query, WaitParameters};
 use crate::state::{ApiState, WAIT_FOR_MAX};
@@ -64,6 +65,7 @@ pub fn router(state: ApiState) -> Router {
     let guarded = guarded
         .merge(tiles::router())
         .method_not_allowed_fallback(wrong_method)
+        .route_layer(from_fn_with_state(state.clone(), of_a_moment))
         .route_layer(from_fn_with_state(state.clone(), wait_for))
         .route_layer(from_fn_with_state(KnownParameters::of(&document()), known_parameters))
         .route_layer(from_fn_with_state(state.clone(), require_token));

@@ -117,7 +117,7 @@ pub(crate) async fn list(
     Query(filter): Query<ReservationFilter>,
     Query(page): Query<PageParameters>,
 ) -> Result<Json<Page<Reservation>>, Problem> {
-    let now = state.chargebook.journal().now();
+    let now = state.now();
     let (station, status) = (filter.station.as_deref(), filter.status.map(StatusRow::from));
     let paging = page.paging()?;
     let listed = state.read_models.list_reservations(station, status, now, &paging).await?;

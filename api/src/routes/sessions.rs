@@ -296,7 +296,7 @@ pub(crate) async fn get(
 ) -> Result<Json<SessionInFull>, Problem> {
     let no_session = || Problem::not_found(format!("no session `{id}`"));
     let session_id: SessionId = id.parse().map_err(|_| no_session())?;
-    let now = state.chargebook.journal().now();
+    let now = state.now();
     let found = state.found(|| state.read_models.session_detail(session_id, now)).await?;
     let SessionDetail { session: row, curve, timeline, running_cost, truncated } =
         found.ok_or_else(no_session)?;

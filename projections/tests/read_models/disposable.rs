@@ -1,8 +1,8 @@
 //! The law of this room: the state follows from the log alone. Not from how it was cut into
 //! batches, not from crashes, not from when it was built.
 
-use crate::history::{Running, batches_of, run};
-use crate::random::{step, written};
+use crate::history::{Running, batches_of};
+use crate::random::{run, step, written};
 use chargebook_projections::{CanonicalDump, ProjectionError, RebuildOptions, rebuild};
 use chargebook_store::EventStore;
 use proptest::collection::vec;

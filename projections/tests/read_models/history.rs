@@ -87,16 +87,6 @@ pub(crate) fn evidence(raw: &str) -> Evidence {
     Evidence { event_id: EventId(uuid(8, 0)), pointer: "/3".to_owned(), raw: raw.to_owned() }
 }
 
-/// Runs what a test that is not asynchronous waits for.
-pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(future)
-}
-
 /// A log being written.
 pub(crate) struct History {
     pub(crate) log: MemoryStore,

@@ -1,7 +1,7 @@
 //! The past answers as the present did, and tells what happened from what was known.
 
-use crate::history::{History, at, place, run, session_id, tariff_id};
-use crate::random::{step, written};
+use crate::history::{History, at, place, session_id, tariff_id};
+use crate::random::{run, step, written};
 use chargebook_domain::units::WattHours;
 use chargebook_projections::{
     CanonicalDump, Moment, PASTS_KEPT_MAX, Past, RebuildOptions, SessionStatus, When, rebuild,

@@ -80,6 +80,16 @@ fn turn() -> impl Strategy<Value = Turn> {
     ]
 }
 
+/// Runs what a test that is not asynchronous waits for.
+pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
 /// Writes a history.
 pub(crate) async fn written(steps: &[Step]) -> History {
     let mut history = History::new();
