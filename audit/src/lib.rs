@@ -21,7 +21,9 @@ mod chain;
 mod connector;
 mod error;
 mod frame;
+mod number;
 mod report;
+mod sampled;
 mod session;
 mod verify;
 

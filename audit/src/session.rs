@@ -3,7 +3,7 @@
 
 use crate::AuditError;
 use crate::chain::{Chain, Entry, follows};
-use crate::frame::{Frame, FrameError, same};
+use crate::frame::{Frame, FrameError, SampledRegister, known, same};
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
     Anomaly, Authorization, Direction, ExchangeRecorded, ExchangeReread, MeterReading,
@@ -148,7 +148,7 @@ fn nothing_left_out(
     if !is_known {
         return Err(AuditError::LeftOut { id: entry.id, what: frame.action().to_owned() });
     }
-    for (at, value) in frame.registers() {
+    for SampledRegister { at, value } in frame.registers() {
         if !known.contains(&(at, value)) {
             let what = format!("register of {} Wh at {at}", value.normalize());
             return Err(AuditError::LeftOut { id: entry.id, what });
@@ -572,9 +572,4 @@ fn is_told(frame: &Frame, facts: &Session, at: Timestamp) -> bool {
     known.is_some_and(|((transaction, kind), sequence)| {
         transaction.exchange_of(sequence, at, kind).is_some()
     })
-}
-
-/// A frame's value that needs no reading.
-fn known<T>(value: T) -> Result<T, &'static str> {
-    Ok(value)
 }

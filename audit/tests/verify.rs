@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod dialects;
+mod numbers;
 mod transaction;
 mod unplugged;
 mod world;

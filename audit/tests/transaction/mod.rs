@@ -19,7 +19,7 @@ use uuid::Uuid;
 const NAME: &str = "5f7c-1";
 
 /// The messages: kind, its word, time, register, context.
-const TOLD: [(TransactionEventKind, &str, &str, i64, &str); 3] = [
+pub(crate) const TOLD: [(TransactionEventKind, &str, &str, i64, &str); 3] = [
     (TransactionEventKind::Started, "Started", "10:00:00", 1_000, "Transaction.Begin"),
     (TransactionEventKind::Updated, "Updated", "10:10:00", 1_500, "Sample.Periodic"),
     (TransactionEventKind::Ended, "Ended", "10:30:00", 2_500, "Transaction.End"),
@@ -34,7 +34,7 @@ fn billed() -> World {
 }
 
 /// The first messages of it.
-fn charge(world: &mut World, messages: usize) {
+pub(crate) fn charge(world: &mut World, messages: usize) {
     for (sequence, (kind, word, time, register_wh, context)) in (0..).zip(TOLD).take(messages) {
         let exchange = told(world, sequence, word, time, register_wh, context);
         let stream = session_stream();
