@@ -5,11 +5,11 @@
 //! and transaction.
 
 use crate::number::{integer, json_number};
-use crate::sampled::{Members, Sampled, Tongue};
+use crate::sampled::{Members, Sampled, TRANSACTION_BEGIN, Tongue};
 use chargebook_domain::events::v1::{
     Dialect, Direction, Evidence, ExchangeRecorded, MeterReading, MeterSample, Quantity, Quirk,
 };
-use chargebook_domain::ids::{ConnectorNumber, EventId, TransactionId};
+use chargebook_domain::ids::{EventId, TransactionId};
 use chargebook_domain::units::{Timestamp, WattHours};
 use chrono::{DateTime, NaiveDateTime, Utc};
 use rust_decimal::Decimal;
@@ -84,6 +84,8 @@ pub(crate) struct SampledRegister {
     pub(crate) at: Timestamp,
     /// In Wh.
     pub(crate) value: Decimal,
+    /// Whether a transaction began with it.
+    pub(crate) is_begin: bool,
 }
 
 impl Frame {
@@ -143,28 +145,26 @@ impl Frame {
         (has_fractions || number.is_integer()).then_some(WattHours(number))
     }
 
-    /// Whether the message names this transaction, or (1.6) this connector.
-    pub(crate) fn is_about(
-        &self,
-        transaction: &TransactionId,
-        connector: Option<ConnectorNumber>,
-    ) -> Result<(), FrameError> {
-        let (named, at) = match transaction {
-            TransactionId::Number(number) => (
-                self.integer_member("transactionId") == Some(i64::from(number.0)),
-                connector.map(|connector| i64::from(connector.0))
-                    == self.integer_member("connectorId"),
-            ),
-            TransactionId::Name(name) => {
-                (self.text_at("/transactionInfo/transactionId") == Some(name.as_str()), false)
-            }
-        };
-        if named || at {
+    /// Refuses a message that does not name this transaction.
+    pub(crate) fn is_about(&self, transaction: &TransactionId) -> Result<(), FrameError> {
+        if self.names(transaction) {
             return Ok(());
         }
         Err(FrameError::WrongMessage(format!(
-            "the message names neither transaction {transaction} nor its connector"
+            "the message does not name the transaction {transaction}"
         )))
+    }
+
+    /// Whether the message names this transaction.
+    pub(crate) fn names(&self, transaction: &TransactionId) -> bool {
+        match transaction {
+            TransactionId::Number(number) => {
+                self.integer_member("transactionId") == Some(i64::from(number.0))
+            }
+            TransactionId::Name(name) => {
+                self.text_at("/transactionInfo/transactionId") == Some(name.as_str())
+            }
+        }
     }
 
     /// The text at a place in the payload, or the number that stands for one there.
@@ -226,21 +226,41 @@ impl Frame {
         &self.payload
     }
 
-    /// A register reading: the text at its place, and the value that it means.
-    pub(crate) fn says_reading(&self, reading: &MeterReading) -> Result<(), FrameError> {
-        let evidence = &reading.evidence;
-        let text = self.says(evidence)?;
-        if let "/3/meterStart" | "/3/meterStop" = evidence.pointer.as_str() {
-            let name = evidence.pointer.trim_start_matches("/3/");
-            return same(
-                "the register",
-                reading.register_wh,
-                self.register_member(name).ok_or(text),
-            );
-        }
-        let sampled = self.sampled_at(&evidence.pointer)?;
+    /// A register reading that is a member of the payload: the text at its place, and the value
+    /// that it means.
+    pub(crate) fn says_register(
+        &self,
+        reading: &MeterReading,
+        name: &'static str,
+    ) -> Result<(), FrameError> {
+        let text = self.says(&reading.evidence)?;
+        same("the place", &*reading.evidence.pointer, known(&*format!("{PAYLOAD}/{name}")))?;
+        same("the register", reading.register_wh, self.register_member(name).ok_or(text))
+    }
+
+    /// A sampled reading of the whole register: the text at its place, and the value that it means.
+    pub(crate) fn says_sampled_register(&self, reading: &MeterReading) -> Result<(), FrameError> {
+        self.says(&reading.evidence)?;
+        let sampled = self.sampled_at(&reading.evidence.pointer)?;
+        same("the phase", "none", known(&*sampled.phase().unwrap_or_else(|| "none".to_owned())))?;
         let value = sampled.value_in(Quantity::EnergyImportRegisterWh)?;
         same("the register", reading.register_wh.0, known(value))
+    }
+
+    /// Refuses a sampled reading that may have been made when the transaction was under way: what
+    /// was drawn until then is no energy of the one before. `is_start` says that the message began
+    /// the transaction; its readings will do where none of them says that it is the first.
+    pub(crate) fn is_begin_register(
+        &self,
+        reading: &MeterReading,
+        is_start: bool,
+    ) -> Result<(), FrameError> {
+        let context = self.sampled_at(&reading.evidence.pointer)?.context();
+        let will_do = is_start && !self.registers().iter().any(|register| register.is_begin);
+        match will_do {
+            true => Ok(()),
+            false => same("the context", TRANSACTION_BEGIN, known(&*context)),
+        }
     }
 
     /// A sample: the text at its place, what it means, and when.
@@ -257,7 +277,7 @@ impl Frame {
     }
 
     /// When the sampled value was read whose `value` a pointer names.
-    fn sampled_when(&self, pointer: &str) -> Result<Option<Timestamp>, FrameError> {
+    pub(crate) fn sampled_when(&self, pointer: &str) -> Result<Option<Timestamp>, FrameError> {
         let meter_value = parent(&self.text, pointer, 3).and_then(Members::of);
         let meter_value = meter_value.ok_or_else(|| FrameError::NoSuchPlace(pointer.to_owned()))?;
         Ok(meter_value.text("timestamp").as_deref().and_then(instant_of))
@@ -290,7 +310,8 @@ impl Frame {
                 let Ok(value) = sampled.value_in(Quantity::EnergyImportRegisterWh) else {
                     continue;
                 };
-                registers.push((of_one_phase, SampledRegister { at, value }));
+                let is_begin = sampled.context() == TRANSACTION_BEGIN;
+                registers.push((of_one_phase, SampledRegister { at, value, is_begin }));
             }
         }
         if let Some(surplus) = registers.len().checked_sub(REGISTERS_MAX) {

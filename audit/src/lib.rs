@@ -21,6 +21,7 @@ mod chain;
 mod connector;
 mod error;
 mod frame;
+mod neighbours;
 mod number;
 mod report;
 mod sampled;

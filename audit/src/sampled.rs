@@ -9,6 +9,9 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+/// The context of the reading that a transaction begins with.
+pub(crate) const TRANSACTION_BEGIN: &str = "Transaction.Begin";
+
 /// The occasions of a reading that the standard knows (1.6 section 7.35).
 const CONTEXTS: [&str; 8] = [
     "Interruption.Begin",
@@ -16,7 +19,7 @@ const CONTEXTS: [&str; 8] = [
     "Other",
     "Sample.Clock",
     "Sample.Periodic",
-    "Transaction.Begin",
+    TRANSACTION_BEGIN,
     "Transaction.End",
     "Trigger",
 ];

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod dialects;
+mod neighbours;
 mod numbers;
 mod transaction;
 mod unplugged;

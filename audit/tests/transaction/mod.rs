@@ -35,7 +35,16 @@ fn billed() -> World {
 
 /// The first messages of it.
 pub(crate) fn charge(world: &mut World, messages: usize) {
-    for (sequence, (kind, word, time, register_wh, context)) in (0..).zip(TOLD).take(messages) {
+    for message in 0..messages {
+        tell(world, message);
+    }
+}
+
+/// One message of it.
+fn tell(world: &mut World, message: usize) {
+    for (sequence, (kind, word, time, register_wh, context)) in
+        (0..).zip(TOLD).skip(message).take(1)
+    {
         let exchange = told(world, sequence, word, time, register_wh, context);
         let stream = session_stream();
         if sequence == 0 {
@@ -155,7 +164,7 @@ fn a_transaction_that_is_named_by_a_number_is_proven_in_the_dialect_that_has_it(
     };
     verify(&named_by_number(json!(["numbers_as_strings"])), None).unwrap();
     let refusal = refusal(&named_by_number(json!([])));
-    assert!(refusal.contains("names neither transaction 4711.50"), "{refusal}");
+    assert!(refusal.contains("does not name the transaction 4711.50"), "{refusal}");
 }
 
 #[test]
@@ -234,4 +243,99 @@ fn when_the_next_transaction_began_is_proven_by_its_start() {
     world.forge("session.superseded", 0, |fact| fact["start"] = json!(own));
     let refused = refusal(&world.bundle());
     assert!(refused.contains("the next transaction"), "{refused}");
+}
+
+/// Of a transaction whose end is lost, what the next one draws is no part.
+#[test]
+fn only_a_register_that_the_next_transaction_began_with_ends_one() {
+    let superseded_by = |later: &str, kind: &str| {
+        let mut world = World::default();
+        let tariff = world.publish_tariff();
+        charge(&mut world, 2);
+        let start = next_told(&mut world, "Started", "10:35:00", "");
+        let sampled = format!(
+            r#""meterValue":[{{"timestamp":"2026-11-22T10:36:00Z","sampledValue":[{later}]}}]"#
+        );
+        let told = match kind {
+            "MeterValues" => {
+                let payload = format!(r#"{{"evseId":1,{sampled}}}"#);
+                world.exchange_in("session-next", "10:36:00", kind, &payload, "{}")
+            }
+            word => next_told(&mut world, word, "10:36:00", &format!(",{sampled}")),
+        };
+        let fact = SessionSuperseded {
+            by: SessionId(Uuid::from_u128(9)),
+            at: at("10:35:00"),
+            register: reading(told, "/3/meterValue/0/sampledValue/0/value", 2_500),
+            start: Some(start),
+            is_refused: false,
+        };
+        world.append(&session_stream(), at("10:36:00"), fact);
+        world.bill(tariff);
+        world
+    };
+    let begin = r#"{"value":2500,"context":"Transaction.Begin"}"#;
+    for kind in ["Updated", "MeterValues"] {
+        verify(&superseded_by(begin, kind).bundle(), None).unwrap();
+        // A message may bring it when it is told again.
+        let mut repeat = superseded_by(begin, kind);
+        repeat.forge_last("exchange.recorded", |e| e["duplicate_of"] = e["station_id"].clone());
+        verify(&repeat.bundle(), None).unwrap();
+        for later in [
+            r#"{"value":2500,"context":"Sample.Periodic"}"#,
+            r#"{"value":2500}"#,
+            r#"{"value":2500,"context":"Transaction.End"}"#,
+        ] {
+            let refusal = refusal(&superseded_by(later, kind).bundle());
+            assert!(refusal.contains("the context is Transaction.Begin in the fact"), "{refusal}");
+        }
+        let of_one_phase = r#"{"value":2500,"context":"Transaction.Begin","phase":"L1"}"#;
+        let refusal = refusal(&superseded_by(of_one_phase, kind).bundle());
+        assert!(refusal.contains("the phase is none in the fact and L1"), "{refusal}");
+    }
+    let mut elsewhere = superseded_by(begin, "MeterValues");
+    elsewhere.forge_last("exchange.recorded", |exchange| {
+        let request =
+            exchange["request"].as_str().unwrap().replace(r#""evseId":1"#, r#""evseId":2"#);
+        exchange["request"] = json!(request);
+    });
+    let refused = refusal(&elsewhere.bundle());
+    assert!(refused.contains("the EVSE is 1 in the fact and 2 in the frame"), "{refused}");
+    let mut sooner = superseded_by(begin, "MeterValues");
+    sooner.forge_last("exchange.recorded", |exchange| {
+        let request = exchange["request"].as_str().unwrap().replace("10:36:00", "10:34:00");
+        exchange["request"] = json!(request);
+    });
+    let refused = refusal(&sooner.bundle());
+    assert!(refused.contains("it was read before the next start"), "{refused}");
+}
+
+/// Of several readings in the start itself the one that says that it is the first.
+#[test]
+fn a_start_with_several_registers_is_cited_at_the_one_it_began_with() {
+    let superseded_at = |index: u32, register_wh: i64, first: &str| {
+        let mut world = World::default();
+        let tariff = world.publish_tariff();
+        charge(&mut world, 2);
+        let sampled = format!(
+            r#","meterValue":[{{"timestamp":"2026-11-22T10:35:00Z","sampledValue":[{{"value":2500{first}}},{{"value":9000}}]}}]"#
+        );
+        let told = next_told(&mut world, "Started", "10:35:00", &sampled);
+        let pointer = format!("/3/meterValue/0/sampledValue/{index}/value");
+        let fact = SessionSuperseded {
+            by: SessionId(Uuid::from_u128(9)),
+            at: at("10:35:00"),
+            register: reading(told, &pointer, register_wh),
+            start: None,
+            is_refused: false,
+        };
+        world.append(&session_stream(), at("10:36:00"), fact);
+        world.bill(tariff);
+        world.bundle()
+    };
+    let begin = r#","context":"Transaction.Begin""#;
+    verify(&superseded_at(0, 2_500, begin), None).unwrap();
+    verify(&superseded_at(0, 2_500, ""), None).unwrap();
+    let refusal = refusal(&superseded_at(1, 9_000, begin));
+    assert!(refusal.contains("the context is Transaction.Begin in the fact"), "{refusal}");
 }
