@@ -3,15 +3,21 @@
 
 use crate::frame::{Frame, FrameError, known, same};
 use crate::session::{Checked, Source, evse_text, is_start, number_text};
-use chargebook_domain::events::v1::{MeterReading, SessionSuperseded};
+use chargebook_domain::events::v1::{MeterReading, SessionSuperseded, Verdict};
 use chargebook_domain::ids::SessionId;
 
 impl Source<'_> {
     /// The stop of the session before, which names a transaction and no connector: that it was
-    /// this connector's is not in the frame.
+    /// this connector's is not in the frame. One that was refused, and read again, lies with the
+    /// station; that it was taken for that session's, the event that says so shows by its place.
     pub(crate) fn register_before(&self, before: SessionId, register: &MeterReading) -> Checked {
         let id = register.evidence.event_id;
-        self.chain.exchange(id)?.lies_at(&format!("session-{before}"), None)?;
+        let stop = self.chain.exchange(id)?;
+        let place = match stop.exchange()?.verdict {
+            Verdict::Refused => self.chain.reread(id).map_or(stop, |(at, _)| at),
+            _ => stop,
+        };
+        place.lies_at(&format!("session-{before}"), None)?;
         let (_, frame) = self.frame(id)?;
         Ok(frame.and_then(|frame| {
             frame.is_one_of(&["StopTransaction"])?;

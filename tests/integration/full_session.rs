@@ -199,6 +199,15 @@ pub(crate) fn verify(csms: &TestCsms, bundle: &Path) -> Output {
     csms.run(&["audit", "verify", path(bundle)])
 }
 
+/// Exports an invoice's proof and verifies it, offline.
+#[track_caller]
+pub(crate) fn assert_proven(csms: &TestCsms, invoice: &Value) {
+    let verified = verify(csms, &export_invoice(csms, invoice));
+    assert!(verified.status.success(), "{verified:?}");
+    let said = String::from_utf8_lossy(&verified.stdout);
+    assert!(said.contains("PROVEN"), "{said}");
+}
+
 fn path(path: &Path) -> &str {
     path.to_str().expect("a UTF-8 path")
 }

@@ -4,10 +4,12 @@
 use crate::world::{World, at, session_before, session_stream};
 use crate::{refusal, request};
 use chargebook_audit::verify;
-use chargebook_domain::events::v1::{Evidence, MeterReading, SessionPreceded, StopMatch};
+use chargebook_domain::events::v1::{
+    Evidence, ExchangeReread, MeterReading, Quirk, SessionPreceded, StopMatch,
+};
 use chargebook_domain::ids::{EventId, SessionId};
 use chargebook_domain::units::WattHours;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const STATION: &str = "station-1-2026-11";
 
@@ -82,6 +84,38 @@ fn only_the_stops_own_register_says_what_the_session_before_has_left() {
         billed_after(&mut forged, told, WattHours::from_whole(1_000), &left);
         let refusal = refusal(&forged.bundle());
         assert!(refusal.contains("the place is /3/transactionData"), "{refusal}");
+    }
+}
+
+/// A stop that was refused lies with the station; the session that it was of, when it was read
+/// again, holds the event that says so.
+#[test]
+fn a_begin_register_from_a_stop_that_was_read_again_is_proven() {
+    let billed = |told: Told, reread_in: &str, change: fn(&mut Value)| {
+        let mut world = World::default();
+        let exchange = world.stop_frame(STATION, "09:00:00", 20_000, 16);
+        world.forge_last("exchange.recorded", |stop| {
+            request(stop, "\"meterStop\":20000", "\"meterStop\":\"20000\"");
+            stop["verdict"] = json!("refused");
+            change(stop);
+        });
+        let dialect = [Quirk::NumbersAsStrings].into_iter().collect();
+        let stream = STATION.to_owned();
+        let fact = ExchangeReread { exchange, stream, dialect, duplicate_of: None };
+        world.append(reread_in, at("09:30:00"), fact);
+        let left = evidence(exchange, "/3/meterStop", "\"20000\"");
+        billed_after(&mut world, told, WattHours::from_whole(20_000), &left);
+        world.bundle()
+    };
+    for told in [Told::WithTheStart, Told::Later] {
+        let report = verify(&billed(told, &session_before(), |_| {}), None).unwrap();
+        assert_eq!(report.settled.what.energy_wh, WattHours::from_whole(1_000));
+        let elsewhere = refusal(&billed(told, "session-other", |_| {}));
+        assert!(elsewhere.contains("it belongs in session-"), "{elsewhere}");
+        // What was understood when it came lies in its session's stream itself.
+        let answered = |stop: &mut Value| stop["verdict"] = json!("answered");
+        let answered = refusal(&billed(told, &session_before(), answered));
+        assert!(answered.contains("it belongs in session-"), "{answered}");
     }
 }
 
