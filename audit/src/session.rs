@@ -83,8 +83,10 @@ pub(crate) fn prove<'c>(
     }
     let known: BTreeSet<_> = all_facts.registers().map(|s| (s.sampled_at, s.value)).collect();
     let started = all_facts.started().ok_or(AuditError::Doubt(Doubt::StartMissing))?;
+    let mut before = Session::default();
     for entry in &stream {
-        prove_fact(Source { chain, started, fact: entry })?;
+        prove_fact(Source { chain, started, before: &before, fact: entry })?;
+        before.apply(entry.id, entry.envelope.version, entry.recorded_at()?, &entry.event);
     }
     for entry in &stream {
         nothing_left_out(chain, entry, &all_facts, &known)?;
@@ -224,6 +226,8 @@ fn prove_fact(source: Source<'_>) -> Result<(), AuditError> {
 pub(crate) struct Source<'a> {
     pub(crate) chain: &'a Chain<'a>,
     pub(crate) started: &'a Beginning,
+    /// The session as it stood before the fact.
+    before: &'a Session,
     fact: &'a Entry<'a>,
 }
 
@@ -252,7 +256,7 @@ impl<'a> Source<'a> {
         Ok(frame.and_then(|frame| {
             frame.is_one_of(&["MeterValues", "StopTransaction", "TransactionEvent"])?;
             match frame.action() {
-                "MeterValues" => self.is_of_session(&frame)?,
+                "MeterValues" => self.is_of_session(&frame, fact)?,
                 "TransactionEvent" => frame.is_about(&self.started.transaction_id)?,
                 _ => {}
             }
@@ -260,12 +264,32 @@ impl<'a> Source<'a> {
         }))
     }
 
-    /// Meter values name the transaction, or (1.6) the connector.
-    fn is_of_session(&self, frame: &Frame) -> Result<(), FrameError> {
-        let connector = self.started.connector.map(|connector| i64::from(connector.0));
-        match (&self.started.transaction_id, frame.integer_member("connectorId")) {
-            (TransactionId::Number(_), named) if named == connector => Ok(()),
-            (transaction, _) => frame.is_about(transaction),
+    /// Meter values of a station that names no transaction with them (none of 2.x does, nor
+    /// clock-aligned ones of 1.6), or says with the number that it does not know it, are the
+    /// session's at its EVSE or connector, by what was known of it then: from its start until its
+    /// stop or the next session's start.
+    fn is_of_session(&self, frame: &Frame, fact: &SessionMeterRecorded) -> Result<(), FrameError> {
+        let started = self.started;
+        if frame.integer_member("transactionId").is_some_and(|named| named > 0) {
+            return frame.is_about(&started.transaction_id);
+        }
+        let connector = started.connector.map(|connector| i64::from(connector.0));
+        match &started.transaction_id {
+            TransactionId::Name(_) => {
+                let evse = frame.integer_member("evseId");
+                same("the EVSE", evse_text(started.evse), known(number_text(evse)))?;
+            }
+            TransactionId::Number(_) => {
+                let named = frame.integer_member("connectorId");
+                same("the connector", number_text(connector), known(number_text(named)))?;
+            }
+        }
+        match fact.samples.iter().find(|sample| !self.before.holds_meter_at(sample.sampled_at)) {
+            None => Ok(()),
+            Some(sample) => Err(FrameError::WrongMessage(format!(
+                "the message names no transaction, and the session was not going on at {}",
+                sample.sampled_at
+            ))),
         }
     }
 

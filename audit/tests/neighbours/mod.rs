@@ -1,11 +1,12 @@
 //! What the bill of a 1.6 session rests on that the session before it has told: the register of
 //! its stop, and nothing else that stands in that message.
 
-use crate::world::{World, at, session_before, session_stream};
+use crate::world::{TRANSACTION, World, at, session_before, session_stream};
 use crate::{refusal, request};
 use chargebook_audit::verify;
 use chargebook_domain::events::v1::{
-    Evidence, ExchangeReread, MeterReading, Quirk, SessionPreceded, StopMatch,
+    Evidence, ExchangeReread, MeterReading, MeterSample, Quantity, Quirk, SessionMeterRecorded,
+    SessionPreceded, StopMatch,
 };
 use chargebook_domain::ids::{EventId, SessionId};
 use chargebook_domain::units::WattHours;
@@ -141,4 +142,42 @@ fn a_stop_from_the_stations_stream_is_cited_at_its_own_register() {
     forged.bill(tariff);
     let refusal = refusal(&forged.bundle());
     assert!(refusal.contains("the place is /3/transactionData"), "{refusal}");
+}
+
+/// Meter values without a transaction are of whoever charges at the connector then; those that
+/// name another transaction never are.
+#[test]
+fn meter_values_of_the_connector_are_the_sessions_while_it_goes_on() {
+    let billed = |transaction: &str, time: &str| {
+        let mut world = World::default();
+        let tariff = world.publish_tariff();
+        world.start("10:00:00", 1_000);
+        world.stop("10:30:00", 2_500);
+        let payload = format!(
+            r#"{{"connectorId":1{transaction},"meterValue":[{{"timestamp":"2026-11-22T{time}Z","sampledValue":[{{"value":"2400"}}]}}]}}"#
+        );
+        let exchange = world.exchange("10:31:00", "MeterValues", &payload, "{}");
+        let sample = MeterSample {
+            sampled_at: at(time),
+            quantity: Quantity::EnergyImportRegisterWh,
+            value: 2_400.into(),
+            context: "Sample.Periodic".to_owned(),
+            phase: None,
+            evidence: evidence(exchange, "/3/meterValue/0/sampledValue/0/value", "\"2400\""),
+        };
+        let fact = SessionMeterRecorded { samples: vec![sample], exchange };
+        world.append(&session_stream(), at("10:31:00"), fact);
+        world.status("10:42:00", "Available");
+        world.bill(tariff);
+        world.bundle()
+    };
+    let ours = format!(r#","transactionId":{TRANSACTION}"#);
+    for (transaction, time) in [("", "10:29:00"), (r#","transactionId":-1"#, "10:29:00")] {
+        verify(&billed(transaction, time), None).unwrap();
+    }
+    verify(&billed(&ours, "10:31:00"), None).unwrap();
+    let other = refusal(&billed(r#","transactionId":18"#, "10:29:00"));
+    assert!(other.contains("does not name the transaction 17"), "{other}");
+    let later = refusal(&billed("", "10:31:00"));
+    assert!(later.contains("the session was not going on at 2026-11-22T10:31:00"), "{later}");
 }

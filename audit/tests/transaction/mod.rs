@@ -6,8 +6,8 @@ use crate::world::{
 };
 use chargebook_audit::verify;
 use chargebook_domain::events::v1::{
-    Authorization, ClockTrust, MeterSample, Quantity, SessionOpened, SessionSuperseded,
-    SessionTokenPresented, SessionTransactionReported, TransactionEventKind,
+    Authorization, ClockTrust, MeterSample, Quantity, SessionMeterRecorded, SessionOpened,
+    SessionSuperseded, SessionTokenPresented, SessionTransactionReported, TransactionEventKind,
 };
 use chargebook_domain::ids::{
     ConnectorNumber, EventId, EvseNumber, SessionId, StationIdentity, TransactionName,
@@ -243,6 +243,57 @@ fn when_the_next_transaction_began_is_proven_by_its_start() {
     world.forge("session.superseded", 0, |fact| fact["start"] = json!(own));
     let refused = refusal(&world.bundle());
     assert!(refused.contains("the next transaction"), "{refused}");
+}
+
+/// What the EVSE's meter shows, told apart from the transaction: the session's by its place and
+/// time.
+fn aligned(world: &mut World, evse: u32, time: &str, register_wh: i64) {
+    let payload = format!(
+        r#"{{"evseId":{evse},"meterValue":[{{"timestamp":"2026-11-22T{time}Z","sampledValue":[{{"value":{register_wh},"context":"Sample.Clock"}}]}}]}}"#
+    );
+    let exchange = world.exchange(time, "MeterValues", &payload, "{}");
+    let evidence = reading(exchange, "/3/meterValue/0/sampledValue/0/value", register_wh).evidence;
+    let sample = MeterSample {
+        sampled_at: at(time),
+        quantity: Quantity::EnergyImportRegisterWh,
+        value: register_wh.into(),
+        context: "Sample.Clock".to_owned(),
+        phase: None,
+        evidence,
+    };
+    let fact = SessionMeterRecorded { samples: vec![sample], exchange };
+    world.append(&session_stream(), at(time), fact);
+}
+
+#[test]
+fn meter_values_of_the_evse_are_the_sessions_while_it_goes_on() {
+    let billed = |evse: u32, time: &str, is_after_the_end: bool| {
+        let mut world = World::default();
+        let tariff = world.publish_tariff();
+        charge(&mut world, 2);
+        if is_after_the_end {
+            tell(&mut world, 2);
+            aligned(&mut world, evse, time, 2_500);
+        } else {
+            aligned(&mut world, evse, time, 2_000);
+            tell(&mut world, 2);
+        }
+        world.bill(tariff);
+        world.bundle()
+    };
+    let report = verify(&billed(1, "10:20:00", false), None).unwrap();
+    assert_eq!((report.samples, report.frames.len()), (4, 4));
+    assert_eq!(report.settled.what.energy_wh, WattHours::from_whole(1_500));
+    // What comes when the end is known is the session's as long as it had been read before.
+    verify(&billed(1, "10:30:00", true), None).unwrap();
+    for (evse, time, is_after_the_end, expected) in [
+        (2, "10:20:00", false, "the EVSE is 1 in the fact and 2 in the frame"),
+        (1, "09:59:59", false, "the session was not going on at 2026-11-22T09:59:59"),
+        (1, "10:30:01", true, "the session was not going on at 2026-11-22T10:30:01"),
+    ] {
+        let refusal = refusal(&billed(evse, time, is_after_the_end));
+        assert!(refusal.contains(expected), "{refusal}");
+    }
 }
 
 /// Of a transaction whose end is lost, what the next one draws is no part.
