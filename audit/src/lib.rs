@@ -26,6 +26,7 @@ mod number;
 mod report;
 mod sampled;
 mod session;
+mod summary;
 mod verify;
 
 pub use bill::LocalTimeCheck;
@@ -33,4 +34,5 @@ pub use error::AuditError;
 pub use frame::FrameError;
 pub use report::{Proven, ProvenFrame, ReadOtherwise, Report};
 pub use session::cited_exchanges;
+pub use summary::not_proven;
 pub use verify::verify;

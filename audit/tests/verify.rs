@@ -6,6 +6,7 @@
 mod dialects;
 mod neighbours;
 mod numbers;
+mod summary;
 mod transaction;
 mod unplugged;
 mod world;
