@@ -60,6 +60,9 @@ pub(crate) struct VerifyArgs {
     /// The log's key, or its fingerprint (either line of `log key`), as you have it from elsewhere
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
+    /// Print the verdict, what was checked and each finding as one JSON object
+    #[arg(long)]
+    json: bool,
 }
 
 /// Runs it.
@@ -78,10 +81,29 @@ fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
         bytes = std::fs::read(&args.bundle)
             .with_context(|| format!("cannot read {}", args.bundle.display()))?;
     }
-    let text = String::from_utf8(bytes)
-        .map_err(|e| anyhow!("the bundle is not UTF-8 at byte {}", e.utf8_error().valid_up_to()))
-        .context(NOT_PROVEN)?;
-    let report = match chargebook_audit::verify(&text, args.key.as_deref()) {
+    let text = match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            let why = anyhow!("the bundle is not UTF-8 at byte {at}");
+            if args.json {
+                writeln!(output(), "{}", chargebook_audit::not_proven(&why.to_string(), None))?;
+            }
+            return Err(why.context(NOT_PROVEN));
+        }
+    };
+    let verified = chargebook_audit::verify(&text, args.key.as_deref());
+    match &verified {
+        // A key that is none says nothing about the bundle.
+        Err(AuditError::Key(_)) => {}
+        Err(error) if args.json => writeln!(output(), "{}", error.to_json())?,
+        Ok(report) if args.json => {
+            writeln!(output(), "{}", report.to_json())?;
+            return Ok(());
+        }
+        _ => {}
+    }
+    let report = match verified {
         Ok(report) => report,
         Err(error @ AuditError::Key(_)) => return Err(error.into()),
         Err(error) if text.ends_with('\n') => {

@@ -21,8 +21,12 @@ mod chain;
 mod connector;
 mod error;
 mod frame;
+mod neighbours;
+mod number;
 mod report;
+mod sampled;
 mod session;
+mod summary;
 mod verify;
 
 pub use bill::LocalTimeCheck;
@@ -30,4 +34,5 @@ pub use error::AuditError;
 pub use frame::FrameError;
 pub use report::{Proven, ProvenFrame, ReadOtherwise, Report};
 pub use session::cited_exchanges;
+pub use summary::not_proven;
 pub use verify::verify;

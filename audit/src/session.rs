@@ -3,15 +3,15 @@
 
 use crate::AuditError;
 use crate::chain::{Chain, Entry, follows};
-use crate::frame::{Frame, FrameError, same};
+use crate::frame::{Frame, FrameError, SampledRegister, known, same};
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
     Anomaly, Authorization, Direction, ExchangeRecorded, ExchangeReread, MeterReading,
     SessionConnectorStatus, SessionMeterRecorded, SessionOpened, SessionSettled, SessionStarted,
-    SessionStopped, SessionSuperseded, SessionTokenPresented, SessionTransactionReported,
-    SettledBecause, StopMatch, TransactionEventKind, Verdict,
+    SessionStopped, SessionTokenPresented, SessionTransactionReported, SettledBecause, StopMatch,
+    TransactionEventKind, Verdict,
 };
-use chargebook_domain::ids::{EventId, EvseNumber, SessionId, TransactionId};
+use chargebook_domain::ids::{EventId, EvseNumber, TransactionId};
 use chargebook_domain::session::{Basis, Beginning, Doubt, Session, settled_by_hand};
 use chargebook_domain::units::{Timestamp, WattHours};
 use rust_decimal::Decimal;
@@ -82,9 +82,11 @@ pub(crate) fn prove<'c>(
         }
     }
     let known: BTreeSet<_> = all_facts.registers().map(|s| (s.sampled_at, s.value)).collect();
-    let whole = all_facts.started().ok_or(AuditError::Doubt(Doubt::StartMissing))?;
+    let started = all_facts.started().ok_or(AuditError::Doubt(Doubt::StartMissing))?;
+    let mut before = Session::default();
     for entry in &stream {
-        prove_fact(chain, whole, entry)?;
+        prove_fact(Source { chain, started, before: &before, fact: entry })?;
+        before.apply(entry.id, entry.envelope.version, entry.recorded_at()?, &entry.event);
     }
     for entry in &stream {
         nothing_left_out(chain, entry, &all_facts, &known)?;
@@ -148,7 +150,7 @@ fn nothing_left_out(
     if !is_known {
         return Err(AuditError::LeftOut { id: entry.id, what: frame.action().to_owned() });
     }
-    for (at, value) in frame.registers() {
+    for SampledRegister { at, value, .. } in frame.registers() {
         if !known.contains(&(at, value)) {
             let what = format!("register of {} Wh at {at}", value.normalize());
             return Err(AuditError::LeftOut { id: entry.id, what });
@@ -197,8 +199,8 @@ fn follows_reading(
 
 /// Holds one event of the session's stream against the charger's frame. What is no fact of the
 /// charger's (an anomaly noted, a judgement of ours) has nothing to be held against.
-fn prove_fact(chain: &Chain<'_>, started: &Beginning, entry: &Entry<'_>) -> Result<(), AuditError> {
-    let source = Source { chain, started, fact: entry };
+fn prove_fact(source: Source<'_>) -> Result<(), AuditError> {
+    let entry = source.fact;
     let proven = match &entry.event {
         Event::ExchangeRecorded(exchange) => source.same_station(exchange),
         Event::ExchangeReread(reread) => source.reread(entry, reread)?,
@@ -221,13 +223,15 @@ fn prove_fact(chain: &Chain<'_>, started: &Beginning, entry: &Entry<'_>) -> Resu
 
 /// A fact on its way back to its frame. The outer result of each check says whether the frame
 /// is there, the inner one whether it says what the fact says.
-struct Source<'a> {
-    chain: &'a Chain<'a>,
-    started: &'a Beginning,
+pub(crate) struct Source<'a> {
+    pub(crate) chain: &'a Chain<'a>,
+    pub(crate) started: &'a Beginning,
+    /// The session as it stood before the fact.
+    before: &'a Session,
     fact: &'a Entry<'a>,
 }
 
-type Checked = Result<Result<(), FrameError>, AuditError>;
+pub(crate) type Checked = Result<Result<(), FrameError>, AuditError>;
 
 impl<'a> Source<'a> {
     fn start(&self, fact: &SessionStarted) -> Checked {
@@ -241,24 +245,9 @@ impl<'a> Source<'a> {
             let connector = frame.integer_member("connectorId").unwrap_or_default();
             same("the connector", i64::from(fact.connector.0), known(connector))?;
             frame.says_instant("the time of the start", frame.payload(), fact.started_at)?;
-            frame.says_reading(&fact.meter_start)?;
+            frame.says_register(&fact.meter_start, "meterStart")?;
             same("the time of receipt", fact.received_at, known(exchange.received_at))?;
             answered_start(exchange, fact)
-        }))
-    }
-
-    /// The stop of the session before, which names a transaction and no connector: that it was
-    /// this connector's is not in the frame.
-    fn register_before(&self, before: SessionId, register: &MeterReading) -> Checked {
-        let id = register.evidence.event_id;
-        self.chain.exchange(id)?.lies_at(&format!("session-{before}"), None)?;
-        let (_, frame) = self.frame(id)?;
-        Ok(frame.and_then(|frame| {
-            frame.is_one_of(&["StopTransaction"])?;
-            match frame.instant().is_some_and(|stopped_at| stopped_at <= self.started.started_at) {
-                true => frame.says_reading(register),
-                false => Err(FrameError::WrongMessage("the stop came after the start".to_owned())),
-            }
         }))
     }
 
@@ -266,11 +255,42 @@ impl<'a> Source<'a> {
         let (_, frame) = self.frame(fact.exchange)?;
         Ok(frame.and_then(|frame| {
             frame.is_one_of(&["MeterValues", "StopTransaction", "TransactionEvent"])?;
-            if frame.is_one_of(&["MeterValues", "TransactionEvent"]).is_ok() {
-                frame.is_about(&self.started.transaction_id, self.started.connector)?;
+            match frame.action() {
+                "MeterValues" => self.is_of_session(&frame, fact)?,
+                "TransactionEvent" => frame.is_about(&self.started.transaction_id)?,
+                _ => {}
             }
             fact.samples.iter().try_for_each(|sample| frame.says_sample(sample))
         }))
+    }
+
+    /// Meter values of a station that names no transaction with them (none of 2.x does, nor
+    /// clock-aligned ones of 1.6), or says with the number that it does not know it, are the
+    /// session's at its EVSE or connector, by what was known of it then: from its start until its
+    /// stop or the next session's start.
+    fn is_of_session(&self, frame: &Frame, fact: &SessionMeterRecorded) -> Result<(), FrameError> {
+        let started = self.started;
+        if frame.integer_member("transactionId").is_some_and(|named| named > 0) {
+            return frame.is_about(&started.transaction_id);
+        }
+        let connector = started.connector.map(|connector| i64::from(connector.0));
+        match &started.transaction_id {
+            TransactionId::Name(_) => {
+                let evse = frame.integer_member("evseId");
+                same("the EVSE", evse_text(started.evse), known(number_text(evse)))?;
+            }
+            TransactionId::Number(_) => {
+                let named = frame.integer_member("connectorId");
+                same("the connector", number_text(connector), known(number_text(named)))?;
+            }
+        }
+        match fact.samples.iter().find(|sample| !self.before.holds_meter_at(sample.sampled_at)) {
+            None => Ok(()),
+            Some(sample) => Err(FrameError::WrongMessage(format!(
+                "the message names no transaction, and the session was not going on at {}",
+                sample.sampled_at
+            ))),
+        }
     }
 
     fn status(&self, fact: &SessionConnectorStatus) -> Checked {
@@ -312,77 +332,16 @@ impl<'a> Source<'a> {
                 same("the transaction", ours, known(named.to_string()))?;
             }
             frame.says_instant("the time of the stop", frame.payload(), fact.stopped_at)?;
-            frame.says_reading(&fact.meter_stop)?;
+            frame.says_register(&fact.meter_stop, "meterStop")?;
             same("the time of receipt", fact.received_at, known(exchange.received_at))
         }))
-    }
-
-    /// The next session's start, at the same connector, with the register that it began with.
-    fn superseded(&self, fact: &SessionSuperseded) -> Checked {
-        let start = match fact.start {
-            Some(start) => Some(self.frame(start)?.1),
-            None => None,
-        };
-        let (_, frame) = self.frame(fact.register.evidence.event_id)?;
-        Ok(frame.and_then(|frame| {
-            let start = start.transpose()?;
-            frame.is_one_of(&["StartTransaction", "TransactionEvent"])?;
-            if frame.is_one_of(&["StartTransaction"]).is_ok() {
-                let connector = frame.integer_member("connectorId");
-                let own = self.started.connector.map(|connector| i64::from(connector.0));
-                same("the connector", number_text(own), known(number_text(connector)))?;
-                frame.says_instant("the time of the next start", frame.payload(), fact.at)?;
-            } else {
-                self.is_at_evse(&frame)?;
-                // It came with the start, or later: then the start is cited. What was recorded
-                // before that member came to be does not say when the next one began.
-                match &start {
-                    Some(start) => self.next_start(start, &frame, fact)?,
-                    None if is_start(&frame) => {
-                        frame.says_instant(
-                            "the time of the next start",
-                            frame.payload(),
-                            fact.at,
-                        )?;
-                    }
-                    None => {}
-                }
-            }
-            frame.says_reading(&fact.register)
-        }))
-    }
-
-    /// The start of the transaction whose later message `frame` told its begin register.
-    fn next_start(
-        &self,
-        start: &Frame,
-        frame: &Frame,
-        fact: &SessionSuperseded,
-    ) -> Result<(), FrameError> {
-        start.is_one_of(&["TransactionEvent"])?;
-        if !is_start(start) {
-            return Err(FrameError::WrongMessage("it is not the next start".to_owned()));
-        }
-        self.is_at_evse(start)?;
-        let name = |frame: &Frame| {
-            frame.text_at("/transactionInfo/transactionId").unwrap_or_default().to_owned()
-        };
-        same("the next transaction", name(frame), known(name(start)))?;
-        start.says_instant("the time of the next start", start.payload(), fact.at)
-    }
-
-    /// A message of another transaction names this one's EVSE, where it names any.
-    fn is_at_evse(&self, frame: &Frame) -> Result<(), FrameError> {
-        let evse = frame.integer_at("/evse/id");
-        let own = evse.map_or(number_text(None), |_| evse_text(self.started.evse));
-        same("the EVSE", own, known(number_text(evse)))
     }
 
     fn opened(&self, fact: &SessionOpened) -> Checked {
         let (exchange, frame) = self.frame(fact.exchange)?;
         Ok(frame.and_then(|frame| {
             frame.is_one_of(&["TransactionEvent"])?;
-            frame.is_about(&TransactionId::Name(fact.transaction_id.clone()), None)?;
+            frame.is_about(&TransactionId::Name(fact.transaction_id.clone()))?;
             same("the time of receipt", fact.received_at, known(exchange.received_at))
         }))
     }
@@ -391,7 +350,7 @@ impl<'a> Source<'a> {
         let (exchange, frame) = self.frame(fact.exchange)?;
         Ok(frame.and_then(|frame| {
             frame.is_one_of(&["TransactionEvent"])?;
-            frame.is_about(&self.started.transaction_id, None)?;
+            frame.is_about(&self.started.transaction_id)?;
             let kind = kind_word(fact.kind);
             same("the kind", kind, known(frame.text_member("eventType").unwrap_or_default()))?;
             let sequence = frame.integer_member("seqNo");
@@ -421,7 +380,7 @@ impl<'a> Source<'a> {
         let (exchange, frame) = self.frame(fact.exchange)?;
         Ok(frame.and_then(|frame| {
             frame.is_one_of(&["TransactionEvent"])?;
-            frame.is_about(&self.started.transaction_id, None)?;
+            frame.is_about(&self.started.transaction_id)?;
             let sequence = frame.integer_member("seqNo");
             same("the number", i64::from(fact.sequence), known(sequence.unwrap_or_default()))?;
             frame.says_instant("the time", frame.payload(), fact.at)?;
@@ -451,7 +410,7 @@ impl<'a> Source<'a> {
     }
 
     /// The exchange that a fact comes from, recorded before it, and the charger's frame in it.
-    fn frame(
+    pub(crate) fn frame(
         &self,
         id: EventId,
     ) -> Result<(&'a ExchangeRecorded, Result<Frame, FrameError>), AuditError> {
@@ -472,7 +431,10 @@ impl<'a> Source<'a> {
         };
         let frame = self.same_station(exchange).and(meaning).and_then(|dialect| {
             // A repeat may bring samples that the first message did not.
-            let samples = matches!(self.fact.event, Event::SessionMeterRecorded(_));
+            let samples = matches!(
+                self.fact.event,
+                Event::SessionMeterRecorded(_) | Event::SessionSuperseded(_)
+            );
             match duplicate_of {
                 Some(_) if !samples => {
                     Err(FrameError::WrongMessage("the message was a repeat".to_owned()))
@@ -529,15 +491,15 @@ fn answer_of(exchange: &ExchangeRecorded) -> Result<Value, FrameError> {
     }
 }
 
-/// What a connector's status notification says it is: 1.6 and 2.x name the member differently.
 /// The word for a connector that is free.
 const AVAILABLE: &str = "Available";
 
+/// What a connector's status notification says it is: 1.6 and 2.x name the member differently.
 fn status_word(frame: &Frame) -> Option<&str> {
     frame.text_member("status").or_else(|| frame.text_member("connectorStatus"))
 }
 
-fn is_start(frame: &Frame) -> bool {
+pub(crate) fn is_start(frame: &Frame) -> bool {
     frame.text_member("eventType") == Some(kind_word(TransactionEventKind::Started))
 }
 
@@ -545,11 +507,11 @@ fn register_of(reading: Option<&MeterReading>) -> Option<WattHours> {
     reading.map(|reading| reading.register_wh)
 }
 
-fn evse_text(evse: Option<EvseNumber>) -> String {
+pub(crate) fn evse_text(evse: Option<EvseNumber>) -> String {
     number_text(evse.map(|evse| i64::from(evse.0)))
 }
 
-fn number_text(number: Option<i64>) -> String {
+pub(crate) fn number_text(number: Option<i64>) -> String {
     number.map_or_else(|| "none".to_owned(), |number| number.to_string())
 }
 
@@ -572,9 +534,4 @@ fn is_told(frame: &Frame, facts: &Session, at: Timestamp) -> bool {
     known.is_some_and(|((transaction, kind), sequence)| {
         transaction.exchange_of(sequence, at, kind).is_some()
     })
-}
-
-/// A frame's value that needs no reading.
-fn known<T>(value: T) -> Result<T, &'static str> {
-    Ok(value)
 }

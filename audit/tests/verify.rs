@@ -4,6 +4,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod dialects;
+mod neighbours;
+mod numbers;
+mod summary;
 mod transaction;
 mod unplugged;
 mod world;

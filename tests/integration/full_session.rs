@@ -101,6 +101,35 @@ fn an_auditor_proves_the_invoice_while_the_server_runs() {
     assert!(said.contains("5.95"), "{said}");
 }
 
+/// For programs: the verdict as JSON, and the exit code as ever.
+#[test]
+fn an_auditors_program_reads_the_verdict_as_json() {
+    let csms = csms_with_station("CP-1");
+    charge_ten_kwh(&csms);
+    let bundle = export_bundle(&csms);
+    let read = |more: &[&str]| {
+        let verified = csms.run(&[&["audit", "verify", "--json"], more].concat());
+        let report = serde_json::from_slice::<Value>(&verified.stdout).ok();
+        (verified.status.code(), report, String::from_utf8_lossy(&verified.stderr).into_owned())
+    };
+    let (code, report, said) = read(&[path(&bundle)]);
+    let report = report.expect("one JSON object");
+    assert_eq!((code, &report["verdict"], &*said), (Some(0), &json!("proven"), ""));
+    assert_eq!(report["invoice"]["total_gross_minor"], 595);
+    assert_eq!(report["findings"][0]["kind"], "key_not_pinned");
+
+    let changed = csms.scratch().join("changed.json");
+    for text in [&b"{}"[..], b"\xff"] {
+        std::fs::write(&changed, text).expect("a file");
+        let (code, report, said) = read(&[path(&changed)]);
+        assert_eq!(report.expect("one JSON object")["verdict"], "not_proven");
+        assert!(code == Some(1) && said.contains("NOT PROVEN"), "{code:?}: {said}");
+    }
+    // A mistake in the command says nothing about the bundle.
+    let (code, report, _) = read(&[path(&bundle), "--key", "abc"]);
+    assert_eq!((code, report), (Some(1), None));
+}
+
 #[test]
 fn a_bundle_with_any_byte_changed_is_refused() {
     let csms = csms_with_station("CP-1");
@@ -197,6 +226,15 @@ pub(crate) fn export_invoice(csms: &TestCsms, invoice: &Value) -> PathBuf {
 
 pub(crate) fn verify(csms: &TestCsms, bundle: &Path) -> Output {
     csms.run(&["audit", "verify", path(bundle)])
+}
+
+/// Exports an invoice's proof and verifies it, offline.
+#[track_caller]
+pub(crate) fn assert_proven(csms: &TestCsms, invoice: &Value) {
+    let verified = verify(csms, &export_invoice(csms, invoice));
+    assert!(verified.status.success(), "{verified:?}");
+    let said = String::from_utf8_lossy(&verified.stdout);
+    assert!(said.contains("PROVEN"), "{said}");
 }
 
 fn path(path: &Path) -> &str {

@@ -4,11 +4,12 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use crate::full_session::{export_bundle, verify};
+use crate::full_session::{assert_proven, export_bundle, verify};
 use crate::harness::{ChargePoint, TestCsms};
 use crate::messages::{
-    TAG, after, an_hour_ago, booted_2x, csms_with_station, invoice_of, only_session,
+    TAG, after, an_hour_ago, boot_2x, booted_2x, csms_with_station, invoice_of, only_session,
 };
+use crate::rereading::raw_station;
 
 const V201: &str = "ocpp2.0.1";
 const V21: &str = "ocpp2.1";
@@ -117,6 +118,63 @@ fn an_auditor_proves_the_invoice_of_a_2_x_session() {
         assert!(verified.status.success(), "{version}: {verified:?}");
         assert!(said.contains("5.95"), "{said}");
     }
+}
+
+/// A station with clock-aligned readings tells them by EVSE, also while somebody charges there.
+#[test]
+fn meter_values_beside_the_transaction_are_proven_with_it() {
+    for version in [V201, V21] {
+        let csms = csms_with_station("CP-1");
+        let mut station = booted_2x(&csms, version);
+        let begun = an_hour_ago();
+        let mut events = ten_kwh(begun);
+        let ended = events.pop().expect("the end");
+        for event in events {
+            station.call("TransactionEvent", event);
+        }
+        let mut aligned = event("", 0, &after(begun, 30), "9.0", "Sample.Clock");
+        let meter_value = aligned["meterValue"].take();
+        station.call("MeterValues", json!({ "evseId": 1, "meterValue": meter_value }));
+        station.call("TransactionEvent", ended);
+        station.call("StatusNotification", status("Available", &after(begun, 41)));
+        let session = invoiced(&csms);
+        let mut types = csms.events().into_iter().map(|event| event["type"].clone());
+        assert!(types.any(|name| name == "session.meter_recorded"), "it is the session's");
+        assert_proven(&csms, &invoice_of(&csms, &session, 10_000));
+    }
+}
+
+/// JSON writes a number in many ways, and all mean the same to whoever bills and to whoever
+/// verifies.
+#[test]
+fn numbers_in_any_spelling_are_proven() {
+    let csms = csms_with_station("CP-1");
+    let mut station = raw_station(&csms, V201);
+    station.exchange(&json!([2, "boot", "BootNotification", boot_2x()]).to_string());
+    let begun = an_hour_ago();
+    let value = |minutes, value: &str, context: &str| {
+        format!(
+            r#""meterValue":[{{"timestamp":"{}","sampledValue":[{{"value":{value},"context":"{context}","unitOfMeasure":{{"unit":"Wh","multiplier":0.0}}}}]}}]"#,
+            after(begun, minutes)
+        )
+    };
+    let mut told = |kind: &str, sequence: &str, minutes, register: &str, context: &str| {
+        let (at, meter_value) = (after(begun, minutes), value(minutes, register, context));
+        let answer = station.exchange(&format!(
+            r#"[2,"{kind}","TransactionEvent",{{"eventType":"{kind}","timestamp":"{at}","triggerReason":"MeterValuePeriodic","seqNo":{sequence},"transactionInfo":{{"transactionId":"{TRANSACTION}"}},"evse":{{"id":1.0,"connectorId":1e0}},"idToken":{{"idToken":"{TAG}","type":"ISO14443"}},{meter_value}}}]"#
+        ));
+        assert_eq!(answer[0], 3, "{answer}");
+    };
+    told("Started", "0.0", 0, "1.0E3", "Transaction.Begin");
+    told("Updated", "10e-1", 20, "6000.700000000000012345", "Sample.Periodic");
+    told("Ended", "2.00", 40, "1.1e+4", "Transaction.End");
+    let aligned = value(30, "9000.000000000000000001", "Sample.Clock");
+    let answer = station.exchange(&format!(r#"[2,"a","MeterValues",{{"evseId":1.0,{aligned}}}]"#));
+    assert_eq!(answer[0], 3, "{answer}");
+    let free = status("Available", &after(begun, 41));
+    station.exchange(&json!([2, "free", "StatusNotification", free]).to_string());
+    let session = invoiced(&csms);
+    assert_proven(&csms, &invoice_of(&csms, &session, 10_000));
 }
 
 #[test]

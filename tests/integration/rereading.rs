@@ -3,15 +3,15 @@
 
 use serde_json::{Value, json};
 
-use crate::full_session::{export_bundle, verify};
+use crate::full_session::{assert_proven, export_bundle, verify};
 use crate::harness::{ChargePoint, TestCsms, eventually};
 use crate::messages::{
-    TAG, after, an_hour_ago, boot_2x, csms_with_station, invoice_of, meter, number, only_session,
-    start, stop, time,
+    TAG, after, an_hour_ago, boot_2x, csms_with_station, finished_sessions, invoice_of, meter,
+    number, only_session, start, stop, time,
 };
 
 /// A station that is asked nothing of our own accord, sending frames as they come.
-fn raw_station(csms: &TestCsms, version: &str) -> ChargePoint {
+pub(crate) fn raw_station(csms: &TestCsms, version: &str) -> ChargePoint {
     csms.patch("/v1/stations/CP-1", &json!({ "quiet": true })).expect(200);
     let mut station = ChargePoint::new("CP-1");
     station.connect_raw_as(csms, version);
@@ -187,6 +187,39 @@ fn a_reread_must_be_of_a_known_station_and_a_span_that_can_be() {
     assert!(problem.to_string().contains("/from"), "{problem}");
     let endless = json!({ "from": "1990-01-01T00:00:00Z" });
     csms.post("/v1/stations/CP-1/reread", &endless).expect(422);
+}
+
+/// The next session gives no register to begin with: what the stop of the one before says, which
+/// was refused and read again, is what it is billed and proven by.
+#[test]
+fn the_session_after_one_whose_stop_was_read_again_is_proven() {
+    let csms = csms_with_station("CP-1");
+    let mut station = raw_station(&csms, "ocpp1.6");
+    let begun = an_hour_ago();
+    let first = start(1, TAG, 1_000, &after(begun, -90));
+    let answer = station.exchange(&json!([2, "first", "StartTransaction", first]).to_string());
+    let transaction = number(&answer[2]["transactionId"]);
+    let mut ended = stop(transaction, TAG, 20_000, &after(begun, -30));
+    ended["meterStop"] = json!("20000");
+    assert!(!is_understood(&mut station, "ended", "StopTransaction", &ended));
+    understand_strings(&csms);
+    assert_eq!(reread(&csms, &json!({})), ["taken_in"]);
+
+    let next = start(1, TAG, 0, &time(begun));
+    let answer = station.exchange(&json!([2, "next", "StartTransaction", next]).to_string());
+    let transaction = number(&answer[2]["transactionId"]);
+    let ended = stop(transaction, TAG, 21_000, &after(begun, 40));
+    assert!(is_understood(&mut station, "over", "StopTransaction", &ended));
+    station.exchange(
+        r#"[2,"free","StatusNotification",
+            {"connectorId":1,"errorCode":"NoError","status":"Available"}]"#,
+    );
+    let sessions = finished_sessions(&csms, "CP-1", 2);
+    for energy_wh in [19_000, 1_000] {
+        let billed = |session: &&Value| number(&session["energy_wh"]) == energy_wh;
+        let session = sessions.iter().find(billed).unwrap_or_else(|| panic!("{sessions:#?}"));
+        assert_proven(&csms, &invoice_of(&csms, session, energy_wh));
+    }
 }
 
 /// Registers with a fraction, and words of the maker's own where the standard has a list.

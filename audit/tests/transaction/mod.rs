@@ -6,8 +6,8 @@ use crate::world::{
 };
 use chargebook_audit::verify;
 use chargebook_domain::events::v1::{
-    Authorization, ClockTrust, MeterSample, Quantity, SessionOpened, SessionSuperseded,
-    SessionTokenPresented, SessionTransactionReported, TransactionEventKind,
+    Authorization, ClockTrust, MeterSample, Quantity, SessionMeterRecorded, SessionOpened,
+    SessionSuperseded, SessionTokenPresented, SessionTransactionReported, TransactionEventKind,
 };
 use chargebook_domain::ids::{
     ConnectorNumber, EventId, EvseNumber, SessionId, StationIdentity, TransactionName,
@@ -19,7 +19,7 @@ use uuid::Uuid;
 const NAME: &str = "5f7c-1";
 
 /// The messages: kind, its word, time, register, context.
-const TOLD: [(TransactionEventKind, &str, &str, i64, &str); 3] = [
+pub(crate) const TOLD: [(TransactionEventKind, &str, &str, i64, &str); 3] = [
     (TransactionEventKind::Started, "Started", "10:00:00", 1_000, "Transaction.Begin"),
     (TransactionEventKind::Updated, "Updated", "10:10:00", 1_500, "Sample.Periodic"),
     (TransactionEventKind::Ended, "Ended", "10:30:00", 2_500, "Transaction.End"),
@@ -34,8 +34,17 @@ fn billed() -> World {
 }
 
 /// The first messages of it.
-fn charge(world: &mut World, messages: usize) {
-    for (sequence, (kind, word, time, register_wh, context)) in (0..).zip(TOLD).take(messages) {
+pub(crate) fn charge(world: &mut World, messages: usize) {
+    for message in 0..messages {
+        tell(world, message);
+    }
+}
+
+/// One message of it.
+fn tell(world: &mut World, message: usize) {
+    for (sequence, (kind, word, time, register_wh, context)) in
+        (0..).zip(TOLD).skip(message).take(1)
+    {
         let exchange = told(world, sequence, word, time, register_wh, context);
         let stream = session_stream();
         if sequence == 0 {
@@ -155,7 +164,7 @@ fn a_transaction_that_is_named_by_a_number_is_proven_in_the_dialect_that_has_it(
     };
     verify(&named_by_number(json!(["numbers_as_strings"])), None).unwrap();
     let refusal = refusal(&named_by_number(json!([])));
-    assert!(refusal.contains("names neither transaction 4711.50"), "{refusal}");
+    assert!(refusal.contains("does not name the transaction 4711.50"), "{refusal}");
 }
 
 #[test]
@@ -234,4 +243,150 @@ fn when_the_next_transaction_began_is_proven_by_its_start() {
     world.forge("session.superseded", 0, |fact| fact["start"] = json!(own));
     let refused = refusal(&world.bundle());
     assert!(refused.contains("the next transaction"), "{refused}");
+}
+
+/// What the EVSE's meter shows, told apart from the transaction: the session's by its place and
+/// time.
+fn aligned(world: &mut World, evse: u32, time: &str, register_wh: i64) {
+    let payload = format!(
+        r#"{{"evseId":{evse},"meterValue":[{{"timestamp":"2026-11-22T{time}Z","sampledValue":[{{"value":{register_wh},"context":"Sample.Clock"}}]}}]}}"#
+    );
+    let exchange = world.exchange(time, "MeterValues", &payload, "{}");
+    let evidence = reading(exchange, "/3/meterValue/0/sampledValue/0/value", register_wh).evidence;
+    let sample = MeterSample {
+        sampled_at: at(time),
+        quantity: Quantity::EnergyImportRegisterWh,
+        value: register_wh.into(),
+        context: "Sample.Clock".to_owned(),
+        phase: None,
+        evidence,
+    };
+    let fact = SessionMeterRecorded { samples: vec![sample], exchange };
+    world.append(&session_stream(), at(time), fact);
+}
+
+#[test]
+fn meter_values_of_the_evse_are_the_sessions_while_it_goes_on() {
+    let billed = |evse: u32, time: &str, is_after_the_end: bool| {
+        let mut world = World::default();
+        let tariff = world.publish_tariff();
+        charge(&mut world, 2);
+        if is_after_the_end {
+            tell(&mut world, 2);
+            aligned(&mut world, evse, time, 2_500);
+        } else {
+            aligned(&mut world, evse, time, 2_000);
+            tell(&mut world, 2);
+        }
+        world.bill(tariff);
+        world.bundle()
+    };
+    let report = verify(&billed(1, "10:20:00", false), None).unwrap();
+    assert_eq!((report.samples, report.frames.len()), (4, 4));
+    assert_eq!(report.settled.what.energy_wh, WattHours::from_whole(1_500));
+    // What comes when the end is known is the session's as long as it had been read before.
+    verify(&billed(1, "10:30:00", true), None).unwrap();
+    for (evse, time, is_after_the_end, expected) in [
+        (2, "10:20:00", false, "the EVSE is 1 in the fact and 2 in the frame"),
+        (1, "09:59:59", false, "the session was not going on at 2026-11-22T09:59:59"),
+        (1, "10:30:01", true, "the session was not going on at 2026-11-22T10:30:01"),
+    ] {
+        let refusal = refusal(&billed(evse, time, is_after_the_end));
+        assert!(refusal.contains(expected), "{refusal}");
+    }
+}
+
+/// Of a transaction whose end is lost, what the next one draws is no part.
+#[test]
+fn only_a_register_that_the_next_transaction_began_with_ends_one() {
+    let superseded_by = |later: &str, kind: &str| {
+        let mut world = World::default();
+        let tariff = world.publish_tariff();
+        charge(&mut world, 2);
+        let start = next_told(&mut world, "Started", "10:35:00", "");
+        let sampled = format!(
+            r#""meterValue":[{{"timestamp":"2026-11-22T10:36:00Z","sampledValue":[{later}]}}]"#
+        );
+        let told = match kind {
+            "MeterValues" => {
+                let payload = format!(r#"{{"evseId":1,{sampled}}}"#);
+                world.exchange_in("session-next", "10:36:00", kind, &payload, "{}")
+            }
+            word => next_told(&mut world, word, "10:36:00", &format!(",{sampled}")),
+        };
+        let fact = SessionSuperseded {
+            by: SessionId(Uuid::from_u128(9)),
+            at: at("10:35:00"),
+            register: reading(told, "/3/meterValue/0/sampledValue/0/value", 2_500),
+            start: Some(start),
+            is_refused: false,
+        };
+        world.append(&session_stream(), at("10:36:00"), fact);
+        world.bill(tariff);
+        world
+    };
+    let begin = r#"{"value":2500,"context":"Transaction.Begin"}"#;
+    for kind in ["Updated", "MeterValues"] {
+        verify(&superseded_by(begin, kind).bundle(), None).unwrap();
+        // A message may bring it when it is told again.
+        let mut repeat = superseded_by(begin, kind);
+        repeat.forge_last("exchange.recorded", |e| e["duplicate_of"] = e["station_id"].clone());
+        verify(&repeat.bundle(), None).unwrap();
+        for later in [
+            r#"{"value":2500,"context":"Sample.Periodic"}"#,
+            r#"{"value":2500}"#,
+            r#"{"value":2500,"context":"Transaction.End"}"#,
+        ] {
+            let refusal = refusal(&superseded_by(later, kind).bundle());
+            assert!(refusal.contains("the context is Transaction.Begin in the fact"), "{refusal}");
+        }
+        let of_one_phase = r#"{"value":2500,"context":"Transaction.Begin","phase":"L1"}"#;
+        let refusal = refusal(&superseded_by(of_one_phase, kind).bundle());
+        assert!(refusal.contains("the phase is none in the fact and L1"), "{refusal}");
+    }
+    let mut elsewhere = superseded_by(begin, "MeterValues");
+    elsewhere.forge_last("exchange.recorded", |exchange| {
+        let request =
+            exchange["request"].as_str().unwrap().replace(r#""evseId":1"#, r#""evseId":2"#);
+        exchange["request"] = json!(request);
+    });
+    let refused = refusal(&elsewhere.bundle());
+    assert!(refused.contains("the EVSE is 1 in the fact and 2 in the frame"), "{refused}");
+    let mut sooner = superseded_by(begin, "MeterValues");
+    sooner.forge_last("exchange.recorded", |exchange| {
+        let request = exchange["request"].as_str().unwrap().replace("10:36:00", "10:34:00");
+        exchange["request"] = json!(request);
+    });
+    let refused = refusal(&sooner.bundle());
+    assert!(refused.contains("it was read before the next start"), "{refused}");
+}
+
+/// Of several readings in the start itself the one that says that it is the first.
+#[test]
+fn a_start_with_several_registers_is_cited_at_the_one_it_began_with() {
+    let superseded_at = |index: u32, register_wh: i64, first: &str| {
+        let mut world = World::default();
+        let tariff = world.publish_tariff();
+        charge(&mut world, 2);
+        let sampled = format!(
+            r#","meterValue":[{{"timestamp":"2026-11-22T10:35:00Z","sampledValue":[{{"value":2500{first}}},{{"value":9000}}]}}]"#
+        );
+        let told = next_told(&mut world, "Started", "10:35:00", &sampled);
+        let pointer = format!("/3/meterValue/0/sampledValue/{index}/value");
+        let fact = SessionSuperseded {
+            by: SessionId(Uuid::from_u128(9)),
+            at: at("10:35:00"),
+            register: reading(told, &pointer, register_wh),
+            start: None,
+            is_refused: false,
+        };
+        world.append(&session_stream(), at("10:36:00"), fact);
+        world.bill(tariff);
+        world.bundle()
+    };
+    let begin = r#","context":"Transaction.Begin""#;
+    verify(&superseded_at(0, 2_500, begin), None).unwrap();
+    verify(&superseded_at(0, 2_500, ""), None).unwrap();
+    let refusal = refusal(&superseded_at(1, 9_000, begin));
+    assert!(refusal.contains("the context is Transaction.Begin in the fact"), "{refusal}");
 }

@@ -113,6 +113,12 @@ fn sealed(frame: &str) -> SealedText {
     SealedText::from_parts(parts)
 }
 
+/// The version of OCPP that has such a message.
+fn protocol_of(action: &str, payload: &str) -> &'static str {
+    let is_2x = action == "TransactionEvent" || payload.contains("\"evseId\"");
+    if is_2x { "ocpp2.0.1" } else { "ocpp1.6" }
+}
+
 /// The stream of the session before, at the same connector.
 pub(crate) fn session_before() -> String {
     format!("session-{}", uuid(8))
@@ -171,7 +177,7 @@ impl World {
         let exchange = ExchangeRecorded {
             station: StationIdentity::parse("CP-1").unwrap(),
             station_id: station_id(),
-            protocol: if action == "TransactionEvent" { "ocpp2.0.1" } else { "ocpp1.6" }.to_owned(),
+            protocol: protocol_of(action, payload).to_owned(),
             direction: Direction::FromStation,
             message_id: Some(message_id.clone()),
             action: Some(action.to_owned()),
@@ -543,6 +549,16 @@ impl World {
         let mut data = serde_json::from_str(envelope.data.as_str()).unwrap();
         change(&mut data);
         envelope.data = CanonicalJson::from_value(&data).unwrap();
+    }
+
+    /// The same with the last event of a type.
+    pub(crate) fn forge_last(
+        &mut self,
+        event_type: &str,
+        change: impl FnOnce(&mut serde_json::Value),
+    ) {
+        let of_type = self.events.iter().filter(|e| e.event_type == event_type).count();
+        self.forge(event_type, of_type - 1, change);
     }
 
     /// A bundle of the events that `belongs` picks, by the log as it stands.

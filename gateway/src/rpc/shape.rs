@@ -153,6 +153,12 @@ pub(crate) fn seal_strings(
     }
 }
 
+/// Whether a JSON number has neither fraction nor exponent, as an integer of 1.6 (JSON Schema
+/// draft 4) has not.
+fn is_plain_integer(raw: &str) -> bool {
+    raw.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit())
+}
+
 /// Takes a string's inside as personal; an empty one has nothing to hide.
 fn push(
     document: &Document<'_>,
@@ -270,8 +276,7 @@ impl Walk<'_, '_> {
 
     fn integer(&self, value: NodeId, range: RangeInclusive<i64>) -> Result<(), Violation> {
         let digits = self.document.number(value);
-        let is_whole = |raw: &&str| raw.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit());
-        let Some(raw) = digits.filter(is_whole) else {
+        let Some(raw) = digits.filter(|raw| is_plain_integer(raw)) else {
             return Err(self.wrong_type("not an integer"));
         };
         let is_in_range = raw.parse().is_ok_and(|integer: i64| range.contains(&integer));
@@ -279,9 +284,10 @@ impl Walk<'_, '_> {
     }
 
     fn register(&self, value: NodeId) -> Result<(), Violation> {
-        let number = self.document.number(value).and_then(json_number);
-        let has_fraction = number.is_some_and(|number| !number.fract().is_zero());
-        if has_fraction && self.document.meets(Quirk::FractionalRegisters) {
+        let number = self.document.number(value);
+        let is_exact =
+            number.is_some_and(|raw| !is_plain_integer(raw) && json_number(raw).is_some());
+        if is_exact && self.document.meets(Quirk::FractionalRegisters) {
             return Ok(());
         }
         self.integer(value, i64::MIN..=i64::MAX)

@@ -40,6 +40,9 @@ fn sample(
     let mut is_plain = true;
     let mut parts = SampledValue::default();
     for (name, node) in document.members(sampled_value) {
+        if document.is_left_out(node) {
+            continue;
+        }
         let text = || document.string(node);
         match document.string(name).as_deref() {
             Some("value") => value = Some(node),
@@ -170,6 +173,17 @@ mod tests {
         for no_number in ["", "NaN", "1,5", "1.2.3", "0x10", "Infinity", "1e3", "abc", &endless] {
             check(&format!(r#"{{"value":"{no_number}"}}"#), None);
         }
+    }
+
+    #[test]
+    fn null_is_as_good_as_left_out_where_the_dialect_has_it() {
+        let text = r#"[{"timestamp":"2026-11-22T12:00:00Z",
+            "sampledValue":[{"value":"1","format":null,"unit":null,"phase":null}]}]"#;
+        let (document, outcome) = Document::read(text);
+        assert_eq!(outcome, Ok(()));
+        document.understand_in([Quirk::NullMembers].into_iter().collect());
+        let samples = samples(&document, document.root().expect("a list"), "/3/meterValue");
+        assert_eq!(samples.len(), 1);
     }
 
     #[test]

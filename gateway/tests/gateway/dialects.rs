@@ -273,21 +273,26 @@ async fn a_word_that_nobody_knows_is_left_out_and_does_not_lose_the_stop() {
     assert_eq!(answer[2], "PropertyConstraintViolation");
 }
 
+/// A register that happens to be whole is written with a fraction all the same by a station that
+/// prints so many places.
 #[tokio::test]
 async fn registers_with_a_fraction() {
-    let gateway = Gateway::start().await;
-    let mut station = gateway.station("CP-1").await;
-    let stop = r#"{"transactionId":TX,"meterStop":5000.5,"timestamp":"2026-11-22T13:00:00Z"}"#;
-    let refused = stopped_with(&gateway, &mut station, stop).await;
-    assert_eq!(refused[2], TYPE, "{refused}");
-    assert_eq!(gateway.noticed().await, ["fractional_registers"]);
-    gateway.speaks("CP-1", &[Quirk::FractionalRegisters]).await;
-    let stopped = stopped_with(&gateway, &mut station, stop).await;
-    let meter = &stopped["meter_stop"];
-    assert_eq!(
-        (&meter["register_wh"], &meter["evidence"]["raw"]),
-        (&json!("5000.5"), &json!("5000.5"))
-    );
+    for (written, register_wh) in [("5000.5", 5000.5), ("5001.0", 5001.0), ("5.0015e3", 5001.5)] {
+        let gateway = Gateway::start().await;
+        let mut station = gateway.station("CP-1").await;
+        let stop = r#"{"transactionId":TX,"meterStop":WH,"timestamp":"2026-11-22T13:00:00Z"}"#;
+        let stop = stop.replace("WH", written);
+        let refused = stopped_with(&gateway, &mut station, &stop).await;
+        assert_eq!(refused[2], TYPE, "{refused}");
+        assert_eq!(gateway.noticed().await, ["fractional_registers"]);
+        gateway.speaks("CP-1", &[Quirk::FractionalRegisters]).await;
+        let stopped = stopped_with(&gateway, &mut station, &stop).await;
+        let meter = &stopped["meter_stop"];
+        let register: Option<f64> =
+            meter["register_wh"].as_str().and_then(|register| register.parse().ok());
+        assert_eq!(register, Some(register_wh), "{stopped}");
+        assert_eq!(meter["evidence"]["raw"], written);
+    }
 }
 
 async fn authorized(station: &mut Station, uid: &str) -> Value {

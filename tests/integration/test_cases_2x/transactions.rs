@@ -4,7 +4,7 @@ use chrono::{DateTime, Duration, Utc};
 use serde_json::{Value, json};
 
 use super::{Bench, Transaction, V21, V201, by, in_both, reason, register, state, status_is};
-use crate::full_session::{export_invoice, verify};
+use crate::full_session::assert_proven;
 use crate::harness::{TestCsms, eventually};
 use crate::messages::{
     TAG, an_hour_ago, booted_2x, finished_sessions, invoice_of, number, only_session,
@@ -359,7 +359,7 @@ fn what_comes_late_into_a_billed_gap_corrects_a_bill_that_is_proven() {
         let first = invoice_of(&bench.csms, &session, 10_000);
         // 5.00 for the energy, 0.60 for the five minutes from the stop to the end, 19 % VAT.
         assert_eq!(first["totals"]["gross"], "6.66");
-        assert_proven(&bench, &first);
+        assert_proven(&bench.csms, &first);
 
         bench.station.call("TransactionEvent", lost);
         let issued = eventually("the corrected bill", || {
@@ -372,20 +372,11 @@ fn what_comes_late_into_a_billed_gap_corrects_a_bill_that_is_proven() {
         // It had been full for five minutes more.
         assert_eq!(sums, [-666, 666, 738]);
         for invoice in &issued {
-            assert_proven(&bench, invoice);
+            assert_proven(&bench.csms, invoice);
         }
         let session = only_session(&bench.csms, "CP-1");
         assert_eq!((&session["outcome"], &session["anomalies"]), (&json!("invoiced"), &json!([])));
     }
-}
-
-/// Exports an invoice's proof and verifies it, offline.
-#[track_caller]
-fn assert_proven(bench: &Bench, invoice: &Value) {
-    let verified = verify(&bench.csms, &export_invoice(&bench.csms, invoice));
-    assert!(verified.status.success(), "{verified:?}");
-    let said = String::from_utf8_lossy(&verified.stdout);
-    assert!(said.contains("PROVEN"), "{said}");
 }
 
 /// A settlement that is told before its transaction does not stand in the way of a proof: who
@@ -403,7 +394,7 @@ fn a_bill_after_an_early_settlement_is_proven() {
     assert!(types.any(|name| name == "session.payment_settled"), "it is the session's");
     let session = only_session(&bench.csms, "CP-1");
     let invoice = invoice_of(&bench.csms, &session, 10_000);
-    assert_proven(&bench, &invoice);
+    assert_proven(&bench.csms, &invoice);
 }
 
 /// Ended after GetTransactionStatus said "not ongoing", with nothing waiting: the end counts all
