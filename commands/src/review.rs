@@ -198,7 +198,9 @@ fn check_price(session: &Session, decided: Decided) -> Result<(), RegistryError>
 
 fn refusal(refused: &DecisionRefused) -> RegistryError {
     match refused {
-        DecisionRefused::NotInReview => RegistryError::Conflict(refused.to_string()),
+        DecisionRefused::NotInReview | DecisionRefused::BeingInvoiced => {
+            RegistryError::Conflict(refused.to_string())
+        }
         DecisionRefused::Invoiced | DecisionRefused::NoPayer => {
             RegistryError::invalid("/decision", refused.to_string())
         }

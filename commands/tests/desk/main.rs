@@ -21,5 +21,6 @@ mod stories;
 mod succession;
 mod support;
 mod transactions;
+mod twice_rated;
 mod unended;
 mod unstopped;

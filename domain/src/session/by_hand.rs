@@ -34,6 +34,9 @@ pub enum DecisionRefused {
     /// What was billed was a session.
     #[error("the session has been invoiced: it can be freed, which takes the invoice back")]
     Invoiced,
+    /// What it comes to is about to be said.
+    #[error("the session is just being invoiced: try again in a moment")]
+    BeingInvoiced,
     /// There is no account.
     #[error("nobody can be billed for it: its token has no account; it can be freed or voided")]
     NoPayer,
@@ -49,6 +52,9 @@ pub fn may_decide(session: &Session, decision: &ReviewDecision) -> Result<(), De
     let waits = outcome.is_some_and(|outcome| outcome.outcome == Outcome::NeedsReview);
     if !waits && session.decided().is_none() {
         return Err(DecisionRefused::NotInReview);
+    }
+    if session.awaits_invoice() {
+        return Err(DecisionRefused::BeingInvoiced);
     }
     let was_invoiced = outcome.is_some_and(|outcome| outcome.invoice.is_some());
     match decision {

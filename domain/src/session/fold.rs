@@ -11,7 +11,7 @@ use crate::events::v1::{
     SessionOutcomeDecided, SessionPreceded, SessionRated, SessionSettled, SessionSuperseded,
     StopMatch, TransactionEventKind,
 };
-use crate::ids::{EventId, SessionId, StationId};
+use crate::ids::{AccountId, EventId, SessionId, StationId};
 use crate::units::{Timestamp, WattHours};
 use chrono::TimeDelta;
 use rust_decimal::Decimal;
@@ -39,6 +39,9 @@ pub struct Session {
     anomalies: BTreeSet<Anomaly>,
     settled: Option<(EventId, SessionSettled)>,
     rated: Option<(EventId, SessionRated)>,
+    /// Who was to pay when it was rated last.
+    rated_payer: Option<AccountId>,
+    open_ratings: Vec<EventId>,
     outcome: Option<SessionOutcomeDecided>,
     outcome_version: Option<u64>,
     decided: Option<Decided>,
@@ -100,7 +103,7 @@ impl Session {
             Event::SessionSettled(fact) => self.settled = Some((id, fact.as_ref().clone())),
             Event::SessionRated(fact) => {
                 self.anomalies.remove(&Anomaly::PaymentDiffers);
-                self.rated = Some((id, fact.as_ref().clone()));
+                self.rate(id, fact);
             }
             Event::SessionOutcomeDecided(fact) => {
                 if replaces_settlement(self.outcome.as_ref().map(|last| last.outcome), fact) {
@@ -108,6 +111,7 @@ impl Session {
                 }
                 self.outcome = Some(fact.as_ref().clone());
                 self.outcome_version = Some(version);
+                self.open_ratings.clear();
             }
             Event::SessionReviewDecided(fact) => {
                 self.decided = Some(Decided { id, version, fact: fact.as_ref().clone() });
@@ -164,6 +168,15 @@ impl Session {
         };
         if is_about_the_beginning {
             self.beginning = self.transaction.as_ref().and_then(|known| known.beginning());
+        }
+    }
+
+    fn rate(&mut self, id: EventId, fact: &SessionRated) {
+        self.rated = Some((id, fact.clone()));
+        self.rated_payer = self.payer();
+        let was_invoiced = self.outcome.as_ref().is_some_and(|outcome| outcome.invoice.is_some());
+        if was_invoiced || !self.is_paid_directly() {
+            self.open_ratings.push(id);
         }
     }
 
@@ -316,6 +329,30 @@ impl Session {
         self.rated.as_ref()
     }
 
+    /// The account that is to pay for it, as far as is known.
+    pub fn payer(&self) -> Option<AccountId> {
+        self.beginning.as_ref()?.account_id
+    }
+
+    /// The account that was to pay for it when it was rated last: the one that this rating is
+    /// invoiced to.
+    pub fn rated_payer(&self) -> Option<AccountId> {
+        self.rated_payer
+    }
+
+    /// The ratings that ask for an invoice and have no outcome yet, earliest first. There is one
+    /// at most: a session is not rated again before it has been invoiced. Logs of releases before
+    /// that rule may hold more.
+    pub fn open_ratings(&self) -> &[EventId] {
+        &self.open_ratings
+    }
+
+    /// Whether it was rated and no invoice has followed yet, nor another outcome. Until then
+    /// nothing else is decided of it: that would be billed beside the invoice.
+    pub fn awaits_invoice(&self) -> bool {
+        !self.open_ratings.is_empty()
+    }
+
     /// What became of it, so far.
     pub fn outcome(&self) -> Option<&SessionOutcomeDecided> {
         self.outcome.as_ref()
@@ -324,6 +361,11 @@ impl Session {
     /// What a person has decided about it last.
     pub fn decided(&self) -> Option<&Decided> {
         self.decided.as_ref()
+    }
+
+    /// The version of its stream at which it was decided last what became of it.
+    pub fn outcome_version(&self) -> Option<u64> {
+        self.outcome_version
     }
 
     /// Whether what became of it was decided after that version of its stream.

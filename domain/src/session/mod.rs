@@ -30,7 +30,8 @@ pub use by_hand::{
 };
 pub use clock::began_at;
 pub use direct_payment::{
-    DIRECT_PAYMENT, EARLY_PAYMENT_REVIEW, PaymentTold, is_taken, payment_differs,
+    DIRECT_PAYMENT, EARLY_PAYMENT_REVIEW, PAYMENT_MISSING_REVIEW, PaymentTold, is_taken,
+    payment_differs,
 };
 pub use fold::{Session, replaces_settlement};
 pub use periods::{billing_input, rate_settled};
