@@ -10,6 +10,7 @@ mod delivery;
 mod erasures;
 mod groups;
 mod open_commands;
+mod payers;
 mod payments;
 mod registering;
 mod repeats;
