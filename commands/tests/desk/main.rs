@@ -9,6 +9,7 @@ mod credit;
 mod delivery;
 mod erasures;
 mod groups;
+mod idle;
 mod open_commands;
 mod payers;
 mod payments;

@@ -21,6 +21,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What makes a sample the same sample when it comes again.
 type SampleKey = (Timestamp, Quantity, Option<String>, String, Decimal);
 
+/// The context of readings that are made by the clock, whether or not a session goes on.
+const SAMPLE_CLOCK: &str = "Sample.Clock";
+
 /// A message of a station that is online is here within this time.
 const DELIVERY_DELAY_MAX: TimeDelta = TimeDelta::minutes(5);
 
@@ -31,6 +34,7 @@ pub struct Session {
     transaction: Option<Box<Transaction>>,
     stops: Vec<Stop>,
     samples: BTreeMap<SampleKey, MeterSample>,
+    highest_register_wh: Option<Decimal>,
     statuses: Vec<SessionConnectorStatus>,
     superseded: Option<SessionSuperseded>,
     /// By one whose token was refused.
@@ -55,11 +59,13 @@ impl Session {
     /// exchanges) only move the version on.
     pub fn apply(&mut self, id: EventId, version: u64, recorded_at: Timestamp, event: &Event) {
         self.version = Some(version);
-        // What a connector says after it was free again keeps nobody waiting for more.
+        // What a connector says after it was free again keeps nobody waiting for more, nor does a
+        // meter that stands still.
         let is_afterthought = match event {
             Event::SessionConnectorStatus(fact) => {
                 self.released_at().is_some_and(|released| fact.at > released)
             }
+            Event::SessionMeterRecorded(fact) => self.stands_still(&fact.samples),
             _ => false,
         };
         match event {
@@ -189,8 +195,33 @@ impl Session {
         }
     }
 
+    /// Whether readings show an idle connector: nothing flows, and they were read after it was
+    /// free again, or by the clock, which goes on without a session.
+    fn stands_still(&self, samples: &[MeterSample]) -> bool {
+        let given = self.beginning.as_ref().and_then(|began| began.meter_start.as_ref());
+        let known = self.highest_register_wh.max(given.map(|given| given.register_wh.0));
+        let flows = |sample: &MeterSample| match sample.quantity {
+            Quantity::EnergyImportRegisterWh => {
+                sample.phase.is_none() && Some(sample.value) > known
+            }
+            Quantity::PowerImportW | Quantity::CurrentImportA => sample.value > Decimal::ZERO,
+            _ => false,
+        };
+        if samples.is_empty() || samples.iter().any(flows) {
+            return false;
+        }
+        let is_by_the_clock = |sample: &MeterSample| sample.context == SAMPLE_CLOCK;
+        samples.iter().all(is_by_the_clock)
+            || self
+                .released_at()
+                .is_some_and(|released| samples.iter().all(|sample| sample.sampled_at > released))
+    }
+
     fn add_samples(&mut self, samples: &[MeterSample]) {
         for sample in samples {
+            if sample.quantity == Quantity::EnergyImportRegisterWh && sample.phase.is_none() {
+                self.highest_register_wh = self.highest_register_wh.max(Some(sample.value));
+            }
             self.samples.entry(key_of(sample)).or_insert_with(|| sample.clone());
         }
     }
