@@ -38,7 +38,9 @@ pub enum DecisionRefused {
     #[error("the session is just being invoiced: try again in a moment")]
     BeingInvoiced,
     /// There is no account.
-    #[error("nobody can be billed for it: its token has no account; it can be freed or voided")]
+    #[error(
+        "nobody can be billed for it: no token with an account began it, as far as is known; it can be freed or voided"
+    )]
     NoPayer,
 }
 
@@ -59,11 +61,7 @@ pub fn may_decide(session: &Session, decision: &ReviewDecision) -> Result<(), De
     let was_invoiced = outcome.is_some_and(|outcome| outcome.invoice.is_some());
     match decision {
         ReviewDecision::Void if was_invoiced => Err(DecisionRefused::Invoiced),
-        ReviewDecision::Bill { .. }
-            if session.started().is_none_or(|started| started.account_id.is_none()) =>
-        {
-            Err(DecisionRefused::NoPayer)
-        }
+        ReviewDecision::Bill { .. } if session.payer().is_none() => Err(DecisionRefused::NoPayer),
         _ => Ok(()),
     }
 }
