@@ -105,10 +105,11 @@ impl Billing {
             let is_refused =
                 |tracked: &Tracked| tracked.session.started().is_some_and(Beginning::is_refused);
             let tracked = self.tracked.get(&recorded.stream);
-            if tells_before(&event) || tracked.is_some_and(is_refused) && tells_of_energy(&event) {
+            let has_drawn = tracked.is_some_and(is_refused) && tells_of_energy(&event);
+            if has_drawn || tells_before(&event) {
                 telling.push((recorded.stream.clone(), EventId(recorded.id)));
             }
-            if tells_after(&event) {
+            if has_drawn || tells_after(&event) {
                 told_on.push((recorded.stream.clone(), EventId(recorded.id)));
             }
             match &event {

@@ -24,7 +24,7 @@ use chrono::TimeDelta;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -45,6 +45,7 @@ struct PagedStore {
     inner: Arc<dyn EventStore>,
     sizes: Vec<usize>,
     is_held: Arc<AtomicBool>,
+    read_to: Arc<AtomicU64>,
 }
 
 struct PagedSource {
@@ -52,12 +53,15 @@ struct PagedSource {
     sizes: Vec<usize>,
     pages: usize,
     is_held: Arc<AtomicBool>,
+    /// All before it has been acted on.
+    read_to: Arc<AtomicU64>,
     after: Position,
 }
 
 #[async_trait]
 impl SubscriptionSource for PagedSource {
     async fn next_page(&mut self) -> Result<Vec<RecordedEvent>, StoreError> {
+        self.read_to.store(self.after.as_u64(), Ordering::SeqCst);
         loop {
             if !self.is_held.load(Ordering::SeqCst) {
                 let limit = self.sizes[self.pages % self.sizes.len()];
@@ -110,6 +114,7 @@ impl EventStore for PagedStore {
             sizes: self.sizes.clone(),
             pages: 0,
             is_held: self.is_held.clone(),
+            read_to: self.read_to.clone(),
             after,
         })
     }
@@ -138,6 +143,8 @@ struct World {
     station: Option<Station>,
     sizes: Vec<usize>,
     is_held: Arc<AtomicBool>,
+    /// How far billing has got since the last restart.
+    read_to: Arc<AtomicU64>,
     left: Arc<AtomicI64>,
 }
 
@@ -155,21 +162,26 @@ impl World {
         };
         let is_held = Arc::new(AtomicBool::new(plan.is_held));
         let mortal = Arc::new(FailingStore::new(service.store.clone(), fate));
-        let mut world =
-            Self { service: None, station: None, sizes: plan.sizes.clone(), is_held, left };
-        world.service = Some(service.restart_over(world.paged(mortal)).await);
+        let read_to = Arc::default();
+        let sizes = plan.sizes.clone();
+        let mut world = Self { service: None, station: None, sizes, is_held, read_to, left };
+        let paged = world.paged(mortal);
+        world.service = Some(service.restart_over(paged).await);
         world
     }
 
-    fn paged(&self, inner: Arc<dyn EventStore>) -> Arc<PagedStore> {
-        Arc::new(PagedStore { inner, sizes: self.sizes.clone(), is_held: self.is_held.clone() })
+    fn paged(&mut self, inner: Arc<dyn EventStore>) -> Arc<PagedStore> {
+        self.read_to = Arc::default();
+        let (sizes, is_held) = (self.sizes.clone(), self.is_held.clone());
+        Arc::new(PagedStore { inner, sizes, is_held, read_to: self.read_to.clone() })
     }
 
     async fn restart(&mut self) {
         self.station = None;
         let service = self.service.take().unwrap();
         let store: Arc<MemoryStore> = service.store.clone();
-        self.service = Some(service.restart_over(self.paged(store)).await);
+        let paged = self.paged(store);
+        self.service = Some(service.restart_over(paged).await);
     }
 
     async fn tell(&mut self, report: TransactionReport) {
@@ -195,16 +207,18 @@ impl World {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         let mut quiet = 0;
         let mut length = 0;
-        while quiet < 3 {
+        while quiet < 2 {
             assert!(tokio::time::Instant::now() < deadline, "it never comes to rest");
             if self.left.load(Ordering::SeqCst) < 0 {
                 self.left.store(i64::MAX, Ordering::SeqCst);
                 self.restart().await;
             }
             tokio::time::sleep(Duration::from_millis(150)).await;
-            let now = self.service.as_ref().unwrap().events().await.len();
-            quiet = if now == length { quiet + 1 } else { 0 };
-            length = now;
+            let events = self.service.as_ref().unwrap().events().await;
+            let head = events.last().map_or(0, |last| last.position.as_u64());
+            let is_read = self.read_to.load(Ordering::SeqCst) == head;
+            quiet = if is_read && events.len() == length { quiet + 1 } else { 0 };
+            length = events.len();
         }
         let events = self.service.as_ref().unwrap().events().await;
         let read = |e: &RecordedEvent| {

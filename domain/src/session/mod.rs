@@ -41,5 +41,7 @@ pub use settlement::{
     changes_the_bill, settle,
 };
 pub use station_cost::station_cost_differs;
-pub use succession::{is_begin_register, is_ended_by, preceding, superseding};
+pub use succession::{
+    has_drawn, is_begin_register, is_ended_by, preceding, preceding_at, superseding,
+};
 pub use transaction::{Fit, Transaction};
