@@ -167,7 +167,9 @@ pub(crate) fn prove_invoice(
     entry.lies_at(&format!("invoice_series-{}", invoice.series), None)?;
     follows(id, "number", &invoice.number, &format!("{}-{:06}", invoice.series, invoice.sequence))?;
     follows(id, "tariff", canonical(&invoice.tariff), canonical(&rated.tariff))?;
-    let payer = session.started.account_id.map(|account| account.to_string());
+    // What is taken back is given to whom it was invoiced to, whoever pays now.
+    let payer = corrected.map(|corrected| corrected.account_id).or(session.started.account_id);
+    let payer = payer.map(|account| account.to_string());
     follows(id, "account_id", invoice.account_id.to_string(), payer.unwrap_or_default())?;
     follows(id, "delivered_from", invoice.delivered_from, rated.rating.started_at)?;
     follows(id, "delivered_to", invoice.delivered_to, rated.rating.ended_at)?;

@@ -82,6 +82,11 @@ impl PersonalData {
         self.key("connector", &[station.0.as_bytes(), &connector.0.to_be_bytes()])
     }
 
+    /// Finds the session at a connector that was refused and has drawn energy last (1.6).
+    pub fn refused_key(&self, station: StationId, connector: ConnectorNumber) -> LookupKey {
+        self.key("refused", &[station.0.as_bytes(), &connector.0.to_be_bytes()])
+    }
+
     /// Finds the latest session at an EVSE (2.x).
     pub fn evse_key(&self, station: StationId, evse: EvseNumber) -> LookupKey {
         self.key("evse", &[station.0.as_bytes(), &evse.0.to_be_bytes()])

@@ -70,7 +70,8 @@ impl Chargebook {
         for _ in 0..DECISION_RETRIES_MAX {
             let mut session = Session::default();
             crate::desk::load_session(self.journal(), &stream, &mut session).await?;
-            let (Some(version), Some(started)) = (session.version(), session.started()) else {
+            let (Some(version), Some((_, station_id, _))) = (session.version(), session.identity())
+            else {
                 return Err(RegistryError::NotFound(format!("no session `{session_id}`")));
             };
             let decision = decision_of(&session, wish)?;
@@ -83,8 +84,7 @@ impl Chargebook {
             };
             let id = self.journal().fresh_id();
             check_price(&session, Decided { id, version: version + 1, fact: fact.clone() })?;
-            let draft =
-                Draft::new(id, fact).by("operator").about(started.station_id).within(session_id.0);
+            let draft = Draft::new(id, fact).by("operator").about(station_id).within(session_id.0);
             let expected = ExpectedVersion::Exact(version);
             match self.journal().append(&stream, expected, &[draft]).await {
                 Err(JournalError::Append(AppendError::WrongVersion { .. })) => {}
@@ -161,6 +161,9 @@ fn decision_of(session: &Session, wish: &ReviewWish) -> Result<ReviewDecision, R
             (*started_at, *ended_at, *energy_wh, price.clone())
         }
     };
+    if session.payer().is_none() {
+        return Err(refusal(&DecisionRefused::NoPayer));
+    }
     if energy_wh < WattHours::ZERO {
         return Err(RegistryError::invalid("/energy_wh", "energy is 0 or more"));
     }
@@ -198,7 +201,9 @@ fn check_price(session: &Session, decided: Decided) -> Result<(), RegistryError>
 
 fn refusal(refused: &DecisionRefused) -> RegistryError {
     match refused {
-        DecisionRefused::NotInReview => RegistryError::Conflict(refused.to_string()),
+        DecisionRefused::NotInReview | DecisionRefused::BeingInvoiced => {
+            RegistryError::Conflict(refused.to_string())
+        }
         DecisionRefused::Invoiced | DecisionRefused::NoPayer => {
             RegistryError::invalid("/decision", refused.to_string())
         }

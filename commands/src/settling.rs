@@ -14,8 +14,8 @@ use chargebook_domain::events::v1::{
 use chargebook_domain::ids::EventId;
 use chargebook_domain::rating::{RULES_VERSION, Rating};
 use chargebook_domain::session::{
-    NOT_RATABLE, Review, Session, Settlement, SettlementRules, began_at, changes_the_bill,
-    payment_differs, rate_settled, settle, station_cost_differs, tariff_by_hand,
+    NOT_RATABLE, PAYMENT_MISSING_REVIEW, Review, Session, Settlement, SettlementRules, began_at,
+    changes_the_bill, payment_differs, rate_settled, settle, station_cost_differs, tariff_by_hand,
 };
 use chargebook_domain::units::{Timestamp, WattHours};
 use chrono_tz::Tz;
@@ -57,12 +57,16 @@ pub(crate) fn rules(chargebook: &Chargebook, tariff: Option<&TariffChoice>) -> S
 }
 
 /// What follows at once from a session that is complete: settlement, rating and, where no
-/// invoice will follow, outcome. Nothing where it has to be waited for, or looked at.
+/// invoice will follow, outcome. Nothing where it has to be waited for, or looked at; nor where it
+/// was rated before and its invoice is still to come: the billing policy judges it after that.
 pub(crate) async fn conclude(
     chargebook: &Chargebook,
     session: &Session,
     now: Timestamp,
 ) -> Result<Vec<Draft>, RegistryError> {
+    if session.awaits_invoice() {
+        return Ok(Vec::new());
+    }
     let tariff = tariff_of(chargebook, session).await?;
     let settlement = settle(session, now, rules(chargebook, tariff.as_ref()));
     Ok(match settlement {
@@ -157,25 +161,31 @@ fn rate(
     settled_id: EventId,
     tariff: Option<TariffChoice>,
 ) -> Vec<Event> {
+    // What has been invoiced stays invoiced until it can be rated again.
+    let invoiced = session.outcome().and_then(|outcome| outcome.invoice.clone());
+    let unrated =
+        |why: &str| SessionOutcomeDecided { invoice: invoiced.clone(), ..not_ratable(why) };
     let tariff = match session.decided().map(|decided| tariff_by_hand(session, decided)) {
         Some(Ok(Some((reference, tariff)))) => {
             Some(TariffChoice { reference, tariff: Arc::new(tariff) })
         }
-        Some(Err(error)) => return vec![not_ratable(&error.to_string()).into()],
+        Some(Err(error)) => return vec![unrated(&error.to_string()).into()],
         Some(Ok(None)) | None => tariff,
     };
     let Some(choice) = tariff else {
         let detail = "no tariff was in force when the session began";
-        return vec![outcome(Outcome::Free, Some("no_tariff"), Some(detail)).into()];
+        return vec![match invoiced.is_some() {
+            true => unrated(detail).into(),
+            false => outcome(Outcome::Free, Some("no_tariff"), Some(detail)).into(),
+        }];
     };
     let Some(started) = session.started() else { return Vec::new() };
     let zone = started.time_zone.parse().unwrap_or(chrono_tz::UTC);
     let rating = match rate_settled(RULES_VERSION, session, settled, &choice.tariff, zone) {
         Ok(rating) => rating,
-        Err(error) => return vec![not_ratable(&error.to_string()).into()],
+        Err(error) => return vec![unrated(&error.to_string()).into()],
     };
     let is_free = rating.total_cost.excl_vat.is_zero() && rating.total_cost.incl_vat.is_zero();
-    let was_invoiced = session.outcome().is_some_and(|outcome| outcome.invoice.is_some());
     let reason = match settled.energy_wh == WattHours::ZERO {
         true => "no_energy",
         false => "free_of_charge",
@@ -190,7 +200,7 @@ fn rate(
     };
     let mut events: Vec<Event> = vec![rated.into()];
     events.extend(noted.map(Event::from));
-    if is_free && !was_invoiced {
+    if is_free && invoiced.is_none() {
         events.push(outcome(Outcome::Free, Some(reason), None).into());
     }
     events
@@ -218,6 +228,12 @@ fn for_review(review: Review) -> SessionOutcomeDecided {
         resolved_by: Some(review.resolved_by.to_owned()),
         ..outcome(Outcome::NeedsReview, Some(review.reason), Some(review.detail))
     }
+}
+
+/// The outcome of a session that turns out to be paid for directly, after its invoice was taken
+/// back: the station has to tell of the payment.
+pub(crate) fn payer_pays_directly() -> SessionOutcomeDecided {
+    for_review(PAYMENT_MISSING_REVIEW)
 }
 
 pub(crate) fn not_ratable(why: &str) -> SessionOutcomeDecided {

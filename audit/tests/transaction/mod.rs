@@ -10,9 +10,10 @@ use chargebook_domain::events::v1::{
     SessionSuperseded, SessionTokenPresented, SessionTransactionReported, TransactionEventKind,
 };
 use chargebook_domain::ids::{
-    ConnectorNumber, EventId, EvseNumber, SessionId, StationIdentity, TransactionName,
+    AccountId, ConnectorNumber, EventId, EvseNumber, SessionId, StationIdentity, TransactionName,
 };
 use chargebook_domain::units::WattHours;
+use chargebook_proof::Envelope;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -28,65 +29,64 @@ pub(crate) const TOLD: [(TransactionEventKind, &str, &str, i64, &str); 3] = [
 fn billed() -> World {
     let mut world = World::default();
     let tariff = world.publish_tariff();
-    charge(&mut world, TOLD.len());
+    charge(&mut world, 3);
     world.bill(tariff);
     world
 }
 
 /// The first messages of it.
-pub(crate) fn charge(world: &mut World, messages: usize) {
-    for message in 0..messages {
-        tell(world, message);
+pub(crate) fn charge(world: &mut World, messages: u32) {
+    for sequence in 0..messages {
+        tell(world, sequence, Some(account_id()).filter(|_| sequence == 0));
     }
 }
 
-/// One message of it.
-fn tell(world: &mut World, message: usize) {
-    for (sequence, (kind, word, time, register_wh, context)) in
-        (0..).zip(TOLD).skip(message).take(1)
-    {
-        let exchange = told(world, sequence, word, time, register_wh, context);
-        let stream = session_stream();
-        if sequence == 0 {
-            world.append(&stream, at(time), opened(time, exchange));
-        }
-        let evidence =
-            reading(exchange, "/3/meterValue/0/sampledValue/0/value", register_wh).evidence;
-        let sample = MeterSample {
-            sampled_at: at(time),
-            quantity: Quantity::EnergyImportRegisterWh,
-            value: register_wh.into(),
-            context: context.to_owned(),
-            phase: None,
-            evidence,
-        };
-        let fact = SessionTransactionReported {
-            kind,
-            sequence,
-            at: at(time),
-            received_at: at(time),
-            clock: ClockTrust::Plausible,
-            trigger: "MeterValuePeriodic".to_owned(),
-            is_offline: false,
-            evse: Some(EvseNumber(1)),
-            connector: Some(ConnectorNumber(1)),
-            charging_state: Some(state(word).to_owned()),
-            stopped_reason: None,
-            reservation_id: None,
-            remote_start_id: None,
-            phases: None,
-            time_spent_charging_seconds: None,
-            limit: None,
-            cost: None,
-            cost_limit_answered: None,
-            follows: None,
-            samples: vec![sample],
-            exchange,
-        };
-        world.append(&stream, at(time), fact);
-        if sequence == 0 {
-            world.append(&stream, at(time), token(time, exchange));
-        }
+/// One message; it may present a token of an account.
+fn tell(world: &mut World, sequence: u32, payer: Option<AccountId>) {
+    let (kind, word, time, register_wh, context) = TOLD[sequence as usize];
+    let exchange = told(world, sequence, payer.is_some());
+    let stream = session_stream();
+    if sequence == 0 {
+        world.append(&stream, at(time), opened(time, exchange));
+    }
+    let evidence = reading(exchange, "/3/meterValue/0/sampledValue/0/value", register_wh).evidence;
+    let sample = MeterSample {
+        sampled_at: at(time),
+        quantity: Quantity::EnergyImportRegisterWh,
+        value: register_wh.into(),
+        context: context.to_owned(),
+        phase: None,
+        evidence,
+    };
+    let fact = SessionTransactionReported {
+        kind,
+        sequence,
+        at: at(time),
+        received_at: at(time),
+        clock: ClockTrust::Plausible,
+        trigger: "MeterValuePeriodic".to_owned(),
+        is_offline: false,
+        evse: Some(EvseNumber(1)),
+        connector: Some(ConnectorNumber(1)),
+        charging_state: Some(state(word).to_owned()),
+        stopped_reason: None,
+        reservation_id: None,
+        remote_start_id: None,
+        phases: None,
+        time_spent_charging_seconds: None,
+        limit: None,
+        cost: None,
+        cost_limit_answered: None,
+        follows: None,
+        samples: vec![sample],
+        exchange,
+    };
+    world.append(&stream, at(time), fact);
+    if payer.is_some() {
+        let ends = kind == TransactionEventKind::Ended;
+        let token =
+            SessionTokenPresented { sequence, account_id: payer, ends, ..token(time, exchange) };
+        world.append(&stream, at(time), token);
     }
 }
 
@@ -95,22 +95,15 @@ fn state(word: &str) -> &str {
 }
 
 /// The exchange of one message.
-fn told(
-    world: &mut World,
-    sequence: u32,
-    word: &str,
-    time: &str,
-    register_wh: i64,
-    context: &str,
-) -> EventId {
-    let is_first = sequence == 0;
+fn told(world: &mut World, sequence: u32, presents: bool) -> EventId {
+    let (_, word, time, register_wh, context) = TOLD[sequence as usize];
     let token = format!(r#","idToken":{{"idToken":"{TAG}","type":"ISO14443"}}"#);
     let payload = format!(
         r#"{{"eventType":"{word}","timestamp":"2026-11-22T{time}Z","triggerReason":"MeterValuePeriodic","seqNo":{sequence},"transactionInfo":{{"transactionId":"{NAME}","chargingState":"{}"}},"evse":{{"id":1,"connectorId":1}}{},"meterValue":[{{"timestamp":"2026-11-22T{time}Z","sampledValue":[{{"value":{register_wh},"context":"{context}"}}]}}]}}"#,
         state(word),
-        if is_first { token.as_str() } else { "" },
+        if presents { token.as_str() } else { "" },
     );
-    let reply = if is_first { r#"{"idTokenInfo":{"status":"Accepted"}}"# } else { "{}" };
+    let reply = if presents { r#"{"idTokenInfo":{"status":"Accepted"}}"# } else { "{}" };
     world.exchange(time, "TransactionEvent", &payload, reply)
 }
 
@@ -146,6 +139,40 @@ fn token(time: &str, exchange: EventId) -> SessionTokenPresented {
 fn an_honest_bill_of_a_2_x_session_is_proven() {
     let report = verify(&billed().bundle(), None).unwrap();
     assert_eq!((report.samples, report.frames.len()), (3, 3));
+}
+
+/// Who began it is told after it was billed to who ended it.
+#[test]
+fn what_is_taken_back_is_given_to_whom_it_was_invoiced_to() {
+    let other = AccountId(Uuid::from_u128(77));
+    let mut world = World::default();
+    let tariff = world.publish_tariff();
+    tell(&mut world, 0, None);
+    tell(&mut world, 2, Some(other));
+    world.bill(tariff.clone());
+    tell(&mut world, 1, Some(account_id()));
+    world.bill(tariff);
+    // Of the register and the accounts only what is named.
+    let bundle = |world: &World, numbers: &[u64], postings: &[(AccountId, u64)]| {
+        let postings: Vec<_> = postings
+            .iter()
+            .map(|(account, version)| (format!("account-{account}"), *version))
+            .collect();
+        let keep = move |envelope: &Envelope| match envelope.event_type.as_str() {
+            "invoice.issued" => numbers.contains(&envelope.version),
+            "ledger.posted" => postings.contains(&(envelope.stream.clone(), envelope.version)),
+            _ => true,
+        };
+        world.bundle_of(keep, Vec::new()).unwrap()
+    };
+    let both = [(other, 0), (other, 1)];
+    let report = verify(&bundle(&world, &[0, 1], &both), None).unwrap();
+    assert_eq!(report.invoice.what.account_id, other);
+    let report = verify(&bundle(&world, &[2], &[(account_id(), 0)]), None).unwrap();
+    assert_eq!(report.invoice.what.account_id, account_id());
+    world.forge("invoice.issued", 1, |note| note["account_id"] = json!(account_id()));
+    let refusal = refusal(&bundle(&world, &[0, 1], &both));
+    assert!(refusal.contains("account_id is"), "{refusal}");
 }
 
 #[test]
@@ -272,11 +299,11 @@ fn meter_values_of_the_evse_are_the_sessions_while_it_goes_on() {
         let tariff = world.publish_tariff();
         charge(&mut world, 2);
         if is_after_the_end {
-            tell(&mut world, 2);
+            tell(&mut world, 2, None);
             aligned(&mut world, evse, time, 2_500);
         } else {
             aligned(&mut world, evse, time, 2_000);
-            tell(&mut world, 2);
+            tell(&mut world, 2, None);
         }
         world.bill(tariff);
         world.bundle()

@@ -478,9 +478,11 @@ impl World {
         if let Some(before) = before {
             let taken_back = InvoiceFigures::of_issued(&before).negated();
             let kind = InvoiceKind::CreditNote;
-            self.issue(kind, Some(before.number), taken_back, &rated, rated_id);
+            let content = (kind, before.account_id, taken_back);
+            self.issue(content, Some(before.number), &rated, rated_id);
         }
-        let number = self.issue(InvoiceKind::Invoice, None, figures, &rated, rated_id);
+        let content = (InvoiceKind::Invoice, session.payer().unwrap(), figures);
+        let number = self.issue(content, None, &rated, rated_id);
         let decided = SessionOutcomeDecided {
             outcome: Outcome::Invoiced,
             reason: None,
@@ -501,9 +503,8 @@ impl World {
     /// Puts an invoice or a credit note into the register, and posts it; returns its number.
     fn issue(
         &mut self,
-        kind: InvoiceKind,
+        (kind, account_id, figures): (InvoiceKind, AccountId, InvoiceFigures),
         corrects: Option<String>,
-        figures: InvoiceFigures,
         rated: &SessionRated,
         rated_id: EventId,
     ) -> String {
@@ -516,7 +517,7 @@ impl World {
             kind,
             corrects,
             session_id: SessionId(uuid(1)),
-            account_id: account_id(),
+            account_id,
             issued_at: at("10:43:02"),
             delivered_from: rated.rating.started_at,
             delivered_to: rated.rating.ended_at,
@@ -531,7 +532,7 @@ impl World {
             rated: rated_id,
         };
         self.append(register, at("10:43:02"), invoice.clone());
-        let stream = format!("account-{}", account_id());
+        let stream = format!("account-{}", account_id);
         self.append(&stream, at("10:43:04"), posting_of(&invoice, AccountKind::PayLater));
         invoice.number
     }

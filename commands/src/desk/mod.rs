@@ -27,6 +27,7 @@ mod monitoring;
 mod neighbours;
 mod other_token;
 mod payment;
+mod refused;
 mod repeats;
 mod reports;
 mod reread;
@@ -297,6 +298,7 @@ impl StationDesk {
         for _ in 0..DECISION_RETRIES_MAX {
             self.follow_other_desks().await?;
             let mut decision = self.decide(&mut case).await?;
+            self.note_refused(&mut decision).await?;
             let (frame, reply) = self.reply(&judged, decision.answer.as_ref(), render).await?;
             let exchange = self.exchange(&case, request.clone(), reply, decision.duplicate_of);
             let exchange = Draft::new(case.receipt_id, exchange).by("station");

@@ -37,10 +37,14 @@ impl Neighbours {
         self.after.as_ref().and_then(|session| id_of(session))
     }
 
-    /// What the one after it tells a session, where that has to be told.
+    /// What the one after it tells a session, where that has to be told: its stop has not come, or
+    /// that one's start gives no register that counts, and is to be told of the session's.
     pub(super) fn superseding(&self, session: &Session) -> Option<SessionSuperseded> {
         let told = self.after.as_deref().and_then(superseding)?;
-        is_ended_by(session, &told).then_some(told)
+        let asks = told.register.register_wh <= WattHours::ZERO
+            && session.started().is_some_and(|began| began.meter_start.is_some())
+            && session.may_be_superseded(&told);
+        (asks || is_ended_by(session, &told)).then_some(told)
     }
 
     /// Unless the one after it had ended when its start came, and its register does not say as

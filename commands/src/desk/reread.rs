@@ -55,6 +55,7 @@ impl StationDesk {
         for _ in 0..DECISION_RETRIES_MAX {
             self.follow_other_desks().await?;
             let mut decision = self.decide(&mut case).await?;
+            self.note_refused(&mut decision).await?;
             let is_of_station = matches!(decision.target, Target::Station);
             let is_status = matches!(judged, Judged::Message(StationMessage::Status(_)));
             let says_nothing = decision.facts.is_empty() && decision.duplicate_of.is_none();

@@ -111,7 +111,14 @@ impl StationDesk {
         self.take_in(&mut session, &[fact.clone().into()]);
         let neighbours = self.neighbours(&session, Bay::Connector(report.connector)).await?;
         let before = neighbours.as_ref().and_then(|known| known.before.as_deref());
-        fact.register_before = register_before(report, before);
+        let refused = self.refused_before(report, before).await?;
+        let left = refused.as_ref().and_then(|refused| {
+            let session_id = refused.by;
+            refused.register.clone().map(|register| RegisterBefore { session_id, register })
+        });
+        fact.register_before = left.or_else(|| register_before(report, before));
+        // Where it left the meter it has not told yet.
+        let unknown = refused.filter(|refused| refused.register.is_none());
         let personal = self.chargebook.personal().clone();
         let mut keys = vec![
             personal.transaction_key(self.state.station_id, transaction_id),
@@ -130,6 +137,7 @@ impl StationDesk {
         let used = report.reservation_id.filter(|_| accepted);
         let mut facts: Vec<Event> = vec![fact.into()];
         facts.extend(used.map(|number| self.reservation_used(case, number, session_id)));
+        facts.extend(unknown.map(Event::from));
         if let Some(orphan) = self.orphan_for(case, report).await? {
             keys.push(personal.adoption_key(orphan.exchange));
             keys.push(self.stop_key(

@@ -18,10 +18,13 @@ use chargebook_domain::session::{
 use chargebook_domain::units::Timestamp;
 use chargebook_store::{AppendError, ExpectedVersion, Position, RecordedEvent, StreamName};
 use futures::StreamExt;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Sessions that are written to at the same time.
 const WRITES_AT_ONCE_MAX: usize = 256;
+
+/// Sessions that are read to their head at the same time.
+const READS_AT_ONCE_MAX: usize = 16;
 
 /// A session that has no outcome yet.
 struct Tracked {
@@ -77,7 +80,7 @@ impl Billing {
     /// Takes in a page of the log and acts on it.
     pub(super) async fn take(&mut self, page: &[RecordedEvent]) -> Result<(), PolicyError> {
         let mut changed = HashSet::new();
-        let mut rated = BTreeMap::new();
+        let mut rated = Vec::new();
         let mut telling = Vec::new();
         let mut told_on = Vec::new();
         let mut concluded = HashSet::new();
@@ -102,10 +105,11 @@ impl Billing {
             let is_refused =
                 |tracked: &Tracked| tracked.session.started().is_some_and(Beginning::is_refused);
             let tracked = self.tracked.get(&recorded.stream);
-            if tells_before(&event) || tracked.is_some_and(is_refused) && tells_of_energy(&event) {
+            let has_drawn = tracked.is_some_and(is_refused) && tells_of_energy(&event);
+            if has_drawn || tells_before(&event) {
                 telling.push((recorded.stream.clone(), EventId(recorded.id)));
             }
-            if tells_after(&event) {
+            if has_drawn || tells_after(&event) {
                 told_on.push((recorded.stream.clone(), EventId(recorded.id)));
             }
             match &event {
@@ -116,8 +120,7 @@ impl Billing {
                     if tracked.is_some_and(|tracked| tracked.session.is_paid_directly()) {
                         changed.insert(recorded.stream.clone());
                     }
-                    rated
-                        .insert(recorded.position, (recorded.stream.clone(), EventId(recorded.id)));
+                    rated.push(recorded.stream.clone());
                 }
                 Event::SessionOutcomeDecided(_) => {
                     concluded.insert(recorded.stream.clone());
@@ -149,7 +152,11 @@ impl Billing {
         display::show_final_costs(&self.chargebook, concluded).await;
         // A rating is invoiced before its session is judged again: what came after it is then
         // judged against that invoice, and never billed beside it.
-        self.invoice(rated.into_values().collect()).await?;
+        let awaits_invoice = |stream: &&StreamName| {
+            self.tracked.get(stream).is_some_and(|tracked| tracked.session.awaits_invoice())
+        };
+        rated.extend(changed.iter().filter(awaits_invoice).cloned());
+        self.invoice(rated).await?;
         self.judge(changed).await
     }
 
@@ -255,11 +262,15 @@ impl Billing {
         let mut writes = Vec::new();
         for stream in streams {
             let Some(tracked) = self.tracked.get_mut(&stream) else { continue };
-            let tariff = settling::tariff_of(&self.chargebook, &tracked.session).await?;
-            let rules = settling::rules(&self.chargebook, tariff.as_ref());
             if let Some(at) = tracked.look_again_at.take() {
                 self.waiting.remove(&(at, stream.clone()));
             }
+            // Its outcome has been written, and brings it here again.
+            if tracked.session.awaits_invoice() {
+                continue;
+            }
+            let tariff = settling::tariff_of(&self.chargebook, &tracked.session).await?;
+            let rules = settling::rules(&self.chargebook, tariff.as_ref());
             match settle(&tracked.session, now, rules) {
                 Settlement::NotYet { look_again_at } => {
                     let look_again_at = match delivery::ask_at(&tracked.session, rules) {
@@ -319,13 +330,28 @@ impl Billing {
         Ok(moved_on)
     }
 
-    async fn invoice(&mut self, rated: Vec<(StreamName, EventId)>) -> Result<(), PolicyError> {
-        let mut due = Vec::new();
-        for (stream, rated_id) in &rated {
-            let tracked = self.tracked.get(stream);
-            due.extend(tracked.map(|tracked| (stream.clone(), *rated_id, &tracked.session)));
+    /// Bills sessions that were rated, in that order. Each is read to the head of its stream
+    /// before: a rating that has been billed, or another one follows, is not billed again, wherever
+    /// the page ends.
+    async fn invoice(&mut self, rated: Vec<StreamName>) -> Result<(), PolicyError> {
+        let journal = self.chargebook.journal();
+        let mut asked = HashSet::new();
+        let taken = rated.into_iter().filter(|stream| asked.insert(stream.clone()));
+        let taken: Vec<_> = taken.filter_map(|stream| self.tracked.remove_entry(&stream)).collect();
+        let mut read = futures::stream::iter(taken)
+            .map(|(stream, mut tracked)| async move {
+                crate::desk::load_session(journal, &stream, &mut tracked.session).await?;
+                Ok::<_, JournalError>((stream, tracked))
+            })
+            .buffered(READS_AT_ONCE_MAX);
+        let mut asking = Vec::new();
+        while let Some(read) = read.next().await {
+            asking.push(read?);
         }
-        let decided = self.invoicing.invoice(due).await?;
+        drop(read);
+        let rated = asking.iter().map(|(stream, tracked)| (stream.clone(), &tracked.session));
+        let decided = self.invoicing.invoice(rated).await?;
+        self.tracked.extend(asking);
         let chargebook = &self.chargebook;
         let mut outcomes = futures::stream::iter(decided)
             .map(|(stream, expected, drafts)| decide(chargebook, stream, expected, drafts))

@@ -3,15 +3,12 @@
 //! is derived from the rating's.
 
 use super::PolicyError;
+use super::due::{Due, asked, invoice_at, last_version, ordinal_of, register};
 use crate::Chargebook;
-use crate::journal::{Draft, JournalError, read_event};
-use crate::settling::{not_ratable, outcome};
-use chargebook_domain::events::Event;
-use chargebook_domain::events::v1::{
-    InvoiceIssued, InvoiceKind, Outcome, SessionOutcomeDecided, SessionRated,
-};
-use chargebook_domain::ids::{AccountId, EventId, SessionId};
-use chargebook_domain::invoice::{InvoiceFigures, posting_of};
+use crate::journal::{Draft, JournalError};
+use chargebook_domain::events::v1::Outcome;
+use chargebook_domain::ids::AccountId;
+use chargebook_domain::invoice::posting_of;
 use chargebook_domain::session::Session;
 use chargebook_store::port::APPEND_EVENTS_MAX;
 use chargebook_store::{AppendError, ExpectedVersion, StreamName};
@@ -32,136 +29,40 @@ pub(super) struct Invoicing {
     account_versions: HashMap<AccountId, ExpectedVersion>,
 }
 
-/// An invoice before it has a number.
-struct Due {
-    stream: StreamName,
-    version: u64,
-    rated_id: EventId,
-    invoice: InvoiceIssued,
-    /// The last of its session decides the outcome.
-    decides: Option<SessionOutcomeDecided>,
-}
-
 impl Invoicing {
     pub(super) fn new(chargebook: Chargebook) -> Self {
         Self { chargebook, next_sequence: None, account_versions: HashMap::new() }
     }
 
-    /// Issues and posts what the ratings ask for; returns what remains to be written to the
-    /// sessions.
+    /// Issues and posts what the ratings of sessions ask for; returns what remains to be written
+    /// to the sessions.
     pub(super) async fn invoice(
         &mut self,
-        rated: Vec<(StreamName, EventId, &Session)>,
+        rated: impl Iterator<Item = (StreamName, &Session)>,
     ) -> Result<Vec<SessionWrite>, PolicyError> {
         let mut due = Vec::new();
         let mut writes = Vec::new();
-        for (stream, rated_id, session) in rated {
-            match self.due(&stream, rated_id, session).await? {
-                Ok(mut invoices) => due.append(&mut invoices),
-                Err(decided) => writes.extend(session_write(session, stream, rated_id, decided)),
-            }
+        for (stream, session) in rated {
+            let mut asked = asked(&self.chargebook, &stream, session).await?;
+            due.append(&mut asked.invoices);
+            let outcome = asked.outcome;
+            writes.extend(outcome.map(|(expected, draft)| (stream, expected, vec![draft])));
         }
         for batch in due.chunks_mut(APPEND_EVENTS_MAX / 2) {
             self.issue(batch).await?;
             self.post(batch).await?;
         }
         for due in due {
-            let Some(mut decided) = due.decides else { continue };
+            let Some((ordinal, mut decided)) = due.decides else { continue };
             if decided.outcome == Outcome::Invoiced {
                 decided.invoice = Some(due.invoice.number.clone());
             }
-            let draft = Draft::following(due.rated_id, 0, decided)
+            let draft = Draft::following(due.rated_id, ordinal, decided)
                 .by("policy:billing")
                 .within(due.invoice.session_id.0);
             writes.push((due.stream, ExpectedVersion::Exact(due.version), vec![draft]));
         }
         Ok(writes)
-    }
-
-    /// The invoices that a rating asks for: none, one, or a credit note and one. `Err` is an
-    /// outcome without any.
-    async fn due(
-        &self,
-        stream: &StreamName,
-        rated_id: EventId,
-        session: &Session,
-    ) -> Result<Result<Vec<Due>, SessionOutcomeDecided>, PolicyError> {
-        let (Some((latest, rated)), Some(version)) = (session.rated(), session.version()) else {
-            return Ok(Ok(Vec::new()));
-        };
-        let Some(started) = session.started().filter(|_| *latest == rated_id) else {
-            return Ok(Ok(Vec::new()));
-        };
-        let Some(account_id) = started.account_id else {
-            return Ok(match session.is_paid_directly() {
-                true => Ok(Vec::new()),
-                false => Err(not_ratable("the token has no account to bill")),
-            });
-        };
-        let figures = match InvoiceFigures::of(&rated.rating) {
-            Ok(figures) => figures,
-            Err(error) => return Ok(Err(not_ratable(&error.to_string()))),
-        };
-        let before = session.outcome().and_then(|outcome| outcome.invoice.clone());
-        let before = match before {
-            Some(number) => self.issued(&number).await?,
-            None => None,
-        };
-        let is_now = |kind| session.outcome().is_some_and(|outcome| outcome.outcome == kind);
-        if let Some(before) = &before
-            && InvoiceFigures::of_issued(before) == figures
-        {
-            let invoice = Some(before.number.clone());
-            return Ok(match is_now(Outcome::Invoiced) {
-                true => Ok(Vec::new()),
-                false => {
-                    Err(SessionOutcomeDecided { invoice, ..outcome(Outcome::Invoiced, None, None) })
-                }
-            });
-        }
-        if figures.total_gross_minor == 0 && before.is_none() {
-            // What costs nothing at all was decided with the rating.
-            let decided = rated.rating.total_cost.incl_vat.is_zero();
-            return Ok(match decided || is_now(Outcome::Free) {
-                true => Ok(Vec::new()),
-                false => Err(outcome(Outcome::Free, Some("below_minor_unit"), None)),
-            });
-        }
-        let now = self.chargebook.journal().now();
-        let draft = |kind, corrects: Option<String>, figures: InvoiceFigures| {
-            let content = (kind, corrects, figures);
-            draft_invoice(content, started.session_id, account_id, now, rated, rated_id)
-        };
-        let due =
-            |invoice, decides| Due { stream: stream.clone(), version, rated_id, invoice, decides };
-        let mut invoices = Vec::new();
-        let is_free = figures.total_gross_minor == 0;
-        if let Some(before) = before {
-            let taken_back = InvoiceFigures::of_issued(&before).negated();
-            let note = draft(InvoiceKind::CreditNote, Some(before.number), taken_back);
-            let decides =
-                is_free.then(|| outcome(Outcome::Free, Some("corrected_to_nothing"), None));
-            invoices.push(due(note, decides));
-        }
-        if !is_free {
-            let invoice = draft(InvoiceKind::Invoice, None, figures);
-            invoices.push(due(invoice, Some(outcome(Outcome::Invoiced, None, None))));
-        }
-        Ok(Ok(invoices))
-    }
-
-    async fn issued(&self, number: &str) -> Result<Option<InvoiceIssued>, PolicyError> {
-        let (series, sequence) = number.rsplit_once('-').unwrap_or(("", ""));
-        let Ok(sequence) = sequence.parse::<u64>() else { return Ok(None) };
-        let Ok(stream) = register(series) else { return Ok(None) };
-        let version = sequence.saturating_sub(1);
-        let store = self.chargebook.journal().store();
-        let page = store.read_stream(&stream, version, 1).await?;
-        let Some(recorded) = page.first() else { return Ok(None) };
-        match read_event(recorded)? {
-            Event::InvoiceIssued(invoice) => Ok(Some(*invoice)),
-            _ => Ok(None),
-        }
     }
 
     /// Puts the invoices into the register, all at once; one by one where some are in it
@@ -192,7 +93,7 @@ impl Invoicing {
                     at_once = 1;
                 }
                 Err(JournalError::Append(AppendError::IdConflict { version, .. })) => {
-                    let number = self.number_at(&stream, version).await?;
+                    let number = invoice_at(&self.chargebook, &stream, version).await?;
                     part[0].invoice = number.unwrap_or_else(|| part[0].invoice.clone());
                     from = upto;
                 }
@@ -206,20 +107,6 @@ impl Invoicing {
             }
         }
         Ok(())
-    }
-
-    async fn number_at(
-        &self,
-        stream: &StreamName,
-        version: u64,
-    ) -> Result<Option<InvoiceIssued>, PolicyError> {
-        let store = self.chargebook.journal().store();
-        let page = store.read_stream(stream, version, 1).await?;
-        let Some(recorded) = page.first() else { return Ok(None) };
-        match read_event(recorded)? {
-            Event::InvoiceIssued(invoice) => Ok(Some(*invoice)),
-            _ => Ok(None),
-        }
     }
 
     /// The sequence that the next invoice gets: the register's version + 2, from 1.
@@ -312,85 +199,4 @@ fn number(part: &mut [Due], next: u64, series: &str) -> Vec<Draft> {
                 .within(due.invoice.session_id.0)
         })
         .collect()
-}
-
-fn ordinal_of(kind: InvoiceKind) -> u32 {
-    match kind {
-        InvoiceKind::Invoice => 0,
-        InvoiceKind::CreditNote => 1,
-    }
-}
-
-fn register(series: &str) -> Result<StreamName, JournalError> {
-    StreamName::new(format!("invoice_series-{series}"))
-        .map_err(|e| JournalError::Unwritable(e.to_string()))
-}
-
-/// The last version of a stream, found by doubling steps: registers grow long.
-async fn last_version(
-    chargebook: &Chargebook,
-    stream: &StreamName,
-) -> Result<Option<u64>, PolicyError> {
-    let store = chargebook.journal().store();
-    let exists = async |version: u64| -> Result<bool, PolicyError> {
-        Ok(!store.read_stream(stream, version, 1).await?.is_empty())
-    };
-    if !exists(0).await? {
-        return Ok(None);
-    }
-    let (mut known, mut beyond) = (0, 1);
-    while exists(beyond).await? {
-        known = beyond;
-        beyond *= 2;
-    }
-    while beyond - known > 1 {
-        let middle = known + (beyond - known) / 2;
-        if exists(middle).await? {
-            known = middle;
-        } else {
-            beyond = middle;
-        }
-    }
-    Ok(Some(known))
-}
-
-fn session_write(
-    session: &Session,
-    stream: StreamName,
-    rated_id: EventId,
-    decided: SessionOutcomeDecided,
-) -> Option<SessionWrite> {
-    let draft = Draft::following(rated_id, 0, decided).by("policy:billing");
-    Some((stream, ExpectedVersion::Exact(session.version()?), vec![draft]))
-}
-
-fn draft_invoice(
-    (kind, corrects, figures): (InvoiceKind, Option<String>, InvoiceFigures),
-    session_id: SessionId,
-    account_id: AccountId,
-    issued_at: chargebook_domain::units::Timestamp,
-    rated: &SessionRated,
-    rated_id: EventId,
-) -> InvoiceIssued {
-    InvoiceIssued {
-        number: String::new(),
-        series: String::new(),
-        sequence: 0,
-        kind,
-        corrects,
-        session_id,
-        account_id,
-        issued_at,
-        delivered_from: rated.rating.started_at,
-        delivered_to: rated.rating.ended_at,
-        currency: figures.currency,
-        currency_exponent: figures.currency_exponent,
-        lines: figures.lines,
-        vat: figures.vat,
-        total_net_minor: figures.total_net_minor,
-        total_vat_minor: figures.total_vat_minor,
-        total_gross_minor: figures.total_gross_minor,
-        tariff: rated.tariff.clone(),
-        rated: rated_id,
-    }
 }

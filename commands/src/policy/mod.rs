@@ -8,6 +8,7 @@ mod certificates;
 mod charging;
 mod delivery;
 mod display;
+mod due;
 mod invoicing;
 mod open_commands;
 

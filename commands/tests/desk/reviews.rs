@@ -1,6 +1,7 @@
 //! What a person decides about what waits for a review, and what follows from it.
 
 use crate::support::{Service, start_at, stop_at};
+use crate::transactions::{Telling as _, ended};
 use chargebook_commands::message::StationMessage;
 use chargebook_commands::registry::RegistryError;
 use chargebook_commands::review::{DecisionNote, ReviewWish};
@@ -195,4 +196,32 @@ async fn a_dismissed_stop_is_taken_in_by_no_start() {
     let adopted = orphans.await[1];
     let dismissed = chargebook.dismiss_orphan("CP-2", adopted, &note()).await;
     assert!(matches!(dismissed, Err(RegistryError::Conflict(_))), "{dismissed:?}");
+}
+
+/// Of a transaction of 2.x nothing has come but its end: who began it is not known.
+#[tokio::test]
+async fn a_session_whose_start_is_missing_can_be_freed_and_voided_and_not_billed() {
+    let by_hand = Some("decided_by_hand");
+    for (wish, outcome) in [(ReviewWish::Free, Outcome::Free), (ReviewWish::Void, Outcome::Void)] {
+        let service = Service::start().await;
+        let mut station = service.station("CP-1").await;
+        station.tell(ended(4, "11:30:00").reading(11_000, "Transaction.End")).await;
+        service.pass(61);
+        becomes(&service, Outcome::NeedsReview, Some("start_missing")).await;
+        let opened = service.facts(|event| match event {
+            Event::SessionOpened(opened) => Some(opened.session_id),
+            _ => None,
+        });
+        let session = opened.await[0];
+        for bill in [energy(5_000), price("4.20")] {
+            let refused = service.chargebook.decide_review(session, &bill, &note()).await;
+            let Err(RegistryError::Invalid { detail, .. }) = &refused else {
+                panic!("{refused:?}")
+            };
+            assert!(detail.contains("nobody can be billed"), "{detail}");
+        }
+        service.chargebook.decide_review(session, &wish, &note()).await.unwrap();
+        becomes(&service, outcome, by_hand).await;
+        service.settled_bill(0).await;
+    }
 }

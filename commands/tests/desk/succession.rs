@@ -5,6 +5,7 @@ use crate::support::{Service, TAG, start_at, stop_at};
 use chargebook_commands::message::{StartReport, StationMessage};
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::Outcome;
+use chargebook_domain::ids::TransactionNumber;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -46,7 +47,9 @@ async fn ends(sessions: &[Told], order: &str, reconnects: bool) -> (Vec<End>, i6
             numbers.insert(index, station.start(start).await);
         } else {
             let (stopped_at, register_wh) = session.stopped.unwrap();
-            let stop = stop_at(numbers[&index], &clock(stopped_at), register_wh);
+            // A station that has lost its transaction's number says -1.
+            let number = numbers.get(&index).copied().unwrap_or(TransactionNumber(-1));
+            let stop = stop_at(number, &clock(stopped_at), register_wh);
             station.say(StationMessage::Stop(stop)).await;
         }
         if reconnects {
@@ -185,6 +188,29 @@ async fn what_a_refused_session_draws_is_not_billed_to_the_one_before_it() {
     check(&[stopped, stranger(8_000)], &orders, &expected, Some(405)).await;
 }
 
+/// What a stranger draws is nobody's bill, nor that of a driver whose start gives no register.
+#[tokio::test]
+async fn what_a_refused_session_draws_is_not_billed_to_the_one_after_it() {
+    let first = told(("11:00", 1_000), Some(("11:15", 5_000)));
+    let stranger = |began, stopped| Told { tag: "STRANGER", began, stopped: Some(stopped) };
+    let drew = stranger(("11:20", 5_000), ("11:30", 8_000));
+    let last = told(("11:40", 0), Some(("11:50", 9_000)));
+    // 4 kWh and 1 kWh at 0.40, plus 1.00 flat, 19 % VAT.
+    let expected = [billed(), reviewed("refused_yet_charged"), billed()];
+    let orders = ["AaBbCc", "AaBCbc", "AaBCcb", "AaCcBb", "BbAaCc", "ABCabc"];
+    check(&[first, drew, last], &orders, &expected, Some(309 + 167)).await;
+    // Before the other driver came to the connector it drew nothing: 4 kWh each.
+    let void = (Outcome::Void, Some("token_refused".to_owned()));
+    let idle = stranger(("11:20", 5_000), ("11:30", 5_000));
+    let orders = ["AaBbCc", "AaBCbc", "AaCcBb"];
+    check(&[first, idle, last], &orders, &[billed(), void.clone(), billed()], Some(2 * 309)).await;
+    // It tries again, in vain.
+    let again = Told { stopped: None, ..stranger(("11:35", 8_000), ("11:36", 8_000)) };
+    let expected = [billed(), reviewed("refused_yet_charged"), void, billed()];
+    let last = told(("11:40", 0), Some(("11:50", 9_000)));
+    check(&[first, drew, again, last], &["AaBbCDd"], &expected, Some(309 + 167)).await;
+}
+
 /// A start that gives no register, between others: what the session before it has drawn is not its
 /// own, whenever that is told.
 #[tokio::test]
@@ -194,6 +220,22 @@ async fn a_start_without_a_register_begins_where_the_session_before_it_ended() {
     let orders = ["AaBb", "ABab", "ABba", "BbAa", "BAab"];
     // 4 kWh at 0.40 plus 1.00 flat, 19 % VAT, twice.
     check(&[first, between], &orders, &[billed(), billed()], Some(2 * 309)).await;
+}
+
+/// The one between them is told last, and its stop, which came before it and lies with the station,
+/// is there already: what it drew is not billed twice without anybody looking.
+#[tokio::test]
+async fn a_start_without_a_register_is_told_of_one_that_is_told_late_with_its_stop() {
+    let sessions = [
+        told(("09:00", 1_000), Some(("09:30", 20_000))),
+        told(("10:00", 20_000), Some(("10:40", 35_000))),
+        told(("11:00", 0), Some(("11:50", 50_000))),
+    ];
+    // 19, 15 and 15 kWh at 0.40 plus 1.00 flat, 19 % VAT.
+    let bills = [billed(), billed(), billed()];
+    check(&sessions, &["AaBbCc", "AaCBbc"], &bills, Some(1_023 + 2 * 833)).await;
+    let doubted = [billed(), billed(), reviewed("begin_missing")];
+    check(&sessions, &["AaCbBc"], &doubted, None).await;
 }
 
 /// Nobody knows what each of the two has drawn; the one before them did not draw it.

@@ -20,10 +20,10 @@ use std::time::Duration;
 use uuid::Uuid;
 
 /// 10 kWh at 0.40 plus 1.00 flat, 19 % VAT.
-const TEN_KWH_GROSS_MINOR: i64 = 595;
+pub(crate) const TEN_KWH_GROSS_MINOR: i64 = 595;
 
 /// The same, and parking at 6.00 an hour.
-const PARKING_TARIFF: &str = r#"{"id":"P","currency":"EUR","elements":[{"price_components":[
+pub(crate) const PARKING_TARIFF: &str = r#"{"id":"P","currency":"EUR","elements":[{"price_components":[
     {"type":"ENERGY","price":0.40,"vat":19,"step_size":1},
     {"type":"FLAT","price":1.00,"vat":19,"step_size":1},
     {"type":"PARKING_TIME","price":6.00,"vat":19,"step_size":1}]}]}"#;

@@ -34,8 +34,13 @@ pub enum DecisionRefused {
     /// What was billed was a session.
     #[error("the session has been invoiced: it can be freed, which takes the invoice back")]
     Invoiced,
+    /// What it comes to is about to be said.
+    #[error("the session is just being invoiced: try again in a moment")]
+    BeingInvoiced,
     /// There is no account.
-    #[error("nobody can be billed for it: its token has no account; it can be freed or voided")]
+    #[error(
+        "nobody can be billed for it: no token with an account began it, as far as is known; it can be freed or voided"
+    )]
     NoPayer,
 }
 
@@ -50,14 +55,13 @@ pub fn may_decide(session: &Session, decision: &ReviewDecision) -> Result<(), De
     if !waits && session.decided().is_none() {
         return Err(DecisionRefused::NotInReview);
     }
+    if session.awaits_invoice() {
+        return Err(DecisionRefused::BeingInvoiced);
+    }
     let was_invoiced = outcome.is_some_and(|outcome| outcome.invoice.is_some());
     match decision {
         ReviewDecision::Void if was_invoiced => Err(DecisionRefused::Invoiced),
-        ReviewDecision::Bill { .. }
-            if session.started().is_none_or(|started| started.account_id.is_none()) =>
-        {
-            Err(DecisionRefused::NoPayer)
-        }
+        ReviewDecision::Bill { .. } if session.payer().is_none() => Err(DecisionRefused::NoPayer),
         _ => Ok(()),
     }
 }

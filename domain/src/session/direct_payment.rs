@@ -86,7 +86,7 @@ pub(super) fn settle_directly(
     match told {
         Some(told) if told.is_taken() => charged_by(session, told),
         _ if is_free => Settlement::Unchanged,
-        None if is_overdue => reviewed(session, MISSING),
+        None if is_overdue => reviewed(session, PAYMENT_MISSING_REVIEW),
         None => Settlement::NotYet { look_again_at: deadline },
         Some(told) if told.status == REJECTED => reviewed(session, DECLINED),
         Some(told) if told.status == SETTLED || told.status == CANCELED => {
@@ -146,8 +146,8 @@ pub fn payment_differs(session: &Session, rating: &Rating) -> Option<SessionAnom
 const RESOLVED_BY: &str = "the amount is captured with the payment provider by the payment's \
     reference and the station tells so, or an operator writes it off";
 
-/// Nothing was told.
-const MISSING: Review = Review {
+/// What is to be said where nothing was told of a direct payment.
+pub const PAYMENT_MISSING_REVIEW: Review = Review {
     reason: "payment_missing",
     detail: "it was paid for directly, and nothing tells how the payment ended",
     resolved_by: "the station tells how the payment was settled, or an operator writes it off",

@@ -11,7 +11,7 @@ use crate::events::v1::{
     SessionOutcomeDecided, SessionPreceded, SessionRated, SessionSettled, SessionSuperseded,
     StopMatch, TransactionEventKind,
 };
-use crate::ids::{EventId, SessionId, StationId};
+use crate::ids::{AccountId, EventId, SessionId, StationId};
 use crate::units::{Timestamp, WattHours};
 use chrono::TimeDelta;
 use rust_decimal::Decimal;
@@ -20,6 +20,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What makes a sample the same sample when it comes again.
 type SampleKey = (Timestamp, Quantity, Option<String>, String, Decimal);
+
+/// The context of readings that are made by the clock, whether or not a session goes on.
+const SAMPLE_CLOCK: &str = "Sample.Clock";
 
 /// A message of a station that is online is here within this time.
 const DELIVERY_DELAY_MAX: TimeDelta = TimeDelta::minutes(5);
@@ -31,6 +34,7 @@ pub struct Session {
     transaction: Option<Box<Transaction>>,
     stops: Vec<Stop>,
     samples: BTreeMap<SampleKey, MeterSample>,
+    highest_register_wh: Option<Decimal>,
     statuses: Vec<SessionConnectorStatus>,
     superseded: Option<SessionSuperseded>,
     /// By one whose token was refused.
@@ -39,6 +43,9 @@ pub struct Session {
     anomalies: BTreeSet<Anomaly>,
     settled: Option<(EventId, SessionSettled)>,
     rated: Option<(EventId, SessionRated)>,
+    /// Who was to pay when it was rated last.
+    rated_payer: Option<AccountId>,
+    open_ratings: Vec<EventId>,
     outcome: Option<SessionOutcomeDecided>,
     outcome_version: Option<u64>,
     decided: Option<Decided>,
@@ -52,11 +59,13 @@ impl Session {
     /// exchanges) only move the version on.
     pub fn apply(&mut self, id: EventId, version: u64, recorded_at: Timestamp, event: &Event) {
         self.version = Some(version);
-        // What a connector says after it was free again keeps nobody waiting for more.
+        // What a connector says after it was free again keeps nobody waiting for more, nor does a
+        // meter that stands still.
         let is_afterthought = match event {
             Event::SessionConnectorStatus(fact) => {
                 self.released_at().is_some_and(|released| fact.at > released)
             }
+            Event::SessionMeterRecorded(fact) => self.stands_still(&fact.samples),
             _ => false,
         };
         match event {
@@ -100,7 +109,7 @@ impl Session {
             Event::SessionSettled(fact) => self.settled = Some((id, fact.as_ref().clone())),
             Event::SessionRated(fact) => {
                 self.anomalies.remove(&Anomaly::PaymentDiffers);
-                self.rated = Some((id, fact.as_ref().clone()));
+                self.rate(id, fact);
             }
             Event::SessionOutcomeDecided(fact) => {
                 if replaces_settlement(self.outcome.as_ref().map(|last| last.outcome), fact) {
@@ -108,6 +117,7 @@ impl Session {
                 }
                 self.outcome = Some(fact.as_ref().clone());
                 self.outcome_version = Some(version);
+                self.open_ratings.clear();
             }
             Event::SessionReviewDecided(fact) => {
                 self.decided = Some(Decided { id, version, fact: fact.as_ref().clone() });
@@ -167,6 +177,15 @@ impl Session {
         }
     }
 
+    fn rate(&mut self, id: EventId, fact: &SessionRated) {
+        self.rated = Some((id, fact.clone()));
+        self.rated_payer = self.payer();
+        let was_invoiced = self.outcome.as_ref().is_some_and(|outcome| outcome.invoice.is_some());
+        if was_invoiced || !self.is_paid_directly() {
+            self.open_ratings.push(id);
+        }
+    }
+
     fn add_stop(&mut self, stop: Stop) {
         let register = |stop: &Stop| stop.meter_stop.as_ref().map(|reading| reading.register_wh);
         let key = |stop: &Stop| (stop.stopped_at, register(stop));
@@ -176,8 +195,33 @@ impl Session {
         }
     }
 
+    /// Whether readings show an idle connector: nothing flows, and they were read after it was
+    /// free again, or by the clock, which goes on without a session.
+    fn stands_still(&self, samples: &[MeterSample]) -> bool {
+        let given = self.beginning.as_ref().and_then(|began| began.meter_start.as_ref());
+        let known = self.highest_register_wh.max(given.map(|given| given.register_wh.0));
+        let flows = |sample: &MeterSample| match sample.quantity {
+            Quantity::EnergyImportRegisterWh => {
+                sample.phase.is_none() && Some(sample.value) > known
+            }
+            Quantity::PowerImportW | Quantity::CurrentImportA => sample.value > Decimal::ZERO,
+            _ => false,
+        };
+        if samples.is_empty() || samples.iter().any(flows) {
+            return false;
+        }
+        let is_by_the_clock = |sample: &MeterSample| sample.context == SAMPLE_CLOCK;
+        samples.iter().all(is_by_the_clock)
+            || self
+                .released_at()
+                .is_some_and(|released| samples.iter().all(|sample| sample.sampled_at > released))
+    }
+
     fn add_samples(&mut self, samples: &[MeterSample]) {
         for sample in samples {
+            if sample.quantity == Quantity::EnergyImportRegisterWh && sample.phase.is_none() {
+                self.highest_register_wh = self.highest_register_wh.max(Some(sample.value));
+            }
             self.samples.entry(key_of(sample)).or_insert_with(|| sample.clone());
         }
     }
@@ -316,6 +360,30 @@ impl Session {
         self.rated.as_ref()
     }
 
+    /// The account that is to pay for it, as far as is known.
+    pub fn payer(&self) -> Option<AccountId> {
+        self.beginning.as_ref()?.account_id
+    }
+
+    /// The account that was to pay for it when it was rated last: the one that this rating is
+    /// invoiced to.
+    pub fn rated_payer(&self) -> Option<AccountId> {
+        self.rated_payer
+    }
+
+    /// The ratings that ask for an invoice and have no outcome yet, earliest first. There is one
+    /// at most: a session is not rated again before it has been invoiced. Logs of releases before
+    /// that rule may hold more.
+    pub fn open_ratings(&self) -> &[EventId] {
+        &self.open_ratings
+    }
+
+    /// Whether it was rated and no invoice has followed yet, nor another outcome. Until then
+    /// nothing else is decided of it: that would be billed beside the invoice.
+    pub fn awaits_invoice(&self) -> bool {
+        !self.open_ratings.is_empty()
+    }
+
     /// What became of it, so far.
     pub fn outcome(&self) -> Option<&SessionOutcomeDecided> {
         self.outcome.as_ref()
@@ -324,6 +392,11 @@ impl Session {
     /// What a person has decided about it last.
     pub fn decided(&self) -> Option<&Decided> {
         self.decided.as_ref()
+    }
+
+    /// The version of its stream at which it was decided last what became of it.
+    pub fn outcome_version(&self) -> Option<u64> {
+        self.outcome_version
     }
 
     /// Whether what became of it was decided after that version of its stream.

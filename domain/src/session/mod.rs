@@ -30,7 +30,8 @@ pub use by_hand::{
 };
 pub use clock::began_at;
 pub use direct_payment::{
-    DIRECT_PAYMENT, EARLY_PAYMENT_REVIEW, PaymentTold, is_taken, payment_differs,
+    DIRECT_PAYMENT, EARLY_PAYMENT_REVIEW, PAYMENT_MISSING_REVIEW, PaymentTold, is_taken,
+    payment_differs,
 };
 pub use fold::{Session, replaces_settlement};
 pub use periods::{billing_input, rate_settled};
@@ -40,5 +41,7 @@ pub use settlement::{
     changes_the_bill, settle,
 };
 pub use station_cost::station_cost_differs;
-pub use succession::{is_begin_register, is_ended_by, preceding, superseding};
+pub use succession::{
+    has_drawn, is_begin_register, is_ended_by, preceding, preceding_at, superseding,
+};
 pub use transaction::{Fit, Transaction};

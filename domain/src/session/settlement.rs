@@ -244,7 +244,7 @@ fn is_doubted(session: &Session) -> bool {
 }
 
 /// Whether settling and rating a session once more, after late facts, says anything that the
-/// last time did not: other spans or registers, another sum, or that a doubt is gone. Of one that
+/// last time did not: other spans or registers, another sum, another payer, or that a doubt is gone. Of one that
 /// waits for its payment each fact is taken in: else the payment would not be waited for.
 pub fn changes_the_bill(session: &Session, settled: &SessionSettled, rating: &Rating) -> bool {
     let (Some((_, before)), Some((_, rated))) = (session.settled(), session.rated()) else {
@@ -257,6 +257,7 @@ pub fn changes_the_bill(session: &Session, settled: &SessionSettled, rating: &Ra
     let figures = |rating| InvoiceFigures::of(rating).ok();
     is_doubted(session)
         || session.awaits_payment()
+        || session.payer() != session.rated_payer()
         || !same_spans
         || figures(&rated.rating) != figures(rating)
 }
@@ -271,10 +272,18 @@ fn nothing_drawn(session: &Session) -> bool {
 
 fn void_once(session: &Session, reason: &'static str) -> Settlement {
     match session.outcome() {
+        Some(outcome) if outcome.invoice.is_some() => reviewed(session, INVOICED_YET_VOID),
         Some(outcome) if outcome.outcome == Outcome::Void => Settlement::Unchanged,
         _ => Settlement::Void { reason },
     }
 }
+
+/// What was invoiced is not undone without a credit note.
+const INVOICED_YET_VOID: Review = Review {
+    reason: "invoiced_yet_void",
+    detail: "it has been invoiced, and by what came later it was no session",
+    resolved_by: "an operator frees it, which takes the invoice back",
+};
 
 fn refused_yet_charged(session: &Session) -> Settlement {
     let (reason, detail) = match refusal(session) {

@@ -42,15 +42,22 @@ pub fn is_ended_by(session: &Session, next: &SessionSuperseded) -> bool {
 /// register that counts, and was told before this one's stop or start: which that is, and where its
 /// meter was found and left. Where it had ended by then, that one's start says so itself.
 pub fn preceding(session: &Session) -> Option<(SessionId, SessionPreceded)> {
-    let started = session.started().filter(|started| started.meter_start.is_some())?;
     let next = session.next().filter(|next| next.register.register_wh <= WattHours::ZERO)?;
-    let told = SessionPreceded {
+    Some((next.by, preceding_at(session, next.at)?))
+}
+
+/// The same for a start at an instant. Who was refused and has drawn nothing tells nothing.
+pub fn preceding_at(session: &Session, at: Timestamp) -> Option<SessionPreceded> {
+    let started = session.started().filter(|started| started.meter_start.is_some())?;
+    if started.is_refused() && !has_drawn(session) {
+        return None;
+    }
+    Some(SessionPreceded {
         by: started.session_id,
         at: started.started_at,
         begin_wh: begin_reading(session)?.register_wh,
-        register: session.register_left_at(next.at).map(|left| left.register),
-    };
-    Some((next.by, told))
+        register: session.register_left_at(at).map(|left| left.register),
+    })
 }
 
 /// Whether a sample may be the register that a session began with, and came after its start.
@@ -79,7 +86,7 @@ pub(super) fn overlaps(
 }
 
 /// Whether its registers show that energy flowed.
-fn has_drawn(session: &Session) -> bool {
+pub fn has_drawn(session: &Session) -> bool {
     registers_as_told(session).is_some_and(|(begin, end)| end > begin)
 }
 
