@@ -8,6 +8,7 @@ mod crashes;
 mod credit;
 mod delivery;
 mod erasures;
+mod expiry;
 mod groups;
 mod open_commands;
 mod payments;
