@@ -1,5 +1,5 @@
-//! What the TLS door shows to whom, whom it does not understand, and how a station comes to its next
-//! certificate.
+//! What the TLS door shows to whom, whom it does not understand, and how a station comes to its
+//! next certificate.
 
 use crate::support::{Gateway, Knock, PASSWORD, PATIENCE, TlsFiles};
 use crate::tls::{Authority, Client, EACH_VERSION, last_profile, of_server, signed};
