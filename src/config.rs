@@ -2,7 +2,7 @@
 //! precedence. Each name is the same in all three.
 
 use crate::outside::OutsideSettings;
-use crate::tls::TlsFiles;
+use crate::tls::{TlsFiles, TlsOptions};
 use anyhow::{Context, anyhow, bail};
 use chargebook_store::{LogAddress, OpenError, OpenMode, OpenedLog};
 use serde::Deserialize;
@@ -87,6 +87,14 @@ pub(crate) struct ServeArgs {
     /// Its private key (PEM)
     #[arg(long, env = "CHARGEBOOK_TLS_KEY", value_name = "FILE")]
     pub(crate) tls_key: Option<PathBuf>,
+    /// A second certificate of the server (PEM, with those of its issuers), with a key of another
+    /// kind (RSA beside an elliptic curve's), for stations that cannot check the first [default:
+    /// none]
+    #[arg(long, env = "CHARGEBOOK_TLS_SECOND_CERTIFICATE", value_name = "FILE")]
+    pub(crate) tls_second_certificate: Option<PathBuf>,
+    /// Its private key (PEM)
+    #[arg(long, env = "CHARGEBOOK_TLS_SECOND_KEY", value_name = "FILE")]
+    pub(crate) tls_second_key: Option<PathBuf>,
     /// Where charge points connect over TLS; port 0 picks a free one [default: 127.0.0.1:9443]
     #[arg(long, env = "CHARGEBOOK_TLS_LISTEN", value_name = "ADDR")]
     pub(crate) tls_listen: Option<ListenAddress>,
@@ -185,6 +193,10 @@ struct File {
     tls_certificate: Option<PathBuf>,
     #[serde(alias = "tls-key")]
     tls_key: Option<PathBuf>,
+    #[serde(alias = "tls-second-certificate")]
+    tls_second_certificate: Option<PathBuf>,
+    #[serde(alias = "tls-second-key")]
+    tls_second_key: Option<PathBuf>,
     #[serde(alias = "tls-listen")]
     tls_listen: Option<ListenAddress>,
     #[serde(alias = "tls-client-authority")]
@@ -287,12 +299,14 @@ impl Config {
                 .unwrap_or(300),
             frames_per_second: args.frames_per_second.or(file.frames_per_second).unwrap_or(1_000),
             security_profile_header: args.security_profile_header.or(file.security_profile_header),
-            tls: TlsFiles::of(
-                args.tls_certificate.or(file.tls_certificate),
-                args.tls_key.or(file.tls_key),
-                args.tls_listen.or(file.tls_listen).map(|at| at.0),
-                args.tls_client_authority.or(file.tls_client_authority),
-            )?,
+            tls: TlsFiles::of(TlsOptions {
+                certificate: args.tls_certificate.or(file.tls_certificate),
+                key: args.tls_key.or(file.tls_key),
+                second_certificate: args.tls_second_certificate.or(file.tls_second_certificate),
+                second_key: args.tls_second_key.or(file.tls_second_key),
+                listen: args.tls_listen.or(file.tls_listen).map(|at| at.0),
+                client_authority: args.tls_client_authority.or(file.tls_client_authority),
+            })?,
             outside: OutsideSettings::of(
                 Some(args.ocsp_responder)
                     .filter(|hosts| !hosts.is_empty())

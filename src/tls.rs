@@ -2,7 +2,7 @@
 
 use anyhow::{Context, bail};
 use chargebook_commands::Chargebook;
-use chargebook_gateway::{Tls, TlsError, TlsMaterial};
+use chargebook_gateway::{CertificatePlace, Tls, TlsCertificate, TlsError, TlsMaterial};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use tokio_util::sync::CancellationToken;
@@ -29,13 +29,49 @@ const LISTEN_DEFAULT: ([u8; 4], u16) = ([127, 0, 0, 1], 9443);
 /// The options that name the files.
 const CERTIFICATE: &str = "--tls-certificate";
 const KEY: &str = "--tls-key";
+const SECOND_CERTIFICATE: &str = "--tls-second-certificate";
+const SECOND_KEY: &str = "--tls-second-key";
 const CLIENT_AUTHORITY: &str = "--tls-client-authority";
 
-/// What an operator has said of TLS.
+/// Where a certificate and its key lie.
 #[derive(Debug, Clone)]
-pub(crate) struct TlsFiles {
+struct PairFiles {
     certificate: PathBuf,
     key: PathBuf,
+}
+
+impl PairFiles {
+    /// `None`: neither was named. With one of the two alone nothing can be done.
+    fn of(certificate: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<Self>, ()> {
+        match (certificate, key) {
+            (Some(certificate), Some(key)) => Ok(Some(Self { certificate, key })),
+            (None, None) => Ok(None),
+            _ => Err(()),
+        }
+    }
+}
+
+/// What an operator has said of TLS, as it was told.
+pub(crate) struct TlsOptions {
+    /// The server's certificate.
+    pub(crate) certificate: Option<PathBuf>,
+    /// Its key.
+    pub(crate) key: Option<PathBuf>,
+    /// A certificate with a key of another kind.
+    pub(crate) second_certificate: Option<PathBuf>,
+    /// Its key.
+    pub(crate) second_key: Option<PathBuf>,
+    /// The door.
+    pub(crate) listen: Option<SocketAddr>,
+    /// Roots that stations' certificates may lead to.
+    pub(crate) client_authority: Option<PathBuf>,
+}
+
+/// The same, whole.
+#[derive(Debug, Clone)]
+pub(crate) struct TlsFiles {
+    first: PairFiles,
+    second: Option<PairFiles>,
     /// The door.
     pub(crate) listen: SocketAddr,
     /// Roots that stations' certificates may lead to, beside the authority of our own: what that
@@ -45,19 +81,22 @@ pub(crate) struct TlsFiles {
 
 impl TlsFiles {
     /// `None`: there is to be no TLS of our own.
-    pub(crate) fn of(
-        certificate: Option<PathBuf>,
-        key: Option<PathBuf>,
-        listen: Option<SocketAddr>,
-        client_authority: Option<PathBuf>,
-    ) -> anyhow::Result<Option<Self>> {
-        let listen_or_default = listen.unwrap_or(SocketAddr::from(LISTEN_DEFAULT));
-        match (certificate, key) {
-            (Some(certificate), Some(key)) => {
-                Ok(Some(Self { certificate, key, listen: listen_or_default, client_authority }))
+    pub(crate) fn of(options: TlsOptions) -> anyhow::Result<Option<Self>> {
+        let TlsOptions { certificate, key, second_certificate, second_key, .. } = options;
+        let TlsOptions { listen, client_authority, .. } = options;
+        let second = PairFiles::of(second_certificate, second_key).or_else(|()| {
+            bail!(
+                "a second certificate ({SECOND_CERTIFICATE}) needs its key ({SECOND_KEY}) as well"
+            )
+        })?;
+        let is_wanted = second.is_some() || listen.is_some() || client_authority.is_some();
+        match PairFiles::of(certificate, key) {
+            Ok(Some(first)) => {
+                let listen = listen.unwrap_or(SocketAddr::from(LISTEN_DEFAULT));
+                Ok(Some(Self { first, second, listen, client_authority }))
             }
-            (None, None) if listen.is_none() && client_authority.is_none() => Ok(None),
-            _ => bail!("TLS needs both a certificate (--tls-certificate) and its key (--tls-key)"),
+            Ok(None) if !is_wanted => Ok(None),
+            _ => bail!("TLS needs both a certificate ({CERTIFICATE}) and its key ({KEY})"),
         }
     }
 
@@ -108,24 +147,56 @@ impl TlsFiles {
         if let Some(path) = &self.client_authority {
             client_authorities.extend(read(CLIENT_AUTHORITY, path).await?);
         }
-        Ok(TlsMaterial {
-            certificate_chain: read(CERTIFICATE, &self.certificate).await?,
-            key: read(KEY, &self.key).await?,
-            client_authorities,
-        })
+        let first = TlsCertificate {
+            chain: read(CERTIFICATE, &self.first.certificate).await?,
+            key: read(KEY, &self.first.key).await?,
+        };
+        let second = match &self.second {
+            Some(files) => Some(TlsCertificate {
+                chain: read(SECOND_CERTIFICATE, &files.certificate).await?,
+                key: read(SECOND_KEY, &files.key).await?,
+            }),
+            None => None,
+        };
+        Ok(TlsMaterial { first, second, client_authorities })
     }
 
-    /// The error with the option and the file that it is about.
+    /// The error with the options and the files that it is about.
     fn named(&self, error: TlsError) -> anyhow::Error {
-        let (certificate, key) = (self.certificate.display(), self.key.display());
+        let certificate = |place| self.certificate_at(place);
+        let key = |place| self.key_at(place);
         let place = match (&error, &self.client_authority) {
-            (TlsError::Certificate, _) => format!("{CERTIFICATE} {certificate}"),
-            (TlsError::Key, _) => format!("{KEY} {key}"),
+            (TlsError::Certificate(place), _) => certificate(*place),
+            (TlsError::Key(place), _) => key(*place),
             (TlsError::ClientAuthority | TlsError::Verifier(_), Some(path)) => {
                 format!("{CLIENT_AUTHORITY} {}", path.display())
             }
-            _ => format!("{CERTIFICATE} {certificate} and {KEY} {key}"),
+            (TlsError::Pair(place, _), _) => {
+                format!("{} and {}", certificate(*place), key(*place))
+            }
+            (TlsError::SameKind, _) => {
+                format!("{} and {}", key(CertificatePlace::First), key(CertificatePlace::Second))
+            }
+            _ => certificate(CertificatePlace::First),
         };
         anyhow::Error::new(error).context(place)
+    }
+
+    /// The option and the file of one of the certificates.
+    fn certificate_at(&self, place: CertificatePlace) -> String {
+        let (option, files) = match (place, &self.second) {
+            (CertificatePlace::Second, Some(second)) => (SECOND_CERTIFICATE, second),
+            _ => (CERTIFICATE, &self.first),
+        };
+        format!("{option} {}", files.certificate.display())
+    }
+
+    /// The same of its key.
+    fn key_at(&self, place: CertificatePlace) -> String {
+        let (option, files) = match (place, &self.second) {
+            (CertificatePlace::Second, Some(second)) => (SECOND_KEY, second),
+            _ => (KEY, &self.first),
+        };
+        format!("{option} {}", files.key.display())
     }
 }

@@ -7,8 +7,8 @@ use chargebook_domain::charging_plan::ChargingPlan;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
     BootInformation, CarriedConnector, CarriedEvent, CarriedStation, ChargingAbilities,
-    CostDisplay, Dialect, MessageLimit, MeterSample, OrphanStop, PasswordVerifier, Quantity,
-    Registration, ReportedEvent, SeenBy, SessionConnectorStatus, StationCertificateRequested,
+    CostDisplay, Dialect, MessageLimit, MeterSample, OrphanStop, PasswordVerifier, Registration,
+    ReportedEvent, SeenBy, SessionConnectorStatus, StationCertificateRequested,
     StationCertificateWithdrawn, StationConnectorDeclared, StationConnectorStatus,
     StationMeterRecorded, StationPaymentTold, StationSettings,
 };
@@ -167,9 +167,8 @@ impl Early {
         if fact.transaction_id.is_some_and(|id| id > 0) {
             return;
         }
-        let is_register =
-            |sample: &&MeterSample| sample.quantity == Quantity::EnergyImportRegisterWh;
-        for sample in fact.samples.iter().filter(is_register) {
+        // Those of single phases bill nothing, and would push out what does.
+        for sample in fact.samples.iter().filter(|sample| sample.is_import_register()) {
             if self.readings.len() >= EARLY_READINGS_MAX {
                 self.readings.pop_front();
             }

@@ -1,4 +1,7 @@
-//! Any text, as the answer to every request of ours.
+//! Any text, as the answer to every request of ours, with any payload.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &str| chargebook_gateway::fuzz::answer(input));
+libfuzzer_sys::fuzz_target!(|input: (&str, &str)| {
+    let (request, text) = input;
+    chargebook_gateway::fuzz::answer(request, text);
+});

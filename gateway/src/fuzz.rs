@@ -21,6 +21,10 @@ use serde_json::Value;
 /// Most bytes of an inflated message, for the door of compressed ones.
 const INFLATED_BYTES_MAX: usize = 1 << 16;
 
+/// What a station sends without an answer (2.1 Part 4, section 4.1.3), and would be refused as a
+/// CALL before its payload is looked at.
+const SENDS: &[&str] = &["NotifyPeriodicEventStream"];
+
 /// Any text, in every OCPP version, in the standard's words and in every dialect: it gets a
 /// verdict, the same one again, keeps its text, and personal places lie within it; a refusal is a
 /// CALLERROR that a station can read.
@@ -53,19 +57,24 @@ pub fn text(text: &str) {
     }
 }
 
-/// Any payload, as the CALL of every action that a station may be told or may tell.
+/// Any payload, as the CALL of every action that a station may be told or may tell, and as the SEND
+/// of those that are no CALL.
 pub fn payload(payload: &str) {
     // An action that two versions share is told twice: that costs little, and hides nothing.
     for action in Protocol::ALL.iter().flat_map(|protocol| protocol.actions()) {
         text(&format!("[2,\"1\",\"{action}\",{payload}]"));
+        if SENDS.contains(&action) {
+            text(&format!("[6,\"1\",\"{action}\",{payload}]"));
+        }
     }
 }
 
-/// Any text, as the answer to a CALL of ours of every action.
-pub fn answer(text: &str) {
+/// Any text, as the answer to a CALL of ours of every action with any payload: what an answer
+/// changes on our side, many of them say together with what they were asked.
+pub fn answer(request: &str, text: &str) {
     for protocol in Protocol::ALL {
         for action in protocol.actions() {
-            let frame = format!("[2,\"1\",\"{action}\",{{}}]");
+            let frame = format!("[2,\"1\",\"{action}\",{request}]");
             let request = RenderedReply { frame, personal: Vec::new() };
             let reading = protocol.read_reply(text, action, &request);
             assert_places(&reading.personal, text);

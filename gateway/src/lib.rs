@@ -35,6 +35,6 @@ mod time;
 mod v16;
 mod v2;
 
-pub use accept::{Doors, Tls, TlsError, TlsMaterial, serve};
+pub use accept::{CertificatePlace, Doors, Tls, TlsCertificate, TlsError, TlsMaterial, serve};
 pub use downward::OcppVersions;
 pub use limits::{Limits, MESSAGE_BYTES_MAX, READ_BUFFER_BYTES, WRITE_BUFFER_BYTES_MAX};

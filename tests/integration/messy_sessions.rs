@@ -201,6 +201,67 @@ fn a_stop_that_comes_after_the_bill_corrects_it() {
     assert_eq!(gross_minor, [-298, 298, 595], "{invoices:#?}");
 }
 
+/// A reading of the three phases, beside the register of the whole or without it.
+fn meter_of_phases(
+    transaction: i64,
+    whole_wh: Option<i64>,
+    phases_wh: [i64; 3],
+    at: &str,
+) -> Value {
+    let mut values = meter(1, transaction, 0, at);
+    let place = &mut values["meterValue"][0]["sampledValue"];
+    let blank = place[0].take();
+    let register = |register_wh: i64, phase: Option<&str>| {
+        let mut sample = blank.clone();
+        sample["value"] = json!(register_wh.to_string());
+        if let Some(phase) = phase {
+            sample["phase"] = json!(phase);
+        }
+        sample
+    };
+    let whole = whole_wh.map(|register_wh| register(register_wh, None));
+    let phases = phases_wh.into_iter().zip(["L1", "L2", "L3"]);
+    let phases = phases.map(|(register_wh, phase)| register(register_wh, Some(phase)));
+    *place = phases.chain(whole).collect();
+    values
+}
+
+#[test]
+fn the_register_of_a_single_phase_is_never_billed() {
+    let begun = an_hour_ago();
+    let at = after(begun, 20);
+    let told = |whole_wh, stop_wh: Option<i64>| {
+        let csms = impatient_csms_with_station("CP-1");
+        let mut station = booted(&csms, "CP-1");
+        let transaction = begin(&mut station, 1_000, begun);
+        let values = meter_of_phases(transaction, whole_wh, [2_500, 2_000, 1_500], &at);
+        station.call("MeterValues", values);
+        if let Some(stop_wh) = stop_wh {
+            station.call("StopTransaction", stop(transaction, TAG, stop_wh, &after(begun, 40)));
+        }
+        station.call("StatusNotification", status(1, "Available"));
+        (only_session(&csms, "CP-1"), csms)
+    };
+    // The whole beside its parts; what a stop says, with parts that would lie above it.
+    for (whole_wh, stop_wh, energy_wh) in [
+        (Some(6_000), None, 5_000),
+        (Some(6_000), Some(11_000), 10_000),
+        (None, Some(2_200), 1_200),
+    ] {
+        let (session, csms) = told(whole_wh, stop_wh);
+        invoice_of(&csms, &session, energy_wh);
+        let id = session["id"].as_str().expect("an id");
+        let session = csms.get(&format!("/v1/sessions/{id}")).expect(200).json();
+        let curve = session["curve"].as_array().expect("a curve");
+        let read: Vec<_> = curve.iter().map(|point| point["energy_wh"].clone()).collect();
+        let parts = [1_500, 1_000, 500].map(|energy_wh| json!(energy_wh));
+        assert!(parts.iter().all(|part| !read.contains(part)), "{read:?}");
+    }
+    // Parts alone end nothing.
+    let (session, csms) = told(None, None);
+    in_review(&csms, &session);
+}
+
 #[track_caller]
 fn in_review(csms: &TestCsms, session: &Value) {
     assert_eq!(session["outcome"], "needs_review", "{session:#}");

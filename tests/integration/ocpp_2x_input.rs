@@ -12,6 +12,10 @@ const EVERY_LONG: usize = 1;
 
 const BOTH: &[&str] = &["ocpp2.0.1", "ocpp2.1"];
 
+fn every() -> usize {
+    if is_long_run() { EVERY_LONG } else { EVERY }
+}
+
 fn raw_station(csms: &TestCsms, version: &str) -> ChargePoint {
     let mut station = ChargePoint::new("CP-1");
     station.connect_raw_as(csms, version);
@@ -20,12 +24,12 @@ fn raw_station(csms: &TestCsms, version: &str) -> ChargePoint {
 
 /// Sends every kind of request by the official schemas, right and wrong, and has the answers
 /// judged by them.
-fn judged_by_the_schemas(version: &str, mut schemas: Schemas) {
+pub(crate) fn judged_by_the_schemas(version: &str, mut schemas: Schemas, every: usize) {
     let csms = csms_with_station("CP-1");
     // It never boots: on a slow machine it would be asked to, among its answers.
     csms.patch("/v1/stations/CP-1", &json!({ "quiet": true })).expect(200);
     let mut station = raw_station(&csms, version);
-    let cases = schemas.cases(if is_long_run() { EVERY_LONG } else { EVERY });
+    let cases = schemas.cases(every);
     for (index, case) in cases.iter().enumerate() {
         let (action, change) = (case["action"].as_str().expect("text"), &case["change"]);
         let id = format!("case-{index}");
@@ -51,12 +55,12 @@ fn judged_by_the_schemas(version: &str, mut schemas: Schemas) {
 
 #[test]
 fn requests_of_2_0_1_are_judged_by_the_official_schemas() {
-    judged_by_the_schemas("ocpp2.0.1", Schemas::of("v201"));
+    judged_by_the_schemas("ocpp2.0.1", Schemas::of("v201"), every());
 }
 
 #[test]
 fn requests_of_2_1_are_judged_by_the_official_schemas() {
-    judged_by_the_schemas("ocpp2.1", Schemas::of("v21"));
+    judged_by_the_schemas("ocpp2.1", Schemas::of("v21"), every());
 }
 
 /// The package's own charge point holds every answer against its schemas.

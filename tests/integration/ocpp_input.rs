@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{ChargePoint, TestCsms};
+use crate::harness::{ChargePoint, Schemas, TestCsms};
 use crate::messages::csms_with_station;
+use crate::ocpp_2x_input::judged_by_the_schemas;
 
 /// Larger than any frame a charger has reason to send.
 const OVERSIZED_BYTES: usize = 4 * 1024 * 1024;
@@ -46,6 +47,12 @@ fn ignored(frame: &str) {
 fn still_works(_csms: &TestCsms, station: &mut ChargePoint) {
     let answer = station.exchange(r#"[2,"alive","Heartbeat",{}]"#);
     assert_eq!((&answer[0], &answer[1]), (&json!(3), &json!("alive")), "{answer}");
+}
+
+#[test]
+fn requests_of_1_6_are_judged_by_the_official_schemas() {
+    // There are few enough to try them all.
+    judged_by_the_schemas("ocpp1.6", Schemas::of("v16"), 1);
 }
 
 #[test]

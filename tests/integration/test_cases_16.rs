@@ -54,6 +54,36 @@ fn nobody_charged(csms: &TestCsms) {
     assert_eq!(csms.invoices(), Vec::<Value>::new());
 }
 
+/// TC_001: it starts up, tells of itself and of each connector, and then gives signs of life.
+#[test]
+fn a_station_starts_up_and_gives_signs_of_life() {
+    let csms = csms_with_station("CP-1");
+    let mut station = ChargePoint::connected(&csms, "CP-1");
+    let answer = station.call("BootNotification", boot());
+    assert_eq!(answer["status"], "Accepted", "{answer}");
+    let now = |answer: &Value| {
+        let now = answer["currentTime"].as_str().expect("a time");
+        let now = chrono::DateTime::parse_from_rfc3339(now).expect("a time of RFC 3339");
+        assert!((chrono::Utc::now() - now.to_utc()).abs().num_seconds() < 60, "{now}");
+        now
+    };
+    let booted_at = now(&answer);
+    assert!(answer["interval"].as_i64().is_some_and(|seconds| seconds > 0), "{answer}");
+    for connector in [0, 1] {
+        let answer = station.call("StatusNotification", status(connector, "Available"));
+        assert_eq!(answer, json!({}));
+    }
+    for _ in 0..2 {
+        assert!(now(&station.call("Heartbeat", json!({}))) >= booted_at);
+    }
+    let shown = eventually("its connector", || {
+        let shown = csms.get("/v1/stations/CP-1").expect(200).json();
+        let connectors = shown["connectors"].as_array()?;
+        connectors.iter().any(|it| it["status"] == "Available").then_some(shown)
+    });
+    assert_eq!(shown["connected"], true, "{shown:#}");
+}
+
 /// TC_004_2: identified, and the connection timeout passes without a plug.
 #[test]
 fn identified_and_never_plugged_in() {
@@ -67,13 +97,52 @@ fn identified_and_never_plugged_in() {
     nobody_charged(&csms);
 }
 
+/// Started from afar: the driver is identified, as the station was told to.
+#[track_caller]
+fn started_remotely(csms: &TestCsms, station: &mut ChargePoint) {
+    let start = json!({ "connectorId": 1, "idTag": TAG });
+    answered(csms, station, "RemoteStartTransaction", start, status_is("Accepted"));
+    let answer = station.call("Authorize", json!({ "idTag": TAG }));
+    assert_eq!(answer["idTagInfo"]["status"], "Accepted", "{answer}");
+}
+
+/// The transaction begins, is charging, and is billed in the end.
+#[track_caller]
+fn charged_and_billed(csms: &TestCsms, station: &mut ChargePoint) {
+    let transaction = begin(station, 1_000, an_hour_ago());
+    assert_eq!(station.call("StatusNotification", status(1, "Charging")), json!({}));
+    let session = eventually("the session", || csms.sessions("CP-1").pop());
+    assert_eq!((&session["token"], &session["outcome"]), (&json!(TAG), &Value::Null));
+    end(station, transaction, 11_000, &after(an_hour_ago(), 40));
+    invoice_of(csms, &only_session(csms, "CP-1"), 10_000);
+}
+
+/// TC_010: the cable is plugged in first.
+#[test]
+fn plugged_in_and_then_started_remotely() {
+    let csms = csms_with_station("CP-1");
+    let mut station = booted(&csms);
+    assert_eq!(station.call("StatusNotification", status(1, "Preparing")), json!({}));
+    started_remotely(&csms, &mut station);
+    charged_and_billed(&csms, &mut station);
+}
+
+/// TC_011_1: the remote start comes first.
+#[test]
+fn started_remotely_and_then_plugged_in() {
+    let csms = csms_with_station("CP-1");
+    let mut station = booted(&csms);
+    started_remotely(&csms, &mut station);
+    assert_eq!(station.call("StatusNotification", status(1, "Preparing")), json!({}));
+    charged_and_billed(&csms, &mut station);
+}
+
 /// TC_011_2: the same after a remote start.
 #[test]
 fn remotely_started_and_never_plugged_in() {
     let csms = csms_with_station("CP-1");
     let mut station = booted(&csms);
-    let start = json!({ "connectorId": 1, "idTag": TAG });
-    answered(&csms, &mut station, "RemoteStartTransaction", start, status_is("Accepted"));
+    started_remotely(&csms, &mut station);
     for state in ["Preparing", "Available"] {
         assert_eq!(station.call("StatusNotification", status(1, state)), json!({}));
     }

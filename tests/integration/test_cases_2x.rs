@@ -128,7 +128,13 @@ impl Bench {
     /// The driver stops and unplugs, at a register of 11 kWh.
     #[track_caller]
     fn ends(&mut self, transaction: &mut Transaction) -> Value {
-        let stopped = [by(TAG), state("EVConnected")];
+        self.ends_as(transaction, TAG)
+    }
+
+    /// The same by another token.
+    #[track_caller]
+    fn ends_as(&mut self, transaction: &mut Transaction, uid: &str) -> Value {
+        let stopped = [by(uid), state("EVConnected")];
         self.tells(transaction, ("Updated", "StopAuthorized"), &stopped);
         let unplugged =
             [state("Idle"), reason("EVDisconnected"), register("Transaction.End", 11_000)];

@@ -54,6 +54,8 @@ BOTH_WAYS = {"DataTransfer"}
 OCCURRENCE = "OccurrenceConstraintViolation"
 TYPE = "TypeConstraintViolation"
 PROPERTY = "PropertyConstraintViolation"
+# What 1.6 calls otherwise (OCPP-J 1.6, section 4.2.3: one of them is misspelt there).
+CODES_V16 = {OCCURRENCE: "OccurenceConstraintViolation", "FormatViolation": "FormationViolation"}
 EXAMPLES = {"date-time": "2026-11-22T12:00:00Z", "uri": "https://host/file"}
 # Lists with more items than that are not overfilled.
 ITEMS_MAX = 64
@@ -139,6 +141,7 @@ class Requests(Message):
     def __init__(self, version, action, every):
         super().__init__(version, action, "Request")
         self.action = action
+        self.codes = CODES_V16 if version == "v16" else {}
         self.every = every
         self.changes = 0
         self.cases = []
@@ -155,6 +158,10 @@ class Requests(Message):
         is_valid = self.validator.is_valid(payload)
         if is_valid != (code is None):
             raise AssertionError(f"{self.action}, {change}: expected {code}, valid: {is_valid}")
+        self.append(change, payload, code)
+
+    def append(self, change, payload, code):
+        code = self.codes.get(code, code)
         self.cases.append(
             {"action": self.action, "payload": payload, "code": code, "change": change}
         )
@@ -217,9 +224,7 @@ class Requests(Message):
         change = "/" + "/".join(map(str, path)) + " = " + json.dumps(value)[:40]
         if is_extra:
             # The schema forbids it; the CSMS counts it and takes the message.
-            self.cases.append(
-                {"action": self.action, "payload": changed, "code": code, "change": change}
-            )
+            self.append(change, changed, code)
         else:
             self.add(change, changed, code)
 

@@ -1,6 +1,6 @@
 //! Numbers mean the same to whoever verifies as to the gateway, however a charger writes them.
 
-use crate::transaction::{TOLD, charge};
+use crate::transaction::charge;
 use crate::world::World;
 use chargebook_audit::verify;
 use proptest::prelude::*;

@@ -20,7 +20,7 @@ use uuid::Uuid;
 const NAME: &str = "5f7c-1";
 
 /// The messages: kind, its word, time, register, context.
-pub(crate) const TOLD: [(TransactionEventKind, &str, &str, i64, &str); 3] = [
+const TOLD: [(TransactionEventKind, &str, &str, i64, &str); 3] = [
     (TransactionEventKind::Started, "Started", "10:00:00", 1_000, "Transaction.Begin"),
     (TransactionEventKind::Updated, "Updated", "10:10:00", 1_500, "Sample.Periodic"),
     (TransactionEventKind::Ended, "Ended", "10:30:00", 2_500, "Transaction.End"),

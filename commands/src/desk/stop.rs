@@ -9,8 +9,8 @@ use super::{Case, Decision, DeskError, StationDesk};
 use crate::message::{Answer, StopReport};
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
-    Anomaly, OrphanStop, Quantity, SeenBy, SessionAnomalyNoted, SessionMeterRecorded,
-    SessionStopped, StationOrphanRecorded, StationSecurityNoted, StopMatch,
+    Anomaly, OrphanStop, SeenBy, SessionAnomalyNoted, SessionMeterRecorded, SessionStopped,
+    StationOrphanRecorded, StationSecurityNoted, StopMatch,
 };
 use chargebook_domain::ids::{ConnectorNumber, TransactionNumber};
 use chargebook_domain::sealed::SealedText;
@@ -201,11 +201,9 @@ impl StationDesk {
         };
         let samples: Vec<_> =
             report.samples.iter().map(|report| with_evidence(case, report)).collect();
-        let begin = samples.iter().find(|sample| {
-            sample.context == "Transaction.Begin"
-                && sample.quantity == Quantity::EnergyImportRegisterWh
-                && sample.phase.is_none()
-        });
+        let begin = samples
+            .iter()
+            .find(|sample| sample.context == "Transaction.Begin" && sample.is_import_register());
         Ok(OrphanStop {
             transaction_id: report.transaction_id,
             meter_stop_wh: report.meter_stop.value,

@@ -8,6 +8,7 @@ mod crashes;
 mod credit;
 mod delivery;
 mod erasures;
+mod expiry;
 mod groups;
 mod idle;
 mod open_commands;

@@ -125,6 +125,13 @@ impl Service {
         Self::over(self.store, self.vault, self.clock).await
     }
 
+    /// The same, so many seconds after the old process has ended.
+    pub(crate) async fn restart_after(self, seconds: i64) -> Self {
+        self.stop.cancel();
+        self.pass(seconds);
+        Self::over(self.store, self.vault, self.clock).await
+    }
+
     /// A new process that reaches the same log through another engine.
     pub(crate) async fn restart_over(self, engine: Arc<dyn EventStore>) -> Self {
         self.stop.cancel();

@@ -448,9 +448,7 @@ impl Session {
     /// The samples of the import register, by the station's time, then by value. Samples of
     /// single phases are no register of the whole.
     pub fn registers(&self) -> impl DoubleEndedIterator<Item = &MeterSample> {
-        self.samples.values().filter(|sample| {
-            sample.quantity == Quantity::EnergyImportRegisterWh && sample.phase.is_none()
-        })
+        self.samples.values().filter(|sample| sample.is_import_register())
     }
 
     /// When its connector was free again, as far as is known: the first word after the stop

@@ -310,6 +310,46 @@ fn what_the_bill_rests_on() {
     check(&[start(), stop("12:30", 11_000), guessed()], Ok(10_000));
 }
 
+/// What single phases have counted, or draw, is a part of the whole and never stands for it.
+#[test]
+fn single_phases_bill_nothing() {
+    let of = |clock: &str, whole: Option<i64>, phases: [i64; 3], context: &str| {
+        let mut fact = sampled(clock, 0, context);
+        let blank = fact.samples.remove(0);
+        let names = ["L1", "L2", "L3"].map(|name| Some(name.to_owned()));
+        let values =
+            whole.map(|value| (None, value)).into_iter().chain(names.into_iter().zip(phases));
+        fact.samples = values
+            .map(|(phase, value)| MeterSample { phase, value: value.into(), ..blank.clone() })
+            .collect();
+        fact
+    };
+    let counted = |clock, whole, phases| Event::from(of(clock, whole, phases, "Sample.Periodic"));
+    let start = || Event::from(started("12:00", 1_000));
+    let stop = |register| Event::from(stopped("12:30", register));
+    let free = || Event::from(status("12:40", "Available"));
+    let beside = || counted("12:10", Some(5_000), [1_600, 1_700, 1_700]);
+    let alone = |clock| counted(clock, None, [5_600, 5_700, 5_800]);
+    check(&[start(), beside(), free()], Ok(4_000));
+    check(&[start(), alone("12:10"), free()], Err(Doubt::StopMissing));
+    check(&[start(), alone("12:10"), stop(11_000)], Ok(10_000));
+    // Nor are they readings below the begin, or above the end.
+    let low = |clock| counted(clock, None, [400, 400, 400]);
+    check(&[start(), low("12:10"), low("12:20"), stop(11_000)], Ok(10_000));
+    check(&[start(), alone("12:10"), stop(3_000)], Ok(2_000));
+    // What a start did not tell, they do not tell either.
+    let bogus_start = Event::from(started("12:00", 0));
+    let begin = of("12:00", None, [909_000, 909_000, 909_000], "Transaction.Begin").into();
+    check(&[bogus_start, begin, stop(9_100_000)], Err(Doubt::EnergyImplausible));
+    // Power on one phase, and none on the others.
+    let power = |clock: &str| {
+        let mut fact = of(clock, Some(7_000), [7_000, 0, 0], "Sample.Periodic");
+        fact.samples.iter_mut().for_each(|sample| sample.quantity = Quantity::PowerImportW);
+        Event::from(fact)
+    };
+    check(&[start(), power("12:05"), power("12:25"), stop(1_000)], Err(Doubt::RegisterFrozen));
+}
+
 /// What a session leaves its connector's meter at, for the next one to begin with.
 #[test]
 fn what_the_next_session_can_begin_with() {

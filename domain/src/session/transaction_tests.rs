@@ -242,6 +242,30 @@ fn what_the_bill_rests_on() {
     check(&changed(&[1, 3, 5, 6, 8, 9], &late), Ok((8_000, &[])));
 }
 
+/// What single phases have counted is a part of the whole and never stands for it.
+#[test]
+fn single_phases_bill_nothing() {
+    let with_phases = |is_whole_told: bool| -> Vec<Event> {
+        let of_phases = |fact: Event| match fact {
+            Event::SessionMeterRecorded(mut fact) => {
+                let whole = fact.samples.remove(0);
+                let phases = [("L1", 3), ("L2", 2), ("L3", 1)].map(|(phase, part)| MeterSample {
+                    phase: Some(phase.to_owned()),
+                    value: whole.value * Decimal::from(part) / Decimal::from(6),
+                    ..whole.clone()
+                });
+                let whole = is_whole_told.then_some(whole);
+                SessionMeterRecorded { samples: whole.into_iter().chain(phases).collect(), ..*fact }
+                    .into()
+            }
+            other => other,
+        };
+        story().into_iter().map(of_phases).collect()
+    };
+    check(&with_phases(true), Ok((8_000, &[])));
+    check(&with_phases(false), Err(Doubt::RegisterMissing));
+}
+
 #[test]
 fn who_pays() {
     let payer = |facts: &[Event]| {

@@ -22,7 +22,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use throttle::{Source, Throttle};
-pub use tls::{Tls, TlsError, TlsMaterial};
+pub use tls::{CertificatePlace, Tls, TlsCertificate, TlsError, TlsMaterial};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;

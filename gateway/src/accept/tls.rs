@@ -1,13 +1,17 @@
 //! TLS of our own (OCPP security profiles 2 and 3): the server's certificate, and the check of a
 //! station's, if it has one. TLS 1.2 and 1.3, nothing older (2.x part 2, A00).
 //!
+//! A server may have two certificates, one with an RSA key and one with an elliptic curve's: OCPP
+//! knows stations that take one kind only.
+//!
 //! A certificate that does not lead to the stations' authority, or has expired, ends the
 //! handshake. Whether it names the station that the path names is asked afterwards.
 
-use rustls::crypto::ring;
+use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
+use rustls::server::{ClientHello, ResolvesServerCert, VerifierBuilderError, WebPkiClientVerifier};
+use rustls::sign::CertifiedKey;
 use rustls::{RootCertStore, ServerConfig};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::net::TcpStream;
@@ -16,15 +20,33 @@ use tokio_rustls::server::TlsStream;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer as _;
 
-/// What a TLS door needs, in PEM.
+/// A certificate that the server may show, in PEM.
 #[derive(Clone)]
-pub struct TlsMaterial {
+pub struct TlsCertificate {
     /// The server's certificate, and those of its issuers.
-    pub certificate_chain: Vec<u8>,
+    pub chain: Vec<u8>,
     /// Its private key.
     pub key: Vec<u8>,
-    /// The roots that stations' own certificates lead to.
+}
+
+/// What a TLS door needs.
+#[derive(Clone)]
+pub struct TlsMaterial {
+    /// What is shown to whoever can check it, and to whom nothing suits.
+    pub first: TlsCertificate,
+    /// One with a key of another kind, for whoever cannot check the first.
+    pub second: Option<TlsCertificate>,
+    /// The roots that stations' own certificates lead to, in PEM.
     pub client_authorities: Vec<u8>,
+}
+
+/// Which of the server's certificates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CertificatePlace {
+    /// [`TlsMaterial::first`].
+    First,
+    /// [`TlsMaterial::second`].
+    Second,
 }
 
 /// Why TLS cannot be offered.
@@ -32,18 +54,24 @@ pub struct TlsMaterial {
 pub enum TlsError {
     /// The certificate file holds none.
     #[error("the server's certificate cannot be read")]
-    Certificate,
+    Certificate(CertificatePlace),
     /// The key file holds none.
     #[error("the server's private key cannot be read")]
-    Key,
+    Key(CertificatePlace),
+    /// A certificate and its key do not fit each other.
+    #[error("the server's certificate and key cannot be used: {1}")]
+    Pair(CertificatePlace, rustls::Error),
+    /// Nobody would ever be shown the second one.
+    #[error("both of the server's keys are of the same kind: one has to be RSA, the other not")]
+    SameKind,
     /// The file of authorities holds none.
     #[error("the stations' certificate authority cannot be read")]
     ClientAuthority,
     /// They are no authorities that can be checked against.
     #[error("the stations' certificate authority cannot be used: {0}")]
     Verifier(#[from] VerifierBuilderError),
-    /// They do not fit each other.
-    #[error("the server's certificate and key cannot be used: {0}")]
+    /// The library has something against them.
+    #[error("TLS cannot be set up: {0}")]
     Unusable(#[from] rustls::Error),
 }
 
@@ -81,13 +109,19 @@ impl Tls {
 }
 
 fn config(material: &TlsMaterial) -> Result<ServerConfig, TlsError> {
-    let chain = certificates(&material.certificate_chain).ok_or(TlsError::Certificate)?;
-    let key = PrivateKeyDer::from_pem_slice(&material.key).map_err(|_| TlsError::Key)?;
+    let provider = Arc::new(ring::default_provider());
+    let first = certified(&material.first, CertificatePlace::First, &provider)?;
+    let second = match &material.second {
+        Some(second) => Some(certified(second, CertificatePlace::Second, &provider)?),
+        None => None,
+    };
+    if second.as_ref().is_some_and(|second| second.key.algorithm() == first.key.algorithm()) {
+        return Err(TlsError::SameKind);
+    }
     let mut roots = RootCertStore::empty();
     for root in certificates(&material.client_authorities).ok_or(TlsError::ClientAuthority)? {
         roots.add(root)?;
     }
-    let provider = Arc::new(ring::default_provider());
     // Profile 2 comes without a certificate, so none is no mistake here.
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
         .allow_unauthenticated()
@@ -95,7 +129,40 @@ fn config(material: &TlsMaterial) -> Result<ServerConfig, TlsError> {
     Ok(ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_client_cert_verifier(verifier)
-        .with_single_cert(chain, key)?)
+        .with_cert_resolver(Arc::new(ByKind { first, second })))
+}
+
+/// A certificate with its key, which fits it.
+fn certified(
+    certificate: &TlsCertificate,
+    place: CertificatePlace,
+    provider: &CryptoProvider,
+) -> Result<Arc<CertifiedKey>, TlsError> {
+    let chain = certificates(&certificate.chain).ok_or(TlsError::Certificate(place))?;
+    let key = PrivateKeyDer::from_pem_slice(&certificate.key).map_err(|_| TlsError::Key(place))?;
+    let certified = CertifiedKey::from_der(chain, key, provider);
+    certified.map(Arc::new).map_err(|error| TlsError::Pair(place, error))
+}
+
+/// The server's certificates, chosen by whose signatures a station can check (RFC 8446, section
+/// 4.2.3; in TLS 1.2 the cipher suites that it offers say that as well, and the library leaves of
+/// its signature schemes those that have one).
+#[derive(Debug)]
+struct ByKind {
+    first: Arc<CertifiedKey>,
+    second: Option<Arc<CertifiedKey>>,
+}
+
+impl ResolvesServerCert for ByKind {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let schemes = hello.signature_schemes();
+        let is_checkable =
+            |certified: &&Arc<CertifiedKey>| certified.key.choose_scheme(schemes).is_some();
+        let checkable = [Some(&self.first), self.second.as_ref()];
+        let shown = checkable.into_iter().flatten().find(is_checkable);
+        // Where nothing suits, the handshake with the first ends by saying so.
+        Some(Arc::clone(shown.unwrap_or(&self.first)))
+    }
 }
 
 /// The certificates of a PEM text, all of them readable and at least one.
@@ -135,10 +202,11 @@ mod tests {
         let key = KeyPair::generate().expect("a key");
         let params = CertificateParams::new(["localhost".to_owned()]).expect("parameters");
         let certificate = params.self_signed(&key).expect("a certificate");
+        let chain = certificate.pem().into_bytes();
         TlsMaterial {
-            certificate_chain: certificate.pem().into_bytes(),
-            key: key.serialize_pem().into_bytes(),
-            client_authorities: certificate.pem().into_bytes(),
+            first: TlsCertificate { chain: chain.clone(), key: key.serialize_pem().into_bytes() },
+            second: None,
+            client_authorities: chain,
         }
     }
 
@@ -151,13 +219,19 @@ mod tests {
             let error = tls.replace(material).expect_err("unusable").to_string();
             assert!(error.contains(expected), "{error}");
         };
-        says(
-            &TlsMaterial { certificate_chain: nothing(), ..good.clone() },
-            "certificate cannot be",
-        );
-        says(&TlsMaterial { key: nothing(), ..good.clone() }, "private key cannot be read");
+        let TlsCertificate { chain, key } = good.first.clone();
+        let other_key = material().first.key;
+        for (pair, expected) in [
+            (TlsCertificate { chain: nothing(), key: key.clone() }, "certificate cannot be"),
+            (TlsCertificate { chain: chain.clone(), key: nothing() }, "private key cannot be read"),
+            (TlsCertificate { chain, key: other_key }, "certificate and key"),
+        ] {
+            says(&TlsMaterial { first: pair.clone(), ..good.clone() }, expected);
+            says(&TlsMaterial { second: Some(pair), ..good.clone() }, expected);
+        }
         says(&TlsMaterial { client_authorities: nothing(), ..good.clone() }, "authority cannot be");
-        says(&TlsMaterial { key: material().key, ..good }, "certificate and key");
+        let of_one_kind = TlsMaterial { second: Some(material().first), ..good };
+        says(&of_one_kind, "of the same kind");
         assert!(tls.replace(&material()).is_ok());
     }
 }

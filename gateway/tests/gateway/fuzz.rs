@@ -15,8 +15,63 @@ const WHOLE: &[&str] = &[
     r#"[6,"8","NotifyPeriodicEventStream",{"id":1,"pending":0,"basetime":"2026-11-02T10:00:00Z","data":[{"t":0.5,"v":"1"}]}]"#,
 ];
 
+/// Requests of ours, and answers that say something together with them.
+const ASKED: &[(&str, &str)] = &[
+    (r#"{"key":"AuthorizationKey","value":"new"}"#, r#"[3,"1",{"status":"Accepted"}]"#),
+    (r#"{"key":"SecurityProfile","value":"2"}"#, r#"[3,"1",{"status":"RebootRequired"}]"#),
+    (
+        r#"{"setVariableData":[{"component":{"name":"SecurityCtrlr"},"variable":{"name":"BasicAuthPassword"},"attributeValue":"new"}]}"#,
+        r#"[3,"1",{"setVariableResult":[{"component":{"name":"SecurityCtrlr"},"variable":{"name":"BasicAuthPassword"},"attributeStatus":"Rejected"}]}]"#,
+    ),
+    (
+        r#"{"configurationSlot":1,"connectionData":{"ocppVersion":"OCPP20","ocppTransport":"JSON","ocppCsmsUrl":"wss://host","messageTimeout":30,"securityProfile":3,"ocppInterface":"Wired0"}}"#,
+        r#"[3,"1",{"status":"Accepted"}]"#,
+    ),
+    (
+        r#"{"certificateType":"V2GRootCertificate","certificate":"-----BEGIN CERTIFICATE-----"}"#,
+        r#"[3,"1",{"status":"Failed"}]"#,
+    ),
+    (
+        r#"{"certificateHashData":{"hashAlgorithm":"SHA256","issuerNameHash":"aa","issuerKeyHash":"bb","serialNumber":"1"}}"#,
+        r#"[3,"1",{"status":"NotFound"}]"#,
+    ),
+    (
+        r#"{"certificateType":["V2GRootCertificate"]}"#,
+        r#"[3,"1",{"status":"Accepted","certificateHashDataChain":[{"certificateType":"V2GRootCertificate","certificateHashData":{"hashAlgorithm":"SHA256","issuerNameHash":"aa","issuerKeyHash":"bb","serialNumber":"1"},"childCertificateHashData":[]}]}]"#,
+    ),
+    (
+        r#"{"vendorId":"org.openchargealliance.iso15118pnc","messageId":"DeleteCertificate","data":"{\"certificateHashData\":{}}"}"#,
+        r#"[3,"1",{"status":"Accepted","data":"{\"status\":\"Accepted\"}"}]"#,
+    ),
+    (r#"{"transactionId":"t-1"}"#, r#"[3,"1",{"ongoingIndicator":false,"messagesInQueue":true}]"#),
+    (
+        r#"{"evseId":1,"chargingProfile":{"id":1,"stackLevel":0,"chargingProfilePurpose":"TxProfile","chargingProfileKind":"Absolute","transactionId":"t-1","chargingSchedule":[{"id":1,"chargingRateUnit":"W","chargingSchedulePeriod":[{"startPeriod":0,"limit":1.5}]}]}}"#,
+        r#"[4,"1","InternalError","no",{}]"#,
+    ),
+    (
+        r#"{"id":1,"expiryDateTime":"2026-11-02T10:00:00Z","idToken":{"idToken":"T","type":"ISO14443"}}"#,
+        r#"[3,"1",{"status":"Occupied"}]"#,
+    ),
+    (
+        r#"{"connectorId":1,"expiryDate":"2026-11-02T10:00:00Z","idTag":"T","reservationId":7}"#,
+        r#"[3,"1",{"status":"Accepted"}]"#,
+    ),
+];
+
 /// A whole message with pieces cut out, put in and repeated.
 fn damaged() -> impl Strategy<Value = String> {
+    prop::sample::select(WHOLE).prop_flat_map(|whole| damaged_of(whole.to_owned()))
+}
+
+/// Such a pair, of which either may be damaged.
+fn damaged_pair() -> impl Strategy<Value = (String, String)> {
+    let either =
+        |whole: &'static str| prop_oneof![Just(whole.to_owned()), damaged_of(whole.to_owned())];
+    prop::sample::select(ASKED)
+        .prop_flat_map(move |(request, answer)| (either(request), either(answer)))
+}
+
+fn damaged_of(whole: String) -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         "[\\[\\]{}:,\"\\\\0-9a-z. -]{0,6}",
         Just("null".to_owned()),
@@ -26,17 +81,15 @@ fn damaged() -> impl Strategy<Value = String> {
         "\\PC{1,3}",
     ];
     let damage = (any::<prop::sample::Index>(), 0..12_usize, piece);
-    (prop::sample::select(WHOLE), prop::collection::vec(damage, 1..4)).prop_map(
-        |(whole, damages)| {
-            let mut characters: Vec<char> = whole.chars().collect();
-            for (at, cut, piece) in damages {
-                let at = at.index(characters.len().max(1)).min(characters.len());
-                let end = (at + cut).min(characters.len());
-                characters.splice(at..end, piece.chars());
-            }
-            characters.into_iter().collect()
-        },
-    )
+    prop::collection::vec(damage, 1..4).prop_map(move |damages| {
+        let mut characters: Vec<char> = whole.chars().collect();
+        for (at, cut, piece) in damages {
+            let at = at.index(characters.len().max(1)).min(characters.len());
+            let end = (at + cut).min(characters.len());
+            characters.splice(at..end, piece.chars());
+        }
+        characters.into_iter().collect()
+    })
 }
 
 /// JSON of any shape.
@@ -78,15 +131,27 @@ fn serde_json_string(text: &str) -> String {
 fn whole_messages_keep_the_promises() {
     for whole in WHOLE {
         fuzz::text(whole);
-        fuzz::answer(whole);
+        fuzz::answer("{}", whole);
     }
+}
+
+#[test]
+fn whole_requests_and_answers_keep_the_promises() {
+    for (request, answer) in ASKED {
+        fuzz::payload(request);
+        fuzz::answer(request, answer);
+    }
+    fuzz::payload(
+        r#"{"id":1,"pending":0,"basetime":"2026-11-02T10:00:00Z","data":[{"t":0.5,"v":"1"}]}"#,
+    );
 }
 
 #[test]
 fn depth_without_end_is_read_in_bounded_stack() {
     for open in ["[", "{\"a\":", "[2,\"1\",\"Heartbeat\","] {
         fuzz::text(&open.repeat(20_000));
-        fuzz::answer(&open.repeat(20_000));
+        fuzz::answer("{}", &open.repeat(20_000));
+        fuzz::answer(&open.repeat(20_000), r#"[3,"1",{}]"#);
     }
 }
 
@@ -94,13 +159,13 @@ proptest! {
     #[test]
     fn any_text_keeps_the_promises(text in any::<String>()) {
         fuzz::text(&text);
-        fuzz::answer(&text);
+        fuzz::answer("{}", &text);
     }
 
     #[test]
     fn a_damaged_message_keeps_the_promises(text in damaged()) {
         fuzz::text(&text);
-        fuzz::answer(&text);
+        fuzz::answer("{}", &text);
     }
 
     #[test]
@@ -121,5 +186,17 @@ proptest! {
     #[test]
     fn any_payload_keeps_the_promises(payload in json()) {
         fuzz::payload(&payload);
+    }
+
+    #[test]
+    fn any_answer_to_any_request_keeps_the_promises(request in json(), payload in json()) {
+        fuzz::answer(&request, &format!("[3,\"1\",{payload}]"));
+    }
+
+    #[test]
+    fn a_damaged_answer_to_a_damaged_request_keeps_the_promises(
+        (request, answer) in damaged_pair(),
+    ) {
+        fuzz::answer(&request, &answer);
     }
 }

@@ -23,6 +23,7 @@ mod signing;
 mod support;
 mod takeover;
 mod tls;
+mod tls_offers;
 mod treatment;
 mod unaccepted;
 mod v2g;

@@ -147,8 +147,14 @@ async fn what_ends_in_front_of_us_is_not_missed() {
 
 #[tokio::test]
 async fn a_network_profile_of_2_x_is_agreed_on_too() {
+    for protocol in ["ocpp2.0.1", "ocpp2.1"] {
+        agrees_on_a_network_profile(protocol).await;
+    }
+}
+
+async fn agrees_on_a_network_profile(protocol: &'static str) {
     let gateway = behind_a_proxy().await;
-    let mut station = gateway.station_of("ocpp2.0.1").await;
+    let mut station = gateway.station_of(protocol).await;
     let connection = json!({ "configurationSlot": 2, "connectionData": {
         "messageTimeout": 30, "ocppCsmsUrl": "wss://csms.example/ocpp", "ocppInterface": "Wired0",
         "ocppTransport": "JSON", "ocppVersion": "OCPP20", "securityProfile": 2 } })
@@ -160,9 +166,9 @@ async fn a_network_profile_of_2_x_is_agreed_on_too() {
     gateway.facts_once("station.security_profile_agreed", 1).await;
     let with = |security_profile| Knock {
         security_profile,
-        protocols: Some("ocpp2.0.1"),
+        protocols: Some(protocol),
         ..Knock::at("CP-1")
     };
-    assert_eq!(refused(&gateway, with(Some("2"))).await, None);
-    assert_eq!(refused(&gateway, with(None)).await, Some(403));
+    assert_eq!(refused(&gateway, with(Some("2"))).await, None, "{protocol}");
+    assert_eq!(refused(&gateway, with(None)).await, Some(403), "{protocol}");
 }

@@ -180,8 +180,14 @@ async fn a_station_may_be_named_by_its_serial_number_and_gets_its_id() {
 
 #[tokio::test]
 async fn a_request_that_comes_again_gets_no_second_certificate() {
+    for protocol in ["ocpp2.0.1", "ocpp2.1"] {
+        asks_again(protocol).await;
+    }
+}
+
+async fn asks_again(protocol: &'static str) {
     let gateway = Gateway::start().await;
-    let mut station = gateway.station_of("ocpp2.0.1").await;
+    let mut station = gateway.station_of(protocol).await;
     let asked = json!({ "csr": plain_request() });
     assert_eq!(ask(&mut station, &asked).await["status"], "Accepted");
     let call = station.text().await;

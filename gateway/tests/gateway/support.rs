@@ -9,7 +9,7 @@ use chargebook_commands::registry::{
 };
 use chargebook_commands::{Chargebook, Settings};
 use chargebook_domain::events::v1::{Quirk, TokenStatus};
-use chargebook_gateway::{Doors, Limits, OcppVersions, Tls, TlsMaterial, serve};
+use chargebook_gateway::{Doors, Limits, OcppVersions, Tls, TlsCertificate, TlsMaterial, serve};
 use chargebook_store::contract::FailingStore;
 use chargebook_store::vault::KeyVault;
 use chargebook_store::{EventStore, MemoryStore, Position, RecordedEvent};
@@ -347,8 +347,10 @@ impl<'k> Knock<'k> {
 
 /// The files of a TLS door, in PEM.
 pub(crate) struct TlsFiles {
-    pub(crate) certificate_chain: String,
-    pub(crate) key: String,
+    /// A certificate, with those of its issuers, and its key.
+    pub(crate) first: (String, String),
+    /// The same with a key of another kind.
+    pub(crate) second: Option<(String, String)>,
     /// Whom stations' certificates are from; the gateway's own authority if absent.
     pub(crate) client_authority: Option<String>,
 }
@@ -359,9 +361,13 @@ impl TlsFiles {
             Some(authority) => authority,
             None => chargebook.authority().await.expect("an authority").root().pem.clone(),
         };
+        let pair = |(chain, key): (String, String)| TlsCertificate {
+            chain: chain.into_bytes(),
+            key: key.into_bytes(),
+        };
         TlsMaterial {
-            certificate_chain: self.certificate_chain.into_bytes(),
-            key: self.key.into_bytes(),
+            first: pair(self.first),
+            second: self.second.map(pair),
             client_authorities: client_authorities.into_bytes(),
         }
     }

@@ -9,6 +9,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, date_time_ymd,
 };
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion, version};
@@ -21,17 +22,17 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-type Versions = &'static [&'static SupportedProtocolVersion];
-const EACH_VERSION: [Versions; 2] = [&[&version::TLS12], &[&version::TLS13]];
+pub(crate) type Versions = &'static [&'static SupportedProtocolVersion];
+pub(crate) const EACH_VERSION: [Versions; 2] = [&[&version::TLS12], &[&version::TLS13]];
 
 /// Somebody who signs certificates.
-struct Authority {
+pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let key = KeyPair::generate().expect("a key");
         let mut params = named("An authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -40,18 +41,20 @@ impl Authority {
     }
 
     /// A certificate and its key, in PEM.
-    fn sign(&self, params: &CertificateParams) -> (String, String) {
-        let key = KeyPair::generate().expect("a key");
-        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
+    pub(crate) fn sign(&self, params: &CertificateParams) -> (String, String) {
+        self.sign_for(&KeyPair::generate().expect("a key"), params)
+    }
+
+    /// The same for a key that there is.
+    pub(crate) fn sign_for(&self, key: &KeyPair, params: &CertificateParams) -> (String, String) {
+        let certificate = params.signed_by(key, &self.issuer).expect("a certificate");
         (certificate.pem(), key.serialize_pem())
     }
 
     /// A gateway's files, and whom it takes stations' certificates from.
-    fn server(&self, client_authority: Option<&Self>) -> TlsFiles {
-        let server = CertificateParams::new(["localhost".to_owned()]).expect("parameters");
-        let (certificate_chain, key) = self.sign(&server);
+    pub(crate) fn server(&self, client_authority: Option<&Self>) -> TlsFiles {
         let client_authority = client_authority.map(|authority| authority.pem.clone());
-        TlsFiles { certificate_chain, key, client_authority }
+        TlsFiles { first: self.sign(&of_server()), second: None, client_authority }
     }
 
     fn station(&self, id: &str) -> (String, String) {
@@ -66,6 +69,10 @@ fn named(common_name: &str) -> CertificateParams {
     params
 }
 
+pub(crate) fn of_server() -> CertificateParams {
+    CertificateParams::new(["localhost".to_owned()]).expect("parameters")
+}
+
 fn of_station(id: &str) -> CertificateParams {
     let mut params = named(id);
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
@@ -73,23 +80,25 @@ fn of_station(id: &str) -> CertificateParams {
 }
 
 /// What a station's side of TLS is made of.
-struct Client<'c> {
-    trusts: &'c Authority,
-    certificate: Option<&'c (String, String)>,
-    versions: Versions,
+pub(crate) struct Client<'c> {
+    pub(crate) trusts: &'c Authority,
+    pub(crate) certificate: Option<&'c (String, String)>,
+    pub(crate) versions: Versions,
+    /// Whose signatures it can check.
+    pub(crate) checks: CryptoProvider,
 }
 
 impl<'c> Client<'c> {
-    fn trusting(trusts: &'c Authority) -> Self {
-        Self { trusts, certificate: None, versions: rustls::ALL_VERSIONS }
+    pub(crate) fn trusting(trusts: &'c Authority) -> Self {
+        let checks = rustls::crypto::ring::default_provider();
+        Self { trusts, certificate: None, versions: rustls::ALL_VERSIONS, checks }
     }
 
     fn config(&self) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         let root = CertificateDer::from_pem_slice(self.trusts.pem.as_bytes()).expect("PEM");
         roots.add(root).expect("a root");
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
+        let config = ClientConfig::builder_with_provider(Arc::new(self.checks.clone()))
             .with_protocol_versions(self.versions)
             .expect("versions")
             .with_root_certificates(roots);
@@ -105,7 +114,7 @@ impl<'c> Client<'c> {
     }
 
     /// Knocks at the TLS door.
-    async fn knock(
+    pub(crate) async fn knock(
         &self,
         gateway: &Gateway,
         knock: Knock<'_>,
@@ -120,7 +129,7 @@ impl<'c> Client<'c> {
     }
 
     /// The status of the refusal; `None`: it was let in.
-    async fn refused(&self, gateway: &Gateway, knock: Knock<'_>) -> Option<u16> {
+    pub(crate) async fn refused(&self, gateway: &Gateway, knock: Knock<'_>) -> Option<u16> {
         match self.knock(gateway, knock).await {
             Ok(_) => None,
             Err(Error::Http(response)) => Some(response.status().as_u16()),
@@ -129,12 +138,15 @@ impl<'c> Client<'c> {
     }
 }
 
-fn without_password(id: &str) -> Knock<'_> {
+pub(crate) fn without_password(id: &str) -> Knock<'_> {
     Knock { password: None, ..Knock::at(id) }
 }
 
 /// Has `CP-1` ask for a certificate and answer the one that comes; gives it and its key.
-async fn signed(station: &mut Station<TlsStream<TcpStream>>, answer: &str) -> (String, String) {
+pub(crate) async fn signed(
+    station: &mut Station<TlsStream<TcpStream>>,
+    answer: &str,
+) -> (String, String) {
     signed_as("CP-1", station, answer).await
 }
 
@@ -153,7 +165,7 @@ async fn signed_as(
     (chain, key.serialize_pem())
 }
 
-async fn last_profile(gateway: &Gateway) -> serde_json::Value {
+pub(crate) async fn last_profile(gateway: &Gateway) -> serde_json::Value {
     let connected = gateway.facts("station.connected").await;
     connected.last().expect("connected")["security_profile"].clone()
 }
@@ -164,10 +176,14 @@ async fn a_password_over_tls_is_profile_2_in_both_versions_of_tls() {
     let gateway = Gateway::start_over_tls(authority.server(None)).await;
     for versions in EACH_VERSION {
         let client = Client { versions, ..Client::trusting(&authority) };
-        let mut station = client.knock(&gateway, Knock::at("CP-1")).await.expect("let in");
-        station.boot().await;
-        assert_eq!(last_profile(&gateway).await, 2);
-        assert_eq!(client.refused(&gateway, without_password("CP-1")).await, Some(401));
+        for protocol in ["ocpp1.6", "ocpp2.0.1", "ocpp2.1"] {
+            let knock = Knock { protocols: Some(protocol), ..Knock::at("CP-1") };
+            let mut station = client.knock(&gateway, knock).await.expect("let in");
+            station.boot_of(protocol).await;
+            assert_eq!(last_profile(&gateway).await, 2, "{protocol}");
+            let knock = Knock { protocols: Some(protocol), ..without_password("CP-1") };
+            assert_eq!(client.refused(&gateway, knock).await, Some(401), "{protocol}");
+        }
     }
     // What a client says of itself counts for nothing.
     let boast = Knock { security_profile: Some("3"), ..without_password("CP-1") };

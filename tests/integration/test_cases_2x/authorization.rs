@@ -55,36 +55,82 @@ fn the_cache_is_cleared() {
     });
 }
 
-/// TC_C_39, TC_C_40 (both are on the station's list), TC_C_43 (one of them is invalid there):
-/// another of the group ends what the first began.
-#[test]
-fn another_of_the_group_ends_the_session() {
-    in_both(|bench| {
-        let family = json!({ "group": "FAMILY" });
-        bench.csms.patch(&format!("/v1/tokens/{TAG}"), &family).expect(200);
-        add_token(bench, "SISTER", family);
-        let of_family = |answer: Value| {
-            let info = &answer["idTokenInfo"];
-            let shown = (&info["status"], &info["groupIdToken"]["idToken"]);
-            assert_eq!(shown, (&json!("Accepted"), &json!("FAMILY")), "{answer}");
-        };
-        of_family(bench.station.call("Authorize", by(TAG)));
-        let mut transaction = Transaction::new("T-1", an_hour_ago());
-        let begun = [by(TAG), register("Transaction.Begin", 1_000)];
-        of_family(bench.tells(&mut transaction, ("Started", "Authorized"), &begun));
-        of_family(bench.station.call("Authorize", by("SISTER")));
-        let stopped = ("Updated", "StopAuthorized");
-        of_family(bench.tells(&mut transaction, stopped, &[by("SISTER")]));
-        let ended = [reason("Local"), register("Transaction.End", 11_000)];
-        bench.tells(&mut transaction, ("Ended", "EVCommunicationLost"), &ended);
-        bench.connector_is("Available");
-        let session = finished_sessions(&bench.csms, "CP-1", 1).remove(0);
-        assert_eq!(session["token"], TAG, "who began it pays");
-        invoice_of(&bench.csms, &session, 10_000);
-    });
+/// How `SISTER` stands on the station's own list, where that is sent at all.
+#[derive(Clone, Copy, PartialEq)]
+enum Listed {
+    Nowhere,
+    Accepted,
+    Invalid,
 }
 
-/// TC_C_47 (with a display, all sessions), TC_C_48 (with a display, one of them), TC_C_49 (without
+impl Listed {
+    /// Sends the list: the first token of the group by our verb, which knows its group, and the
+    /// whole in OCPP's words where it says what only they have a word for.
+    #[track_caller]
+    fn send(self, bench: &mut Bench) {
+        let entry = |uid: &str, status: &str| {
+            json!({ "idToken": token(uid), "idTokenInfo": { "status": status,
+                "groupIdToken": { "idToken": "FAMILY", "type": "Central" } } })
+        };
+        let sister = match self {
+            Self::Nowhere => return,
+            Self::Accepted => "Accepted",
+            Self::Invalid => "Invalid",
+        };
+        let sent = json!({ "versionNumber": 1, "updateType": "Full",
+            "localAuthorizationList": [entry(TAG, "Accepted"), entry("SISTER", sister)] });
+        if self == Self::Invalid {
+            bench.asks("SendLocalList", sent, status_is("Accepted"));
+            return;
+        }
+        let tokens = ["SISTER", TAG].map(|uid| json!({ "token": uid, "allowed": true }));
+        let [second, first] = tokens;
+        let body = json!({ "verb": "send_local_list", "version": 1, "replace": true,
+            "tokens": [first, second] });
+        assert_eq!(bench.commands(body, "SendLocalList", status_is("Accepted")), sent);
+    }
+}
+
+/// TC_C_39, TC_C_40 (both are on the station's list), TC_C_43 (one of them is invalid there, so
+/// the station asks): another of the group ends what the first began.
+#[test]
+fn another_of_the_group_ends_the_session() {
+    for listed in [Listed::Nowhere, Listed::Accepted, Listed::Invalid] {
+        in_both(|bench| another_ends(bench, listed));
+    }
+}
+
+fn another_ends(bench: &mut Bench, listed: Listed) {
+    let family = json!({ "group": "FAMILY" });
+    bench.csms.patch(&format!("/v1/tokens/{TAG}"), &family).expect(200);
+    add_token(bench, "SISTER", family);
+    listed.send(bench);
+    let of_family = |answer: Value| {
+        let info = &answer["idTokenInfo"];
+        let shown = (&info["status"], &info["groupIdToken"]["idToken"]);
+        assert_eq!(shown, (&json!("Accepted"), &json!("FAMILY")), "{answer}");
+    };
+    // Who is accepted on the list is not asked about.
+    if listed == Listed::Nowhere {
+        of_family(bench.station.call("Authorize", by(TAG)));
+    }
+    let mut transaction = Transaction::new("T-1", an_hour_ago());
+    let begun = [by(TAG), register("Transaction.Begin", 1_000)];
+    of_family(bench.tells(&mut transaction, ("Started", "Authorized"), &begun));
+    if listed != Listed::Accepted {
+        of_family(bench.station.call("Authorize", by("SISTER")));
+    }
+    let stopped = ("Updated", "StopAuthorized");
+    of_family(bench.tells(&mut transaction, stopped, &[by("SISTER")]));
+    let ended = [reason("Local"), register("Transaction.End", 11_000)];
+    bench.tells(&mut transaction, ("Ended", "EVCommunicationLost"), &ended);
+    bench.connector_is("Available");
+    let session = finished_sessions(&bench.csms, "CP-1", 1).remove(0);
+    assert_eq!(session["token"], TAG, "who began it pays");
+    invoice_of(&bench.csms, &session, 10_000);
+}
+
+/// TC_C_47 (with a display, all sessions), TC_C_48 (with a display, one of two), TC_C_49 (without
 /// one: the sessions end in the name of their own tokens).
 #[test]
 fn a_master_pass_ends_sessions_of_others() {
@@ -92,36 +138,55 @@ fn a_master_pass_ends_sessions_of_others() {
         bench.csms.put("/v1/settings/master-pass", &json!({ "group": "MASTER" })).expect(200);
         add_token(bench, "PASS", json!({ "group": "MASTER" }));
         add_token(bench, "OTHER", json!({}));
-        for (case, by_pass, drivers) in [
-            ("C_47", true, &[TAG, "OTHER"][..]),
-            ("C_48", true, &[TAG]),
-            ("C_49", false, &[TAG, "OTHER"]),
-        ] {
-            let running = (1..).zip(drivers).map(|(evse, uid)| {
+        for (case, by_pass, chosen) in [("C_47", true, 2), ("C_48", true, 1), ("C_49", false, 2)] {
+            let running = (1..).zip([TAG, "OTHER"]).map(|(evse, uid)| {
                 let transaction = Transaction::new(&format!("{case}-{uid}"), an_hour_ago());
                 let mut transaction = transaction.at_evse(evse);
                 bench.begins(&mut transaction, uid);
                 (uid, transaction)
             });
-            let running: Vec<_> = running.collect();
-            let answer = bench.station.call("Authorize", by("PASS"));
-            let info = &answer["idTokenInfo"];
-            let known = (&info["status"], &info["groupIdToken"]["idToken"]);
-            assert_eq!(known, (&json!("Accepted"), &json!("MASTER")), "{answer}");
+            let mut running: Vec<_> = running.collect();
+            is_let_as_master(&bench.station.call("Authorize", by("PASS")));
+            let goes_on = running.split_off(chosen);
             for (uid, mut transaction) in running {
                 let who = if by_pass { "PASS" } else { uid };
                 let ended = [by(who), reason("MasterPass"), register("Transaction.End", 11_000)];
                 let answer = bench.tells(&mut transaction, ("Ended", "StopAuthorized"), &ended);
-                assert_eq!(answer["idTokenInfo"]["status"], "Accepted", "{answer}");
+                match by_pass {
+                    true => is_let_as_master(&answer),
+                    false => assert_eq!(answer["idTokenInfo"]["status"], "Accepted", "{answer}"),
+                }
+            }
+            for (uid, mut transaction) in goes_on {
+                eventually("that the other one goes on", || {
+                    let sessions = bench.csms.sessions("CP-1");
+                    let stopped_as = |uid: &str| {
+                        let id = json!(format!("{case}-{uid}"));
+                        let session = sessions.iter().find(|it| it["transaction_id"] == id)?;
+                        Some(session["stop_reason"].clone())
+                    };
+                    let reasons = [stopped_as(TAG)?, stopped_as(uid)?];
+                    (reasons == [json!("MasterPass"), Value::Null]).then_some(())
+                });
+                bench.ends_as(&mut transaction, uid);
             }
             bench.connector_is("Available");
         }
-        for session in finished_sessions(&bench.csms, "CP-1", 5) {
-            assert_eq!(session["stop_reason"], "MasterPass");
+        let sessions = finished_sessions(&bench.csms, "CP-1", 6);
+        let by_master = |session: &&Value| session["stop_reason"] == "MasterPass";
+        assert_eq!(sessions.iter().filter(by_master).count(), 5);
+        for session in &sessions {
             assert_ne!(session["token"], "PASS", "who began it pays");
             assert_eq!(session["anomalies"], json!([]), "a master pass may end it");
         }
     });
+}
+
+#[track_caller]
+fn is_let_as_master(answer: &Value) {
+    let info = &answer["idTokenInfo"];
+    let known = (&info["status"], &info["groupIdToken"]["idToken"]);
+    assert_eq!(known, (&json!("Accepted"), &json!("MASTER")), "{answer}");
 }
 
 /// TC_D_01 (full), TC_D_02 (differential), TC_D_03 (tokens taken off), TC_D_04 (empty), TC_D_08

@@ -250,7 +250,17 @@ fn logs_of_2_1_are_uploaded() {
         bench.csms.send("POST", path, &wait, &wanted.to_string()).expect(200);
         let call = bench.station.received_calls().pop().expect("a CALL");
         assert_eq!(call, json!({ "action": "GetLog", "payload": wanted }));
-        uploaded(&mut bench, &wanted, &["Uploading", "Uploaded"]);
+        let (command, told) = latest_with_statuses(&bench);
+        assert_eq!((&command["complete"], told), (&json!(false), vec![]), "it is to report");
+        uploaded(&mut bench, &wanted, &["Uploading"]);
+        let (command, _) = latest_with_statuses(&bench);
+        assert_eq!(command["complete"], false, "it is not over: {command:#}");
+        uploaded(&mut bench, &wanted, &["Uploaded"]);
+        let (command, told) = latest_with_statuses(&bench);
+        assert_eq!(told, ["Uploading", "Uploaded"]);
+        let shown = (&command["complete"], &command["state"], &command["status"]);
+        let expected = (&json!(true), &json!("answered"), &json!("Accepted"));
+        assert_eq!(shown, expected, "{command:#}");
     }
 }
 

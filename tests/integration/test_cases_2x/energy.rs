@@ -1,9 +1,10 @@
 //! Blocks Q, R and S, of 2.1: energy that flows back, the grid's wishes, batteries swapped.
 
+use chrono::Utc;
 use serde_json::{Value, json};
 
-use super::{Bench, V21, merge, status_is, token};
-use crate::messages::TAG;
+use super::{Bench, Transaction, V21, merge, reason, register, state, status_is, token};
+use crate::messages::{TAG, an_hour_ago, finished_sessions, time};
 
 /// A transaction's profile with one period.
 fn profile(kind: &str, period: Value, further: Value) -> Value {
@@ -55,7 +56,22 @@ fn a_control_of_the_grid_is_set_and_cleared() {
             "highFreq": 50.1, "lowFreq": 47.5 } });
     bench.asks("SetDERControl", set, status_is("Accepted"));
     let wanted = json!({ "requestId": 1, "isDefault": true, "controlType": "EnterService" });
-    bench.asks("GetDERControl", wanted, status_is("Accepted"));
+    let command = bench.asks("GetDERControl", wanted, status_is("Accepted"));
+    let held = |number: u32, more: bool| {
+        json!({ "requestId": 1, "tbc": more, "enterService": [{ "id": format!("C-{number}"),
+            "enterService": { "priority": number, "highVoltage": 253, "lowVoltage": 195,
+                "highFreq": 50.1, "lowFreq": 47.5 } }] })
+    };
+    for (number, more) in [(1, true), (2, false)] {
+        assert_eq!(bench.command(&command)["complete"], false, "there is more to come");
+        bench.notes("ReportDERControl", held(number, more));
+    }
+    let command = bench.command(&command);
+    assert_eq!(command["complete"], true, "{command:#}");
+    let parts = command["notifications"].as_array().expect("notifications");
+    assert!(parts.iter().all(|part| part["action"] == "ReportDERControl"), "{command:#}");
+    let gathered: Vec<Value> = parts.iter().map(|part| part["payload"].clone()).collect();
+    assert_eq!(gathered, [held(1, true), held(2, false)], "what the station holds is shown");
     for answer in ["Accepted", "NotFound"] {
         let clear = json!({ "isDefault": true, "controlId": "C-1" });
         bench.asks("ClearDERControl", clear, status_is(answer));
@@ -92,7 +108,7 @@ fn an_event_of_the_grid_is_taken_note_of() {
     }
 }
 
-/// TC_S_102 (there is no battery), TC_S_103 (one goes in, one comes out).
+/// TC_S_102 (there is no battery), TC_S_103 (two go in and are charged, two come out).
 #[test]
 fn a_battery_is_swapped() {
     let mut bench = Bench::booted(V21);
@@ -101,13 +117,50 @@ fn a_battery_is_swapped() {
         json!({ "status": "Rejected", "statusInfo": { "reasonCode": "NoBatteryAvailable" } });
     bench.asks("RequestBatterySwap", wanted(1), none);
     let command = bench.asks("RequestBatterySwap", wanted(2), status_is("Accepted"));
+    // The peer's library misspells what is told of batteries: the frames are written by hand.
     bench.station.connect_raw_as(&bench.csms, V21);
-    for kind in ["BatteryIn", "BatteryOut"] {
-        let swap = json!({ "eventType": kind, "requestId": 2, "idToken": token(TAG),
-            "batteryData": [{ "evseId": 1, "serialNumber": "B-1", "soC": 20, "soH": 90 }] });
-        let frame = json!([2, kind, "BatterySwap", swap]).to_string();
-        assert_eq!(bench.station.exchange(&frame), json!([3, kind, {}]));
+    let says = |bench: &mut Bench, action: &str, told: Value| {
+        let answer = bench.station.exchange(&json!([2, action, action, told]).to_string());
+        assert_eq!((&answer[0], &answer[1]), (&json!(3), &json!(action)), "{answer}");
+        answer[2].clone()
+    };
+    let slot_is = |bench: &mut Bench, evse: u32, status: &str| {
+        let at = time(Utc::now());
+        let told = json!({ "timestamp": at, "connectorStatus": status, "evseId": evse,
+            "connectorId": 1 });
+        assert_eq!(says(bench, "StatusNotification", told), json!({}));
+    };
+    let swaps = |bench: &mut Bench, kind: &str, slots: [u32; 2]| {
+        let batteries = slots.map(|evse| {
+            json!({ "evseId": evse, "serialNumber": format!("B-{evse}"), "soC": 20, "soH": 90 })
+        });
+        let told = json!({ "eventType": kind, "requestId": 2, "idToken": token(TAG),
+            "batteryData": batteries });
+        assert_eq!(says(bench, "BatterySwap", told), json!({}));
+    };
+    // The station charges what was put in, and nobody is to be asked for that.
+    let nobody = || json!({ "idToken": { "idToken": "", "type": "NoAuthorization" } });
+    let charging = [1, 2].map(|evse| {
+        slot_is(&mut bench, evse, "Occupied");
+        let mut battery = Transaction::new(&format!("B-{evse}"), an_hour_ago()).at_evse(evse);
+        let begun = [nobody(), state("EVConnected"), register("Transaction.Begin", 1_000)];
+        let begun = battery.event("Started", "CablePluggedIn", &begun);
+        says(&mut bench, "TransactionEvent", begun);
+        battery
+    });
+    swaps(&mut bench, "BatteryIn", [1, 2]);
+    for mut battery in charging {
+        let full = [reason("EnergyLimitReached"), register("Transaction.End", 3_000)];
+        let full = battery.event("Ended", "EnergyLimitReached", &full);
+        says(&mut bench, "TransactionEvent", full);
+        slot_is(&mut bench, battery.evse, "Available");
     }
+    swaps(&mut bench, "BatteryOut", [3, 4]);
     let command = bench.command(&command);
-    assert_eq!(command["notifications"].as_array().map(Vec::len), Some(2), "{command:#}");
+    let parts = command["notifications"].as_array().expect("notifications");
+    let actions: Vec<_> = parts.iter().map(|part| &part["action"]).collect();
+    assert_eq!(actions, ["BatterySwap", "BatterySwap"], "{command:#}");
+    let sessions = finished_sessions(&bench.csms, "CP-1", 2);
+    assert!(sessions.iter().all(|session| session["outcome"] != "invoiced"), "{sessions:#?}");
+    assert_eq!(bench.csms.invoices(), Vec::<Value>::new(), "the swap is no charging");
 }

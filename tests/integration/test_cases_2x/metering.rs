@@ -145,6 +145,48 @@ fn the_registers_of_a_session_are_read() {
     }
 }
 
+/// The same reading of the three phases, each a third, beside the register of the whole or alone.
+fn of_phases(mut values: Value, is_whole_told: bool) -> Value {
+    let whole = values["meterValue"][0]["sampledValue"][0].take();
+    let third = whole["value"].as_u64().expect("a register") / 3;
+    let phases = ["L1", "L2", "L3"].map(|phase| {
+        let mut sample = whole.clone();
+        (sample["phase"], sample["value"]) = (json!(phase), json!(third));
+        sample
+    });
+    let whole = is_whole_told.then_some(whole);
+    values["meterValue"][0]["sampledValue"] = phases.into_iter().chain(whole).collect();
+    values
+}
+
+/// A meter that counts each phase: the register of the whole is billed, and never a part of it.
+#[test]
+fn the_register_of_a_single_phase_is_never_billed() {
+    for (is_whole_told, outcome) in [(true, "invoiced"), (false, "needs_review")] {
+        in_both(|bench| {
+            let mut transaction = Transaction::new("T-1", an_hour_ago());
+            let read =
+                |context, register_wh| of_phases(register(context, register_wh), is_whole_told);
+            let first = [by(TAG), state("Charging"), read("Transaction.Begin", 3_000)];
+            bench.tells(&mut transaction, ("Started", "Authorized"), &first);
+            let metered = [read("Sample.Periodic", 6_000)];
+            bench.tells(&mut transaction, ("Updated", "MeterValuePeriodic"), &metered);
+            let last = [reason("EVDisconnected"), read("Transaction.End", 12_000)];
+            bench.tells(&mut transaction, ("Ended", "EVCommunicationLost"), &last);
+            bench.connector_is("Available");
+            let session = only_session(&bench.csms, "CP-1");
+            assert_eq!(session["outcome"], outcome, "{session:#}");
+            match is_whole_told {
+                true => drop(invoice_of(&bench.csms, &session, 9_000)),
+                false => {
+                    assert_eq!(session["reason"], "register_missing", "{session:#}");
+                    assert_eq!(bench.csms.invoices(), Vec::<Value>::new());
+                }
+            }
+        });
+    }
+}
+
 /// TC_I_109 (a driver's), TC_I_101, TC_I_102, TC_I_105, TC_I_106 (a default), TC_I_110 (cleared),
 /// TC_I_113 to TC_I_115 (a transaction's), of 2.1: tariffs go down, and the station's verdict
 /// comes back.

@@ -428,12 +428,30 @@ fn a_limit_set_at_the_station_ends_the_session() {
     for (trigger, why, limit) in limits {
         let mut transaction = bench.charges(trigger);
         let set = [json!({ "transactionInfo": { "transactionLimit": limit } })];
-        let answer = bench.tells(&mut transaction, ("Updated", "LimitSet"), &set);
-        assert!(answer.is_object(), "{answer}");
+        let metered = [register("Sample.Periodic", 2_000)];
+        // We set none, so nothing of ours takes the station's place, then or later.
+        for (told, further) in [("LimitSet", &set), ("MeterValuePeriodic", &metered)] {
+            let answer = bench.tells(&mut transaction, ("Updated", told), further);
+            let says = (&answer["transactionLimit"], &answer["idTokenInfo"]);
+            assert_eq!(says, (&Value::Null, &Value::Null), "{trigger}: {answer}");
+        }
         let ended = [reason(why), state("EVConnected"), last_register()];
         bench.tells(&mut transaction, ("Ended", trigger), &ended);
         bench.connector_is("Available");
     }
+    let events = bench.csms.events();
+    let reported = events.iter().filter(|event| event["type"] == "session.transaction_reported");
+    let told: Vec<_> = reported
+        .map(|event| (&event["data"]["trigger"], &event["data"]["limit"]))
+        .filter(|(_, limit)| !limit.is_null())
+        .collect();
+    let set = json!("LimitSet");
+    let facts = [
+        json!({ "energy_wh": "10000" }),
+        json!({ "duration_seconds": 1_200 }),
+        json!({ "cost": "5.95" }),
+    ];
+    assert_eq!(told, facts.each_ref().map(|fact| (&set, fact)), "each is a fact");
     for session in finished_sessions(&bench.csms, "CP-1", 3) {
         invoice_of(&bench.csms, &session, 10_000);
     }

@@ -128,6 +128,14 @@ pub struct MeterSample {
     pub evidence: Evidence,
 }
 
+impl MeterSample {
+    /// Whether it reads the register of what was imported as a whole. What a single phase has
+    /// counted is a part of it, and never stands for it.
+    pub fn is_import_register(&self) -> bool {
+        self.quantity == Quantity::EnergyImportRegisterWh && self.phase.is_none()
+    }
+}
+
 /// What a sample measures; the unit is part of the name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
