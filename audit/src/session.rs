@@ -12,7 +12,7 @@ use chargebook_domain::events::v1::{
     TransactionEventKind, Verdict,
 };
 use chargebook_domain::ids::{EventId, EvseNumber, TransactionId};
-use chargebook_domain::session::{Basis, Beginning, Doubt, Session, settled_by_hand};
+use chargebook_domain::session::{Basis, Beginning, Doubt, Session, Stop, settled_by_hand};
 use chargebook_domain::units::{Timestamp, WattHours};
 use rust_decimal::Decimal;
 use serde_json::Value;
@@ -85,7 +85,8 @@ pub(crate) fn prove<'c>(
     let started = all_facts.started().ok_or(AuditError::Doubt(Doubt::StartMissing))?;
     let mut before = Session::default();
     for entry in &stream {
-        prove_fact(Source { chain, started, before: &before, fact: entry })?;
+        let stops = all_facts.stops();
+        prove_fact(Source { chain, started, stops, before: &before, fact: entry })?;
         before.apply(entry.id, entry.envelope.version, entry.recorded_at()?, &entry.event);
     }
     for entry in &stream {
@@ -226,6 +227,7 @@ fn prove_fact(source: Source<'_>) -> Result<(), AuditError> {
 pub(crate) struct Source<'a> {
     pub(crate) chain: &'a Chain<'a>,
     pub(crate) started: &'a Beginning,
+    stops: &'a [Stop],
     /// The session as it stood before the fact.
     before: &'a Session,
     fact: &'a Entry<'a>,
@@ -258,10 +260,25 @@ impl<'a> Source<'a> {
             match frame.action() {
                 "MeterValues" => self.is_of_session(&frame, fact)?,
                 "TransactionEvent" => frame.is_about(&self.started.transaction_id)?,
-                _ => {}
+                _ => self.is_a_stop_of_it(&frame, fact.exchange)?,
             }
             fact.samples.iter().try_for_each(|sample| frame.says_sample(sample))
         }))
+    }
+
+    /// A stop names the transaction; or it is one that the session took for its own by other signs,
+    /// or says the same again.
+    fn is_a_stop_of_it(&self, frame: &Frame, exchange: EventId) -> Result<(), FrameError> {
+        let register = frame.register_member("meterStop");
+        let is_known = |stop: &Stop| {
+            let is_said_again = Some(stop.stopped_at) == frame.instant()
+                && register_of(stop.meter_stop.as_ref()) == register;
+            stop.exchange == exchange || is_said_again
+        };
+        match self.stops.iter().any(is_known) {
+            true => Ok(()),
+            false => frame.is_about(&self.started.transaction_id),
+        }
     }
 
     /// Meter values of a station that names no transaction with them (none of 2.x does, nor

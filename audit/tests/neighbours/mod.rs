@@ -60,8 +60,18 @@ fn billed_after(world: &mut World, told: Told, left: WattHours, evidence: &Evide
 
 /// The stop of the session before, with samples; it left the meter at 20 000 Wh.
 fn stop_with_samples(world: &mut World, stream: &str) -> EventId {
-    let stop = world.stop_frame(stream, "09:00:00", 20_000, 16);
-    let begin = r#"{"value":"1000","context":"Transaction.Begin"}"#;
+    stop_with_samples_of(world, stream, "09:00:00", 16, "1000")
+}
+
+fn stop_with_samples_of(
+    world: &mut World,
+    stream: &str,
+    time: &str,
+    transaction: i32,
+    begin_wh: &str,
+) -> EventId {
+    let stop = world.stop_frame(stream, time, 20_000, transaction);
+    let begin = format!(r#"{{"value":"{begin_wh}","context":"Transaction.Begin"}}"#);
     let data = format!(
         r#""transactionData":[{{"timestamp":"2026-11-22T08:00:00Z","sampledValue":[{begin}]}}],"reason""#
     );
@@ -180,4 +190,37 @@ fn meter_values_of_the_connector_are_the_sessions_while_it_goes_on() {
     assert!(other.contains("does not name the transaction 17"), "{other}");
     let later = refusal(&billed("", "10:31:00"));
     assert!(later.contains("the session was not going on at 2026-11-22T10:31:00"), "{later}");
+}
+
+/// What another session's stop has sampled is no reading of one whose own stop is lost.
+#[test]
+fn samples_of_another_sessions_stop_are_refused() {
+    let billed = |transaction: i32| {
+        let mut world = World::default();
+        let tariff = world.publish_tariff();
+        world.start("10:00:00", 500);
+        let stream = if transaction == TRANSACTION { session_stream() } else { session_before() };
+        let exchange = stop_with_samples_of(&mut world, &stream, "10:35:00", transaction, "9000");
+        let sample = MeterSample {
+            sampled_at: at("08:00:00"),
+            quantity: Quantity::EnergyImportRegisterWh,
+            value: 9_000.into(),
+            context: "Transaction.Begin".to_owned(),
+            phase: None,
+            evidence: evidence(exchange, "/3/transactionData/0/sampledValue/0/value", "\"9000\""),
+        };
+        let fact = SessionMeterRecorded { samples: vec![sample], exchange };
+        world.append(&session_stream(), at("10:35:00"), fact);
+        if transaction == TRANSACTION {
+            world.stop_fact(exchange, "10:35:00", 20_000, StopMatch::TransactionId);
+        } else {
+            world.sample("10:20:00", r#"{"value":"2000"}"#, "\"2000\"", 2_000.into());
+        }
+        world.status("10:42:00", "Available");
+        world.bill(tariff);
+        world.bundle()
+    };
+    verify(&billed(TRANSACTION), None).unwrap();
+    let refusal = refusal(&billed(18));
+    assert!(refusal.contains("does not name the transaction 17"), "{refusal}");
 }
