@@ -222,7 +222,7 @@ mod tests {
         let TlsCertificate { chain, key } = good.first.clone();
         let other_key = material().first.key;
         for (pair, expected) in [
-            (TlsCertificate { chain: nothing(), key: key.clone() }, "certificate cannot be"),
+            (TlsCertificate { chain: nothing(), key }, "certificate cannot be"),
             (TlsCertificate { chain: chain.clone(), key: nothing() }, "private key cannot be read"),
             (TlsCertificate { chain, key: other_key }, "certificate and key"),
         ] {
