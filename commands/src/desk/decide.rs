@@ -340,28 +340,31 @@ impl StationDesk {
         let at = report.at.unwrap_or(case.receipt.received_at);
         let outlet = Outlet { evse: report.evse, connector: report.connector };
         let bay = report.evse.map_or(Bay::Connector(report.connector), Bay::Evse);
+        let fact = SessionConnectorStatus {
+            evse: report.evse,
+            connector: report.connector,
+            status: report.status.clone(),
+            error_code: report.error_code.clone(),
+            at,
+            received_at: case.receipt.received_at,
+            exchange: case.receipt_id,
+        };
+        let told_before = |session: &Session| {
+            let known = session.status_like(&fact).filter(|_| report.at.is_some());
+            known.map(|known| known.exchange)
+        };
+        let holds = |session: &Session| {
+            let is_its = session.holds_connector_at(at) || told_before(session).is_some();
+            is_its && uses_connector(session, report.connector)
+        };
         if report.connector != ConnectorNumber(0)
-            && let Some(stream) = self.latest_at(bay).await?
-            && let Some(session) = self.session(&stream).await?
-            && uses_connector(session, report.connector)
+            && let Some(stream) = self.holding(bay, at, holds).await?
         {
-            let fact = SessionConnectorStatus {
-                evse: report.evse,
-                connector: report.connector,
-                status: report.status.clone(),
-                error_code: report.error_code.clone(),
-                at,
-                received_at: case.receipt.received_at,
-                exchange: case.receipt_id,
-            };
-            if let Some(known) = session.status_like(&fact).filter(|_| report.at.is_some()) {
-                let exchange = Some(known.exchange);
-                let decision = Decision::session(stream, Answer::Empty, Vec::new());
-                return Ok(decision.repeating(exchange));
-            }
-            if session.holds_connector_at(at) {
-                return Ok(Decision::session(stream, Answer::Empty, vec![fact.into()]));
-            }
+            let session = self.session(&stream).await?;
+            return Ok(match session.and_then(|session| told_before(session)) {
+                None => Decision::session(stream, Answer::Empty, vec![fact.into()]),
+                known => Decision::session(stream, Answer::Empty, Vec::new()).repeating(known),
+            });
         }
         let known = self.state.connectors.get(&outlet).filter(|known| {
             report.at.is_some()

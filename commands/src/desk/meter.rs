@@ -86,14 +86,15 @@ impl StationDesk {
         let Some(bay) = evse.map(Bay::Evse).or(connector.map(Bay::Connector)) else {
             return Ok(None);
         };
-        let Some(stream) = self.latest_at(bay).await? else { return Ok(None) };
-        let Some(session) = self.session(&stream).await? else { return Ok(None) };
-        let holds = |sample: &SampleReport| session.holds_meter_at(sample.sample.sampled_at);
-        let belongs = match report.samples.as_slice() {
-            [] => session.is_open(),
-            samples => samples.iter().all(holds),
+        let Some(at) = report.samples.iter().map(|report| report.sample.sampled_at).min() else {
+            let Some(stream) = self.latest_at(bay).await? else { return Ok(None) };
+            let session = self.session(&stream).await?;
+            return Ok(session.is_some_and(|session| session.is_open()).then_some(stream));
         };
-        Ok(belongs.then_some(stream))
+        let holds = |session: &Session| {
+            report.samples.iter().all(|report| session.holds_meter_at(report.sample.sampled_at))
+        };
+        self.holding(bay, at, holds).await
     }
 }
 

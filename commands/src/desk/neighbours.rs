@@ -152,6 +152,33 @@ impl StationDesk {
         Ok(None)
     }
 
+    /// The session of a bay that something of an instant belongs to, by what it says itself: the
+    /// latest one, or where that began after it, one before. Stations deliver late what they had
+    /// queued.
+    pub(super) async fn holding(
+        &mut self,
+        bay: Bay,
+        at: Timestamp,
+        holds: impl Fn(&Session) -> bool,
+    ) -> Result<Option<StreamName>, DeskError> {
+        let mut stream = self.latest_at(bay).await?;
+        for _ in 0..NEIGHBOURS_SEARCHED_MAX {
+            let Some(known) = stream else { return Ok(None) };
+            let Some(session) = self.session(&known).await?.map(Arc::clone) else {
+                return Ok(None);
+            };
+            if holds(&session) {
+                return Ok(Some(known));
+            }
+            let began_later = session.beginning_so_far().is_some_and(|began| began_at(&began) > at);
+            if !began_later {
+                return Ok(None);
+            }
+            stream = self.before(&session).await?;
+        }
+        Ok(None)
+    }
+
     /// The session before one in its bay: one that was told after it, and began before it; else
     /// the one that it followed when it was told.
     pub(super) async fn before(

@@ -1,6 +1,6 @@
-//! Sessions of 1.6 whose token was refused, and that draw energy all the same. They take no place at
-//! their connector; yet where its meter stood after them, the next start that gives no register has
-//! to know.
+//! Sessions of 1.6 whose token was refused, and that draw energy all the same. They take no place
+//! at their connector; yet where its meter stood after them, the next start that gives no register
+//! has to know.
 
 use super::sessions::Bay;
 use super::{Decision, DeskError, StationDesk, Target};

@@ -244,8 +244,9 @@ fn is_doubted(session: &Session) -> bool {
 }
 
 /// Whether settling and rating a session once more, after late facts, says anything that the
-/// last time did not: other spans or registers, another sum, another payer, or that a doubt is gone. Of one that
-/// waits for its payment each fact is taken in: else the payment would not be waited for.
+/// last time did not: other spans or registers, another sum, another payer, or that a doubt is
+/// gone. Of one that waits for its payment each fact is taken in: else the payment would not be
+/// waited for.
 pub fn changes_the_bill(session: &Session, settled: &SessionSettled, rating: &Rating) -> bool {
     let (Some((_, before)), Some((_, rated))) = (session.settled(), session.rated()) else {
         return true;
