@@ -11,6 +11,7 @@ mod token;
 mod treatment;
 mod trust;
 
+pub use password::NewPassword;
 pub(crate) use password::PasswordMatch;
 pub use station::{ConnectorDeclaration, StationChange, StationRegistration};
 pub use tariff::{PublishedTariff, TariffChoice};
