@@ -13,7 +13,7 @@ use chargebook_domain::ids::{ConfigurationSlot, StationId};
 use std::fmt;
 use subtle::ConstantTimeEq;
 
-/// A hex password of this many digits is also tried as the bytes it spells (OCPP 1.6
+/// A hex password of this many digits also counts as the bytes it spells (OCPP 1.6
 /// AuthorizationKey: 16 to 20 bytes).
 const HEX_PASSWORD_DIGITS: std::ops::RangeInclusive<usize> = 32..=40;
 
@@ -176,8 +176,10 @@ impl Registry {
     /// What a password is checked against from now on.
     pub(super) fn verifier(&self, station_id: StationId, password: &str) -> PasswordVerifier {
         let salt = self.journal.clock().fresh_id().to_string();
-        let keyed_hash = hex::encode(self.password_hash(station_id, &salt, password.as_bytes()));
-        PasswordVerifier { salt, keyed_hash }
+        let hashed = |bytes: &[u8]| hex::encode(self.password_hash(station_id, &salt, bytes));
+        let keyed_hash = hashed(password.as_bytes());
+        let keyed_hash_of_bytes = bytes_spelt(password).map(|bytes| hashed(&bytes));
+        PasswordVerifier { salt, keyed_hash, keyed_hash_of_bytes }
     }
 
     fn password_hash(&self, station_id: StationId, salt: &str, password: &[u8]) -> [u8; 32] {
@@ -193,16 +195,27 @@ impl Registry {
         verifier: &PasswordVerifier,
         password: &[u8],
     ) -> bool {
-        let Ok(expected) = hex::decode(&verifier.keyed_hash) else { return false };
-        let matches = |candidate: &[u8]| {
+        let is_hash_of = |expected: &str, candidate: &[u8]| {
+            let Ok(expected) = hex::decode(expected) else { return false };
             let hash = self.password_hash(station_id, &verifier.salt, candidate);
             bool::from(hash.as_slice().ct_eq(&expected))
         };
-        let digits = password.len() * 2;
+        let matches = |candidate: &[u8]| is_hash_of(&verifier.keyed_hash, candidate);
+        if matches(password) {
+            return true;
+        }
+        if let Some(of_bytes) = &verifier.keyed_hash_of_bytes {
+            return is_hash_of(of_bytes, password);
+        }
+        // Before bytes had a hash of their own: spelt in one case or the other.
         let spelt_lower = hex::encode(password);
-        matches(password)
-            || HEX_PASSWORD_DIGITS.contains(&digits)
-                && (matches(spelt_lower.as_bytes())
-                    || matches(spelt_lower.to_uppercase().as_bytes()))
+        HEX_PASSWORD_DIGITS.contains(&spelt_lower.len())
+            && (matches(spelt_lower.as_bytes()) || matches(spelt_lower.to_uppercase().as_bytes()))
     }
+}
+
+/// The bytes of a password that is hexadecimal digits in either case, or in both.
+fn bytes_spelt(password: &str) -> Option<Vec<u8>> {
+    let is_as_long = HEX_PASSWORD_DIGITS.contains(&password.len());
+    is_as_long.then(|| hex::decode(password).ok())?
 }

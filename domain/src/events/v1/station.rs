@@ -36,6 +36,11 @@ pub struct PasswordVerifier {
     pub salt: String,
     /// In hex.
     pub keyed_hash: String,
+    /// The same of the bytes that the password spells, where it is hexadecimal digits in the
+    /// length of an AuthorizationKey (1.6: security white paper, A00.FR.205): a station sends
+    /// either.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keyed_hash_of_bytes: Option<String>,
 }
 
 /// `station.password_changed`: the station has another password, given by an operator or taken over
