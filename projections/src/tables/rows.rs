@@ -22,6 +22,7 @@ use chargebook_domain::ids::{
 use chargebook_domain::local_tariffs::LocalTariffs;
 use chargebook_domain::monitoring::Monitoring;
 use chargebook_domain::sealed::SealedText;
+use chargebook_domain::station_energy::StationEnergy;
 use chargebook_domain::units::{Timestamp, WattHours};
 use rust_decimal::Decimal;
 use sqlx::sqlite::SqliteRow;
@@ -131,6 +132,12 @@ tables! {
     MonitoringRow in "monitoring", key 1, summed [], {
         station_id: StationId,
         monitoring: Json<Monitoring>,
+    }
+
+    /// What a station has told of its service to the grid, and of swapped batteries.
+    StationEnergyRow in "station_energy", key 1, summed [], {
+        station_id: StationId,
+        energy: Json<StationEnergy>,
     }
 
     /// A connector of a station.
