@@ -45,6 +45,8 @@ const CONTEXTS: [&str; 8] = [
 ];
 
 const ENERGY: &str = "Energy.Active.Import.Register";
+/// What flows back from a vehicle.
+const EXPORTED_ENERGY: &str = "Energy.Active.Export.Register";
 const KELVIN: &str = "K";
 
 /// 0 °C in kelvin.
@@ -408,6 +410,10 @@ fn value_in(
     let member = |name: &str| sampled.get(name).and_then(Value::as_str);
     let (measurand, places, units): (&str, &[&str], &[(&str, i64)]) = match quantity {
         Quantity::EnergyImportRegisterWh => (ENERGY, &["Outlet"], &[("Wh", 1), ("kWh", 1000)]),
+        Quantity::EnergyExportRegisterWh => {
+            (EXPORTED_ENERGY, &["Outlet"], &[("Wh", 1), ("kWh", 1000)])
+        }
+        Quantity::PowerExportW => ("Power.Active.Export", &["Outlet"], &[("W", 1), ("kW", 1000)]),
         Quantity::PowerImportW => ("Power.Active.Import", &["Outlet"], &[("W", 1), ("kW", 1000)]),
         Quantity::CurrentImportA => ("Current.Import", &["Outlet"], &[("A", 1)]),
         Quantity::VoltageV => ("Voltage", &["Outlet"], &[("V", 1)]),
@@ -428,7 +434,8 @@ fn value_in(
     if elsewhere || member("format").is_some_and(|format| format != "Raw") {
         return Err(FrameError::Unreadable("a plain value sampled at the outlet"));
     }
-    let means_kwh = measurand == ENERGY && dialect.has(Quirk::UnitMissingIsKwh);
+    let is_energy = [ENERGY, EXPORTED_ENERGY].contains(&measurand);
+    let means_kwh = is_energy && dialect.has(Quirk::UnitMissingIsKwh);
     let unit = unit.unwrap_or(if means_kwh { "kWh" } else { units[0].0 });
     let exponent = of_unit.and_then(|measure| measure.get("multiplier")).and_then(Value::as_i64);
     let factor = units.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor);
@@ -555,6 +562,10 @@ mod tests {
         check(json!({"value":"1"}), PowerImportW, None);
         let power = json!({"value":"7.4","measurand":"Power.Active.Import","unit":"kW"});
         check(power, PowerImportW, Some("7400"));
+        let exported =
+            json!({"value":"2","measurand":"Energy.Active.Export.Register","unit":"kWh"});
+        check(exported.clone(), EnergyExportRegisterWh, Some("2000"));
+        check(exported, EnergyImportRegisterWh, None);
         let soc = json!({"value":"55","measurand":"SoC","unit":"Percent","location":"EV"});
         check(soc, StateOfChargePercent, Some("55"));
         let kelvin = json!({"value":"300.15","measurand":"Temperature","unit":"K"});

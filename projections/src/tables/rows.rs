@@ -205,6 +205,10 @@ tables! {
         energy_wh: WattHours,
         power_w: Option<Decimal>,
         state_of_charge_percent: Option<Decimal>,
+        export_first_wh: Option<WattHours>,
+        export_first_at: Option<Timestamp>,
+        export_last_wh: Option<WattHours>,
+        export_last_at: Option<Timestamp>,
         counted_microwatthours: i64,
     }
 

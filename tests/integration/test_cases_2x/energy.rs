@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{Bench, V21, merge, status_is, token};
+use crate::full_session::{export_bundle, verify};
 use crate::harness::eventually;
-use crate::messages::TAG;
+use crate::messages::{TAG, invoice_of, only_session};
 
 /// What `CP-1` has told of the grid and of batteries, once it is as the test says.
 fn energy(bench: &Bench, is_so: impl Fn(&Value) -> bool) -> Value {
@@ -57,6 +58,37 @@ fn the_power_of_a_session_may_be_steered_both_ways() {
     bench.asks("UpdateDynamicSchedule", update, status_is("Accepted"));
     let signal = json!({ "timestamp": "2026-11-23T10:00:00Z", "signal": 1 });
     bench.asks("AFRRSignal", signal, status_is("Accepted"));
+}
+
+/// What flows back is a fact and is shown; what is charged is what was taken, and the auditor
+/// finds it so.
+#[test]
+fn energy_that_flows_back_is_shown_and_on_no_bill() {
+    let mut bench = Bench::booted(V21);
+    let mut transaction = bench.charges("T-1");
+    for (taken_wh, given_wh) in [(6_000, 20_000), (6_000, 21_500), (7_000, 24_000)] {
+        let sampled = |measurand: &str, value: u32| {
+            let context = "Sample.Periodic";
+            json!({ "context": context, "measurand": measurand, "value": value })
+        };
+        let metered = json!({ "meterValue": [{ "sampledValue": [
+            sampled("Energy.Active.Export.Register", given_wh),
+            sampled("Power.Active.Export", 5_000),
+            sampled("Energy.Active.Import.Register", taken_wh)] }] });
+        bench.tells(&mut transaction, ("Updated", "MeterValuePeriodic"), &[metered]);
+    }
+    bench.ends(&mut transaction);
+    bench.connector_is("Available");
+    let session = only_session(&bench.csms, "CP-1");
+    assert_eq!(session["exported_wh"], 4_000, "{session:#}");
+    let invoice = invoice_of(&bench.csms, &session, 10_000);
+    assert_eq!(invoice["totals"]["net"], "5.00", "{invoice:#}");
+    let verified = verify(&bench.csms, &export_bundle(&bench.csms));
+    assert!(verified.status.success(), "{verified:?}");
+    let events = bench.csms.events();
+    let samples = events.iter().filter_map(|event| event["data"]["samples"].as_array()).flatten();
+    let powers = samples.filter(|sample| sample["quantity"] == "power_export_w");
+    assert_eq!(powers.count(), 3);
 }
 
 /// TC_R_107: a control is set, asked for and cleared.
