@@ -19,6 +19,7 @@ mod ocsp;
 mod outside;
 pub mod personal;
 mod policy;
+mod profile_password;
 pub mod protocol;
 pub mod registry;
 pub mod reread;
@@ -216,8 +217,8 @@ impl Chargebook {
             (Some(_), Some(PasswordMatch::None)) => return Err(AdmissionRefused::WrongPassword),
             (None, None | Some(PasswordMatch::None)) => false,
             (_, Some(PasswordMatch::Current)) => true,
-            (_, Some(PasswordMatch::Offered(verifier))) => {
-                let taken = self.registry().take_offered_password(identity, &verifier).await;
+            (_, Some(PasswordMatch::Offered(verifier, slot))) => {
+                let taken = self.registry().take_offered_password(identity, &verifier, slot).await;
                 taken.map_err(|e| AdmissionRefused::Unavailable(e.to_string()))?;
                 true
             }

@@ -3,6 +3,7 @@
 
 mod answer;
 mod certificate;
+mod energy;
 mod monitoring;
 mod notice;
 mod reservation;
@@ -16,6 +17,7 @@ pub use answer::{
 pub use certificate::{
     CertificateQuestion, ChainAnswer, ChainQuestion, ChainStatus, ContractAnswer, ContractRequest,
 };
+pub use energy::{EnergyNews, ReportedBattery};
 pub use monitoring::{MonitoringNews, StreamReport};
 pub(crate) use notice::topic_of_job;
 pub use notice::{Notice, NoticeContent, NoticePart, NoticeSubject};

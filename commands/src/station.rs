@@ -7,8 +7,8 @@ use chargebook_domain::charging_plan::ChargingPlan;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
     BootInformation, CarriedConnector, CarriedEvent, CarriedStation, ChargingAbilities,
-    CostDisplay, Dialect, MessageLimit, MeterSample, OrphanStop, PasswordVerifier, Registration,
-    ReportedEvent, SeenBy, SessionConnectorStatus, StationCertificateRequested,
+    CostDisplay, Dialect, MessageLimit, MeterSample, OrphanStop, PasswordVerifier, ProfilePassword,
+    Registration, ReportedEvent, SeenBy, SessionConnectorStatus, StationCertificateRequested,
     StationCertificateWithdrawn, StationConnectorDeclared, StationConnectorStatus,
     StationMeterRecorded, StationPaymentTold, StationSettings,
 };
@@ -57,6 +57,8 @@ pub struct StationState {
     pub password: Option<PasswordVerifier>,
     /// Passwords that were offered to it over OCPP and that count as well, oldest first.
     pub passwords_offered: Vec<PasswordVerifier>,
+    /// Those of its network connection profiles, which count as well, oldest first (2.1).
+    pub profile_passwords: Vec<ProfilePassword>,
     /// Where it stands.
     pub site_id: Option<SiteId>,
     /// Whether a BootNotification was ever accepted.
@@ -185,6 +187,7 @@ impl StationState {
             identity,
             password: None,
             passwords_offered: Vec::new(),
+            profile_passwords: Vec::new(),
             site_id: None,
             accepted: false,
             unaccepted: None,
@@ -238,18 +241,25 @@ impl StationState {
                 self.password = fact.password.clone();
                 self.site_id = fact.site_id;
             }
-            Event::StationPasswordChanged(fact) => {
-                self.password = fact.password.clone();
-                self.passwords_offered.clear();
-            }
-            Event::StationPasswordOffered(fact) => {
-                if self.passwords_offered.len() >= PASSWORDS_OFFERED_MAX {
-                    self.passwords_offered.remove(0);
+            Event::StationPasswordChanged(fact) => match fact.configuration_slot {
+                Some(slot) => self.change_of_profile(slot, fact),
+                None => {
+                    self.password = fact.password.clone();
+                    self.passwords_offered.clear();
                 }
-                self.passwords_offered.push(fact.password.clone());
-            }
+            },
+            Event::StationPasswordOffered(fact) => match fact.configuration_slot {
+                Some(slot) => self.offer_to_profile(slot, fact),
+                None => {
+                    if self.passwords_offered.len() >= PASSWORDS_OFFERED_MAX {
+                        self.passwords_offered.remove(0);
+                    }
+                    self.passwords_offered.push(fact.password.clone());
+                }
+            },
             Event::StationPasswordDeclined(fact) => {
                 self.passwords_offered.retain(|offered| *offered != fact.password);
+                self.profile_passwords.retain(|known| known.password != fact.password);
             }
             Event::StationSiteAssigned(fact) => self.site_id = fact.site_id,
             Event::StationConnected(fact) => {
@@ -450,6 +460,7 @@ impl StationState {
         self.identity = carried.station.clone();
         self.password = carried.password.clone();
         self.passwords_offered.clone_from(&carried.passwords_offered);
+        self.profile_passwords.clone_from(&carried.profile_passwords);
         self.serial_number_registered.clone_from(&carried.serial_number);
         self.has_other_serial_number = carried.has_other_serial_number;
         self.certificates.clone_from(&carried.certificates);
@@ -525,6 +536,7 @@ impl StationState {
             security_profile_required: Some(self.security_profile_required)
                 .filter(|profile| *profile > 0),
             passwords_offered: self.passwords_offered.clone(),
+            profile_passwords: self.profile_passwords.clone(),
             serial_number: self.serial_number_registered.clone(),
             has_other_serial_number: self.has_other_serial_number,
             certificates: self.certificates.clone(),

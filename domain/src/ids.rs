@@ -139,6 +139,12 @@ impl fmt::Display for EvseNumber {
     }
 }
 
+/// The number of a network connection profile in a station (OCPP 2.x, part 2, B09:
+/// `configurationSlot`, and the instance of the component `NetworkConfiguration`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ConfigurationSlot(pub u32);
+
 /// Where a car is charged at a station: one of its connectors (1.6), or one of an EVSE's (2.x).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Outlet {

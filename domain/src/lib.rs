@@ -17,6 +17,7 @@ pub mod monitoring;
 pub mod rating;
 pub mod sealed;
 pub mod session;
+pub mod station_energy;
 pub mod tariff;
 pub mod units;
 pub mod vat_number;

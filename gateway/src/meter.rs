@@ -58,6 +58,9 @@ pub(crate) struct SampledValue<'a> {
 /// What is measured where none is named (1.6 section 7.43, 2.x SampledValueType).
 const ENERGY: &str = "Energy.Active.Import.Register";
 
+/// The same of what flows back from a vehicle.
+const EXPORTED_ENERGY: &str = "Energy.Active.Export.Register";
+
 /// What is measured in a unit that is none of energy.
 fn measurand_of(unit: &str) -> Option<&'static str> {
     Some(match unit {
@@ -79,7 +82,7 @@ impl SampledValue<'_> {
         {
             self.measurand = Some(Cow::Borrowed(measurand));
         }
-        let is_energy = self.measurand.as_deref().is_none_or(|measurand| measurand == ENERGY);
+        let is_energy = matches!(self.measurand.as_deref(), None | Some(ENERGY | EXPORTED_ENERGY));
         if self.unit.is_none() && is_energy && document.assumes(Quirk::UnitMissingIsKwh) {
             self.unit = Some(Cow::Borrowed("kWh"));
         }
@@ -172,14 +175,14 @@ impl Scale {
 /// the base unit for the rest.
 fn meaning(measurand: &str, unit: Option<&str>) -> Option<(Quantity, Scale)> {
     Some(match (measurand, unit) {
-        ("Energy.Active.Import.Register", None | Some("Wh")) => {
-            (Quantity::EnergyImportRegisterWh, Scale::One)
-        }
-        ("Energy.Active.Import.Register", Some("kWh")) => {
-            (Quantity::EnergyImportRegisterWh, Scale::Thousand)
-        }
+        (ENERGY, None | Some("Wh")) => (Quantity::EnergyImportRegisterWh, Scale::One),
+        (ENERGY, Some("kWh")) => (Quantity::EnergyImportRegisterWh, Scale::Thousand),
+        (EXPORTED_ENERGY, None | Some("Wh")) => (Quantity::EnergyExportRegisterWh, Scale::One),
+        (EXPORTED_ENERGY, Some("kWh")) => (Quantity::EnergyExportRegisterWh, Scale::Thousand),
         ("Power.Active.Import", None | Some("W")) => (Quantity::PowerImportW, Scale::One),
         ("Power.Active.Import", Some("kW")) => (Quantity::PowerImportW, Scale::Thousand),
+        ("Power.Active.Export", None | Some("W")) => (Quantity::PowerExportW, Scale::One),
+        ("Power.Active.Export", Some("kW")) => (Quantity::PowerExportW, Scale::Thousand),
         ("Current.Import", None | Some("A")) => (Quantity::CurrentImportA, Scale::One),
         ("Voltage", None | Some("V")) => (Quantity::VoltageV, Scale::One),
         ("SoC", None | Some("Percent")) => (Quantity::StateOfChargePercent, Scale::One),

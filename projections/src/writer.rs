@@ -8,8 +8,8 @@ use crate::query::{Select, column};
 use crate::tables::{
     AlertRow, BalanceRow, ChargingPlanRow, ChargingProfileRow, CommandRow, ConnectorRow,
     EnergyHourRow, Json, LocalTariffsRow, MonitoringRow, ReservationRow, RevenueHourRow, Row,
-    SessionMeterRow, SessionRow, StationCertificatesRow, StationRow, StationSeenRow,
-    TariffVersionRow, TokenRow,
+    SessionMeterRow, SessionRow, StationCertificatesRow, StationEnergyRow, StationRow,
+    StationSeenRow, TariffVersionRow, TokenRow,
 };
 use chargebook_domain::ids::{EventId, Outlet, StationId, StationIdentity};
 use chargebook_store::Position;
@@ -231,6 +231,9 @@ async fn load_registry(
     for row in all::<MonitoringRow>(connection).await? {
         state.monitoring.loaded(row.station_id, row);
     }
+    for row in all::<StationEnergyRow>(connection).await? {
+        state.station_energy.loaded(row.station_id, row);
+    }
     for row in all::<ConnectorRow>(connection).await? {
         let outlet = Outlet { evse: row.evse.0, connector: row.connector };
         state.connectors.loaded((row.station_id, outlet), row);
@@ -278,6 +281,7 @@ async fn write_all(
     upsert(connection, upserts, written.charging_profiles.values()).await?;
     upsert(connection, upserts, state.local_tariffs.dirty()).await?;
     upsert(connection, upserts, state.monitoring.dirty()).await?;
+    upsert(connection, upserts, state.station_energy.dirty()).await?;
     upsert(connection, upserts, state.connectors.dirty()).await?;
     upsert(connection, upserts, state.sessions.dirty()).await?;
     upsert(connection, upserts, state.meters.dirty()).await?;

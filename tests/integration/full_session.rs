@@ -61,6 +61,29 @@ fn a_session_becomes_one_exact_invoice() {
 }
 
 #[test]
+fn a_session_of_1_6_that_gives_energy_back_is_billed_for_what_it_took() {
+    let csms = csms_with_station("CP-1");
+    let mut station = ChargePoint::connected(&csms, "CP-1");
+    station.call("BootNotification", boot());
+    let begun = an_hour_ago();
+    let transaction = begin(&mut station, 1_000, begun);
+    for (minutes, taken_wh, given_kwh) in [(10, 3_500, "7.5"), (20, 6_000, "9")] {
+        let mut values = meter(1, transaction, taken_wh, &after(begun, minutes));
+        let exported = json!({ "value": given_kwh, "context": "Sample.Periodic",
+            "measurand": "Energy.Active.Export.Register", "unit": "kWh" });
+        let sampled = values["meterValue"][0]["sampledValue"].as_array_mut().expect("a list");
+        sampled.insert(0, exported);
+        station.call("MeterValues", values);
+    }
+    end(&mut station, transaction, 11_000, &after(begun, 40));
+    let session = only_session(&csms, "CP-1");
+    assert_eq!(session["exported_wh"], 1_500, "{session:#}");
+    assert_eq!(invoice_of(&csms, &session, 10_000)["totals"]["net"], "5.00");
+    let verified = verify(&csms, &export_bundle(&csms));
+    assert!(verified.status.success(), "{verified:?}");
+}
+
+#[test]
 fn every_frame_is_in_the_log_verbatim() {
     let csms = csms_with_station("CP-1");
     let mut station = charge_ten_kwh(&csms);

@@ -92,6 +92,9 @@ pub(crate) enum Source {
     Component,
     /// A connector, or at a 1.6 station the station itself (StatusNotification).
     Connector,
+    /// The grid, as a control for it has met with it at a 2.1 station (NotifyDERAlarm): what is
+    /// wrong with it is the kind, and the kind of control the technical code.
+    Grid,
     /// An update of the firmware.
     Firmware,
     /// An upload of diagnostics.
@@ -120,6 +123,7 @@ impl From<SourceRow> for Source {
         match source {
             SourceRow::Component => Self::Component,
             SourceRow::Connector => Self::Connector,
+            SourceRow::Grid => Self::Grid,
             SourceRow::Firmware => Self::Firmware,
             SourceRow::Diagnostics => Self::Diagnostics,
             SourceRow::Log => Self::Log,

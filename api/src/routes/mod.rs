@@ -24,6 +24,7 @@ mod reviews;
 mod sessions;
 mod settings;
 mod sites;
+mod station_energy;
 mod stations;
 pub(crate) mod stream;
 mod tariffs;
@@ -99,6 +100,7 @@ pub(crate) fn guarded_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(device_model::list_variables))
         .routes(routes!(charging_plan::get))
         .routes(routes!(monitors::get))
+        .routes(routes!(station_energy::get))
         .routes(routes!(certificates::list))
         .routes(routes!(certificates::withdraw))
         .routes(routes!(certificates::authority))

@@ -72,6 +72,9 @@ pub(crate) struct Session {
     stop_reason: Option<String>,
     /// Energy in Wh: so far while it runs, as settled after that.
     energy_wh: Exact,
+    /// Energy in Wh that flowed back from the vehicle so far; null where the station does not meter
+    /// that. It is no part of `energy_wh`, and of no bill.
+    exported_wh: Option<Exact>,
     /// Power as last metered, in W; null once it has ended.
     power_w: Option<Exact>,
     /// The car's state of charge as last metered, in percent.
@@ -343,6 +346,7 @@ async fn session(
         ended_at: row.ended_at,
         stop_reason: row.stop_reason,
         energy_wh: Exact(row.energy_wh.0),
+        exported_wh: row.exported_wh.map(|energy| Exact(energy.0)),
         power_w: row.power_w.map(Exact),
         state_of_charge_percent: row.state_of_charge_percent.map(Exact),
         metered_at: row.metered_at,

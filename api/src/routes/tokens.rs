@@ -24,7 +24,10 @@ pub(crate) struct Token {
     uid: Option<String>,
     /// Our own id of it, as in stream names.
     token_id: Uuid,
-    /// OCPI word: `RFID`, `APP_USER`, `AD_HOC_USER`, `OTHER`.
+    /// OCPI word: `RFID`, `APP_USER`, `AD_HOC_USER`, `OTHER`; or OCPP's for what a reader reads:
+    /// `ISO14443`, `ISO15693`, `KeyCode`, `MacAddress`, `eMAID`, `Local`, `Central`, in 2.1 also
+    /// `EVCCID`, `VIN`. OCPP's goes to 2.x stations as it is; of OCPI's, `RFID` goes as `ISO14443`
+    /// and any other as `Central`.
     #[serde(rename = "type")]
     #[schema(example = "RFID")]
     kind: String,
@@ -80,7 +83,10 @@ pub(crate) struct NewToken {
     /// What the reader reads: 1 to 36 printable characters, case-insensitive.
     #[schema(example = "04A1B2C3")]
     uid: String,
-    /// OCPI word: `RFID`, `APP_USER`, `AD_HOC_USER`, `OTHER`.
+    /// OCPI word: `RFID`, `APP_USER`, `AD_HOC_USER`, `OTHER`; or OCPP's for what a reader reads:
+    /// `ISO14443`, `ISO15693`, `KeyCode`, `MacAddress`, `eMAID`, `Local`, `Central`, in 2.1 also
+    /// `EVCCID`, `VIN`. OCPP's goes to 2.x stations as it is; of OCPI's, `RFID` goes as `ISO14443`
+    /// and any other as `Central`.
     #[serde(rename = "type")]
     #[schema(example = "RFID")]
     kind: String,

@@ -256,6 +256,25 @@ async fn a_token_is_registered_changed_and_erased() {
 }
 
 #[tokio::test]
+async fn a_token_is_of_a_kind_of_ocpi_or_of_ocpp() {
+    let api = TestApi::start().await;
+    for (number, kind) in
+        ["APP_USER", "ISO15693", "KeyCode", "MacAddress", "eMAID", "EVCCID"].iter().enumerate()
+    {
+        let uid = format!("T-{number}");
+        let token = json!({ "uid": uid, "type": kind });
+        let registered = api.post("/v1/tokens", &token).await.expect(201);
+        let path = format!("/v1/tokens/{uid}?wait_for={}", registered.position());
+        assert_eq!(api.get(&path).await.expect(200).json()["type"], *kind);
+    }
+    for kind in ["NoAuthorization", "DirectPayment", "iso15693"] {
+        let token = json!({ "uid": "T-9", "type": kind });
+        let problem = api.post("/v1/tokens", &token).await.problem(422, "invalid");
+        assert_eq!(problem["errors"][0]["pointer"], "/type", "{kind}");
+    }
+}
+
+#[tokio::test]
 async fn wrong_tokens_are_refused_with_a_pointer() {
     let api = TestApi::start().await;
     let cases = [

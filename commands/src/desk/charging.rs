@@ -265,6 +265,7 @@ pub(super) fn fact_of(notice: &Notice, exchange: EventId) -> Option<Event> {
         | NoticeContent::VehicleSchedule { .. }
         | NoticeContent::DynamicScheduleWanted { .. } => return None,
         NoticeContent::Verbatim
+        | NoticeContent::Energy(_)
         | NoticeContent::Events { .. }
         | NoticeContent::Monitoring(_)
         // One that belongs to no session of ours is in the exchange, and no fact of one.

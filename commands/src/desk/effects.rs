@@ -3,7 +3,7 @@
 use super::{DECISION_RETRIES_MAX, DeskError, StationDesk};
 use crate::journal::{Draft, JournalError};
 use crate::message::{DynamicValues, MonitoringNews, ReservationTerms};
-use crate::registry::StationChange;
+use crate::registry::NewPassword;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
     CertificateHash, ChargingPlace, ChargingProfile, HeldTariff, InstalledCertificate, LearntValue,
@@ -23,11 +23,11 @@ use chargebook_store::{AppendError, ExpectedVersion};
 pub enum StationEffect {
     /// It logs in with this password from now on (1.6: security white paper, A01; 2.x: part 2,
     /// A01).
-    NewPassword(String),
+    NewPassword(NewPassword),
     /// This password is on its way to it: whatever becomes of the answer, it may log in with it.
-    PasswordOffered(String),
+    PasswordOffered(NewPassword),
     /// It has not taken over this password.
-    PasswordDeclined(String),
+    PasswordDeclined(NewPassword),
     /// It connects with this OCPP security profile from now on, if it can (A05).
     SecurityProfileAgreed(u8),
     /// It will send this action, since we asked for it.
@@ -169,8 +169,7 @@ impl StationDesk {
         match effect {
             StationEffect::NewPassword(password) => {
                 let identity = self.state.identity.as_str();
-                let change = StationChange { password: Some(password), ..StationChange::default() };
-                self.chargebook.registry().change_station(identity, change).await?;
+                self.chargebook.registry().accept_password(identity, password).await?;
             }
             StationEffect::PasswordOffered(password) => {
                 let identity = self.state.identity.as_str();

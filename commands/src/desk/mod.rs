@@ -20,6 +20,7 @@ mod device_model;
 mod dialect;
 mod display;
 mod effects;
+mod energy;
 mod intents;
 mod learning;
 mod meter;

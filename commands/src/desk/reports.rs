@@ -223,6 +223,7 @@ impl StationDesk {
             NoticeContent::Events { reported, .. } => {
                 self.events_reported(reported, exchange).await
             }
+            NoticeContent::Energy(news) => Ok(vec![self.energy_told(news, exchange).await?]),
             NoticeContent::Monitoring(news) => {
                 Ok(vec![self.monitoring_told(news, exchange).await?])
             }

@@ -3,6 +3,7 @@
 
 use super::StatusReport;
 use super::certificate::{CertificateQuestion, ChainQuestion, ContractRequest};
+use super::energy::EnergyNews;
 use super::monitoring::MonitoringNews;
 use chargebook_domain::events::v1::{
     ChargingNeeds, ChargingProfile, ChargingSchedule, Job, ReportTopic, ReportedEvent,
@@ -93,6 +94,8 @@ pub enum NoticeContent {
     CertificateChain(Vec<ChainQuestion>),
     /// A vehicle's wish for contracts (Get15118EVCertificate).
     ContractRequest(Box<ContractRequest>),
+    /// Of its service to the grid, and of batteries (2.1).
+    Energy(EnergyNews),
     /// What it watches (NotifyMonitoringReport, the streams of 2.1).
     Monitoring(MonitoringNews),
     /// A payment at the station's terminal (NotifySettlement).

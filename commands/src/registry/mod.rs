@@ -11,10 +11,13 @@ mod token;
 mod treatment;
 mod trust;
 
+pub use password::NewPassword;
 pub(crate) use password::PasswordMatch;
 pub use station::{ConnectorDeclaration, StationChange, StationRegistration};
 pub use tariff::{PublishedTariff, TariffChoice};
-pub use token::{KnownToken, TokenChange, TokenRegistration};
+pub use token::{
+    KnownToken, OCPP_TOKEN_KINDS, OCPP_TOKEN_KINDS_OF_2_1, TokenChange, TokenRegistration,
+};
 pub use treatment::SettingsChange;
 pub(crate) use treatment::noticed;
 pub use trust::TrustAnchor;

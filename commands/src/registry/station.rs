@@ -5,14 +5,16 @@ use crate::journal::{Draft, JournalError, is_exchange, read_event};
 use crate::station::StationState;
 use chargebook_domain::events::Event;
 use chargebook_domain::events::v1::{
-    StationConnectorDeclared, StationMonthOpened, StationPasswordChanged, StationRegistered,
-    StationSecurityProfileRequired, StationSerialNumberSet, StationSettings, StationSiteAssigned,
+    PasswordVerifier, StationConnectorDeclared, StationMonthOpened, StationPasswordChanged,
+    StationRegistered, StationSecurityProfileRequired, StationSerialNumberSet, StationSettings,
+    StationSiteAssigned,
 };
 use chargebook_domain::ids::{
     ConnectorNumber, EvseNumber, Outlet, SiteId, StationId, StationIdentity,
 };
 use chargebook_domain::units::Timestamp;
 use chargebook_store::{AppendError, Appended, ExpectedVersion, LookupKey, StreamName};
+use std::collections::BTreeSet;
 
 /// Longest password, in characters: OCPP 2.x allows 40, hex of it doubles that.
 const PASSWORD_CHARACTERS_MAX: usize = 128;
@@ -44,6 +46,18 @@ pub struct StationChange<'a> {
     pub security_profile: Option<u8>,
     /// How it is treated.
     pub settings: SettingsChange,
+}
+
+/// An operator's password is the only one that counts: those of the station's network connection
+/// profiles end as well.
+fn own_password_alone(state: &StationState, own: PasswordVerifier) -> Vec<Event> {
+    let own = StationPasswordChanged { password: Some(own), configuration_slot: None };
+    let slots: BTreeSet<_> =
+        state.profile_passwords.iter().map(|known| known.configuration_slot).collect();
+    let ended = slots.into_iter().map(|slot| {
+        StationPasswordChanged { password: None, configuration_slot: Some(slot) }.into()
+    });
+    std::iter::once(own.into()).chain(ended).collect()
 }
 
 /// A connector as an operator describes it.
@@ -177,7 +191,7 @@ impl Registry {
             }
             if let Some(password) = change.password {
                 let verifier = self.verifier(state.station_id, password);
-                events.push(StationPasswordChanged { password: Some(verifier) }.into());
+                events.extend(own_password_alone(state, verifier));
             }
             if site_id.is_some() && site_id != state.site_id {
                 events.push(StationSiteAssigned { site_id }.into());

@@ -17,14 +17,20 @@ const UID_CHARACTERS_MAX: usize = 36;
 /// Longest name of a group: OCPP 1.6's CiString20, so that stations of every version take it.
 const GROUP_CHARACTERS_MAX: usize = 20;
 /// OCPI TokenType.
-const KINDS: [&str; 4] = ["AD_HOC_USER", "APP_USER", "OTHER", "RFID"];
+const OCPI_KINDS: &[&str] = &["AD_HOC_USER", "APP_USER", "OTHER", "RFID"];
+/// What OCPP 2.0.1 and 2.1 call tokens that may be registered (part 2, IdTokenEnumType): a station
+/// finds one in its list only by the kind that its reader says.
+pub const OCPP_TOKEN_KINDS: &[&str] =
+    &["Central", "ISO14443", "ISO15693", "KeyCode", "Local", "MacAddress", "eMAID"];
+/// Those that 2.1 has besides.
+pub const OCPP_TOKEN_KINDS_OF_2_1: &[&str] = &["EVCCID", "VIN"];
 
 /// A token to be registered.
 #[derive(Clone, Debug)]
 pub struct TokenRegistration {
     /// What the reader reads.
     pub uid: String,
-    /// OCPI word.
+    /// OCPI or OCPP word.
     pub kind: String,
     /// Whose it is; an account of its own if nobody's.
     pub driver: Option<String>,
@@ -54,7 +60,7 @@ pub struct KnownToken {
     pub token_id: TokenId,
     /// Whose key seals its uid.
     pub subject_id: SubjectId,
-    /// OCPI word.
+    /// OCPI or OCPP word.
     pub kind: String,
     /// Whose it is.
     pub driver_id: Option<DriverId>,
@@ -117,8 +123,9 @@ impl Registry {
         registration: TokenRegistration,
     ) -> Result<Registered, RegistryError> {
         let uid = checked_uid(&registration.uid)?;
-        if !KINDS.contains(&registration.kind.as_str()) {
-            return Err(RegistryError::invalid("/type", format!("one of {}", KINDS.join(", "))));
+        let kinds = [OCPI_KINDS, OCPP_TOKEN_KINDS, OCPP_TOKEN_KINDS_OF_2_1].concat();
+        if !kinds.contains(&registration.kind.as_str()) {
+            return Err(RegistryError::invalid("/type", format!("one of {}", kinds.join(", "))));
         }
         let group = registration.group.as_deref().map(checked_group).transpose()?;
         let leaving = self.leaving().read().await;

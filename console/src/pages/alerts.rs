@@ -139,6 +139,7 @@ fn about(alert: &Alert) -> String {
             Some(connector) if connector.0 == 0 => "station itself".to_owned(),
             connector => format::place(alert.evse, connector),
         },
+        AlertSource::Grid => "grid".to_owned(),
         AlertSource::Firmware => "firmware update".to_owned(),
         AlertSource::Diagnostics => "upload of diagnostics".to_owned(),
         AlertSource::Log => "upload of a log".to_owned(),

@@ -174,6 +174,7 @@ events! {
     "settings.trust_anchor_withdrawn" TrustAnchorWithdrawn(v1::TrustAnchorWithdrawn);
     "settings.v2g_authority_set" V2gAuthoritySet(v1::V2gAuthoritySet);
     "site.registered" SiteRegistered(v1::SiteRegistered);
+    "station.batteries_swapped" StationBatteriesSwapped(v1::StationBatteriesSwapped);
     "station.booted" StationBooted(v1::StationBooted);
     "station.certificate_deleted" StationCertificateDeleted(v1::StationCertificateDeleted);
     "station.certificate_delivered" StationCertificateDelivered(v1::StationCertificateDelivered);
@@ -197,6 +198,10 @@ events! {
     "station.connector_status" StationConnectorStatus(v1::StationConnectorStatus);
     "station.cost_display_told" StationCostDisplayTold(v1::StationCostDisplayTold);
     "station.default_tariff_set" StationDefaultTariffSet(v1::StationDefaultTariffSet);
+    "station.der_alarm_told" StationDerAlarmTold(v1::StationDerAlarmTold);
+    "station.der_control_told" StationDerControlTold(v1::StationDerControlTold);
+    "station.der_controls_reported"
+        StationDerControlsReported(v1::StationDerControlsReported);
     "station.disconnected" StationDisconnected(v1::StationDisconnected);
     "station.event_stream_adjusted"
         StationEventStreamAdjusted(v1::StationEventStreamAdjusted);

@@ -42,6 +42,7 @@ sources! {
     "events/v1/charging.rs"
     "events/v1/command.rs"
     "events/v1/device_model.rs"
+    "events/v1/energy.rs"
     "events/v1/erasure.rs"
     "events/v1/exchange.rs"
     "events/v1/intent.rs"

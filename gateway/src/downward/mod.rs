@@ -7,6 +7,7 @@
 //! judge. Pure: texts in, texts out.
 
 mod certificate;
+mod credentials;
 mod effect;
 mod follow_up;
 mod monitoring;

@@ -154,6 +154,16 @@ mod tests {
             Some((CurrentImportA, "16")),
         );
         check(r#"{"value":"230.1","measurand":"Voltage","unit":"V"}"#, Some((VoltageV, "230.1")));
+        let exported = |value: &str, unit: &str| {
+            let measurand = "Energy.Active.Export.Register";
+            format!(r#"{{"value":"{value}","unit":"{unit}","measurand":"{measurand}"}}"#)
+        };
+        check(&exported("7", "Wh"), Some((EnergyExportRegisterWh, "7")));
+        check(&exported("0.1", "kWh"), Some((EnergyExportRegisterWh, "100")));
+        check(
+            r#"{"value":"5.5","measurand":"Power.Active.Export","unit":"kW"}"#,
+            Some((PowerExportW, "5500")),
+        );
         check(
             r#"{"value":"55","measurand":"SoC","location":"EV"}"#,
             Some((StateOfChargePercent, "55")),

@@ -110,6 +110,19 @@ mod tests {
     }
 
     #[test]
+    fn what_flows_back_is_a_quantity_of_its_own() {
+        use Quantity::*;
+        check(
+            r#"{"value":12.5,"measurand":"Energy.Active.Export.Register","unitOfMeasure":{"unit":"kWh"}}"#,
+            Some((EnergyExportRegisterWh, "12500")),
+        );
+        check(
+            r#"{"value":1,"measurand":"Power.Active.Export","unitOfMeasure":{"unit":"kW"}}"#,
+            Some((PowerExportW, "1000")),
+        );
+    }
+
+    #[test]
     fn a_signed_record_leaves_its_value_a_fact() {
         let signed = r#"{"value":5,"context":"Transaction.Begin","signedMeterValue":{
             "signedMeterData":"AA","signingMethod":"","encodingMethod":"OCMF","publicKey":""}}"#;
@@ -118,7 +131,8 @@ mod tests {
 
     #[test]
     fn what_means_nothing_here_is_no_fact() {
-        check(r#"{"value":1,"measurand":"Energy.Active.Export.Register"}"#, None);
+        check(r#"{"value":1,"measurand":"Energy.Reactive.Export.Register"}"#, None);
+        check(r#"{"value":1,"measurand":"Energy.Active.Export.Interval"}"#, None);
         check(r#"{"value":1,"location":"Inlet"}"#, None);
         check(r#"{"value":1,"location":"Upstream"}"#, None);
     }

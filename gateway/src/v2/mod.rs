@@ -11,6 +11,7 @@
 mod certificates;
 mod declined;
 mod device_model;
+mod energy;
 mod events;
 mod meter;
 mod monitoring;

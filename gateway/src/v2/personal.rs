@@ -32,6 +32,7 @@ pub(super) fn members(object: &str) -> Sensitive {
             always(&["pspRef", "statusInfo", "receiptId", "receiptUrl", "vatCompany", "vatNumber"])
         }
         "VatNumberValidationRequest" => always(&["vatNumber"]),
+        "BatteryData" => always(&["vendorInfo"]),
         "NotifyDERAlarmRequest" => always(&["extraInfo"]),
         "EventData" => Sensitive {
             further: Some(values_of_persons(&["actualValue"])),

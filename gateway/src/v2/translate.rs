@@ -7,6 +7,7 @@
 use super::V2;
 use super::certificates;
 use super::device_model;
+use super::energy;
 use super::events;
 use super::meter;
 use super::monitoring;
@@ -79,7 +80,7 @@ pub(super) fn station_time(payload: &Payload<'_, '_>) -> Option<String> {
     })
 }
 
-fn token(payload: &Payload<'_, '_>) -> Option<PresentedToken> {
+pub(super) fn token(payload: &Payload<'_, '_>) -> Option<PresentedToken> {
     Some(PresentedToken { uid: payload.text("idToken")?, kind: payload.text("type") })
 }
 
@@ -250,6 +251,10 @@ fn content(payload: &Payload<'_, '_>, subject: NoticeSubject) -> Option<NoticeCo
         NoticeSubject::GetCertificateChainStatus => {
             NoticeContent::CertificateChain(certificates::chain(payload)?)
         }
+        NoticeSubject::BatterySwap => NoticeContent::Energy(energy::swap(payload)?),
+        NoticeSubject::NotifyDERAlarm => NoticeContent::Energy(energy::alarm(payload)?),
+        NoticeSubject::NotifyDERStartStop => NoticeContent::Energy(energy::start_stop(payload)?),
+        NoticeSubject::ReportDERControl => NoticeContent::Energy(energy::controls(payload)?),
         NoticeSubject::NotifyMonitoringReport => {
             NoticeContent::Monitoring(monitoring::reported(payload)?)
         }

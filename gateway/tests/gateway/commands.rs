@@ -365,6 +365,27 @@ async fn a_password_in_ocpps_words_counts_from_accepted() {
     };
     assert!(admit(Some(b"0123456789ABCDEF0123456789ABCDEF")).await);
     // A 1.6 station sends the bytes that the hexadecimal digits spell.
-    assert!(admit(Some(b"\x01\x23\x45\x67\x89\xAB\xCD\xEF\x01\x23\x45\x67\x89\xAB\xCD\xEF")).await);
+    const SPELT: &[u8] = b"\x01\x23\x45\x67\x89\xAB\xCD\xEF\x01\x23\x45\x67\x89\xAB\xCD\xEF";
+    assert!(admit(Some(SPELT)).await);
     assert!(!admit(None).await);
+}
+
+#[tokio::test]
+async fn a_hexadecimal_password_in_any_case_counts_as_its_bytes() {
+    const SPELT: &[u8] = b"\x01\x23\x45\x67\x89\xAB\xCD\xEF\x01\x23\x45\x67\x89\xAB\xCD\xEF";
+    let gateway = Gateway::start().await;
+    let admit = async |password: &'static [u8]| {
+        gateway.chargebook.admit("CP-1", Some(password)).await.is_ok()
+    };
+    let mut station = booted(&gateway).await;
+    let set = json!({ "key": "AuthorizationKey", "value": "0123456789abCDeF0123456789AbcDEf" });
+    request_exact(&gateway, "ChangeConfiguration", &set).await;
+    answer(&mut station, &json!({ "status": "RebootRequired" })).await;
+    gateway.facts_once("command.answered", 1).await;
+    assert!(!admit(b"0123456789abcdef0123456789abcdef").await, "another text");
+    assert!(!admit(&SPELT[1..]).await, "other bytes");
+    assert!(admit(SPELT).await);
+    assert!(!admit(PASSWORD.as_bytes()).await, "it has taken the new one");
+    assert!(admit(SPELT).await);
+    assert!(admit(b"0123456789abCDeF0123456789AbcDEf").await);
 }

@@ -133,3 +133,64 @@ async fn a_password_that_nobody_can_check_is_no_security_profile() {
     let profiles: Vec<_> = connected.iter().map(|fact| &fact["security_profile"]).collect();
     assert_eq!(profiles, [0, 1]);
 }
+
+/// What a network connection profile sets, in either way (2.1: B09; TC_B_100, TC_B_105).
+fn profile_with_password(
+    protocol: &'static str,
+    is_by_variable: bool,
+) -> (&'static str, Value, Value) {
+    if is_by_variable {
+        let place = json!({ "component": { "name": "NetworkConfiguration", "instance": "2" },
+            "variable": { "name": "BasicAuthPassword" } });
+        let (mut wanted, mut result) = (place.clone(), place);
+        wanted["attributeValue"] = json!(NEW);
+        result["attributeStatus"] = json!("Accepted");
+        let payload = json!({ "setVariableData": [wanted] });
+        return ("SetVariables", payload, json!({ "setVariableResult": [result] }));
+    }
+    let ocpp = if protocol == "ocpp2.1" { "OCPP21" } else { "OCPP20" };
+    let payload = json!({ "configurationSlot": 2, "connectionData": {
+        "messageTimeout": 30, "ocppCsmsUrl": "wss://csms.example.com/ocpp",
+        "ocppInterface": "Wired0", "ocppTransport": "JSON", "ocppVersion": ocpp,
+        "securityProfile": 2, "basicAuthPassword": NEW } });
+    ("SetNetworkProfile", payload, json!({ "status": "Accepted" }))
+}
+
+/// Asks `CP-1` for what sets the password of a network connection profile, which it accepts.
+async fn profile_accepted(gateway: &Gateway, protocol: &'static str, is_by_variable: bool) {
+    let mut station = gateway.station_of(protocol).await;
+    let (action, payload, answer) = profile_with_password(protocol, is_by_variable);
+    let payload = payload.to_string();
+    let asked = gateway.chargebook.request_exact("CP-1", action, &payload, "operator").await;
+    asked.expect("requested");
+    let call = station.text().await;
+    assert_eq!(call[2], action);
+    assert!(logs_in(gateway, NEW).await, "its answer may be lost");
+    station.send(json!([3, call[1], answer]).to_string()).await;
+    gateway.facts_once("command.answered", 1).await;
+}
+
+#[tokio::test]
+async fn the_password_of_a_network_profile_counts_beside_the_stations_own() {
+    for (protocol, is_by_variable) in [("ocpp2.1", false), ("ocpp2.1", true), ("ocpp2.0.1", true)] {
+        let gateway = Gateway::start().await;
+        profile_accepted(&gateway, protocol, is_by_variable).await;
+        for _ in 0..2 {
+            assert!(logs_in(&gateway, NEW).await, "{protocol}: by the profile");
+            assert!(logs_in(&gateway, PASSWORD).await, "{protocol}: it has fallen back");
+        }
+        assert!(!logs_in(&gateway, "neither").await);
+        let gateway = gateway.restart().await;
+        assert!(logs_in(&gateway, PASSWORD).await && logs_in(&gateway, NEW).await);
+        for event in gateway.events().await {
+            assert!(!event.data.as_str().contains(NEW), "{}", event.data.as_str());
+        }
+        let change = chargebook_commands::registry::StationChange {
+            password: Some("the operator's"),
+            ..chargebook_commands::registry::StationChange::default()
+        };
+        gateway.chargebook.change_station("CP-1", change).await.expect("changed");
+        assert!(!logs_in(&gateway, NEW).await && !logs_in(&gateway, PASSWORD).await);
+        assert!(logs_in(&gateway, "the operator's").await);
+    }
+}

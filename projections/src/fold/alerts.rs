@@ -7,8 +7,8 @@ use crate::tables::{AlertRow, Json, Word};
 use crate::views::{AlertSource, AlertStatus};
 use chargebook_domain::alert;
 use chargebook_domain::events::v1::{
-    AlertAcknowledged, Condition, Job, ReportedEvent, StationEventsReported, StationJobStatus,
-    StationSecurityNoted,
+    AlertAcknowledged, Condition, Job, ReportedEvent, StationDerAlarmTold, StationEventsReported,
+    StationJobStatus, StationSecurityNoted,
 };
 use chargebook_domain::ids::{AlertId, ConnectorNumber, EvseNumber, Outlet, StationId};
 use chargebook_domain::sealed::SealedText;
@@ -164,6 +164,24 @@ impl State {
         let said = Said::new(station_id, source, subject.to_owned(), &fact.status, at);
         self.said(event, 0, condition, said);
         Ok(())
+    }
+
+    /// Each kind of control for the grid has one alarm at a time.
+    pub(super) fn grid_said(
+        &mut self,
+        event: &Decoded,
+        station_id: StationId,
+        fact: &StationDerAlarmTold,
+    ) {
+        let condition = if fact.has_ended { Condition::Right } else { Condition::Wrong };
+        let subject = format!("grid {}", fact.control_type);
+        let kind = fact.fault.as_ref().unwrap_or(&fact.control_type);
+        let said = Said {
+            technical_code: Some(fact.control_type.clone()),
+            detail: fact.detail.clone(),
+            ..Said::new(station_id, AlertSource::Grid, subject, kind, fact.at)
+        };
+        self.said(event, 0, condition, said);
     }
 
     pub(super) fn security_said(

@@ -56,12 +56,14 @@ impl State {
         let plans = self.written.charging_plans.keys().copied();
         let profiles = self.written.charging_profiles.keys().map(|(station, _)| *station);
         let monitoring = self.monitoring.dirty().map(|row| row.station_id);
+        let energy = self.station_energy.dirty().map(|row| row.station_id);
         let reservations = self.reservations.dirty().map(|row| row.station_id);
         rows.chain(connectors)
             .chain(certificates)
             .chain(reservations)
             .chain(plans)
             .chain(monitoring)
+            .chain(energy)
             .chain(profiles)
             .chain(sessions.map(|row| row.station_id))
             .collect()

@@ -13,6 +13,7 @@ mod changed;
 mod charging;
 mod decode;
 mod device_model;
+mod energy;
 mod monitoring;
 mod registry;
 mod reservation;
@@ -32,8 +33,8 @@ use crate::tables::{
     CommandRow, ConnectorRow, DriverRow, EarlyPaymentRow, ErasedSubjectRow, InventoryRow,
     InvoiceRow, LearntValueRow, LocalTariffsRow, MonitoringRow, OrphanResolutionRow, OrphanStopRow,
     ParkedEventRow, ReservationRow, SecurityEventRow, SessionMeterRow, SessionRow, SettingRow,
-    SiteKey, SiteRow, StationCertificatesRow, StationRow, StationSeenRow, TariffVersionRow,
-    TokenRow, VariableRow,
+    SiteKey, SiteRow, StationCertificatesRow, StationEnergyRow, StationRow, StationSeenRow,
+    TariffVersionRow, TokenRow, VariableRow,
 };
 use alerts::Standing;
 use analytics::{Balance, EnergyHour, RevenueHour};
@@ -60,6 +61,7 @@ pub(crate) struct State {
     pub(crate) charging_plans: HashMap<StationId, ChargingPlan>,
     pub(crate) local_tariffs: Cache<StationId, LocalTariffsRow>,
     pub(crate) monitoring: Cache<StationId, MonitoringRow>,
+    pub(crate) station_energy: Cache<StationId, StationEnergyRow>,
     pub(crate) certificates: Cache<StationId, StationCertificatesRow>,
     pub(crate) connectors: Cache<(StationId, Outlet), ConnectorRow>,
     pub(crate) sessions: Cache<SessionId, SessionRow>,
@@ -221,6 +223,10 @@ impl State {
             | Event::StationChargingScheduleUpdated(_)
             | Event::StationPriorityChargingTold(_)
             | Event::StationVehicleScheduleTold(_) => self.charging_told(event, fact),
+            Event::StationBatteriesSwapped(_)
+            | Event::StationDerAlarmTold(_)
+            | Event::StationDerControlTold(_)
+            | Event::StationDerControlsReported(_) => self.energy_told(event, fact),
             Event::StationDefaultTariffSet(_)
             | Event::StationTariffsCleared(_)
             | Event::StationTariffsReported(_)
@@ -338,6 +344,7 @@ impl State {
         self.certificates.clean();
         self.local_tariffs.clean();
         self.monitoring.clean();
+        self.station_energy.clean();
         self.connectors.clean();
         self.sessions.clean();
         self.meters.clean();

@@ -80,6 +80,7 @@ impl State {
         };
         self.heard(station, event.recorded_at);
         self.read_begin(event, id, samples);
+        self.read_export(id, samples);
         let is_latest = self
             .meters
             .get(id)
@@ -146,6 +147,23 @@ impl State {
             && self.is_believed(id, energy_wh, at)
         {
             self.count_energy(id, energy_wh, at, event.recorded_at);
+        }
+    }
+
+    /// What flowed back from the vehicle stands between the earliest and the latest reading of
+    /// that register, whenever they come.
+    fn read_export(&mut self, id: SessionId, samples: &[Sample]) {
+        let is_register =
+            |s: &&Sample| s.quantity == Quantity::EnergyExportRegisterWh && s.phase.is_none();
+        for sample in samples.iter().filter(is_register) {
+            let (at, register_wh) = (sample.sampled_at, WattHours(sample.value));
+            let Some(meter) = self.meters.touch(id) else { return };
+            if meter.export_first_at.is_none_or(|known| at < known) {
+                (meter.export_first_at, meter.export_first_wh) = (Some(at), Some(register_wh));
+            }
+            if meter.export_last_at.is_none_or(|known| known <= at) {
+                (meter.export_last_at, meter.export_last_wh) = (Some(at), Some(register_wh));
+            }
         }
     }
 

@@ -168,6 +168,10 @@ impl SessionMeterRow {
             energy_wh: WattHours::ZERO,
             power_w: None,
             state_of_charge_percent: None,
+            export_first_wh: None,
+            export_first_at: None,
+            export_last_wh: None,
+            export_last_at: None,
             counted_microwatthours: 0,
         }
     }

@@ -170,7 +170,11 @@ impl Told {
                 Quantity::StateOfChargePercent => {
                     point.state_of_charge_percent = Some(sample.value);
                 }
-                Quantity::CurrentImportA | Quantity::VoltageV | Quantity::TemperatureC => {}
+                Quantity::CurrentImportA
+                | Quantity::VoltageV
+                | Quantity::TemperatureC
+                | Quantity::EnergyExportRegisterWh
+                | Quantity::PowerExportW => {}
             }
         }
         points.into_values().collect()

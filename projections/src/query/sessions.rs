@@ -90,6 +90,12 @@ fn read_sessions(rows: &[SqliteRow]) -> Result<Vec<SessionRead>, ProjectionError
     rows.iter().map(read).collect()
 }
 
+/// What flowed back; `None` where that is not metered, or its register went backwards.
+fn exported_wh(meter: &SessionMeterRow) -> Option<WattHours> {
+    let exported_wh = meter.export_last_wh?.since(meter.export_first_wh?)?;
+    (exported_wh >= WattHours::ZERO).then_some(exported_wh)
+}
+
 fn session_view(row: SessionRow, meter: Option<SessionMeterRow>) -> Session {
     let open = row.status.0 == SessionStatus::Open;
     let live = meter.as_ref().filter(|_| open);
@@ -116,6 +122,7 @@ fn session_view(row: SessionRow, meter: Option<SessionMeterRow>) -> Session {
         ended_at: row.ended_at,
         stop_reason: row.stop_reason,
         energy_wh: row.energy_wh.or(metered_wh).unwrap_or_default(),
+        exported_wh: meter.as_ref().and_then(exported_wh),
         power_w: live.and_then(|meter| meter.power_w),
         state_of_charge_percent: meter.as_ref().and_then(|meter| meter.state_of_charge_percent),
         metered_at: meter.as_ref().and_then(|meter| meter.sampled_at),

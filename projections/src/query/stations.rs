@@ -17,6 +17,7 @@ use chargebook_domain::charging_plan::ChargingPlan;
 use chargebook_domain::ids::{StationIdentity, TransactionId};
 use chargebook_domain::local_tariffs::LocalTariffs;
 use chargebook_domain::monitoring::Monitoring;
+use chargebook_domain::station_energy::StationEnergy;
 use chargebook_domain::units::Timestamp;
 use sqlx::SqliteConnection;
 use std::collections::HashMap;
@@ -113,6 +114,23 @@ impl ReadModels {
         let Some(row) = rows.first() else { return Ok(None) };
         let monitoring: Option<Json<Monitoring>> = column(row, 0)?;
         Ok(Some(monitoring.map(|Json(monitoring)| monitoring).unwrap_or_default()))
+    }
+
+    /// What a station has told of its service to the grid and of swapped batteries; `None`: no such
+    /// station.
+    pub async fn station_energy(
+        &self,
+        identity: &str,
+    ) -> Result<Option<StationEnergy>, QueryError> {
+        let mut select = Select::new(
+            "SELECT e.energy FROM stations s \
+             LEFT JOIN station_energy e ON e.station_id = s.station_id",
+        );
+        select.filter("s.station = ?", Some(&identity.to_owned()))?;
+        let rows = select.rows(&self.pool()).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let energy: Option<Json<StationEnergy>> = column(row, 0)?;
+        Ok(Some(energy.map(|Json(energy)| energy).unwrap_or_default()))
     }
 
     /// Security events, newest first; of one station where one is named.

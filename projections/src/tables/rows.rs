@@ -22,6 +22,7 @@ use chargebook_domain::ids::{
 use chargebook_domain::local_tariffs::LocalTariffs;
 use chargebook_domain::monitoring::Monitoring;
 use chargebook_domain::sealed::SealedText;
+use chargebook_domain::station_energy::StationEnergy;
 use chargebook_domain::units::{Timestamp, WattHours};
 use rust_decimal::Decimal;
 use sqlx::sqlite::SqliteRow;
@@ -133,6 +134,12 @@ tables! {
         monitoring: Json<Monitoring>,
     }
 
+    /// What a station has told of its service to the grid, and of swapped batteries.
+    StationEnergyRow in "station_energy", key 1, summed [], {
+        station_id: StationId,
+        energy: Json<StationEnergy>,
+    }
+
     /// A connector of a station.
     ConnectorRow in "connectors", key 3, summed [], {
         station_id: StationId,
@@ -198,6 +205,10 @@ tables! {
         energy_wh: WattHours,
         power_w: Option<Decimal>,
         state_of_charge_percent: Option<Decimal>,
+        export_first_wh: Option<WattHours>,
+        export_first_at: Option<Timestamp>,
+        export_last_wh: Option<WattHours>,
+        export_last_at: Option<Timestamp>,
         counted_microwatthours: i64,
     }
 

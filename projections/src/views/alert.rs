@@ -14,6 +14,8 @@ pub enum AlertSource {
     Component,
     /// A connector, or in 1.6 the station itself (StatusNotification).
     Connector,
+    /// The grid, as a control for it has met with it at a 2.1 station (NotifyDERAlarm).
+    Grid,
     /// An update of the firmware.
     Firmware,
     /// An upload of diagnostics.

@@ -15,7 +15,7 @@ pub struct Token {
     pub subject_id: SubjectId,
     /// What the reader reads, sealed.
     pub uid: SealedText,
-    /// OCPI word: `RFID`, ….
+    /// OCPI or OCPP word: `RFID`, `ISO15693`, ….
     pub kind: String,
     /// Whether it may charge.
     pub status: TokenStatus,

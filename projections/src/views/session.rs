@@ -60,6 +60,9 @@ pub struct Session {
     pub stop_reason: Option<String>,
     /// So far while it runs; as settled after that.
     pub energy_wh: WattHours,
+    /// What flowed back from the vehicle, where the station meters that: no part of `energy_wh`,
+    /// and of no bill.
+    pub exported_wh: Option<WattHours>,
     /// Power as last metered, in W; `None` once it has ended.
     pub power_w: Option<Decimal>,
     /// The car's state of charge as last metered, in percent.

@@ -46,7 +46,8 @@ pub struct TokenRegistered {
     pub subject_id: SubjectId,
     /// What the reader reads.
     pub uid: SealedText,
-    /// OCPI word: `RFID`, `APP_USER`, `AD_HOC_USER`, `OTHER`.
+    /// OCPI word: `RFID`, `APP_USER`, `AD_HOC_USER`, `OTHER`; or OCPP's for what a reader reads:
+    /// `ISO14443`, `ISO15693`, `KeyCode`, `MacAddress`, `eMAID`, ….
     pub kind: String,
     /// Whose it is.
     pub driver_id: Option<DriverId>,

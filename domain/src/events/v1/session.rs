@@ -152,6 +152,11 @@ pub enum Quantity {
     StateOfChargePercent,
     /// Temperature.
     TemperatureC,
+    /// Energy.Active.Export.Register: what flowed back from the vehicle. No part of what is
+    /// charged, and of no bill.
+    EnergyExportRegisterWh,
+    /// Power.Active.Export.
+    PowerExportW,
 }
 
 /// `session.stopped`: a StopTransaction that found this session.

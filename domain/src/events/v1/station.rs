@@ -8,8 +8,8 @@ use super::session::MeterSample;
 use super::transaction::StationPaymentTold;
 use super::treatment::{Dialect, StationSettings};
 use crate::ids::{
-    CommandId, ConnectorNumber, EventId, EvseNumber, ReportedEventKey, SessionId, SiteId,
-    StationId, StationIdentity, TransactionNumber,
+    CommandId, ConfigurationSlot, ConnectorNumber, EventId, EvseNumber, ReportedEventKey,
+    SessionId, SiteId, StationId, StationIdentity, TransactionNumber,
 };
 use crate::sealed::SealedText;
 use crate::units::{Timestamp, WattHours};
@@ -36,14 +36,24 @@ pub struct PasswordVerifier {
     pub salt: String,
     /// In hex.
     pub keyed_hash: String,
+    /// The same of the bytes that the password spells, where it is hexadecimal digits in the
+    /// length of an AuthorizationKey (1.6: security white paper, A00.FR.205): a station sends
+    /// either.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keyed_hash_of_bytes: Option<String>,
 }
 
 /// `station.password_changed`: the station has another password, given by an operator or taken over
 /// OCPP.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StationPasswordChanged {
-    /// The new one; the old one counts no more, nor any that was offered.
+    /// The new one; the old one counts no more, nor any that was offered in its place. `None`:
+    /// there is none any more.
     pub password: Option<PasswordVerifier>,
+    /// The network connection profile whose password it is (2.1); the station's own is not
+    /// touched then. Absent: it is the station's own, and those of its profiles count on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configuration_slot: Option<ConfigurationSlot>,
 }
 
 /// `station.password_offered`: a new password leaves for the station. It counts beside the old one
@@ -52,6 +62,10 @@ pub struct StationPasswordChanged {
 pub struct StationPasswordOffered {
     /// The new one.
     pub password: PasswordVerifier,
+    /// The network connection profile whose password it is to be (2.1); the station's own if
+    /// absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configuration_slot: Option<ConfigurationSlot>,
 }
 
 /// `station.password_declined`: the station has not taken over a password that was offered to it.
@@ -183,6 +197,22 @@ pub struct CarriedStation {
     /// Whether any of those has given way to a later one: its transaction has to look for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub have_payments_given_way: bool,
+    /// Passwords of its network connection profiles, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub profile_passwords: Vec<ProfilePassword>,
+}
+
+/// A password that a station may log in with where it uses one of its network connection profiles
+/// (2.1, B09). Which it uses is its own choice, so all of them count beside the station's own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProfilePassword {
+    /// The profile.
+    pub configuration_slot: ConfigurationSlot,
+    /// What it is checked against.
+    pub password: PasswordVerifier,
+    /// Whether it was offered only: the station has neither taken it over nor declined it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_offered: bool,
 }
 
 /// An event that a station reported (NotifyEvent), as carried into a new month.

@@ -316,3 +316,40 @@ fn limits_firmware_and_logs_are_requests_of_every_version() {
         [Some(("GetLog", log("SecurityLog"))), Some(("GetLog", log("SecurityLog")))],
     );
 }
+
+#[test]
+fn a_token_goes_out_as_the_kind_that_it_was_registered_as() {
+    for (registered, in_2_0_1, in_2_1) in [
+        (json!("ISO15693"), "ISO15693", "ISO15693"),
+        (json!("KeyCode"), "KeyCode", "KeyCode"),
+        (json!("MacAddress"), "MacAddress", "MacAddress"),
+        (json!("eMAID"), "eMAID", "eMAID"),
+        (json!("Local"), "Local", "Local"),
+        (json!("EVCCID"), "Central", "EVCCID"),
+        (json!("RFID"), "ISO14443", "ISO14443"),
+        (json!("APP_USER"), "Central", "Central"),
+        (json!(null), "Central", "Central"),
+    ] {
+        let start = json!({ "verb": "start", "connector": 1, "id_tag": "T", "token_id": null,
+            "token_type": registered });
+        let reserve = json!({ "verb": "reserve", "reservation_id": 7, "token": "T",
+            "token_type": registered, "expires_at": "2026-11-22T12:00:00Z" });
+        let list = json!({ "verb": "send_local_list", "version": 3, "replace": true,
+            "tokens": [{ "token": "T", "token_type": registered, "allowed": true }] });
+        for (version, expected) in [(Version::V2_0_1, in_2_0_1), (Version::V2_1, in_2_1)] {
+            for (intent, pointer) in [
+                (&start, "/idToken/type"),
+                (&reserve, "/idToken/type"),
+                (&list, "/localAuthorizationList/0/idToken/type"),
+            ] {
+                let intent = serde_json::from_value(intent.clone()).expect("an intent");
+                let sent = call(version, Dialect::STANDARD, "id-0000002a", &intent);
+                let sent = sent.expect("sendable");
+                check_with_library(version, sent.action, &sent.frame.frame);
+                let parts: Value = serde_json::from_str(&sent.frame.frame).expect("JSON");
+                let kind = parts[3].pointer(pointer).and_then(Value::as_str);
+                assert_eq!(kind, Some(expected), "{version}: {registered}");
+            }
+        }
+    }
+}

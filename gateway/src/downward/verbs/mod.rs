@@ -27,7 +27,7 @@ pub(super) fn in_words_of(
 ) -> Result<Request, Unsendable> {
     match version {
         Version::V1_6 => v16::request(intent, number),
-        _ => v2::request(intent, number),
+        _ => v2::request(version, intent, number),
     }
 }
 

@@ -5,21 +5,27 @@ use super::{Place, Request, decimal, object, some, spelt_alike, unit};
 use crate::message::Unsendable;
 use chargebook_commands::OpenedIntent;
 use chargebook_commands::protocol::Lack;
+use chargebook_commands::registry::{OCPP_TOKEN_KINDS, OCPP_TOKEN_KINDS_OF_2_1};
 use chargebook_domain::events::v1::{LocalToken, LogKind, MessagePriority};
 use chargebook_domain::session::DIRECT_PAYMENT;
+use ocpp_kit::Version;
 use serde_json::{Value, json};
 
 /// What additional information about a token is called that is the end of a card's number (2.1,
 /// C18).
 const CARD_LAST_DIGITS: &str = "CardLast4Digits";
 
-pub(super) fn request(intent: &OpenedIntent, number: i32) -> Result<Request, Unsendable> {
+pub(super) fn request(
+    version: Version,
+    intent: &OpenedIntent,
+    number: i32,
+) -> Result<Request, Unsendable> {
     Ok(match intent {
         OpenedIntent::Start { connector, evse, id_tag, token_type, .. } => {
             let place = Place { evse: *evse, connector: *connector };
             let payload = object([
                 ("evseId", place.one_evse()?.map(Value::from)),
-                ("idToken", Some(token(id_tag, token_type.as_deref()))),
+                ("idToken", Some(token(version, id_tag, token_type.as_deref()))),
                 ("remoteStartId", some(number)),
             ]);
             ("RequestStartTransaction", payload)
@@ -108,17 +114,17 @@ pub(super) fn request(intent: &OpenedIntent, number: i32) -> Result<Request, Uns
             let payload = object([
                 ("id", some(*reservation_id)),
                 ("expiryDateTime", some(expires_at.to_string())),
-                ("idToken", Some(token(uid, kind))),
+                ("idToken", Some(token(version, uid, kind))),
                 ("evseId", place.evse()?.filter(|evse| *evse != 0).map(Value::from)),
-                ("groupIdToken", group.as_deref().map(|group| token(group, Some(GROUP)))),
+                ("groupIdToken", group.as_deref().map(|group| group_token(version, group))),
             ]);
             ("ReserveNow", payload)
         }
-        OpenedIntent::SendLocalList { version, replace, tokens } => {
-            let list: Vec<_> = tokens.iter().map(local_token).collect();
+        OpenedIntent::SendLocalList { version: list_version, replace, tokens } => {
+            let list: Vec<_> = tokens.iter().map(|token| local_token(version, token)).collect();
             let payload = object([
                 ("localAuthorizationList", (!list.is_empty()).then(|| list.into())),
-                ("versionNumber", some(*version)),
+                ("versionNumber", some(*list_version)),
                 ("updateType", some(if *replace { "Full" } else { "Differential" })),
             ]);
             ("SendLocalList", payload)
@@ -181,16 +187,23 @@ pub(super) fn request(intent: &OpenedIntent, number: i32) -> Result<Request, Uns
     })
 }
 
-/// What a group's token is: the operator's own.
-const GROUP: &str = "OTHER";
+/// A group's token: the operator's own.
+fn group_token(version: Version, group: &str) -> Value {
+    token(version, group, None)
+}
 
-/// A token, from OCPI's word for its kind. One that is not known was given to us, not read at a
+/// A token, as it was registered: by the standard's word for its kind, which the station holds
+/// against what its reader says; or by OCPI's. One of no such kind was given to us, not read at a
 /// station (`Central`, part 2 appendix on IdTokenEnumType).
-fn token(uid: &str, kind: Option<&str>) -> Value {
+fn token(version: Version, uid: &str, kind: Option<&str>) -> Value {
+    let is_known = |kind: &&str| {
+        OCPP_TOKEN_KINDS.contains(kind)
+            || version == Version::V2_1 && OCPP_TOKEN_KINDS_OF_2_1.contains(kind)
+    };
     let kind = match kind {
         Some("RFID") => "ISO14443",
         Some("EMAID") => "eMAID",
-        _ => "Central",
+        kind => kind.filter(is_known).unwrap_or("Central"),
     };
     json!({ "idToken": uid, "type": kind })
 }
@@ -258,15 +271,15 @@ fn shown(priority: MessagePriority) -> &'static str {
 }
 
 /// A token without a word on whether it may charge is taken off the list (D01).
-fn local_token(local: &LocalToken<String>) -> Value {
+fn local_token(version: Version, local: &LocalToken<String>) -> Value {
     let information = local.allowed.map(|allowed| {
         object([
             ("status", some(if allowed { "Accepted" } else { "Blocked" })),
             ("cacheExpiryDateTime", local.expires_at.map(|at| at.to_string().into())),
-            ("groupIdToken", local.group.as_deref().map(|group| token(group, Some(GROUP)))),
+            ("groupIdToken", local.group.as_deref().map(|group| group_token(version, group))),
         ])
     });
-    let token = token(&local.token, local.token_type.as_deref());
+    let token = token(version, &local.token, local.token_type.as_deref());
     object([("idToken", Some(token)), ("idTokenInfo", information)])
 }
 
