@@ -25,6 +25,8 @@ const CONTEXTS: [&str; 8] = [
 ];
 
 const ENERGY: &str = "Energy.Active.Import.Register";
+/// What flows back from a vehicle.
+const EXPORTED_ENERGY: &str = "Energy.Active.Export.Register";
 const KELVIN: &str = "K";
 
 /// 0 °C in kelvin.
@@ -140,7 +142,8 @@ impl<'t> Sampled<'t> {
         if elsewhere || format.is_some_and(|format| format != "Raw") {
             return Err(FrameError::Unreadable("a plain value sampled at the outlet"));
         }
-        let means_kwh = measurand == ENERGY && dialect.has(Quirk::UnitMissingIsKwh);
+        let is_energy = [ENERGY, EXPORTED_ENERGY].contains(&measurand);
+        let means_kwh = is_energy && dialect.has(Quirk::UnitMissingIsKwh);
         let unit = unit.as_deref().unwrap_or(if means_kwh { "kWh" } else { units[0].0 });
         let power = units.iter().find(|(name, _)| *name == unit).map(|(_, power)| *power);
         let text = self.members.raw("value").unwrap_or_default();
@@ -183,6 +186,10 @@ type Meaning = (&'static str, &'static [&'static str], &'static [(&'static str, 
 fn meaning(quantity: Quantity) -> Meaning {
     match quantity {
         Quantity::EnergyImportRegisterWh => (ENERGY, &["Outlet"], &[("Wh", 0), ("kWh", 3)]),
+        Quantity::EnergyExportRegisterWh => {
+            (EXPORTED_ENERGY, &["Outlet"], &[("Wh", 0), ("kWh", 3)])
+        }
+        Quantity::PowerExportW => ("Power.Active.Export", &["Outlet"], &[("W", 0), ("kW", 3)]),
         Quantity::PowerImportW => ("Power.Active.Import", &["Outlet"], &[("W", 0), ("kW", 3)]),
         Quantity::CurrentImportA => ("Current.Import", &["Outlet"], &[("A", 0)]),
         Quantity::VoltageV => ("Voltage", &["Outlet"], &[("V", 0)]),
@@ -235,6 +242,9 @@ mod tests {
         check(r#"{"value":"1"}"#, PowerImportW, None);
         let power = r#"{"value":"7.4","measurand":"Power.Active.Import","unit":"kW"}"#;
         check(power, PowerImportW, Some("7400"));
+        let exported = r#"{"value":"2","measurand":"Energy.Active.Export.Register","unit":"kWh"}"#;
+        check(exported, EnergyExportRegisterWh, Some("2000"));
+        check(exported, EnergyImportRegisterWh, None);
         let soc = r#"{"value":"55","measurand":"SoC","unit":"Percent","location":"EV"}"#;
         check(soc, StateOfChargePercent, Some("55"));
         let kelvin = r#"{"value":"300.15","measurand":"Temperature","unit":"K"}"#;
