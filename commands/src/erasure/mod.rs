@@ -245,9 +245,11 @@ impl Chargebook {
         let mut progress = self.erasures().progress.subscribe();
         let settled = async {
             loop {
+                // Looked at before the log is: what is told while the log is read is told anew.
+                let waits = progress.borrow_and_update().contains_key(&id);
                 let known = self.erasure(id).await?;
                 let is_done = known.as_ref().is_none_or(|known| known.completed_at.is_some());
-                if is_done || progress.borrow_and_update().contains_key(&id) {
+                if is_done || waits {
                     return Ok(());
                 }
                 if progress.changed().await.is_err() {
