@@ -64,7 +64,7 @@ fn a_session_that_was_told_late_is_told_by_both_times() {
     // 2.5 kWh at 0.50 and 19 %.
     assert_eq!(answer.json()["running_cost"], "1.49", "{answer:?}");
     let now = at(&csms, &path, "known_at=99999999999");
-    assert_eq!(now, csms.get(&path).expect(200).json());
+    assert_eq!(now, at(&csms, &path, &format!("wait_for={}", events.len())));
 
     // The same on the command line, also beside the server.
     let data = csms.data();
@@ -92,19 +92,21 @@ fn tariffs_tokens_stations_and_accounts_are_what_they_were() {
     let mut station = ChargePoint::connected(&csms, "CP-1");
     station.call("BootNotification", boot());
     let then = format!("as_of={first}");
+    let now = csms.events().len();
+    let present = |path: &str| csms.get(&format!("{path}?wait_for={now}")).expect(200).json();
     let tariffs = |moment: &str| {
         let tariffs = at(&csms, "/v1/tariffs", moment)["items"].clone();
         let versions = tariffs.as_array().expect("a list").iter();
         versions.map(|tariff| tariff["version"].as_u64()).collect::<Vec<_>>()
     };
     assert_eq!(tariffs(&then), [Some(1)]);
-    assert_eq!(tariffs(&format!("as_of={}", csms.events().len())), [Some(2)]);
+    assert_eq!(tariffs(&format!("as_of={now}")), [Some(2)]);
     let token = format!("/v1/tokens/{TAG}");
     assert_eq!(at(&csms, &token, &then)["status"], "accepted");
-    assert_eq!(csms.get(&token).expect(200).json()["status"], "blocked");
+    assert_eq!(present(&token)["status"], "blocked");
     let station = "/v1/stations/CP-1";
     assert_eq!(at(&csms, station, &then)["connected"], false);
-    assert_eq!(csms.get(station).expect(200).json()["connected"], true);
+    assert_eq!(present(station)["connected"], true);
     let accounts = at(&csms, "/v1/accounts", &then);
     assert_eq!(accounts["items"].as_array().map(Vec::len), Some(1), "{accounts:#}");
     assert_eq!(at(&csms, "/v1/accounts", "as_of=1")["items"], json!([]));

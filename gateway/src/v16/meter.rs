@@ -175,7 +175,7 @@ mod tests {
         check(r#"{"value":"1","location":"Outlet"}"#, Some((EnergyImportRegisterWh, "1")));
         check(r#"{"value":"1","location":"Inlet"}"#, None);
         check(r#"{"value":"1","location":"EV"}"#, None);
-        check(r#"{"value":"1","measurand":"Energy.Active.Export.Register"}"#, None);
+        check(r#"{"value":"1","measurand":"Energy.Reactive.Export.Register"}"#, None);
         check(r#"{"value":"1","measurand":"Energy.Active.Import.Interval"}"#, None);
         check(r#"{"value":"1","format":"Raw"}"#, Some((EnergyImportRegisterWh, "1")));
         check(r#"{"value":"1","format":"SignedData"}"#, None);
