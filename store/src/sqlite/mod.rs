@@ -122,7 +122,11 @@ impl SqliteStore {
     pub async fn close(&self) {
         match &self.inner.writer {
             Some(writer) => writer.close().await,
-            None => self.inner.reader.close().await,
+            None => {
+                // Or it would complain that there is nothing any more to look into.
+                self.inner.poll.iter().for_each(AbortHandle::abort);
+                self.inner.reader.close().await;
+            }
         }
     }
 }
